@@ -1,0 +1,1 @@
+"""The control plane: parameters, presets, OSC. Never imports torch."""

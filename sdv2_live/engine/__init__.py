@@ -1,0 +1,1 @@
+"""The streaming engine: encode, denoise, decode over one explicit state."""

@@ -1,0 +1,43 @@
+"""The project's errors: one small hierarchy.
+
+Every message says what was wrong, where (file, key, address), and what to do about it. `exit_code` is what the command
+line returns when the error reaches the top; a running show never lets one get there.
+"""
+
+from __future__ import annotations
+
+
+class Sdv2Error(Exception):
+    """Base of every error that the project raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(Sdv2Error):
+    """A configuration, preset or timeline file, or a `--set` option, holds something that cannot be used."""
+
+    exit_code = 2
+
+
+class ParamError(Sdv2Error):
+    """A parameter name is unknown, or a value cannot be read as that parameter's type."""
+
+    exit_code = 2
+
+
+class VideoError(Sdv2Error):
+    """A video source or sink cannot be opened, read or written."""
+
+    exit_code = 3
+
+
+class WeightsError(Sdv2Error):
+    """A checkpoint is missing, unsafe, or does not fit the model it is meant for."""
+
+    exit_code = 4
+
+
+class EngineError(Sdv2Error):
+    """The engine was asked for something its model or its state cannot do."""
+
+    exit_code = 5

@@ -1,0 +1,95 @@
+"""Domain types of the video path: what one picture is, as it lies in memory.
+
+Layout, colour matrix and range are carried by the type and never guessed from the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from fractions import Fraction
+
+import numpy as np
+
+
+class PixelFormat(Enum):
+    """Byte order of one frame. The X formats carry a fourth byte that means nothing; the A formats carry real alpha."""
+
+    UYVY = "UYVY"  # 4:2:2, two pixels in four bytes: U Y0 V Y1
+    BGRA = "BGRA"
+    BGRX = "BGRX"
+    RGBA = "RGBA"
+    RGBX = "RGBX"
+
+    @property
+    def bytes_per_pixel(self) -> int:
+        """Mean bytes a pixel takes in a row."""
+        return 2 if self is PixelFormat.UYVY else 4
+
+
+class ColorMatrix(Enum):
+    """Y'CbCr matrix, as (Kr, Kb) of the named ITU-R recommendation."""
+
+    BT601 = (0.299, 0.114)
+    BT709 = (0.2126, 0.0722)
+    BT2020 = (0.2627, 0.0593)
+
+
+class ColorRange(Enum):
+    """Range of 8-bit Y'CbCr: limited is 16..235 / 16..240, full is 0..255. RGB is always full."""
+
+    LIMITED = "limited"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class ColorSpec:
+    """How Y'CbCr bytes map to RGB. NDI's own conversions use BT.709 limited at every size."""
+
+    matrix: ColorMatrix = ColorMatrix.BT709
+    range: ColorRange = ColorRange.LIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture in memory.
+
+    data: uint8, shape (height, stride): rows as they lie in memory, `stride` bytes each, the first
+        `width * format.bytes_per_pixel` of them meaningful. Treated as immutable by everyone.
+    rate: frames per second of the stream the frame belongs to.
+    captured_ns: `time.monotonic_ns()` when the frame (or, for an output frame, the input frame it was made from) arrived.
+    index: running number within its source, from 0.
+    """
+
+    data: np.ndarray
+    width: int
+    height: int
+    format: PixelFormat
+    rate: Fraction = Fraction(30)
+    captured_ns: int = 0
+    index: int = 0
+    color: ColorSpec = ColorSpec()
+
+    def __post_init__(self) -> None:
+        row = self.width * self.format.bytes_per_pixel
+        if self.data.dtype != np.uint8 or self.data.ndim != 2 or self.data.shape[0] != self.height or self.data.shape[1] < row:
+            raise ValueError(
+                f"a {self.width}x{self.height} {self.format.value} frame needs uint8 rows ({self.height}, >= {row}), "
+                f"not {self.data.dtype} {self.data.shape}"
+            )
+        if self.format is PixelFormat.UYVY and self.width % 2:
+            raise ValueError(f"UYVY needs an even width, not {self.width}")
+
+    @property
+    def stride(self) -> int:
+        """Bytes from one row to the next."""
+        return int(self.data.shape[1])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.height, self.width
+
+    def at(self, *, rate: Fraction, captured_ns: int, index: int) -> Frame:
+        """The same picture with another place in time."""
+        return replace(self, rate=rate, captured_ns=captured_ns, index=index)

@@ -1,0 +1,1 @@
+"""Pixels between the video world (bytes) and the model world (tensors)."""

@@ -1,0 +1,1 @@
+"""Video in and out: sources, sinks, and the clocks between them and the engine."""

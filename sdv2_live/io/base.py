@@ -1,0 +1,59 @@
+"""What every video source and sink looks like.
+
+Sources and sinks are passive: they own no thread. `pacing` drives them. Each object is used from one thread only, except
+`close`, which may be called from any thread and any number of times.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from sdv2_live.frame import Frame
+
+
+class Port(ABC):
+    """A named thing that is opened once, closed once, and can be a context manager."""
+
+    name: str
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release everything. Idempotent."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Source(Port):
+    """Gives frames, one at a time."""
+
+    @abstractmethod
+    def read(self, timeout: float) -> Frame | None:
+        """The next frame, or None when none came within `timeout` seconds.
+
+        A live source returns frames in real time and never raises because a sender went away: it returns None until one is
+        back. Raises VideoError for what a performer must repair (an unreadable file).
+        """
+
+    @property
+    def ended(self) -> bool:
+        """True when no frame will ever come again (a file that does not loop)."""
+        return False
+
+
+class Sink(Port):
+    """Takes frames, one at a time."""
+
+    @abstractmethod
+    def send(self, frame: Frame) -> None:
+        """Send or write one frame. The frame's data may be read until the next call returns."""
+
+    @property
+    def watched(self) -> bool:
+        """False when nobody receives the output, so that conversion and sending may be skipped."""
+        return True

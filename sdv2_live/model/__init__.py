@@ -1,0 +1,1 @@
+"""The models: pure modules whose weights are their only state."""
