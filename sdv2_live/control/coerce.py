@@ -1,0 +1,151 @@
+"""Reading values that hands, controllers and files give: tolerant of type, strict about meaning.
+
+TouchDesigner's OSC Out CHOP sends floats only, MIDI sends integers, text fields send strings: all of them may mean the same
+value. What has a clear meaning is accepted; what is out of range is clamped and noted; the rest is refused with a ParamError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value
+from sdv2_live.errors import ParamError
+
+_TRUE = {"true", "on", "yes"}
+_FALSE = {"false", "off", "no"}
+_SHOWN = 80  # characters of a refused value that an error repeats
+
+
+class Coerced(NamedTuple):
+    """A value of the parameter's own type, and a sentence on what was clamped (empty when nothing was)."""
+
+    value: Value
+    note: str = ""
+
+
+class _RefusedError(ValueError):
+    """The value has no meaning for the parameter; the text says why when `expected` alone would not."""
+
+
+def coerce(spec: ParamSpec, value: Any, where: str = "") -> Coerced:
+    """Read `value` as the parameter `spec`.
+
+    Accepts the type itself, bool, int, float, a numeric string, and a sequence of one of these; for `steps` also several
+    numbers or "700,500"; for a choice also its position from 0, as number-only controllers send it; for a trigger any number.
+    Raises ParamError, led by `where`, for anything else, NaN and infinities included.
+    """
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    try:
+        return _READERS[spec.kind](spec, value)
+    except _RefusedError as reason:
+        prefix = f"{where}: " if where else ""
+        why = f" ({reason})" if str(reason) else ""
+        raise ParamError(f"{prefix}{spec.name} cannot be {shown(value)}{why}; give {spec.expected}") from None
+
+
+def shown(value: Any) -> str:
+    """`value` as an error message repeats it: quoted, one line, never longer than a line."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _number(value: Any) -> int | float:
+    """An int where the value is one exactly (a 64-bit seed survives), else a finite float."""
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            try:
+                value = float(value)
+            except ValueError:
+                raise _RefusedError from None
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value
+    if not isinstance(value, float):
+        raise _RefusedError
+    if not math.isfinite(value):
+        raise _RefusedError("not a finite number")
+    return value
+
+
+def _clamped(spec: ParamSpec, number: int | float) -> tuple[int | float, str]:
+    assert spec.low is not None
+    assert spec.high is not None
+    limited = min(max(number, spec.low), spec.high)
+    return limited, "" if limited == number else f"{spec.name} {shown(number)} was clamped to {limited} ({spec.expected})"
+
+
+def _read_int(spec: ParamSpec, value: Any) -> Coerced:
+    number, note = _clamped(spec, round(_number(value)))
+    return Coerced(int(number), note)
+
+
+def _read_float(spec: ParamSpec, value: Any) -> Coerced:
+    number, note = _clamped(spec, _number(value))
+    return Coerced(float(number), note)
+
+
+def _read_bool(spec: ParamSpec, value: Any) -> Coerced:
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in _TRUE or word in _FALSE:
+        return Coerced(word in _TRUE)
+    return Coerced(_number(value) != 0)
+
+
+def _read_trigger(spec: ParamSpec, value: Any) -> Coerced:
+    if value is None or (isinstance(value, list | tuple) and not value):
+        return Coerced(True)
+    return _read_bool(spec, value)
+
+
+def _read_text(spec: ParamSpec, value: Any) -> Coerced:
+    if not isinstance(value, str):
+        raise _RefusedError
+    assert spec.high is not None
+    # A NUL would end an OSC string early and a lone surrogate cannot be sent at all: neither means anything in a prompt.
+    text = value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    limit = int(spec.high)
+    note = f"{spec.name} of {len(text)} characters was cut to {limit}" if len(text) > limit else ""
+    return Coerced(text[:limit], note)
+
+
+def _read_choice(spec: ParamSpec, value: Any) -> Coerced:
+    if isinstance(value, str) and value.strip().lower() in spec.choices:
+        return Coerced(value.strip().lower())
+    index = round(_number(value))
+    limited = min(max(index, 0), len(spec.choices) - 1)
+    note = "" if limited == index else f"{spec.name} {index} was clamped to {limited} ({spec.choices[limited]})"
+    return Coerced(spec.choices[limited], note)
+
+
+def _read_steps(spec: ParamSpec, value: Any) -> Coerced:
+    parts: Sequence[Any] = (value,)
+    if isinstance(value, str):
+        parts = value.strip("[]() \t").replace(",", " ").split()
+    elif isinstance(value, list | tuple):
+        parts = value
+    if not 1 <= len(parts) <= MAX_STEPS:
+        raise _RefusedError(f"{len(parts)} timesteps")
+    given = [round(_number(part)) for part in parts]
+    steps = tuple(min(max(step, 1), MAX_TIMESTEP) for step in given)
+    if any(later >= earlier for earlier, later in pairwise(steps)):
+        raise _RefusedError("not strictly descending")
+    note = "" if list(steps) == given else f"{spec.name} {given} was clamped to {list(steps)} (1..{MAX_TIMESTEP})"
+    return Coerced(steps, note)
+
+
+_READERS = {
+    Kind.TEXT: _read_text,
+    Kind.INT: _read_int,
+    Kind.FLOAT: _read_float,
+    Kind.BOOL: _read_bool,
+    Kind.CHOICE: _read_choice,
+    Kind.STEPS: _read_steps,
+    Kind.TRIGGER: _read_trigger,
+}
