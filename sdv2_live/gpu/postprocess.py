@@ -1,0 +1,95 @@
+"""From the model's tensor to frames' bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from sdv2_live.errors import EngineError
+from sdv2_live.frame import ColorSpec, Frame, PixelFormat
+from sdv2_live.gpu.color import code_limits, rgb_to_ycbcr
+from sdv2_live.gpu.geometry import Fit, Rect, Size, return_crop
+from sdv2_live.gpu.preprocess import RGB_OFFSETS
+from sdv2_live.gpu.resample import change_color, downsample_chroma, resize_columns, resize_rows
+
+
+class Postprocessor:
+    """Pixels in [-1, 1] to frames, at the model's size or (`input_size`) back at the size of the input frames.
+
+    Pixels are clamped to [-1, 1] first, resized (antialiased bicubic: sharper than bilinear on the usual way up), clamped to
+    the nominal codes of the format, and rounded half to even: truncation would darken by half a code, and by another at
+    every turn of a feedback loop. The fourth byte of the RGB formats is 255. UYVY chroma is filtered (1, 2, 1) / 4 and
+    sited on the left, as `Preprocessor` takes it; an odd width loses its last column.
+    """
+
+    def __init__(
+        self,
+        format: PixelFormat = PixelFormat.BGRX,
+        *,
+        color: ColorSpec = ColorSpec(),  # noqa: B008 (frozen)
+        input_size: bool = False,
+        fit: Fit = Fit.FILL,
+    ) -> None:
+        self.format = format
+        self.color = color
+        self.input_size = input_size
+        self.fit = fit
+
+    def plan(self, size: Size, like: Frame) -> tuple[Rect, Size]:
+        """What part of a picture of the model's `size` becomes a frame of which size, for the input frame `like`."""
+        crop = return_crop(like.size, size, self.fit) if self.input_size else Rect(0, 0, size[1], size[0])
+        height, width = like.size if self.input_size else size
+        if self.format is PixelFormat.UYVY:
+            width = max(width - width % 2, 2)
+        return crop, (height, width)
+
+    def __call__(self, pixels: torch.Tensor, like: Sequence[Frame]) -> list[Frame]:
+        """Frames from pixels (3, H, W) or (1, 3, T, H, W), one for each of `like`, the input frames they were made from.
+
+        Each takes the rate, capture time and index of its input frame. Data are contiguous uint8 on the host. Raises
+        EngineError when the shapes do not agree.
+        """
+        if pixels.ndim == 3:
+            pixels = pixels[None, :, None]
+        if pixels.ndim != 5 or pixels.shape[:2] != (1, 3) or pixels.shape[2] != len(like):
+            raise EngineError(f"{len(like)} output frames need pixels (1, 3, {len(like)}, H, W), not {tuple(pixels.shape)}")
+        pixels = pixels[0].transpose(0, 1)
+        size = int(pixels.shape[-2]), int(pixels.shape[-1])
+        plans = [self.plan(size, frame) for frame in like]
+        if len(set(plans)) == 1:
+            return self._frames(pixels, *plans[0], like)
+        # The input changed size within the chunk.
+        return [out for i, frame in enumerate(like) for out in self._frames(pixels[i : i + 1], *plans[i], [frame])]
+
+    def _frames(self, pixels: torch.Tensor, crop: Rect, size: Size, like: Sequence[Frame]) -> list[Frame]:
+        """Frames of one size from pixels (T, 3, H, W)."""
+        rgb = crop.of(pixels).to(torch.float32).clamp(-1, 1).add_(1).mul_(127.5)
+        pack = self._pack_uyvy if self.format is PixelFormat.UYVY else self._pack_rgb
+        data = pack(rgb, *size).flatten(2).cpu().numpy()
+        height, width = size
+        return [
+            Frame(rows, width, height, self.format, frame.rate, frame.captured_ns, frame.index, self.color)
+            for rows, frame in zip(data, like, strict=True)
+        ]
+
+    def _pack_rgb(self, rgb: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """uint8 (T, height, width, 4) from RGB codes (T, 3, h, w)."""
+        rgb = resize_rows(resize_columns(rgb, width, "bicubic"), height, "bicubic").clamp_(0, 255).round_()
+        out = torch.full((rgb.shape[0], height, width, 4), 255, dtype=torch.uint8, device=rgb.device)
+        for channel, offset in enumerate(RGB_OFFSETS[self.format]):
+            out[..., offset] = rgb[:, channel]
+        return out
+
+    def _pack_uyvy(self, rgb: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """uint8 (T, height, width / 2, 4) from RGB codes (T, 3, h, w)."""
+        ycbcr = resize_columns(change_color(rgb, rgb_to_ycbcr(self.color)), width, "bicubic")
+        luma_limits, chroma_limits = code_limits(self.color)
+        luma = resize_rows(ycbcr[:, :1], height, "bicubic")[:, 0].clamp(*luma_limits).round_()
+        chroma = resize_rows(downsample_chroma(ycbcr[:, 1:]), height, "bicubic").clamp(*chroma_limits).round_()
+        out = torch.empty((rgb.shape[0], height, width // 2, 4), dtype=torch.uint8, device=rgb.device)
+        out[..., 0] = chroma[:, 0]
+        out[..., 1] = luma[..., 0::2]
+        out[..., 2] = chroma[:, 1]
+        out[..., 3] = luma[..., 1::2]
+        return out

@@ -1,0 +1,58 @@
+"""Plane operations that both directions share. Planes are float32 tensors (N, C, height, width) on any device.
+
+Every resize is two passes, rows and columns, so that the caller puts the one that shrinks the picture first. All is float32:
+on two CPU cores it is as fast as uint8 on single planes, it has no rounding between the passes (uint8 is off by up to 1 of
+255), and CUDA has no uint8 resize.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+from sdv2_live.gpu.color import Affine
+
+Filter = Literal["bilinear", "bicubic"]
+
+
+def resize_rows(planes: torch.Tensor, height: int, mode: Filter) -> torch.Tensor:
+    """Antialiased resize of the height alone; the planes themselves when it is right already."""
+    return _resize(planes, (height, planes.shape[-1]), mode)
+
+
+def resize_columns(planes: torch.Tensor, width: int, mode: Filter) -> torch.Tensor:
+    """Antialiased resize of the width alone; the planes themselves when it is right already."""
+    return _resize(planes, (planes.shape[-2], width), mode)
+
+
+def _resize(planes: torch.Tensor, size: tuple[int, int], mode: Filter) -> torch.Tensor:
+    return planes if planes.shape[-2:] == size else F.interpolate(planes, size, mode=mode, antialias=True)
+
+
+def upsample_chroma(chroma: torch.Tensor) -> torch.Tensor:
+    """Twice the width, for 4:2:2 sited on the left: sample i lies on luma column 2i.
+
+    Even columns are the samples, odd ones the mean of their neighbours; the last column repeats.
+    """
+    following = torch.cat([chroma[..., 1:], chroma[..., -1:]], -1)
+    return torch.stack([chroma, (chroma + following) / 2], -1).flatten(-2)
+
+
+def downsample_chroma(chroma: torch.Tensor) -> torch.Tensor:
+    """Half the width, sited on the left: (1, 2, 1) / 4 around every even column, which is the transpose of `upsample_chroma`
+    and so adds no shift; the column before the first repeats the first."""
+    even, odd = chroma[..., 0::2], chroma[..., 1::2]
+    preceding = torch.cat([chroma[..., :1], odd[..., :-1]], -1)
+    return (preceding + odd).add_(even, alpha=2).mul_(0.25)
+
+
+def change_color(planes: torch.Tensor, affine: Affine) -> torch.Tensor:
+    """(N, 3, height, width) through a colour change. Spelled out, as a matrix product may run in TF32 on CUDA."""
+    first, second, third = planes.unbind(1)
+    out = torch.empty_like(planes)
+    for plane, (a, b, c), offset in zip(out.unbind(1), affine.matrix, affine.offset, strict=True):
+        torch.mul(first, a, out=plane)
+        plane.add_(second, alpha=b).add_(third, alpha=c).add_(offset)
+    return out
