@@ -7,11 +7,11 @@ value. What has a clear meaning is accepted; what is out of range is clamped and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value
+from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value, spec_of
 from sdv2_live.errors import ParamError
 
 _TRUE = {"true", "on", "yes"}
@@ -45,6 +45,35 @@ def coerce(spec: ParamSpec, value: Any, where: str = "") -> Coerced:
         prefix = f"{where}: " if where else ""
         why = f" ({reason})" if str(reason) else ""
         raise ParamError(f"{prefix}{spec.name} cannot be {shown(value)}{why}; give {spec.expected}") from None
+
+
+def exact(spec: ParamSpec, value: Any, where: str = "") -> Value:
+    """As `coerce`, but what would be clamped is refused too: whoever wrote the file can correct it. Raises ParamError."""
+    read, note = coerce(spec, value, where)
+    if note:
+        prefix = f"{where}: " if where else ""
+        raise ParamError(f"{prefix}{spec.name} cannot be {shown(value)}; give {spec.expected}")
+    return read
+
+
+def read_params(
+    given: Mapping[str, Any], where: Callable[[str], str], *, triggers: bool = False
+) -> tuple[dict[str, Value], list[str]]:
+    """The usable values of a file's parameters, and a sentence on each that is not. `where(name)` is a name's place in the file.
+
+    Triggers count as mistakes unless `triggers`: a start value or a preset has nothing to fire.
+    """
+    values: dict[str, Value] = {}
+    problems: list[str] = []
+    for name, value in given.items():
+        try:
+            spec = spec_of(name, where(name))
+            if spec.kind is Kind.TRIGGER and not triggers:
+                raise ParamError(f"{where(name)}: {name} is a trigger and has no value to keep; leave it out")
+            values[name] = exact(spec, value, where(name))
+        except ParamError as error:
+            problems.append(str(error))
+    return values, problems
 
 
 def shown(value: Any) -> str:

@@ -1,0 +1,196 @@
+"""Reading the configuration: the shipped defaults, then a performer's file, then `--set KEY=VALUE`.
+
+All layers are merged first and checked once, each value keeping the place it came from, so that one error lists every
+mistake with its file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from sdv2_live.control.coerce import read_params, shown
+from sdv2_live.control.params import Params, nearest
+from sdv2_live.control.yamlfile import KeyPath, dotted, load_yaml
+from sdv2_live.errors import ConfigError
+from sdv2_live.settings import (
+    Config,
+    EngineConfig,
+    InputConfig,
+    LogConfig,
+    ModelConfig,
+    NdiConfig,
+    OscConfig,
+    OutputConfig,
+    PresetsConfig,
+    Section,
+    VideoConfig,
+    config_dir,
+)
+
+__all__ = [
+    "Config",
+    "EngineConfig",
+    "InputConfig",
+    "LogConfig",
+    "ModelConfig",
+    "NdiConfig",
+    "OscConfig",
+    "OutputConfig",
+    "PresetsConfig",
+    "VideoConfig",
+    "config_dir",
+    "load_config",
+]
+
+
+def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of a show: defaults, then the file at `path`, then each `KEY=VALUE` of `overrides`.
+
+    Raises ConfigError with one line for every mistake: its file and line (or the option), key, value, and what is allowed.
+    """
+    merged = _Merged()
+    for file in filter(None, (config_dir() / "default.yaml", path)):
+        document = load_yaml(file)
+        merged.problems += document.problems
+        merged.add(document.data, document.where)
+    for option in overrides:
+        merged.add_option(option)
+    values, problems = read_params(merged.section("params"), lambda name: merged.where(("params", name)))
+    merged.problems += problems
+    config = _validated(merged)
+    if merged.problems or config is None:
+        raise ConfigError("\n".join(dict.fromkeys(merged.problems)))
+    return config.replaced(params=replace(Params(), **values))  # type: ignore[arg-type]  # coerce gave each its own type
+
+
+class _Merged:
+    """Layers laid over one another key by key, with the place each value came from."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, Any] = {}
+        self.problems: list[str] = []
+        self._places: dict[KeyPath, str] = {}
+
+    def add(self, data: Any, where: Callable[[KeyPath], str]) -> None:
+        if not isinstance(data, dict):
+            self.problems.append(f"{where(())}: a configuration is a mapping of sections, not {shown(data)}")
+            return
+        sections = {name: section for name, section in data.items() if section is not None}  # all keys commented out
+        for name in [name for name in Config.model_fields if not isinstance(sections.get(name, {}), dict)]:
+            self.problems.append(f"{where((name,))}: {name}: cannot be {shown(sections.pop(name))}; give {_keys_of(name)}")
+        self._lay(self.data, sections, (), where)
+
+    def add_option(self, option: str) -> None:
+        """Lay one `KEY=VALUE` over the rest. The value is read as YAML; what is not a scalar or list there is taken as text."""
+        place = f"--set {option}"
+        key, equals, text = option.partition("=")
+        if not equals or not key.strip():
+            self.problems.append(f"{place}: give KEY=VALUE, such as --set osc.port=9001")
+            return
+        parts = key.strip().split(".")
+        if len(parts) != 2 and parts[0] != "params":
+            self.problems.append(f"{place}: give SECTION.KEY=VALUE, such as --set osc.port=9001")
+            return
+        data: Any = _option_value(text)
+        data = {parts[0]: {".".join(parts[1:]): data}}
+        self.add(data, lambda _: place)
+
+    def where(self, key: KeyPath) -> str:
+        while key and key not in self._places:
+            key = key[:-1]
+        return self._places.get(key, "")
+
+    def value(self, key: KeyPath) -> Any:
+        value: Any = self.data
+        for part in key:
+            value = value[part]
+        return value
+
+    def section(self, name: str) -> dict[str, Any]:
+        section = self.data.get(name)
+        return section if isinstance(section, dict) else {}
+
+    def _lay(self, under: dict[str, Any], over: dict[str, Any], key: KeyPath, where: Callable[[KeyPath], str]) -> None:
+        for name, value in over.items():
+            child = (*key, name)
+            self._places[child] = where(child)
+            if isinstance(value, dict) and isinstance(under.get(name), dict):
+                self._lay(under[name], value, child, where)
+            elif isinstance(value, dict):
+                self._lay(under.setdefault(name, {}), value, child, where)
+            else:
+                under[name] = value
+
+
+def _option_value(text: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        return text
+    return value if isinstance(value, bool | int | float | list) else text
+
+
+def _validated(merged: _Merged) -> Config | None:
+    data = {name: value for name, value in merged.data.items() if name != "params"}
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        merged.problems += [_sentence(item["type"], item["loc"], merged) for item in error.errors()]
+        return None
+    merged.problems += [f"{merged.where(key)}: {dotted(key)}: {text}" for key, text in _contradictions(config)]
+    return config
+
+
+def _sentence(kind: str, location: KeyPath, merged: _Merged) -> str:
+    key = location[:2]  # below lie pydantic's names for union members and tuple items
+    lead = f"{merged.where(key)}: {dotted(key)}"
+    if kind == "extra_forbidden" and len(key) == 1:
+        sections = Config.model_fields
+        return f"{lead}: there is no such section{nearest(str(key[0]), sections) or _list('the sections', sections)}"
+    keys = _fields(str(key[0]))
+    if kind == "extra_forbidden":
+        return f"{lead}: there is no such key{nearest(str(key[1]), keys) or _list(f'the keys of {key[0]}', keys)}"
+    return f"{lead}: cannot be {shown(merged.value(key))}; give {_allowed(keys[str(key[1])])}"
+
+
+def _fields(section: str) -> Mapping[str, FieldInfo]:
+    model = Config.model_fields[section].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, Section)
+    return model.model_fields
+
+
+def _keys_of(section: str) -> str:
+    return "parameters and their start values" if section == "params" else f"the keys {', '.join(_fields(section))}"
+
+
+def _list(what: str, names: Iterable[str]) -> str:
+    return f"; {what} are {', '.join(names)}"
+
+
+def _allowed(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    return field.description or "text"
+
+
+def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Values that are each allowed but not together."""
+    engine = config.engine
+    if engine.sink_frames >= engine.kv_frames:
+        yield (
+            ("engine", "sink_frames"),
+            f"{engine.sink_frames} sinks do not fit kv_frames {engine.kv_frames}; give at most {engine.kv_frames - 1}",
+        )
+    if engine.rope_refresh_frame <= engine.kv_frames:
+        yield (
+            ("engine", "rope_refresh_frame"),
+            f"{engine.rope_refresh_frame} is not above kv_frames {engine.kv_frames}; give at least {engine.kv_frames + 1}",
+        )

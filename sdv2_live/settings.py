@@ -1,0 +1,183 @@
+"""The settings that are fixed when a show starts; `config` reads them from files and options.
+
+Frozen models, unknown keys forbidden. The defaults stand here and, commented for performers, in `config/default.yaml`; a
+test holds the two equal. `params` are start values of the parameter table, not configuration of their own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
+
+from sdv2_live.control.params import Params
+from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
+
+MAX_ROPE_FRAMES = 1024  # rows of the DiT's temporal position table
+
+
+def config_dir() -> Path:
+    """The folder of the shipped configuration: inside the installed package, or at the root of a source tree."""
+    package = Path(__file__).resolve().parent
+    installed = package / "_config"
+    return installed if installed.is_dir() else package.parent / "config"
+
+
+def _auto_is_none(value: Any) -> Any:
+    return None if value == "auto" else value
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str):
+        height, separator, width = value.lower().partition("x")
+        if not separator or not height.strip().isdecimal() or not width.strip().isdecimal():
+            raise ValueError("not HEIGHTxWIDTH")
+        value = int(height), int(width)
+    if isinstance(value, list | tuple):
+        if not all(isinstance(n, int) and 16 <= n <= 8192 and n % 16 == 0 for n in value):
+            raise ValueError("not multiples of 16")
+        return tuple(value)
+    return value
+
+
+def _ip_list(value: Any) -> Any:
+    if isinstance(value, str):
+        value = value.split(",")
+    return tuple(part.strip() for part in value if part.strip()) if _all_text(value) else value
+
+
+def _all_text(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
+
+
+def _path(value: Any) -> Any:
+    return Path(value).expanduser() if isinstance(value, str) and value else value
+
+
+def _key(default: Any, give: str, **limits: Any) -> Any:
+    """A configuration key; `give` says what it takes, for error messages."""
+    return Field(default, description=give, strict=True, **limits)
+
+
+AutoPath = Annotated[Path | None, BeforeValidator(_path), BeforeValidator(_auto_is_none)]
+AutoSize = Annotated[tuple[int, int] | None, BeforeValidator(_size), BeforeValidator(_auto_is_none)]
+AutoInt = Annotated[int | None, BeforeValidator(_auto_is_none)]
+AutoBool = Annotated[bool | None, BeforeValidator(_auto_is_none)]
+
+
+class Section(BaseModel):
+    """A frozen group of keys. An integer counts as a number; no other type is converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ModelConfig(Section):
+    """Which model runs, where, and how exactly."""
+
+    profile: Literal["auto", "tiny", "1.3b", "14b"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    vae: Literal["auto", "wan", "taehv"] = "auto"
+    weights_dir: Annotated[Path, BeforeValidator(_path)] = _key(Path("~/.cache/sdv2-live/weights").expanduser(), "a folder")
+    threads: int = _key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)
+
+
+class InputConfig(Section):
+    """Where the picture comes from, as the URI that `io` opens."""
+
+    source: str = _key("ndi:", 'text such as "ndi:" or "ndi:CAM"', min_length=1)
+
+
+class VideoConfig(Section):
+    """Geometry and colour. `size` is (height, width), None for auto."""
+
+    size: AutoSize = _key(None, "auto or HEIGHTxWIDTH, height first, multiples of 16 up to 8192, such as 480x832")
+    max_pixels: AutoInt = _key(None, "auto or an integer from 256", ge=256)
+    fit: Literal["fill", "fit", "stretch"] = "fill"
+    output_size: Literal["model", "input"] = "model"
+    output_format: Literal["bgrx", "uyvy"] = "bgrx"
+    matrix: Literal["bt601", "bt709", "bt2020"] = "bt709"
+    range: Literal["limited", "full"] = "limited"
+
+    @property
+    def color(self) -> ColorSpec:
+        """How the input's Y'CbCr is to be read."""
+        return ColorSpec(ColorMatrix[self.matrix.upper()], ColorRange(self.range))
+
+    @property
+    def pixel_format(self) -> PixelFormat:
+        """Layout of the frames that are sent."""
+        return PixelFormat[self.output_format.upper()]
+
+
+class OutputConfig(Section):
+    """Where the picture goes, as the URI that `io` opens."""
+
+    sink: str = _key("ndi:sdv2-live", 'text such as "ndi:NAME"', min_length=1)
+
+
+class NdiConfig(Section):
+    """Finding NDI sources. Empty text means the SDK's own default."""
+
+    extra_ips: Annotated[tuple[str, ...], BeforeValidator(_ip_list)] = _key(
+        (), 'a list of addresses, or text such as "192.168.1.20,10.0.0.5"'
+    )
+    groups: str = _key("", "text, comma separated")
+    discovery_server: str = _key("", "text HOST or HOST:PORT")
+    receiver_timeout_s: float = _key(5.0, "a number of seconds 0.5..3600", ge=0.5, le=3600, allow_inf_nan=False)
+
+
+class OscConfig(Section):
+    """The OSC server."""
+
+    enabled: bool = _key(True, "true or false")
+    host: str = _key("127.0.0.1", "an address or host name of this machine", min_length=1)
+    port: int = _key(9000, "an integer 0..65535; 0 is any free port", ge=0, le=65535)
+
+
+class EngineConfig(Section):
+    """What sizes the engine's state."""
+
+    mode: Literal["video", "text"] = "video"
+    schedule: Literal["sequential", "stream_batch"] = "sequential"
+    kv_frames: int = _key(6, "an integer 2..64", ge=2, le=64)
+    sink_frames: int = _key(3, "an integer 0..63, below kv_frames", ge=0, le=63)
+    rope_refresh_frame: int = _key(50, f"an integer 3..{MAX_ROPE_FRAMES}, above kv_frames", ge=3, le=MAX_ROPE_FRAMES)
+    run_while_bypassed: AutoBool = _key(None, "auto, true or false")
+
+
+class PresetsConfig(Section):
+    """Where preset files are. `dir` None for auto: the shipped ones."""
+
+    dir: AutoPath = _key(None, "auto or a folder")
+
+    @property
+    def folder(self) -> Path:
+        """The folder to read."""
+        return self.dir or config_dir() / "presets"
+
+
+class LogConfig(Section):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Section):
+    """Everything a show starts with. Without arguments: the defaults."""
+
+    model: ModelConfig = ModelConfig()
+    input: InputConfig = InputConfig()
+    video: VideoConfig = VideoConfig()
+    output: OutputConfig = OutputConfig()
+    ndi: NdiConfig = NdiConfig()
+    osc: OscConfig = OscConfig()
+    engine: EngineConfig = EngineConfig()
+    presets: PresetsConfig = PresetsConfig()
+    log: LogConfig = LogConfig()
+    params: InstanceOf[Params] = Params()
+
+    def replaced(self, **sections: Section | Params) -> Self:
+        """A copy with whole sections replaced."""
+        return self.model_copy(update=sections)
