@@ -1,0 +1,197 @@
+"""The NDI library: initialised once per process, and the search for sources.
+
+Facts about the SDK are from https://docs.ndi.video and from libndi 6.3.2 itself. Nothing here needs an mDNS daemon: the
+finder also asks 127.0.0.1 and every address of `NdiSettings.extra_ips` directly.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdv2_live.errors import VideoError
+from sdv2_live.io.base import Port
+
+log = logging.getLogger("sdv2_live.ndi")
+
+CONFIG_NAME = "ndi-config.v1.json"  # the name the SDK looks for inside NDI_CONFIG_DIR
+LOOPBACK = "127.0.0.1"
+
+_lock = threading.Lock()
+_module: Any = None
+_discovery_server: str | None = None
+_config_dir: tempfile.TemporaryDirectory[str] | None = None  # the SDK may read it again, so it lives as long as the process
+
+
+@dataclass(frozen=True, slots=True)
+class NdiSettings:
+    """How this process takes part in the NDI network.
+
+    extra_ips: addresses asked directly for their sources, for networks without mDNS; 127.0.0.1 is always asked.
+    groups: NDI groups to search and to publish in; none means the SDK's default group, "public".
+    discovery_server: "host" or "host:port" of an NDI Discovery Server, several separated by commas. Read when NDI is first
+        used; it cannot change afterwards.
+    """
+
+    extra_ips: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    discovery_server: str | None = None
+
+    @property
+    def ips(self) -> str:
+        """Comma-separated addresses for the SDK, loopback among them, without repeats."""
+        return ",".join(dict.fromkeys((*self.extra_ips, LOOPBACK)))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NdiSourceInfo:
+    """A source on the network: name is "MACHINE (name)", address "ip:port". Either may be empty, not both."""
+
+    name: str
+    address: str = ""
+
+    @property
+    def inner_name(self) -> str:
+        """The name that the sender chose: what stands between the parentheses after the machine's name."""
+        _, opened, rest = self.name.partition(" (")
+        return rest.removesuffix(")") if opened else self.name
+
+
+def initialise(settings: NdiSettings) -> Any:
+    """The NDIlib module, initialised on the first call. Raises VideoError where NDI cannot run on this machine."""
+    global _module, _discovery_server
+    with _lock:
+        if _module is None:
+            _write_config(settings)
+            _module, _discovery_server = _load(), settings.discovery_server
+        elif settings.discovery_server != _discovery_server:
+            log.warning(
+                "NDI already runs with discovery server %s; restart the program to use %s",
+                _discovery_server or "none",
+                settings.discovery_server or "none",
+            )
+        return _module
+
+
+def _load() -> Any:
+    try:
+        import NDIlib
+    except (ImportError, OSError) as error:
+        raise VideoError(
+            f"NDI is not available: the package ndi-python cannot be loaded ({error}); install it with `pip install ndi-python`, "
+            "or use file: or test in place of ndi:"
+        ) from error
+    if not NDIlib.is_supported_CPU():
+        raise VideoError("NDI does not support this processor (it needs SSSE3 or NEON); use file: or test in place of ndi:")
+    if not NDIlib.initialize():
+        raise VideoError("NDI could not be initialised; check that the system lets this program open network sockets")
+    log.info("%s", NDIlib.version())
+    return NDIlib
+
+
+def _write_config(settings: NdiSettings) -> None:
+    """The discovery server has no API: the SDK reads it from a JSON file (docs.ndi.video, SDK, Configuration Files)."""
+    global _config_dir
+    if not settings.discovery_server:
+        return
+    config = _user_config()
+    config.setdefault("ndi", {}).setdefault("networks", {})["discovery"] = settings.discovery_server
+    _config_dir = tempfile.TemporaryDirectory(prefix="sdv2-ndi-")
+    Path(_config_dir.name, CONFIG_NAME).write_text(json.dumps(config), encoding="utf-8")
+    os.environ["NDI_CONFIG_DIR"] = _config_dir.name
+
+
+def _user_config() -> dict[str, Any]:
+    """The machine's own NDI settings, which NDI_CONFIG_DIR would otherwise hide."""
+    path = Path(os.environ.get("NDI_CONFIG_DIR") or Path.home() / ".ndi") / CONFIG_NAME
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        log.warning("%s is not readable as JSON (%s); its settings are not used: repair or remove it", path, error)
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+class Finder(Port):
+    """Watches the network for sources. Cheap to keep open; sources appear within a second or so."""
+
+    def __init__(self, settings: NdiSettings) -> None:
+        self.name = "NDI finder"
+        self._ndi = initialise(settings)
+        create = self._ndi.FindCreate()
+        create.extra_ips = settings.ips
+        if settings.groups:
+            create.groups = ",".join(settings.groups)
+        self._instance = self._ndi.find_create_v2(create)
+        if self._instance is None:
+            raise VideoError("NDI cannot search for sources; check that the system lets this program open network sockets")
+
+    @property
+    def sources(self) -> list[NdiSourceInfo]:
+        """What is on the network now, sorted by name."""
+        if self._instance is None:
+            return []
+        # The SDK frees its list at the next call, so the strings are copied at once.
+        return sorted(NdiSourceInfo(s.ndi_name, s.url_address) for s in self._ndi.find_get_current_sources(self._instance))
+
+    def wait(self, until: Callable[[list[NdiSourceInfo]], bool], timeout: float) -> list[NdiSourceInfo]:
+        """The sources as soon as `until(sources)` holds, or whatever there is after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while not until(sources := self.sources) and self._instance is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            self._ndi.find_wait_for_sources(self._instance, max(1, int(min(left, 0.2) * 1000)))
+        return sources
+
+    def close(self) -> None:
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            self._ndi.find_destroy(instance)
+
+
+def list_sources(settings: NdiSettings, wait_s: float = 2.0) -> list[NdiSourceInfo]:
+    """Every source that answers within `wait_s` seconds, sorted by name."""
+    with Finder(settings) as finder:
+        return finder.wait(lambda _: False, wait_s)
+
+
+def as_address(pattern: str) -> NdiSourceInfo | None:
+    """The source that "ip:port" (or "localhost:port") names directly, or None where the pattern is a name."""
+    match = re.fullmatch(r"(localhost|\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})", pattern.strip())
+    if match is None:
+        return None
+    host = LOOPBACK if match[1] == "localhost" else match[1]
+    return NdiSourceInfo("", f"{host}:{match[2]}")
+
+
+def match_source(pattern: str, sources: Iterable[NdiSourceInfo], ignore: Collection[str] = ()) -> NdiSourceInfo | None:
+    """The source that `pattern` means, or None while there is none.
+
+    An exact full name wins, then an exact inner name, then a case-insensitive substring; the empty pattern matches all.
+    Of several, the first in order of name is taken, and a warning names them all. `ignore` holds full or inner names that
+    only an exact pattern may pick: our own outputs, which would otherwise feed back.
+    """
+    ordered = sorted(sources)
+    full = [s for s in ordered if s.name == pattern]
+    inner = [s for s in ordered if s.inner_name == pattern]
+    part = [s for s in ordered if pattern.casefold() in s.name.casefold() and not {s.name, s.inner_name} & set(ignore)]
+    found = full or inner or part
+    if len(found) > 1:
+        log.warning(
+            "NDI source '%s' could mean %s: taking the first; give the full name to choose another",
+            pattern,
+            ", ".join(f"'{s.name}'" for s in found),
+        )
+    return found[0] if found else None

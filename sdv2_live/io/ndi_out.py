@@ -1,0 +1,149 @@
+"""NDI out: publishes one source."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from fractions import Fraction
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from sdv2_live import __version__
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.base import Sink
+from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, initialise
+
+log = logging.getLogger("sdv2_live.ndi_out")
+
+POLL_S = 1.0  # how often the SDK is asked who watches
+
+
+class NdiSink(Sink):
+    """Publishes frames as the NDI source "MACHINE (name)".
+
+    Sends are asynchronous: the SDK reads a buffer until the next send, so frames are copied into two buffers of our own in
+    turn, and `send` costs one copy. Nothing is paced here (`clock_video` is off); the frame's `rate` is declared to
+    receivers, exactly, and steers the SDK's encoder. Size, format and rate may change at any frame. UYVY is sent as
+    BT.709 limited range, which is what the SDK's own receivers assume; an odd width or height of an RGB frame loses its
+    last column or row in the SDK's encoder.
+
+    Methods may be called from any thread.
+    """
+
+    def __init__(self, name: str, settings: NdiSettings | None = None, *, product: str = "sdv2-live") -> None:
+        """Raises VideoError where NDI cannot run, or where this machine already publishes that name."""
+        settings = settings or NdiSettings()
+        self.name = f"ndi:{name}"
+        self.sent = 0  # frames handed to the SDK
+        self._lock = threading.Lock()
+        self._ndi = initialise(settings)
+        if not name.strip():
+            raise VideoError("an NDI output needs a name, as in ndi:StreamDiffusion")
+        create = self._ndi.SendCreate()
+        create.ndi_name = name
+        create.clock_video = create.clock_audio = False
+        if settings.groups:
+            create.groups = ",".join(settings.groups)
+        self._sender = self._ndi.send_create(create)
+        if self._sender is None:
+            raise VideoError(f"NDI cannot publish '{name}': a program on this machine already does; choose another output name")
+        self.full_name: str = self._ndi.send_get_source_name(self._sender).ndi_name  # "MACHINE (name)"
+        self._describe(product)
+        self._buffers: list[tuple[np.ndarray, Any]] = []  # (rows, the SDK's description of them), used in turn
+        self._shape: tuple[int, int, PixelFormat] | None = None
+        self._watched, self._watched_at = False, 0.0
+        log.info("publishing '%s'", self.full_name)
+
+    def _describe(self, product: str) -> None:
+        metadata = self._ndi.MetadataFrame()
+        metadata.data = (
+            f"<ndi_product long_name={quoteattr(f'{product}: live video restyled by StreamDiffusionV2')} "
+            f"short_name={quoteattr(product)} manufacturer={quoteattr(product)} version={quoteattr(__version__)}/>"
+        )
+        self._ndi.send_add_connection_metadata(self._sender, metadata)
+
+    def send(self, frame: Frame) -> None:
+        """Send one frame; its data is copied before this returns. Does nothing after `close`."""
+        with self._lock:
+            if self._sender is None:
+                return
+            if self._shape != (frame.height, frame.width, frame.format):
+                self._allocate(frame)
+            rows, video = self._buffers[self.sent % 2]
+            np.copyto(rows, frame.data[:, : rows.shape[1]])
+            rate = _sdk_rate(frame.rate)
+            video.frame_rate_N, video.frame_rate_D = rate.numerator, rate.denominator
+            self._ndi.send_send_video_async_v2(self._sender, video)
+            self.sent += 1
+
+    def _allocate(self, frame: Frame) -> None:
+        self._flush()
+        self._shape = frame.height, frame.width, frame.format
+        self._buffers = [self._buffer(frame) for _ in range(2)]
+
+    def _buffer(self, frame: Frame) -> tuple[np.ndarray, Any]:
+        rows = np.zeros((frame.height, frame.width * frame.format.bytes_per_pixel), np.uint8)
+        video = self._ndi.VideoFrameV2()
+        video.data = rows  # takes the address, and a size of its own that the next lines replace
+        video.xres, video.yres, video.line_stride_in_bytes = frame.width, frame.height, rows.shape[1]
+        video.FourCC = getattr(self._ndi, f"FOURCC_VIDEO_TYPE_{frame.format.name}")
+        video.frame_format_type = self._ndi.FRAME_FORMAT_TYPE_PROGRESSIVE
+        video.picture_aspect_ratio = 0.0  # square pixels
+        video.timecode = self._ndi.SEND_TIMECODE_SYNTHESIZE
+        return rows, video
+
+    def _flush(self) -> None:
+        """Wait until the SDK has let go of the last buffer: sending None does that (docs.ndi.video, SDK, NDI-Send)."""
+        if self._buffers:
+            self._ndi.send_send_video_async_v2(self._sender, None)
+
+    @property
+    def connections(self) -> int:
+        """Receivers connected now."""
+        with self._lock:
+            return self._ndi.send_get_no_connections(self._sender, 0) if self._sender is not None else 0
+
+    @property
+    def watched(self) -> bool:
+        """True when somebody receives; asked of the SDK at most once a second, so it costs nothing per frame."""
+        now = time.monotonic()
+        if now >= self._watched_at:
+            self._watched_at = now + POLL_S
+            self._watched = self.connections > 0
+        return self._watched
+
+    @property
+    def tally(self) -> tuple[bool, bool]:
+        """(on program, on preview), as the receivers together report it."""
+        tally = self._ndi.Tally()
+        with self._lock:
+            if self._sender is not None:
+                self._ndi.send_get_tally(self._sender, tally, 0)
+        return tally.on_program, tally.on_preview
+
+    def set_failover(self, source: NdiSourceInfo | None) -> None:
+        """The source to which receivers turn by themselves when this program dies (None: none)."""
+        failover = None
+        if source is not None:
+            failover = self._ndi.Source()
+            failover.ndi_name, failover.url_address = source.name, source.address
+        with self._lock:
+            if self._sender is not None:
+                self._ndi.send_set_failover(self._sender, failover)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._sender is not None:
+                self._flush()
+                sender, self._sender = self._sender, None
+                self._ndi.send_destroy(sender)
+                self._buffers, self._watched = [], False
+
+
+def _sdk_rate(rate: Fraction) -> Fraction:
+    """The SDK takes 32-bit terms. Rates of real streams fit; a measured one is rounded to the nearest that does."""
+    return rate if max(rate.numerator, rate.denominator) < 2**31 else rate.limit_denominator(1_000_000)
