@@ -1,0 +1,151 @@
+"""Everything that survives a chunk, in one object. Weights are elsewhere; dropping a StreamState drops the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from sdv2_live.engine.noise import MotionController, NoiseSource, SeededNoise
+from sdv2_live.errors import EngineError
+from sdv2_live.model.cache import CacheSpec, KVCache
+from sdv2_live.model.rope import RopeTable
+
+FIRST_FRAMES = 5  # pixel frames of a stream's first chunk: 1 + 4, two latents
+CHUNK_FRAMES = 4  # pixel frames of every later chunk: one latent
+TEXT_STEPS = (1000, 750, 500, 250)  # denoising steps of text-to-video
+
+
+class Schedule(Enum):
+    """How the denoising steps of neighbouring chunks are arranged."""
+
+    SEQUENTIAL = "sequential"
+    STREAM_BATCH = "stream_batch"
+
+
+class Mode(Enum):
+    """What the stream starts from: the input's pixels, or noise alone."""
+
+    VIDEO = "video"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """What a stream's memory is sized for. A change of any of it needs a new StreamState.
+
+    height, width: pixels, multiples of 16. levels: denoising steps that stream_batch keeps in flight (its step count).
+    rope_refresh_frame: when the next start frame reaches this, it goes back to kv_frames - 1.
+    """
+
+    height: int
+    width: int
+    schedule: Schedule = Schedule.SEQUENTIAL
+    levels: int = 2
+    cache: CacheSpec = CacheSpec()
+    rope_refresh_frame: int = 50
+    normalize_latents: bool = False
+    mode: Mode = Mode.VIDEO
+
+    def __post_init__(self) -> None:
+        if self.height % 16 or self.width % 16 or self.height < 16 or self.width < 16:
+            raise EngineError(f"height {self.height} and width {self.width} must be multiples of 16, at least 16")
+        if self.rope_refresh_frame <= self.cache.kv_frames:
+            raise EngineError(f"rope_refresh_frame = {self.rope_refresh_frame} must be above kv_frames = {self.cache.kv_frames}")
+
+    @property
+    def latent_hw(self) -> tuple[int, int]:
+        """Height and width of a latent."""
+        return self.height // 8, self.width // 8
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSettings:
+    """What the performer may change at every chunk.
+
+    noise_scale: 0..1, share of noise in the noisy latent. steps: 1 to 4 strictly descending timesteps in 0..1000.
+    seed: 0 .. 2**63 - 1. noise_controller: lower the noise scale with motion.
+    """
+
+    noise_scale: float = 0.7
+    steps: tuple[int, ...] = (700, 500)
+    seed: int = 42
+    noise_controller: bool = True
+
+
+class Memory(Protocol):
+    """Streaming state of an autoencoder."""
+
+    def reset_(self) -> None:
+        """Forget the stream, in place."""
+
+
+@dataclass
+class BatchQueue:
+    """stream_batch's latents in flight: level i holds the latent that takes step i in the next call.
+
+    latents: (levels, 1, 16, h, w), entry 0 unused (the new latent comes in there). starts: each level's start frame.
+    finished_in: calls until the last level holds a real frame.
+    """
+
+    latents: Tensor
+    starts: list[int]
+    finished_in: int
+
+
+@dataclass
+class StreamState:
+    """One stream. Made by Engine.new_state; two of them never touch each other.
+
+    cache: one level in sequential mode and while stream_batch prepares its first chunk. batch_cache: one level a step.
+    next_start: temporal position of the next latent. chunk: chunks denoised so far (it numbers the noise).
+    """
+
+    spec: StreamSpec
+    vae: Memory
+    cache: KVCache
+    rope: RopeTable
+    batch_cache: KVCache | None = None
+    queue: BatchQueue | None = None
+    motion: MotionController = field(default_factory=MotionController)
+    noise: NoiseSource = field(default_factory=SeededNoise)
+    next_start: int = 0
+    chunk: int = 0
+    started: bool = False  # a chunk has been encoded: the autoencoder is past its first frame
+
+    @property
+    def frames_needed(self) -> int:
+        """Pixel frames the next chunk takes."""
+        return CHUNK_FRAMES if self.started else FIRST_FRAMES
+
+    def reset_(self) -> None:
+        """Forget everything, in place: a reset stream equals a new one."""
+        self.vae.reset_()
+        self.motion.reset_()
+        self.cut_()
+        self.chunk = 0
+        self.started = False
+
+    def cut_(self) -> None:
+        """Forget the pictures painted so far (caches and frame counter) but keep the autoencoder running."""
+        self.cache.reset_()
+        if self.batch_cache is not None:
+            self.batch_cache.reset_()
+        self.queue = None
+        self.next_start = 0
+
+    def advance(self, frames: int) -> int:
+        """Start frame of a call with `frames` latents; moves the cursor, refreshing it when it reaches the limit."""
+        start = self.next_start
+        if start >= self.spec.rope_refresh_frame:
+            start = self.spec.cache.kv_frames - 1
+        self.next_start = start + frames
+        return start
+
+    def draw(self, shape: Sequence[int], device: torch.device) -> Tensor:
+        """The chunk's next noise on the model's device."""
+        return self.noise.draw(shape).to(device, non_blocking=True)

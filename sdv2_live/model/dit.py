@@ -1,0 +1,269 @@
+"""The causal diffusion transformer (Wan2.1 trained with Self-Forcing, as StreamDiffusionV2 uses it).
+
+Parameter names are those of the public checkpoints. Legend: B levels or samples, F latent frames of the call, L tokens of a
+latent frame, S = F*L, D model width, H heads, d head width. Modules hold weights only: what survives a call lives in the
+KVCache and the CrossKV that are passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sdv2_live.model.cache import CachePlan, CacheSpec, KVCache
+from sdv2_live.model.rope import TIME_ROWS, RopeTable, rotate
+
+EPS = 1e-6
+PATCH = 2  # tokens are 1x2x2 patches of the latent
+TEXT_TOKENS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class DitConfig:
+    """Sizes of a causal DiT. The defaults are those shared by the public checkpoints."""
+
+    dim: int
+    heads: int
+    ffn: int
+    layers: int
+    text_dim: int = 4096
+    freq_dim: int = 256
+    channels: int = 16
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.dim // self.heads
+
+
+@dataclass(frozen=True, slots=True)
+class CrossKV:
+    """Cross-attention keys and values of every layer, (layers, 1, H, 512, d). They depend on the prompt alone."""
+
+    k: Tensor
+    v: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What every block of one call shares."""
+
+    rotations: Tensor
+    cache: KVCache
+    plan: CachePlan
+    cross: CrossKV
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm over the full width, computed in float32."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x.float(), self.weight.shape, None, EPS).type_as(x) * self.weight
+
+
+def layer_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """Layer norm over the last axis in float32, eps 1e-6."""
+    weight = None if weight is None else weight.float()
+    bias = None if bias is None else bias.float()
+    return F.layer_norm(x.float(), x.shape[-1:], weight, bias, EPS).type_as(x)
+
+
+class Attention(nn.Module):
+    """Projections and q/k norms of one attention; self- and cross-attention differ only in where keys come from."""
+
+    def __init__(self, config: DitConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.q = nn.Linear(config.dim, config.dim)
+        self.k = nn.Linear(config.dim, config.dim)
+        self.v = nn.Linear(config.dim, config.dim)
+        self.o = nn.Linear(config.dim, config.dim)
+        self.norm_q = RMSNorm(config.dim)
+        self.norm_k = RMSNorm(config.dim)
+
+    def split(self, x_BSD: Tensor) -> Tensor:
+        """(B, S, D) -> (B, S, H, d)."""
+        return x_BSD.unflatten(-1, (self.heads, -1))
+
+    def query(self, x_BSD: Tensor) -> Tensor:
+        """Normalised queries (B, S, H, d)."""
+        return self.split(self.norm_q(self.q(x_BSD)))
+
+    def key_value(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised keys, and values, (B, S, H, d) each."""
+        return self.split(self.norm_k(self.k(x_BSD))), self.split(self.v(x_BSD))
+
+
+def self_attention(attn: Attention, x_BSD: Tensor, layer: int, call: _Call) -> Tensor:
+    """Write the call's keys and values into the cache, then attend to every filled slot (no causal mask)."""
+    k, v = attn.key_value(x_BSD)
+    call.cache.write(layer, call.plan, rotate(k, call.rotations), v)
+    q = rotate(attn.query(x_BSD), call.rotations).transpose(1, 2)
+    filled = call.plan.filled
+    if len(set(filled)) == 1:
+        out = F.scaled_dot_product_attention(q, *call.cache.filled_keys_values(layer, slice(None), filled[0]))
+    else:  # only while stream_batch's caches are filling: levels differ in length
+        out = torch.cat(
+            [
+                F.scaled_dot_product_attention(q[b : b + 1], *call.cache.filled_keys_values(layer, slice(b, b + 1), n))
+                for b, n in enumerate(filled)
+            ]
+        )
+    return attn.o(out.transpose(1, 2).flatten(2))
+
+
+def cross_attention(attn: Attention, x_BSD: Tensor, layer: int, call: _Call) -> Tensor:
+    """Attend to all 512 text rows, the zero rows included."""
+    q = attn.query(x_BSD).transpose(1, 2)
+    k = call.cross.k[layer].expand(q.shape[0], -1, -1, -1)
+    v = call.cross.v[layer].expand(q.shape[0], -1, -1, -1)
+    return attn.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class AffineNorm(nn.Module):
+    """Layer norm with weight and bias."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return layer_norm(x, self.weight, self.bias)
+
+
+class Block(nn.Module):
+    """Self-attention, cross-attention and feed-forward with per-frame modulation of the first and the last."""
+
+    def __init__(self, config: DitConfig) -> None:
+        super().__init__()
+        self.modulation = nn.Parameter(torch.zeros(1, 6, config.dim))
+        self.self_attn = Attention(config)
+        self.norm3 = AffineNorm(config.dim)
+        self.cross_attn = Attention(config)
+        gelu = nn.GELU(approximate="tanh")
+        self.ffn = nn.Sequential(nn.Linear(config.dim, config.ffn), gelu, nn.Linear(config.ffn, config.dim))
+
+    def forward(self, x_BFLD: Tensor, e_BF6D: Tensor, layer: int, call: _Call) -> Tensor:
+        shift0, scale0, gate0, shift1, scale1, gate1 = (self.modulation + e_BF6D).unsqueeze(-2).unbind(2)  # each (B, F, 1, D)
+        frames = x_BFLD.shape[1]
+        h = modulate(layer_norm(x_BFLD), shift0, scale0).flatten(1, 2)
+        x = x_BFLD + self_attention(self.self_attn, h, layer, call).unflatten(1, (frames, -1)) * gate0
+        h = self.norm3(x).flatten(1, 2)
+        x = x + cross_attention(self.cross_attn, h, layer, call).unflatten(1, (frames, -1))
+        return x + self.ffn(modulate(layer_norm(x), shift1, scale1)) * gate1
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """x * (1 + scale) + shift."""
+    return torch.addcmul(shift, x, 1 + scale)
+
+
+class Head(nn.Module):
+    """Final norm, its own modulation (from the time embedding, not the projection), and the linear to patches."""
+
+    def __init__(self, config: DitConfig) -> None:
+        super().__init__()
+        self.modulation = nn.Parameter(torch.zeros(1, 2, config.dim))
+        self.head = nn.Linear(config.dim, PATCH * PATCH * config.channels)
+
+    def forward(self, x_BFLD: Tensor, e_BFD: Tensor) -> Tensor:
+        shift, scale = (self.modulation + e_BFD[:, :, None]).unsqueeze(-2).unbind(2)
+        return self.head(modulate(layer_norm(x_BFLD), shift, scale))
+
+
+def timestep_features(t_BF: Tensor, width: int) -> Tensor:
+    """Sinusoid of the timestep in float64, cosines then sines: (B, F, width)."""
+    half = width // 2
+    frequency = 10000.0 ** (-torch.arange(half, dtype=torch.float64, device=t_BF.device) / half)
+    angle = t_BF.double()[..., None] * frequency
+    return torch.cat((angle.cos(), angle.sin()), dim=-1)
+
+
+class CausalDiT(nn.Module):
+    """The whole transformer: one call maps noisy latents at given timesteps to the flow."""
+
+    def __init__(self, config: DitConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embedding = nn.Conv3d(config.channels, config.dim, (1, PATCH, PATCH), (1, PATCH, PATCH))
+        gelu = nn.GELU(approximate="tanh")
+        self.text_embedding = nn.Sequential(nn.Linear(config.text_dim, config.dim), gelu, nn.Linear(config.dim, config.dim))
+        self.time_embedding = nn.Sequential(nn.Linear(config.freq_dim, config.dim), nn.SiLU(), nn.Linear(config.dim, config.dim))
+        self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(config.dim, 6 * config.dim))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.head = Head(config)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the weights."""
+        return self.patch_embedding.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return self.patch_embedding.weight.device
+
+    def new_cache(self, spec: CacheSpec, latent_hw: tuple[int, int], levels: int = 1) -> KVCache:
+        """An empty cache for latents of h x w."""
+        config = self.config
+        tokens = (latent_hw[0] // PATCH) * (latent_hw[1] // PATCH)
+        return KVCache(
+            spec,
+            layers=config.layers,
+            levels=levels,
+            tokens=tokens,
+            heads=config.heads,
+            head_dim=config.head_dim,
+            dtype=self.dtype,
+            device=self.device,
+        )
+
+    def condition(self, context_1ND: Tensor) -> CrossKV:
+        """Cross-attention keys and values of a prompt embedding (1, n <= 512, text_dim), padded with zero rows to 512."""
+        padded = F.pad(context_1ND.to(self.device, self.dtype), (0, 0, 0, TEXT_TOKENS - context_1ND.shape[1]))
+        text = self.text_embedding(padded)
+        pairs = [block.cross_attn.key_value(text) for block in self.blocks]
+        return CrossKV(*(torch.stack([pair[i].transpose(1, 2) for pair in pairs]) for i in (0, 1)))
+
+    def rope(self) -> RopeTable:
+        """Rotation table on the weights' device; made once by whoever owns the stream."""
+        return RopeTable(self.config.head_dim, self.device)
+
+    def forward(
+        self, x_BFCHW: Tensor, t_BF: Tensor, starts: Sequence[int], *, cross: CrossKV, cache: KVCache, rope: RopeTable
+    ) -> Tensor:
+        """Flow (B, F, 16, h, w) of noisy latents (B, F, 16, h, w) at timesteps t (B, F) in 0..1000.
+
+        starts: temporal position of each level's first frame. The cache is written. Raises EngineError when the call does
+        not fit the cache or the position table.
+        """
+        frames, rows, columns = x_BFCHW.shape[1], x_BFCHW.shape[3] // PATCH, x_BFCHW.shape[4] // PATCH
+        if max(starts) + frames > TIME_ROWS:
+            raise ValueError(f"start frame {max(starts)} lies beyond the position table of {TIME_ROWS} rows")
+        call = _Call(rope.rotations(starts, frames, rows, columns), cache, cache.plan(starts, frames), cross)
+        e = self.time_embedding(timestep_features(t_BF, self.config.freq_dim).to(self.dtype))
+        e6 = self.time_projection(e).unflatten(-1, (6, -1))
+        x = self._patchify(x_BFCHW)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, e6, layer, call)
+        return self._unpatchify(self.head(x, e), rows, columns)
+
+    def _patchify(self, x_BFCHW: Tensor) -> Tensor:
+        """(B, F, C, h, w) -> (B, F, L, D). The convolution does not overlap, so it is a linear map of patches."""
+        patches = x_BFCHW.unflatten(-1, (-1, PATCH)).unflatten(-3, (-1, PATCH))  # (B, F, C, rows, 2, columns, 2)
+        patches = patches.permute(0, 1, 3, 5, 2, 4, 6).flatten(4).flatten(2, 3)
+        return F.linear(patches.to(self.dtype), self.patch_embedding.weight.flatten(1), self.patch_embedding.bias)
+
+    def _unpatchify(self, x_BFLP: Tensor, rows: int, columns: int) -> Tensor:
+        """(B, F, L, 2*2*C) with the channel innermost -> (B, F, C, h, w)."""
+        x = x_BFLP.unflatten(-1, (PATCH, PATCH, -1)).unflatten(2, (rows, columns))
+        return x.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)

@@ -1,0 +1,59 @@
+"""Rotary position embedding over time, height and width (Wan2.1; base 10000, complex multiply of adjacent pairs)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+TIME_ROWS = 1024  # rows of the temporal table: the highest start frame a call may have
+
+
+def axis_pairs(head_dim: int) -> tuple[int, int, int]:
+    """Complex pairs of one head given to (time, height, width)."""
+    pairs = head_dim // 2
+    return pairs - 2 * (pairs // 3), pairs // 3, pairs // 3
+
+
+class RopeTable:
+    """Unit complex rotations per axis, computed once in float64 and kept in complex64.
+
+    Each axis owns `n` pairs whose frequencies are 10000^(-i/n), i = 0..n-1, as if the axis were a whole head of width 2n.
+    """
+
+    def __init__(self, head_dim: int, device: torch.device | str = "cpu") -> None:
+        if head_dim % 2:
+            raise ValueError(f"a head needs an even width to be rotated in pairs, not {head_dim}")
+        self.time, self.height, self.width = (self._axis(n).to(device) for n in axis_pairs(head_dim))
+        self._grids: dict[tuple[int, int], Tensor] = {}
+
+    @staticmethod
+    def _axis(pairs: int) -> Tensor:
+        position = torch.arange(TIME_ROWS, dtype=torch.float64)
+        frequency = 10000.0 ** (-torch.arange(pairs, dtype=torch.float64) / max(pairs, 1))
+        angle = torch.outer(position, frequency)
+        return torch.polar(torch.ones_like(angle), angle).to(torch.complex64)
+
+    def _grid(self, rows: int, columns: int) -> Tensor:
+        """Spatial rotations of one latent frame, (rows * columns, height pairs + width pairs); the same for every frame."""
+        key = (rows, columns)
+        if key not in self._grids:
+            height = self.height[:rows, None].expand(-1, columns, -1)
+            width = self.width[None, :columns].expand(rows, -1, -1)
+            self._grids[key] = torch.cat((height, width), dim=-1).flatten(0, 1)
+        return self._grids[key]
+
+    def rotations(self, starts: Sequence[int], frames: int, rows: int, columns: int) -> Tensor:
+        """Rotations for a call: (B, F*L, 1, head_dim/2) complex64, level b beginning at temporal position starts[b]."""
+        time = torch.stack([self.time[start : start + frames] for start in starts])  # (B, F, time pairs)
+        grid = self._grid(rows, columns)
+        time = time[:, :, None].expand(-1, -1, grid.shape[0], -1)
+        space = grid.expand(len(starts), frames, -1, -1)
+        return torch.cat((time, space), dim=-1).flatten(1, 2).unsqueeze(2)
+
+
+def rotate(x_BSHd: Tensor, rotations: Tensor) -> Tensor:
+    """Rotate adjacent pairs of the last axis in float32; the result has x's dtype."""
+    pairs = torch.view_as_complex(x_BSHd.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * rotations).flatten(-2).type_as(x_BSHd)

@@ -1,0 +1,223 @@
+"""TAEHV: a tiny convolutional video autoencoder with one-frame memory blocks (madebyollin/taehv), streamed.
+
+Parameter names are those of taew2_1.pth. Every block keeps one frame of memory instead of decoding old latents again, so
+streamed output equals whole-clip output. Legend: N samples, T frames, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sdv2_live.model.vae import LATENT_MEAN, LATENT_STD
+
+TIME_FACTOR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One resolution of the encoder or decoder: its memory blocks, then (decoder) or before them (encoder) the change of size.
+
+    time: factor by which time shrinks or grows (1 or 2); space: the same for height and width.
+    """
+
+    width: int
+    blocks: int
+    time: int
+    space: int
+
+
+def _published_encoder() -> tuple[Stage, ...]:
+    return Stage(64, 3, 2, 2), Stage(64, 3, 2, 2), Stage(64, 3, 1, 2)
+
+
+def _published_decoder() -> tuple[Stage, ...]:
+    return Stage(256, 3, 1, 2), Stage(128, 3, 2, 2), Stage(64, 3, 2, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class TaehvConfig:
+    """Sizes. The defaults are taew2_1's. patch: pixels folded into channels on both sides (cheap at high resolution)."""
+
+    latent: int = 16
+    patch: int = 1
+    encoder: tuple[Stage, ...] = field(default_factory=_published_encoder)
+    decoder: tuple[Stage, ...] = field(default_factory=_published_decoder)
+    final_width: int = 64
+
+
+@dataclass
+class FrameMemory:
+    """The one frame each memory block keeps, (N, C, h, w); allocated at first use, then kept in place. None is zeros."""
+
+    past: list[Tensor | None]
+
+    def reset_(self) -> None:
+        """Forget, in place."""
+        for tensor in self.past:
+            if tensor is not None:
+                tensor.zero_()
+
+    def shift(self, slot: int, x: Tensor, samples: int) -> Tensor:
+        """The frame before each frame of x (N*T, C, h, w); remembers the last frame of every sample."""
+        frames = x.unflatten(0, (samples, -1))
+        past = self.past[slot]
+        if past is None:
+            past = self.past[slot] = torch.zeros_like(frames[:, 0])
+        before = torch.cat((past[:, None], frames[:, :-1]), dim=1)
+        past.copy_(frames[:, -1])
+        return before.flatten(0, 1)
+
+
+@dataclass
+class TaehvMemory:
+    """Streaming state of both directions. trimmed: the decoder's first three frames have been dropped."""
+
+    encoder: FrameMemory
+    decoder: FrameMemory
+    encoded: bool = False
+    trimmed: bool = False
+
+    def reset_(self) -> None:
+        """Forget the stream, in place."""
+        self.encoder.reset_()
+        self.decoder.reset_()
+        self.encoded = self.trimmed = False
+
+
+def conv(c_in: int, c_out: int, *, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+    """A 3x3 convolution that keeps the size."""
+    return nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1, bias=bias)
+
+
+class MemBlock(nn.Module):
+    """A residual block that sees each frame beside the frame before it."""
+
+    slot: int
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(conv(width * 2, width), nn.ReLU(), conv(width, width), nn.ReLU(), conv(width, width))
+
+    def stream(self, x: Tensor, memory: FrameMemory, samples: int) -> Tensor:
+        return F.relu(self.conv(torch.cat((x, memory.shift(self.slot, x, samples)), dim=1)) + x)
+
+
+class TPool(nn.Module):
+    """Fold `stride` neighbouring frames into one."""
+
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = nn.Conv2d(width * stride, width, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x.reshape(-1, self.stride * x.shape[1], *x.shape[2:]))
+
+
+class TGrow(nn.Module):
+    """Unfold one frame into `stride` frames."""
+
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = nn.Conv2d(width, width * stride, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x).reshape(-1, x.shape[1], *x.shape[2:])
+
+
+class SoftClamp(nn.Module):
+    """Keep latents within (-3, 3)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x / 3) * 3
+
+
+def _encoder(config: TaehvConfig) -> nn.Sequential:
+    width = config.encoder[0].width
+    layers: list[nn.Module] = [conv(3 * config.patch**2, width), nn.ReLU()]
+    for stage in config.encoder:
+        layers += [TPool(width, stage.time), conv(width, stage.width, stride=stage.space, bias=False)]
+        width = stage.width
+        layers += [MemBlock(width) for _ in range(stage.blocks)]
+    return nn.Sequential(*layers, conv(width, config.latent))
+
+
+def _decoder(config: TaehvConfig) -> nn.Sequential:
+    widths = [stage.width for stage in config.decoder] + [config.final_width]
+    layers: list[nn.Module] = [SoftClamp(), conv(config.latent, widths[0]), nn.ReLU()]
+    for stage, (width, following) in zip(config.decoder, pairwise(widths), strict=True):
+        layers += [MemBlock(width) for _ in range(stage.blocks)]
+        layers += [nn.Upsample(scale_factor=stage.space), TGrow(width, stage.time), conv(width, following, bias=False)]
+    return nn.Sequential(*layers, nn.ReLU(), conv(widths[-1], 3 * config.patch**2))
+
+
+def _number_slots(half: nn.Sequential) -> int:
+    blocks = [module for module in half if isinstance(module, MemBlock)]
+    for slot, block in enumerate(blocks):
+        block.slot = slot
+    return len(blocks)
+
+
+class TAEHV(nn.Module):
+    """The autoencoder as a stream, with the WanVAE's interface: 1 + 4k pixel frames in, 1 + k latents out, and back."""
+
+    def __init__(self, config: TaehvConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or TaehvConfig()
+        self.encoder = _encoder(self.config)
+        self.decoder = _decoder(self.config)
+        self._slots = (_number_slots(self.encoder), _number_slots(self.decoder))
+        self.register_buffer("mean", torch.tensor(LATENT_MEAN).view(1, 1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(LATENT_STD).view(1, 1, -1, 1, 1), persistent=False)
+
+    mean: Tensor
+    std: Tensor
+
+    def new_memory(self) -> TaehvMemory:
+        """State of a stream that has not begun."""
+        encoder, decoder = (FrameMemory([None] * slots) for slots in self._slots)
+        return TaehvMemory(encoder, decoder)
+
+    def encode_frames(self, frames_NTCHW: Tensor, memory: TaehvMemory) -> Tensor:
+        """Normalised latents (N, T/4, 16, h, w) of frames in [0, 1]; T is a multiple of 4."""
+        x = F.pixel_unshuffle(frames_NTCHW.flatten(0, 1), self.config.patch)
+        return self._run(self.encoder, x, memory.encoder, frames_NTCHW.shape[0])
+
+    def decode_frames(self, latent_NFCHW: Tensor, memory: TaehvMemory) -> Tensor:
+        """Frames (N, 4F, 3, H, W), neither clamped to [0, 1] nor trimmed, of normalised latents."""
+        x = self._run(self.decoder, latent_NFCHW.flatten(0, 1), memory.decoder, latent_NFCHW.shape[0])
+        return F.pixel_shuffle(x.flatten(0, 1), self.config.patch).unflatten(0, x.shape[:2])
+
+    @staticmethod
+    def _run(half: nn.Sequential, x: Tensor, memory: FrameMemory, samples: int) -> Tensor:
+        for module in half:
+            x = module.stream(x, memory, samples) if isinstance(module, MemBlock) else module(x)
+        return x.unflatten(0, (samples, -1))
+
+    def encode(self, pixels_NCTHW: Tensor, memory: TaehvMemory, *, normalize: bool = False) -> Tensor:
+        """Latents (N, F, 16, h, w) of the next pixels in [-1, 1]: 1 + 4k frames at first, then multiples of 4.
+
+        The first frame of a stream is repeated to fill the first latent's four. Un-normalised unless asked, as WanVAE.
+        """
+        frames = pixels_NCTHW.transpose(1, 2) * 0.5 + 0.5
+        if not memory.encoded:
+            frames = torch.cat((frames[:, :1].expand(-1, TIME_FACTOR - 1, -1, -1, -1), frames), dim=1)
+            memory.encoded = True
+        if frames.shape[1] % TIME_FACTOR:
+            raise ValueError(f"{pixels_NCTHW.shape[2]} frames do not make whole chunks of {TIME_FACTOR} (1 + 4k at first)")
+        latent = self.encode_frames(frames, memory)
+        return latent if normalize else latent * self.std + self.mean
+
+    def decode(self, latent_NFCHW: Tensor, memory: TaehvMemory) -> Tensor:
+        """Pixels (N, 3, T, H, W) in the range of [-1, 1], not clamped, of the next normalised latents."""
+        frames = self.decode_frames(latent_NFCHW, memory)
+        if not memory.trimmed:
+            frames = frames[:, TIME_FACTOR - 1 :]
+            memory.trimmed = True
+        return (frames * 2 - 1).transpose(1, 2)
