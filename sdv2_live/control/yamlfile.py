@@ -6,12 +6,14 @@ through them), no key twice.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sdv2_live.control.params import nearest
 from sdv2_live.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
@@ -37,6 +39,19 @@ class Document:
             key = key[:-1]
         line = self.lines.get(key)
         return f"{self.path}:{line}" if line else str(self.path)
+
+    def unknown(self, allowed: Iterable[str], key: KeyPath = ()) -> list[str]:
+        """A sentence on each key of the mapping at `key` that is not one of `allowed`."""
+        names = list(allowed)
+        mapping: Any = self.data
+        for part in key:
+            mapping = mapping[part]
+        return [
+            f"{self.where((*key, name))}: {dotted((*key, name))}: there is no such key"
+            + (nearest(name, names) or f"; the keys are {', '.join(names)}")
+            for name in mapping
+            if name not in names
+        ]
 
 
 def dotted(key: KeyPath) -> str:
