@@ -20,7 +20,13 @@ log = logging.getLogger("sdv2_live.ndi_in")
 STEP_S = 0.1  # longest single wait inside the SDK, and so the longest that `close` waits for a reader
 LOOK_S = 0.2  # how often a lost source is looked for
 SETTLE_S = 1.0  # a substring may fit several sources: the finder gets this long to see them all before one is taken
+HINT_S = 8.0  # a search that found nothing for so long says what may be wrong
 PERFORMANCE_S = 1.0  # how often the SDK's drop count is read
+
+_NOT_FOUND = (
+    "check its name and group, and that avahi-daemon runs (Linux); else add the sender's address to the extra IPs, "
+    "or connect by address, as in ndi:192.168.1.20:5961"
+)
 
 
 class NdiSource(Source):
@@ -74,6 +80,7 @@ class NdiSource(Source):
         self._settled_at = now + SETTLE_S
         self._alive_at = now  # when the last frame came, or the receiver was made
         self._look_at = self._performance_at = now
+        self._hint_at = now + HINT_S
         self._flowing = False
 
     @property
@@ -139,6 +146,9 @@ class NdiSource(Source):
         found = self._direct or self._match(self._finder.sources if self._finder else [], now)
         if found is not None:  # else the old receiver stays: the SDK may well find the source again by itself
             self._connect(found, now)
+        elif self._target is None and now >= self._hint_at:
+            self._hint_at = float("inf")
+            log.warning("%s: not on the network yet; %s", self.status, _NOT_FOUND)
 
     def _connect(self, source: NdiSourceInfo, now: float) -> None:
         if self._receiver is not None:

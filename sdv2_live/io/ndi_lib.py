@@ -1,7 +1,8 @@
 """The NDI library: initialised once per process, and the search for sources.
 
-Facts about the SDK are from https://docs.ndi.video and from libndi 6.3.2 itself. Nothing here needs an mDNS daemon: the
-finder also asks 127.0.0.1 and every address of `NdiSettings.extra_ips` directly.
+Facts about the SDK are from https://docs.ndi.video and from libndi 6.3.2 itself. The finder listens to mDNS and also asks
+127.0.0.1 and every address of `NdiSettings.extra_ips` directly. On Linux mDNS needs avahi-daemon; asked directly, a machine
+without it lists only the sources of one program, the one that holds TCP port 5960. The others are reached by address.
 """
 
 from __future__ import annotations

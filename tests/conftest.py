@@ -1,0 +1,40 @@
+"""What holds for the whole suite: helpers are importable by name, and NDI stays on loopback, away from the real network.
+
+The tests publish NDI sources. On a machine in use these would be announced to everybody, and without an mDNS daemon only
+one program on a machine can announce its sources at all (the one that holds TCP port 5960). So, where the system allows it
+(Linux, root), the suite moves into a network namespace that has a loopback device and nothing else.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import socket
+import struct
+import sys
+import tempfile
+from pathlib import Path
+
+CLONE_NEWNET = 0x40000000
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 0x1
+
+# The independent NDI client has no way to name addresses to ask, so the SDK's own configuration file tells it to ask
+# 127.0.0.1. It must lie there before the library is loaded. Our own finder does not need it: test_ndi_lib shows that.
+_config = tempfile.TemporaryDirectory(prefix="sdv2-test-ndi-")
+Path(_config.name, "ndi-config.v1.json").write_text(json.dumps({"ndi": {"networks": {"ips": "127.0.0.1"}}}))
+os.environ["NDI_CONFIG_DIR"] = _config.name
+
+
+def _enter_private_network() -> None:
+    """Holds for this thread and for every thread and process started from it."""
+    if sys.platform != "linux" or ctypes.CDLL(None).unshare(CLONE_NEWNET) != 0:
+        return  # not possible or not permitted: the tests run on the machine's own network
+    import fcntl  # not on every system
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+
+
+_enter_private_network()

@@ -1,0 +1,18 @@
+"""Waiting on conditions, with a deadline, in place of sleeping and hoping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(what: str, condition: Callable[[], T], deadline_s: float = 15.0) -> T:
+    """The first true value of `condition`, polled; the test fails when none came before the deadline."""
+    until = time.monotonic() + deadline_s
+    while not (value := condition()):
+        assert time.monotonic() < until, f"gave up waiting for {what}"
+        time.sleep(0.005)
+    return value
