@@ -158,7 +158,7 @@ PARAMS: Mapping[str, ParamSpec] = _table()
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """'; did you mean ...?' for the closest of `names`, or an empty string when none is close."""
-    close = difflib.get_close_matches(str(name).lower(), list(names), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name[:100].lower(), list(names), n=1, cutoff=0.6)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

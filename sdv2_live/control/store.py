@@ -35,7 +35,7 @@ class Change:
     values: Mapping[str, Value]
     origin: str
     version: int
-    notes: tuple[str, ...] = ()
+    notes: Mapping[str, str]  # parameter to a sentence on what was clamped
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class ParamStore:
         triggers = {name for name in coerced if spec_of(name).kind is Kind.TRIGGER}
         fired = {name for name in triggers if coerced[name].value}
         values = {name: item.value for name, item in coerced.items() if name not in triggers}
-        notes = tuple(item.note for item in coerced.values() if item.note)
+        notes = {name: item.note for name, item in coerced.items() if item.note}
         with self._lock:
             self._params = replace(self._params, **values)  # type: ignore[arg-type]  # coerce gave each its own type
             self._version += 1

@@ -56,7 +56,7 @@ def test_clamped_value_is_returned_noted_and_counted() -> None:
     store = ParamStore()
     change = store.set_many({"noise_scale": 7}, "test")
     assert change.values == {"noise_scale": 1.0}
-    assert change.notes == ("noise_scale 7 was clamped to 1.0 (a number 0..1)",)
+    assert change.notes == {"noise_scale": "noise_scale 7 was clamped to 1.0 (a number 0..1)"}
     assert store.counters.clamped == 1
 
 

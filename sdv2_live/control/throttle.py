@@ -1,0 +1,34 @@
+"""Limits on how often something may happen: log lines and replies that a stuck controller could otherwise multiply."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class Throttle:
+    """A token bucket: `burst` at once, then `rate` a second. Not thread-safe."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._tokens = float(burst)
+        self._last = clock()
+        self.suppressed = 0  # since the last time one was let through
+
+    def allow(self) -> bool:
+        """Whether one more may happen now."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._last) * self._rate)
+        self._last = now
+        if self._tokens < 1:
+            self.suppressed += 1
+            return False
+        self._tokens -= 1
+        return True
+
+    def take_suppressed(self) -> int:
+        """How many were held back since this was last asked."""
+        count, self.suppressed = self.suppressed, 0
+        return count
