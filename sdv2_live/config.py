@@ -7,7 +7,6 @@ mistake with its file and line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from sdv2_live.control.coerce import read_params, shown
-from sdv2_live.control.params import Params, nearest
+from sdv2_live.control.params import Params, nearest, updated
 from sdv2_live.control.yamlfile import KeyPath, dotted, load_yaml
 from sdv2_live.errors import ConfigError
 from sdv2_live.settings import (
@@ -67,7 +66,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     config = _validated(merged)
     if merged.problems or config is None:
         raise ConfigError("\n".join(dict.fromkeys(merged.problems)))
-    return config.replaced(params=replace(Params(), **values))  # type: ignore[arg-type]  # coerce gave each its own type
+    return config.replaced(params=updated(Params(), values))
 
 
 class _Merged:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.params import PARAMS, Kind, ParamSpec, nearest
+from sdv2_live.control.params import ALIASES, PARAMS, Kind, ParamSpec, nearest
 from sdv2_live.errors import ParamError
 
 ROOT = "/sdv2/"
@@ -60,10 +60,14 @@ def _spec(address: str) -> ParamSpec | None:
             return None
         if name in SCOPE_NAMES:
             return PARAMS[SCOPE_NAMES[name]]
-    elif address.startswith(ROOT) and (name := address.removeprefix(ROOT)) in PARAMS:
+    elif address.startswith(ROOT) and (name := _canonical(address.removeprefix(ROOT))) in PARAMS:
         return PARAMS[name]
     known = [ROOT + name for name in PARAMS] + [SCOPE_ROOT + name for name in SCOPE_NAMES]
     raise ParamError(f"there is no such address{nearest(address, known) or f'; addresses look like {ROOT}noise_scale'}")
+
+
+def _canonical(name: str) -> str:
+    return ALIASES.get(name, name)
 
 
 def _value(spec: ParamSpec, args: tuple[Any, ...]) -> Any:

@@ -70,7 +70,7 @@ def read_params(
             spec = spec_of(name, where(name))
             if spec.kind is Kind.TRIGGER and not triggers:
                 raise ParamError(f"{where(name)}: {name} is a trigger and has no value to keep; leave it out")
-            values[name] = exact(spec, value, where(name))
+            values[spec.name] = exact(spec, value, where(name))
         except ParamError as error:
             problems.append(str(error))
     return values, problems

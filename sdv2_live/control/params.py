@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from sdv2_live.errors import ParamError
 
@@ -20,6 +20,8 @@ Value = bool | int | float | str | tuple[int, ...]
 
 MAX_STEPS = 4
 MAX_TIMESTEP = 1000
+MAX_PROMPT = 4000  # characters; the text encoder reads 512 tokens
+PROMPT_SLOTS = 8
 
 
 class Kind(Enum):
@@ -51,6 +53,8 @@ class ParamSpec:
     kind: Kind
     default: Value
     doc: str
+    field: str = ""  # of `Params`; empty for a trigger
+    index: int | None = None  # within that field, for one of an indexed family such as prompt/2/text
     applies: Applies = Applies.NEXT_CHUNK
     low: int | float | None = None
     high: int | float | None = None
@@ -88,9 +92,12 @@ def _param(
     high: float | None = None,
     unit: str = "",
     continuous: bool = False,
+    family: str = "",
+    first: int = 1,
 ) -> Any:
+    """One field. With `family` it is a tuple, whose item i is the parameter `family.format(first + i)`."""
     row = {"doc": doc, "applies": applies, "low": low, "high": high, "unit": unit, "continuous": continuous}
-    return dataclasses.field(default=default, metadata=row)
+    return dataclasses.field(default=default, metadata={"row": row, "family": family, "first": first})
 
 
 DEFAULT_PROMPT = (
@@ -105,7 +112,25 @@ DEFAULT_PROMPT = (
 class Params:
     """One immutable snapshot of every parameter. The types below are the types of the table."""
 
-    prompt: str = _param(DEFAULT_PROMPT, high=4000, doc="What the picture shall look like; long, detailed prompts do best.")
+    prompt: str = _param(
+        DEFAULT_PROMPT,
+        high=MAX_PROMPT,
+        doc="What the picture shall look like; long, detailed prompts do best. Slot 1 of the blend.",
+    )
+    prompts: tuple[str, ...] = _param(
+        ("",) * (PROMPT_SLOTS - 1), family="prompt/{}/text", first=2, high=MAX_PROMPT, doc="A further prompt to blend in."
+    )
+    weights: tuple[float, ...] = _param(
+        (1.0,) + (0.0,) * (PROMPT_SLOTS - 1),
+        family="prompt/{}/weight",
+        low=0.0,
+        high=1.0,
+        continuous=True,
+        doc="Share of this slot's prompt in the blend, relative to the other weights.",
+    )
+    interpolation: Literal["linear", "slerp"] = _param(
+        "linear", doc="How prompts blend: linear weights their embeddings, slerp turns from one to the next."
+    )
     seed: int = _param(42, low=0, high=2**63 - 1, doc="Seed of the noise; the same seed and input give the same output.")
     noise_scale: float = _param(
         0.7, low=0.0, high=1.0, continuous=True, doc="Noise mixed into the input: more noise, more prompt, less input."
@@ -133,27 +158,64 @@ class Params:
         doc="Similarity below which a new frame replaces a sink of the cache; -1 keeps the sinks for ever.",
     )
 
+    @property
+    def blend(self) -> tuple[tuple[str, float], ...]:
+        """(text, weight) of every slot that counts: weight above 0 and, past slot 1, a text. Never empty."""
+        slots = zip((self.prompt, *self.prompts), self.weights, strict=True)
+        counting = tuple((text, weight) for slot, (text, weight) in enumerate(slots) if weight > 0 and (text or slot == 0))
+        return counting or ((self.prompt, 1.0),)
+
 
 _TRIGGERS = (
     ParamSpec("reset", Kind.TRIGGER, False, "Start again from empty caches and the first noise of the seed."),
 )  # fmt: skip
 
+ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt"})
+
 _KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT, tuple[int, ...]: Kind.STEPS}
+
+
+def _rows(field: dataclasses.Field[Any], hint: Any) -> Iterator[ParamSpec]:
+    row, family, default = field.metadata["row"], field.metadata["family"], cast(Any, field.default)
+    if family:
+        kind = _KINDS[get_args(hint)[0]]
+        for index, item in enumerate(default):
+            name = family.format(field.metadata["first"] + index)
+            yield ParamSpec(name, kind, item, field=field.name, index=index, **row)
+        return
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    kind = Kind.CHOICE if choices else _KINDS[hint]
+    yield ParamSpec(field.name, kind, default, field=field.name, choices=choices, **row)
 
 
 def _table() -> Mapping[str, ParamSpec]:
     hints = get_type_hints(Params)
-    table = {}
-    for field in dataclasses.fields(Params):
-        hint = hints[field.name]
-        choices = get_args(hint) if get_origin(hint) is Literal else ()
-        kind = Kind.CHOICE if choices else _KINDS[hint]
-        default: Any = field.default
-        table[field.name] = ParamSpec(field.name, kind, default, choices=choices, **field.metadata)
-    return MappingProxyType(table | {spec.name: spec for spec in _TRIGGERS})
+    specs = [spec for field in dataclasses.fields(Params) for spec in _rows(field, hints[field.name])]
+    return MappingProxyType({spec.name: spec for spec in (*specs, *_TRIGGERS)})
 
 
 PARAMS: Mapping[str, ParamSpec] = _table()
+
+
+def value_of(params: Params, spec: ParamSpec) -> Value:
+    """The value that `params` holds for one row; False for a trigger."""
+    if not spec.field:
+        return False
+    value: Any = getattr(params, spec.field)
+    return value if spec.index is None else value[spec.index]
+
+
+def updated(params: Params, values: Mapping[str, Value]) -> Params:
+    """`params` with values of the parameters' own types put in, by name. Triggers change nothing."""
+    fields: dict[str, Any] = {}
+    for name, value in values.items():
+        spec = PARAMS[name]
+        if spec.index is None and spec.field:
+            fields[spec.field] = value
+        elif spec.index is not None:
+            items = fields.get(spec.field, getattr(params, spec.field))
+            fields[spec.field] = (*items[: spec.index], value, *items[spec.index + 1 :])
+    return dataclasses.replace(params, **fields)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -168,8 +230,10 @@ def spec_of(name: str, where: str = "") -> ParamSpec:
     Raises ParamError, naming the nearest parameter, when there is none. `where` (an address, a file and line) leads the message.
     """
     try:
-        return PARAMS[name]
+        return PARAMS[ALIASES.get(name, name)]
     except KeyError:
         prefix = f"{where}: " if where else ""
-        hint = nearest(name, PARAMS) or f"; the parameters are {', '.join(PARAMS)}"
+        families = {spec.name for spec in PARAMS.values() if spec.index}  # all but the first of each
+        listed = ", ".join(known for known in PARAMS if known not in families)
+        hint = nearest(name, PARAMS) or f"; the parameters are {listed}"
         raise ParamError(f"{prefix}there is no parameter '{name}'{hint}") from None

@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sdv2_live.control.coerce import Coerced, coerce
-from sdv2_live.control.params import Kind, Params, Value, spec_of
+from sdv2_live.control.params import Kind, Params, Value, spec_of, updated
 from sdv2_live.errors import ParamError
 
 MAX_QUEUED = 8  # firings of one trigger that wait for their chunk; a stuck button shall not reset for minutes
@@ -72,7 +72,8 @@ class ParamStore:
 
         Raises ParamError for an unknown name or a value without meaning.
         """
-        return self.set_many({name: value}, origin).values.get(name, False)  # absent: the release of a trigger
+        values = self.set_many({name: value}, origin).values
+        return next(iter(values.values()), False)  # none: the release of a trigger
 
     def set_many(self, values: Mapping[str, Any], origin: str) -> Change:
         """Set several parameters (and fire triggers given a true value) so that one chunk sees all of them or none.
@@ -80,7 +81,8 @@ class ParamStore:
         Raises ParamError for the first that cannot be used; then nothing is changed.
         """
         try:
-            coerced = {name: coerce(spec_of(name, origin), value, origin) for name, value in values.items()}
+            specs = {name: spec_of(name, origin) for name in values}
+            coerced = {spec.name: coerce(spec, values[name], origin) for name, spec in specs.items()}
         except ParamError:
             with self._lock:
                 self.counters.refused += 1
@@ -123,7 +125,7 @@ class ParamStore:
         values = {name: item.value for name, item in coerced.items() if name not in triggers}
         notes = {name: item.note for name, item in coerced.items() if item.note}
         with self._lock:
-            self._params = replace(self._params, **values)  # type: ignore[arg-type]  # coerce gave each its own type
+            self._params = updated(self._params, values)
             self._version += 1
             self._count(frozenset(values), frozenset(fired), len(notes))
             change = Change(values | dict.fromkeys(fired, True), origin, self._version, notes)

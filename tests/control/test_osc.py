@@ -16,7 +16,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 
 from sdv2_live.control.osc import OscServer
-from sdv2_live.control.params import PARAMS, Kind, Params
+from sdv2_live.control.params import PARAMS, Kind, Params, value_of
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
 
@@ -100,7 +100,7 @@ def test_every_parameter_has_an_address(name: str, store: ParamStore, client: Cl
     value = values[PARAMS[name].kind]
     client.send(f"/sdv2/{name}", *(value if isinstance(value, tuple) else (value,)))
     expected = value[0] if PARAMS[name].kind is Kind.CHOICE else value  # type: ignore[index]
-    wait(lambda: getattr(store.latest(), name) == expected)
+    wait(lambda: value_of(store.latest(), PARAMS[name]) == expected)
 
 
 @pytest.mark.skipif(not shutil.which("oscsend"), reason="liblo's oscsend is not installed")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.params import PARAMS, Applies, Kind, Params, spec_of
+from sdv2_live.control.params import PARAMS, Applies, Kind, Params, spec_of, updated, value_of
 from sdv2_live.errors import ParamError
 
 
@@ -22,7 +22,7 @@ def test_table_is_derived_from_the_fields() -> None:
         assert spec.name == name
         assert spec.doc.endswith(".")
         if spec.kind is not Kind.TRIGGER:
-            assert getattr(start, name) == spec.default
+            assert value_of(start, spec) == spec.default
     assert PARAMS["prompt_change"].choices == ("soft", "cut")
     assert PARAMS["freeze"].applies is Applies.AT_ONCE
 
@@ -128,6 +128,24 @@ def test_a_refused_value_is_not_repeated_at_length() -> None:
     assert len(str(caught.value)) < 200
 
 
+def test_a_family_is_read_and_written_by_slot() -> None:
+    params = updated(Params(), {"prompt/3/text": "ink", "prompt/3/weight": 0.5, "prompt/1/weight": 0.25, "reset": True})
+    assert params.prompts == ("", "ink", "", "", "", "", "")
+    assert params.weights == (0.25, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert value_of(params, spec_of("prompt/3/text")) == "ink"
+    assert spec_of("prompt/1/text") is PARAMS["prompt"]
+    assert "prompt/9/text" not in PARAMS
+
+
+def test_blend_counts_weighted_texts_and_is_never_empty() -> None:
+    params = Params(prompt="one")
+    assert params.blend == (("one", 1.0),)
+    params = updated(params, {"prompt/2/text": "two", "prompt/2/weight": 0.5, "prompt/4/weight": 1.0})
+    assert params.blend == (("one", 1.0), ("two", 0.5))
+    assert updated(params, {"prompt/1/weight": 0.0}).blend == (("two", 0.5),)
+    assert updated(params, {"prompt/1/weight": 0.0, "prompt/2/weight": 0.0}).blend == (("one", 1.0),)
+
+
 def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ParamError) as caught:
         spec_of("noise_scal", "/sdv2/noise_scal")
@@ -135,5 +153,7 @@ def test_unknown_name_suggests_the_nearest() -> None:
 
 
 def test_unknown_name_with_nothing_near_lists_them() -> None:
-    with pytest.raises(ParamError, match=r"^there is no parameter 'zzz'; the parameters are prompt, seed, .*reset$"):
+    with pytest.raises(
+        ParamError, match=r"^there is no parameter 'zzz'; the parameters are prompt, prompt/2/text, prompt/1/weight, .*reset$"
+    ):
         spec_of("zzz")
