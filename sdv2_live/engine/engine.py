@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
@@ -38,7 +39,7 @@ class ChunkPlan:
 
 def check_steps(steps: tuple[int, ...]) -> None:
     """Raise EngineError unless `steps` are 1 to 4 strictly descending timesteps in 0..1000."""
-    descending = all(a > b for a, b in zip(steps, steps[1:], strict=False))
+    descending = all(a > b for a, b in pairwise(steps))
     if not 1 <= len(steps) <= 4 or not descending or not all(0 <= step <= 1000 for step in steps):
         raise EngineError(f"steps = {list(steps)} must be 1 to 4 strictly descending timesteps in 0..1000, such as [700, 500]")
 
@@ -60,7 +61,9 @@ class Engine:
     def new_state(self, spec: StreamSpec) -> StreamState:
         """A stream that has not begun."""
         if spec.rope_refresh_frame >= TIME_ROWS:
-            raise EngineError(f"rope_refresh_frame = {spec.rope_refresh_frame} must be below {TIME_ROWS}, the rows of the position table")
+            raise EngineError(
+                f"rope_refresh_frame = {spec.rope_refresh_frame} must be below {TIME_ROWS}, the rows of the position table"
+            )
         batch = spec.schedule is Schedule.STREAM_BATCH
         return StreamState(
             spec=spec,
@@ -74,9 +77,7 @@ class Engine:
     def encode(self, pixels_1CTHW: Tensor, state: StreamState) -> Tensor:
         """Latents (1, F, 16, h, w), float32, of the next pixels (1, 3, T, H, W) in [-1, 1]; T = state.frames_needed."""
         pixels = pixels_1CTHW.to(self.device, self._vae_dtype)
-        latent = self.vae.encode(pixels, state.vae, normalize=state.spec.normalize_latents)
-        state.started = True
-        return latent.float()
+        return self.vae.encode(pixels, state.vae, normalize=state.spec.normalize_latents).float()
 
     def plan(self, pixels_1CTHW: Tensor | None, settings: ChunkSettings, state: StreamState) -> ChunkPlan:
         """How much noise this chunk gets. `pixels` as given to encode, or None in text mode."""
@@ -99,6 +100,7 @@ class Engine:
         """
         state.noise.begin(state.chunk, seed)
         state.chunk += 1
+        state.started = True
         shape = (1, 1, self.dit.config.channels, *state.spec.latent_hw) if latent is None else tuple(latent.shape)
         noise = state.draw(shape, self.device)
         noisy = noise if latent is None else noise * plan.noise_scale + latent * (1 - plan.noise_scale)
@@ -127,11 +129,11 @@ class Engine:
         frames = x.shape[1]
         start = state.advance(frames)
         for i, timestep in enumerate(plan.timesteps):
-            if i > 0:
-                x = self.schedule.add_noise(clean, state.draw(x.shape, self.device), timestep)
+            if i > 0:  # x is clean here: noise it anew, less than before
+                x = self.schedule.add_noise(x, state.draw(x.shape, self.device), timestep)
             t = torch.full((1, frames), float(timestep), device=self.device)
-            clean = self.schedule.clean(x, self._flow(x, t, [start], cross, state, batch=False), timestep)
-        return clean
+            x = self.schedule.clean(x, self._flow(x, t, [start], cross, state, batch=False), timestep)
+        return x
 
     def _prepare_batch(self, noisy: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
         """First chunk of stream_batch: sequentially, then its cache is copied to every level."""
@@ -143,7 +145,9 @@ class Engine:
         state.queue = BatchQueue(latents, [state.next_start] * levels, finished_in=levels - 1)
         return clean
 
-    def _stream_batch(self, noisy: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue) -> Tensor | None:
+    def _stream_batch(
+        self, noisy: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
+    ) -> Tensor | None:
         """One call moves every level one step on: a new latent enters at level 0, the last level's is finished."""
         if noisy.shape[1] != 1:
             raise EngineError(f"stream_batch takes one latent a chunk after its first, not {noisy.shape[1]}")

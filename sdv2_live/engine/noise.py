@@ -65,7 +65,8 @@ class MotionController:
         if self.fresh or not enabled:
             self._scale = chosen
         else:
-            assert self._last_frame is not None and self._scale is not None
+            assert self._last_frame is not None
+            assert self._scale is not None
             previous = torch.cat((self._last_frame, frames[:-1]))
             rms = (frames - previous).square().mean(dim=(1, 2, 3)).sqrt().max().item()
             motion = min(max(rms / MOTION_FULL, 0.0), 1.0)

@@ -46,7 +46,7 @@ class StreamSpec:
     width: int
     schedule: Schedule = Schedule.SEQUENTIAL
     levels: int = 2
-    cache: CacheSpec = CacheSpec()
+    cache: CacheSpec = field(default_factory=CacheSpec)
     rope_refresh_frame: int = 50
     normalize_latents: bool = False
     mode: Mode = Mode.VIDEO
@@ -115,12 +115,14 @@ class StreamState:
     noise: NoiseSource = field(default_factory=SeededNoise)
     next_start: int = 0
     chunk: int = 0
-    started: bool = False  # a chunk has been encoded: the autoencoder is past its first frame
+    started: bool = False  # the stream is past its first chunk
 
     @property
     def frames_needed(self) -> int:
-        """Pixel frames the next chunk takes."""
-        return CHUNK_FRAMES if self.started else FIRST_FRAMES
+        """Pixel frames the next chunk takes; in text mode, where none are looked at, so many come out."""
+        if self.started:
+            return CHUNK_FRAMES
+        return FIRST_FRAMES if self.spec.mode is Mode.VIDEO else 1
 
     def reset_(self) -> None:
         """Forget everything, in place: a reset stream equals a new one."""

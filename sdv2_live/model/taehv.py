@@ -173,8 +173,8 @@ class TAEHV(nn.Module):
         self.encoder = _encoder(self.config)
         self.decoder = _decoder(self.config)
         self._slots = (_number_slots(self.encoder), _number_slots(self.decoder))
-        self.register_buffer("mean", torch.tensor(LATENT_MEAN).view(1, 1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(LATENT_STD).view(1, 1, -1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(LATENT_MEAN).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(LATENT_STD).view(-1, 1, 1), persistent=False)
 
     mean: Tensor
     std: Tensor

@@ -266,8 +266,8 @@ class WanVAE(nn.Module):
         self.conv2 = CausalConv3d(config.z_dim, config.z_dim, 1)
         self.decoder = Decoder(config)
         self._slots = (_number_slots(self.encoder), _number_slots(self.decoder))
-        self.register_buffer("mean", torch.tensor(LATENT_MEAN).view(1, 1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(LATENT_STD).view(1, 1, -1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(LATENT_MEAN).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(LATENT_STD).view(-1, 1, 1), persistent=False)
 
     mean: Tensor
     std: Tensor
@@ -301,5 +301,3 @@ def _first_then(x_NCTHW: Tensor, step: int, first: bool) -> list[Tensor]:
     if rest.shape[2] % step:
         raise ValueError(f"{x_NCTHW.shape[2]} frames do not make whole chunks of {'1 + ' if first else ''}k*{step}")
     return head + (list(rest.split(step, dim=2)) if rest.shape[2] else [])
-
-

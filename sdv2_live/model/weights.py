@@ -49,8 +49,11 @@ def unwrap(content: object, path: Path) -> dict[str, Tensor]:
     raise WeightsError(f"{path}: holds no state dict, neither bare nor under {', '.join(WRAPPERS)}")
 
 
-def load_strict(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Put `state` into `model`, cast to its dtypes. Raises WeightsError naming file, keys and shapes that do not fit."""
+def load_strict(model: nn.Module, state: Mapping[str, Tensor], source: str, *, assign: bool = False) -> None:
+    """Put `state` into `model`: copied and cast to its dtypes, or (`assign`, for models on meta) taken over as it is.
+
+    Raises WeightsError naming file, keys and shapes that do not fit.
+    """
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     problems = [f"missing {key} {list(shape)}" for key, shape in wanted.items() if key not in state]
     problems += [f"unexpected {key} {list(value.shape)}" for key, value in state.items() if key not in wanted]
@@ -62,7 +65,7 @@ def load_strict(model: nn.Module, state: Mapping[str, Tensor], source: str) -> N
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise WeightsError(f"{source}: does not fit {type(model).__name__}: {'; '.join(problems[:SHOWN])}{more}")
-    model.load_state_dict(state, strict=True)
+    model.load_state_dict(state, strict=True, assign=assign)
 
 
 def synthetic_tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> Tensor:

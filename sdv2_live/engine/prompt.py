@@ -1,0 +1,178 @@
+"""Prompts on their way to the DiT: encoded off the frame path, remembered, blended, faded from one to the next."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sdv2_live.errors import EngineError
+from sdv2_live.model.dit import CausalDiT, CrossKV
+
+log = logging.getLogger("sdv2_live.prompt")
+
+Interpolation = Literal["linear", "slerp"]
+REMEMBERED = 128  # prompts whose embeddings are kept in memory (a long one of the 1.3B model takes 8 MB)
+
+
+class Encoder(Protocol):
+    """What turns a prompt into an embedding; umt5.TextEncoder does."""
+
+    def encode(self, prompt: str) -> Tensor:
+        """Embedding (1, n, text_dim), n <= 512."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMix:
+    """Prompts with their weights (positive, any sum), and how their embeddings are blended."""
+
+    prompts: tuple[tuple[str, float], ...]
+    interpolation: Interpolation = "linear"
+
+    @classmethod
+    def of(cls, prompt: str) -> PromptMix:
+        """One prompt alone."""
+        return cls(((prompt, 1.0),))
+
+
+def blend(embeddings: Sequence[Tensor], weights: Sequence[float], interpolation: Interpolation = "linear") -> Tensor:
+    """One embedding (1, n, dim) of several, padded with zero rows to the longest; weights are normalised to sum 1.
+
+    slerp goes pairwise: two embeddings along the arc between them, more as a chain that adds one after the other.
+    """
+    if not embeddings or min(weights) < 0 or sum(weights) <= 0:
+        raise EngineError(f"prompt weights {list(weights)} must be positive, with at least one above 0")
+    longest = max(e.shape[1] for e in embeddings)
+    padded = [F.pad(e, (0, 0, 0, longest - e.shape[1])) for e in embeddings]
+    if interpolation == "linear":
+        total = sum(weights)
+        return torch.stack([e * (w / total) for e, w in zip(padded, weights, strict=True)]).sum(0)
+    result, so_far = padded[0], weights[0]
+    for embedding, weight in zip(padded[1:], weights[1:], strict=True):
+        so_far += weight
+        result = slerp(result, embedding, weight / so_far if so_far > 0 else 0.0)
+    return result
+
+
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """Spherical interpolation of each row of a and b, t in 0..1; the rows' lengths are interpolated linearly.
+
+    Rows that are zero, parallel or opposite have no arc and are interpolated linearly.
+    """
+    norm_a, norm_b = a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True)
+    cosine = (a * b).sum(-1, keepdim=True) / (norm_a * norm_b).clamp_min(1e-12)
+    angle = cosine.clamp(-1, 1).arccos()
+    sine = angle.sin()
+    unit_a, unit_b = a / norm_a.clamp_min(1e-12), b / norm_b.clamp_min(1e-12)
+    arc = (((1 - t) * angle).sin() * unit_a + (t * angle).sin() * unit_b) / sine.clamp_min(1e-6)
+    on_arc = arc * ((1 - t) * norm_a + t * norm_b)
+    usable = (sine > 1e-4) & (norm_a > 0) & (norm_b > 0)
+    return torch.where(usable, on_arc, torch.lerp(a, b, t))
+
+
+class PromptCache:
+    """Embeddings by prompt text, the least recently used forgotten first; encodes on one thread of its own."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._embeddings: OrderedDict[str, Future[Tensor]] = OrderedDict()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="text-encoder")
+
+    def close(self) -> None:
+        """Stop the thread; prompts not begun are dropped."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def request(self, prompt: str) -> Future[Tensor]:
+        """The prompt's embedding (1, n, dim), at once or later. Never waits."""
+        future = self._embeddings.get(prompt)
+        if future is None or (future.done() and future.exception() is not None):
+            future = self._embeddings[prompt] = self._worker.submit(self._encoder.encode, prompt)
+        self._embeddings.move_to_end(prompt)
+        while len(self._embeddings) > REMEMBERED:
+            self._embeddings.popitem(last=False)
+        return future
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """What one chunk is painted with. began: a new prompt takes effect with this chunk (so that a cut can cut)."""
+
+    cross: CrossKV
+    began: bool
+
+
+class PromptDirector:
+    """Follows the performer's prompts, chunk by chunk: fades to each new one over a number of chunks once it is encoded.
+
+    Until then, and when encoding fails, the picture goes on with the prompt it has.
+    """
+
+    def __init__(self, dit: CausalDiT, cache: PromptCache) -> None:
+        self._dit = dit
+        self._cache = cache
+        self._target: PromptMix | None = None  # the mix that is being faded to, or has been reached
+        self._failed: PromptMix | None = None
+        self._from: Tensor | None = None
+        self._to: Tensor | None = None
+        self._current: Tensor | None = None
+        self._fade = (0, 0)  # chunks done, chunks in all
+        self._cross: CrossKV | None = None
+
+    @torch.inference_mode()
+    def condition(self, mix: PromptMix, transition_chunks: int = 0, *, wait: bool = False) -> Conditioning:
+        """Cross-attention keys and values for the next chunk.
+
+        wait: stop until the prompt is encoded (offline rendering). The very first prompt is always waited for.
+        Raises EngineError when there is no picture's prompt to go on with.
+        """
+        began = False
+        if mix not in (self._target, self._failed):
+            embedding = self._embedding(mix, wait or self._current is None)
+            if embedding is not None:
+                began = self._target is not None
+                self._begin(mix, embedding, transition_chunks)
+        self._step()
+        assert self._cross is not None
+        return Conditioning(self._cross, began)
+
+    def _embedding(self, mix: PromptMix, wait: bool) -> Tensor | None:
+        """The blended embedding, or None while it is being made or when it cannot be."""
+        used = [(prompt, weight) for prompt, weight in mix.prompts if weight > 0] or list(mix.prompts[:1])
+        futures = [self._cache.request(prompt) for prompt, _ in used]
+        if not wait and not all(future.done() for future in futures):
+            return None
+        try:
+            embeddings = [future.result() for future in futures]
+        except (RuntimeError, ValueError, OSError, MemoryError) as error:
+            if self._current is None:
+                raise EngineError(f"the prompt cannot be encoded: {error}") from error
+            log.error("the prompt cannot be encoded and stays as it was: %s", error)
+            self._failed = mix
+            return None
+        weights = [weight for _, weight in used]
+        return blend(embeddings, weights if sum(weights) > 0 else [1.0], mix.interpolation)
+
+    def _begin(self, mix: PromptMix, embedding: Tensor, chunks: int) -> None:
+        self._target, self._failed = mix, None
+        self._from, self._to = self._current, embedding
+        self._fade = (0, max(chunks, 1) if self._current is not None else 1)
+
+    def _step(self) -> None:
+        done, chunks = self._fade
+        if done >= chunks:
+            return
+        assert self._to is not None
+        done += 1
+        if done == chunks or self._from is None:
+            self._current, self._from = self._to, None
+        else:
+            self._current = blend([self._from, self._to], [1 - done / chunks, done / chunks])
+        self._fade = (done, chunks)
+        self._cross = self._dit.condition(self._current)

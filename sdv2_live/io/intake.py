@@ -1,0 +1,135 @@
+"""From a source to the engine: a thread that always reads, and a window from which each chunk takes evenly spaced frames.
+
+The receiver is never throttled by the engine. When the engine is slower than the input, a chunk's frames are spread evenly
+over what came since the last chunk, so that motion keeps its speed and the delay stays bounded; the rest is counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame
+from sdv2_live.io.base import Source
+from sdv2_live.stats import Counters, Rate
+
+log = logging.getLogger("sdv2_live.intake")
+
+READ_S = 0.25  # longest wait inside one read, and so the longest that `close` waits for the thread
+WINDOW = 32  # frames kept for the next chunk; a fuller window is thinned to every second frame
+
+
+class Intake:
+    """Reads `source` on its own thread. Counts frames_in and frames_skipped (came, but no chunk took them)."""
+
+    def __init__(self, source: Source, counters: Counters, on_frame: Callable[[Frame], None] | None = None) -> None:
+        """on_frame: called on the reading thread for every frame (the bypass); it must neither block nor raise."""
+        self.source = source
+        self.rate = Rate()
+        self._counters = counters
+        self._on_frame = on_frame
+        self._window: deque[Frame] = deque()
+        self._changed = threading.Condition()
+        self._taken_ns: int | None = None  # capture time of the newest frame given to a chunk
+        self._closing = False
+        self.failure: VideoError | None = None  # why the source can give no more frames, if it broke
+        self._thread = threading.Thread(target=self._read, name="intake", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop reading and close the source. Idempotent."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join()
+        self.source.close()
+
+    @property
+    def ended(self) -> bool:
+        """No frame will ever come again."""
+        return self.source.ended or self.failure is not None
+
+    def newest(self, timeout: float) -> Frame | None:
+        """The newest frame that no chunk has taken, or None when none came in time. It stays in the window."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._window or self._closing, timeout)
+            return self._window[-1] if self._window else None
+
+    def take(self, count: int, timeout: float) -> list[Frame] | None:
+        """`count` frames in order, evenly spaced over what came since the last take and ending with the newest.
+
+        None when `timeout` seconds did not bring enough: then nothing is consumed. All frames have one size; after a change
+        of size or format only frames of the new one count.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._window) >= count or self._closing, timeout) or self._closing:
+                return None
+            frames = evenly_spaced(list(self._window), count, self._taken_ns)
+            self._counters.add("frames_skipped", len(self._window) - count)
+            self._window.clear()
+            self._taken_ns = frames[-1].captured_ns
+            return frames
+
+    def skip(self) -> None:
+        """Drop what has come so far: the next chunk starts with frames from now on."""
+        with self._changed:
+            self._counters.add("frames_skipped", len(self._window))
+            self._window.clear()
+            self._taken_ns = None
+
+    def _read(self) -> None:
+        try:
+            while not self._closing and not self.source.ended:
+                frame = self.source.read(READ_S)
+                if frame is not None:
+                    self._accept(frame)
+        except VideoError as error:
+            log.error("%s", error)
+            self.failure = error
+        finally:
+            with self._changed:
+                self._changed.notify_all()
+
+    def _accept(self, frame: Frame) -> None:
+        self._counters.add("frames_in")
+        self.rate.add()
+        if self._on_frame is not None:
+            self._on_frame(frame)
+        with self._changed:
+            if self._window and (self._window[-1].size, self._window[-1].format) != (frame.size, frame.format):
+                self._counters.add("frames_skipped", len(self._window))
+                self._window.clear()
+            if len(self._window) >= WINDOW:  # the engine stands still: keep the whole time span, at half the rate
+                self._counters.add("frames_skipped", len(self._window) // 2)
+                self._window = deque(list(self._window)[1::2])
+            self._window.append(frame)
+            self._changed.notify_all()
+
+
+def evenly_spaced(frames: list[Frame], count: int, since_ns: int | None) -> list[Frame]:
+    """`count` different frames, in order, whose capture times lie nearest to an even division of (since_ns, newest].
+
+    since_ns: capture time of the last frame taken before, or None at the start. The newest frame is always among them.
+    """
+    if len(frames) == count:
+        return frames
+    newest = frames[-1].captured_ns
+    begin = since_ns if since_ns is not None else frames[0].captured_ns - (newest - frames[0].captured_ns) // (len(frames) - 1)
+    chosen: list[Frame] = []
+    at = 0
+    for i in range(count):
+        wanted = begin + (newest - begin) * (i + 1) // count
+        last = len(frames) - (count - i)  # leave enough frames for the rest
+        while at < last and abs(frames[at + 1].captured_ns - wanted) <= abs(frames[at].captured_ns - wanted):
+            at += 1
+        chosen.append(frames[at])
+        at += 1
+    chosen[-1] = frames[-1]
+    return chosen

@@ -1,0 +1,197 @@
+"""From the engine to a sink: a thread that always has a picture to send.
+
+A frame is due at its input frame's capture time plus a delay, as in a jitter buffer: the output moves at exactly the input's
+pace, whether or not the engine skipped frames. The delay is the longest that recent chunks needed, so it grows at once when
+the engine falls behind and shrinks slowly when it recovers. When nothing is due the last picture is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.base import Sink
+from sdv2_live.stats import Counters, Rate, Window
+
+log = logging.getLogger("sdv2_live.playout")
+
+MEMORY = 24  # chunks whose delay is remembered
+MARGIN_NS = 2_000_000  # added to the delay: wake-up and conversion jitter
+QUEUE = 16  # frames waiting to be due; more than this and the oldest go
+INPUT_QUEUE = 8  # input frames waiting to be sent in bypass
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What the performer wants to see, read before every frame. Bypass shows the input; blackout wins over all."""
+
+    freeze: bool = False
+    bypass: bool = False
+    blackout: bool = False
+
+
+class Playout:
+    """Sends frames to `sink` on its own thread, at the time each is due.
+
+    Counts frames_out (all sent), frames_repeated (sent again for want of a new one), frames_late (overtaken by a newer one
+    before they could be sent), frames_failed. `latency` holds milliseconds from capture to send of new frames.
+    """
+
+    def __init__(self, sink: Sink, counters: Counters, showing: Callable[[], Showing] = Showing) -> None:
+        self.sink = sink
+        self.rate = Rate()
+        self.latency = Window(512)
+        self._counters = counters
+        self._showing = showing
+        self._ready = threading.Condition()
+        self._queue: deque[Frame] = deque()
+        self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
+        self._needed: deque[int] = deque(maxlen=MEMORY)
+        self._last: Frame | None = None
+        self._last_sent_ns = 0
+        self._begun = False  # the engine has shown something: from then on the input shows in bypass only
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="playout", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Send what is still due at once, stop, and close the sink. Idempotent."""
+        with self._ready:
+            self._closing = True
+            self._ready.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.sink.close()
+
+    def show(self, frames: Sequence[Frame]) -> None:
+        """Take over a chunk's frames; their captured_ns must not decrease. Never waits."""
+        now = time.monotonic_ns()
+        with self._ready:
+            self._begun = True
+            self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
+            self._queue.extend(frames)
+            while len(self._queue) > QUEUE:
+                self._queue.popleft()
+                self._counters.add("frames_late")
+            self._ready.notify_all()
+
+    def offer_input(self, frame: Frame) -> None:
+        """Take over an input frame, for bypass and for the time before the first chunk. Never waits."""
+        with self._ready:
+            showing = self._showing()
+            if showing.freeze or showing.blackout or not (showing.bypass or not self._begun):
+                self._input.clear()
+                return
+            if len(self._input) == INPUT_QUEUE:
+                self._counters.add("frames_late")
+            self._input.append(frame)
+            self._ready.notify_all()
+
+    def forget_delay(self) -> None:
+        """Start measuring the delay anew, as after a stream that was set up again."""
+        with self._ready:
+            self._needed.clear()
+
+    @property
+    def delay_ms(self) -> float:
+        """Delay between capture and output that is being kept."""
+        return max(self._needed, default=0) / 1e6
+
+    def _run(self) -> None:
+        while True:
+            with self._ready:
+                frame, repeated = self._next()
+                if frame is None:
+                    if self._closing:
+                        return
+                    self._ready.wait(self._until_next())
+                    continue
+            self._send(frame, repeated)
+
+    def _next(self) -> tuple[Frame | None, bool]:
+        """The frame to send now, and whether it was sent before; None when it is too early."""
+        showing, now = self._showing(), time.monotonic_ns()
+        if showing.blackout:
+            self._drop_due(now)
+            return (black_like(self._last), True) if self._last is not None and self._repeat_at(None) <= now else (None, False)
+        if self._input and (showing.bypass or not self._begun) and not showing.freeze:
+            self._queue.clear()
+            return self._input.popleft(), False
+        due = self._drop_due(now)
+        if due is not None and not (showing.freeze or showing.bypass):
+            return due, False
+        if self._last is not None and not self._closing and self._repeat_at(self._next_due()) <= now:
+            return self._last, True
+        return None, False
+
+    def _drop_due(self, now: int) -> Frame | None:
+        """Take the newest frame that is due off the queue; older ones that are due with it are late."""
+        newest: Frame | None = None
+        delay = max(self._needed, default=0)
+        while self._queue and (self._closing or self._queue[0].captured_ns + delay <= now):
+            if newest is not None:
+                self._counters.add("frames_late")
+            newest = self._queue.popleft()
+            if self._closing:
+                break  # at the end every frame is still sent, in order
+        return newest
+
+    def _next_due(self) -> int | None:
+        return self._queue[0].captured_ns + max(self._needed, default=0) if self._queue else None
+
+    def _repeat_at(self, next_due: int | None) -> int:
+        """When the last frame is sent again: after one frame time, unless a new one is due within the half after that."""
+        assert self._last is not None
+        interval = int(1e9 / self._last.rate)
+        moment = self._last_sent_ns + interval
+        return next_due if next_due is not None and moment < next_due <= moment + interval // 2 else moment
+
+    def _until_next(self) -> float | None:
+        """Seconds until something may be due, None to wait for news."""
+        moments = [] if self._last is None else [self._repeat_at(self._next_due())]
+        due = self._next_due()
+        if due is not None:
+            moments.append(due)
+        return max(min(moments) - time.monotonic_ns(), 0) / 1e9 if moments else None
+
+    def _send(self, frame: Frame, repeated: bool) -> None:
+        try:
+            if self.sink.watched:
+                self.sink.send(frame)
+        except VideoError as error:
+            if not self._counters["frames_failed"]:
+                log.error("%s; the show goes on without this output", error)
+            self._counters.add("frames_failed")
+        now = time.monotonic_ns()
+        if repeated:
+            self._counters.add("frames_repeated")
+        else:
+            self.latency.add((now - frame.captured_ns) / 1e6)
+            self._last = frame
+        self._counters.add("frames_out")
+        self.rate.add()
+        # Repeats keep their own steady beat; a new frame starts it over.
+        interval = int(1e9 / (self._last or frame).rate)
+        self._last_sent_ns = self._last_sent_ns + interval if repeated and now - self._last_sent_ns < 2 * interval else now
+
+
+def black_like(frame: Frame) -> Frame:
+    """A black frame of the same size, format and time."""
+    data = np.zeros_like(frame.data)
+    if frame.format is PixelFormat.UYVY:
+        data[:, 0::2] = 128
+        data[:, 1::2] = 16
+    else:
+        data[:, 3::4] = 255
+    return replace(frame, data=data)

@@ -1,0 +1,145 @@
+"""From a profile's name to models on a device: which device, which precision, which files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoTokenizer, ByT5Tokenizer
+
+from sdv2_live.errors import EngineError, WeightsError
+from sdv2_live.model.dit import CausalDiT
+from sdv2_live.model.profiles import Files, Profile
+from sdv2_live.model.taehv import TAEHV
+from sdv2_live.model.umt5 import UMT5, TextEncoder, Tokenize, transformers_state
+from sdv2_live.model.vae import WanVAE
+from sdv2_live.model.weights import load_strict, read_checkpoint, synthetic_state_dict
+
+EMBEDDED = Path(__file__).parent.parent / "assets" / "tiny.safetensors"
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """A profile's three models, ready to run."""
+
+    profile: Profile
+    dit: CausalDiT
+    vae: WanVAE | TAEHV
+    text: TextEncoder
+
+
+def choose_device(name: str) -> torch.device:
+    """auto, cpu or cuda to a device. Raises EngineError when CUDA is asked for and absent."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise EngineError(
+            "model.device = cuda, but torch finds no CUDA device: install the CUDA build of torch and an NVIDIA driver, "
+            "or set model.device to auto"
+        )
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """auto: float32 on a CPU, bfloat16 on a GPU that has it, else float16."""
+    if name != "auto":
+        return DTYPES[name]
+    if device.type == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def load_models(profile: Profile, *, device: torch.device, dtype: torch.dtype, vae: str, weights_dir: Path) -> Models:
+    """All models of a profile. vae: auto, wan or taehv. Raises WeightsError naming the file that is missing or unfit."""
+    kind = profile.vae if vae == "auto" else vae
+    if profile.files is None:
+        return _load_embedded(profile, kind, device, dtype)
+    files = profile.files
+    dit = _on_meta(lambda: CausalDiT(profile.dit))
+    _assign(dit, _find(weights_dir, files.dit), device, dtype)
+    autoencoder = _autoencoder(profile, kind)
+    vae_file = _find(weights_dir, files.wan if kind == "wan" else files.taehv)
+    load_strict(autoencoder, read_checkpoint(vae_file), str(vae_file))
+    encoder = _on_meta(lambda: UMT5(profile.text))
+    text_file = _find(weights_dir, files.text)
+    transformer: nn.Module = encoder.encoder
+    _assign(transformer, text_file, device, dtype, transformers_state)
+    return Models(
+        profile,
+        dit.eval().requires_grad_(False),
+        _placed(autoencoder, device, dtype),
+        TextEncoder(encoder.eval().requires_grad_(False), _tokenizer(weights_dir, files)),
+    )
+
+
+def _autoencoder(profile: Profile, kind: str) -> WanVAE | TAEHV:
+    if kind == "taehv":
+        return TAEHV(profile.taehv)
+    if profile.wan is None:
+        raise WeightsError(f"model.vae = wan, but the {profile.name} model has only taehv; set model.vae to auto")
+    return WanVAE(profile.wan)
+
+
+def _on_meta(make: Callable[[], M]) -> M:
+    """A model without memory: its weights arrive by assignment, with no second copy."""
+    with torch.device("meta"):
+        return make()
+
+
+def _assign(
+    model: nn.Module,
+    file: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    rename: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
+) -> None:
+    load_strict(model, rename(read_checkpoint(file)), str(file), assign=True)
+    model.to(device, dtype)
+
+
+def _find(folder: Path, names: tuple[str, ...]) -> Path:
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise WeightsError(f"{folder}: holds none of {', '.join(names)}; put the file there or set model.weights_dir to where it is")
+
+
+def _tokenizer(weights_dir: Path, files: Files) -> Tokenize:
+    folder = weights_dir / files.tokenizer
+    if not folder.is_dir():
+        raise WeightsError(f"{folder}: the tokenizer's folder is missing; copy it from the Wan2.1-T2V-1.3B repository")
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return lambda text: list(tokenizer(text).input_ids)
+
+
+def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: torch.dtype) -> Models:
+    """The model inside the package; without its weights file, untrained weights that are the same everywhere."""
+    dit, vae, text = CausalDiT(profile.dit), _autoencoder(profile, kind), UMT5(profile.text)
+    parts: dict[str, nn.Module] = {"dit": dit, "vae": vae, "text": text}
+    state = read_checkpoint(EMBEDDED) if EMBEDDED.is_file() else None
+    for name, model in parts.items():
+        prefix = f"{name}."
+        if state is None:
+            own = synthetic_state_dict({k: tuple(v.shape) for k, v in model.state_dict().items()}, 1.4 if name == "vae" else 1.0)
+        else:
+            own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        if name == "text" and "encoder.shared.weight" in own:  # the token embedding is tied: one tensor, two names
+            own["encoder.encoder.embed_tokens.weight"] = own["encoder.shared.weight"]
+        load_strict(model, own, f"{EMBEDDED} ({name})")
+        model.to(device, dtype).eval().requires_grad_(False)
+    tokenizer = ByT5Tokenizer()
+    return Models(profile, dit, _placed(vae, device, dtype), TextEncoder(text, lambda prompt: list(tokenizer(prompt).input_ids)))
+
+
+def _placed(vae: WanVAE | TAEHV, device: torch.device, dtype: torch.dtype) -> WanVAE | TAEHV:
+    """On its device; 2-d convolutions run fastest with channels last."""
+    vae.to(device, dtype).eval().requires_grad_(False)
+    if isinstance(vae, TAEHV):
+        for conv in (module for module in vae.modules() if isinstance(module, nn.Conv2d)):
+            conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
+    return vae

@@ -1,0 +1,89 @@
+"""Model profiles: the sizes of each model a user can choose, and where its files lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdv2_live.errors import ConfigError
+from sdv2_live.model.dit import DitConfig
+from sdv2_live.model.taehv import Stage, TaehvConfig
+from sdv2_live.model.umt5 import TextConfig
+from sdv2_live.model.vae import WanVaeConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """File names below the weights directory; the first of a tuple that exists is taken."""
+
+    dit: tuple[str, ...]
+    wan: tuple[str, ...] = ("Wan2.1_VAE.pth",)
+    taehv: tuple[str, ...] = ("taew2_1.pth", "taew2_1.safetensors")
+    text: tuple[str, ...] = ("models_t5_umt5-xxl-enc-bf16.pth", "umt5-xxl-enc-fp8_e4m3fn.safetensors")
+    tokenizer: str = "google/umt5-xxl"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One model: its sizes, its files (None: embedded in the package), and the defaults that suit it.
+
+    max_pixels: cap on height * width when the resolution follows the input. vae: the autoencoder taken for `auto`.
+    """
+
+    name: str
+    dit: DitConfig
+    text: TextConfig
+    taehv: TaehvConfig
+    max_pixels: int
+    vae: str
+    wan: WanVaeConfig | None = None
+    files: Files | None = None
+
+
+TINY = Profile(
+    name="tiny",
+    dit=DitConfig(dim=192, heads=3, ffn=384, layers=7, text_dim=96),
+    text=TextConfig(vocab=384, dim=96, dim_attn=96, ffn=192, heads=3, layers=2),
+    # All convolutions run at 1/8 size on folded pixels: a linear block transform is then inside the model's reach.
+    taehv=TaehvConfig(
+        patch=8,
+        encoder=(Stage(96, 1, 2, 1), Stage(96, 1, 2, 1)),
+        decoder=(Stage(96, 2, 2, 1), Stage(96, 1, 2, 1)),
+        final_width=96,
+    ),
+    max_pixels=256 * 256,
+    vae="taehv",
+)
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        TINY,
+        Profile(
+            name="1.3b",
+            dit=DitConfig(dim=1536, heads=12, ffn=8960, layers=30),
+            text=TextConfig(),
+            taehv=TaehvConfig(),
+            wan=WanVaeConfig(),
+            files=Files(("wan_causal_dmd_v2v/model.pt", "wan_causal_dmd_v2v/model.safetensors")),
+            max_pixels=480 * 832,
+            vae="wan",
+        ),
+        Profile(
+            name="14b",
+            dit=DitConfig(dim=5120, heads=40, ffn=13824, layers=40),
+            text=TextConfig(),
+            taehv=TaehvConfig(),
+            wan=WanVaeConfig(),
+            files=Files(("wan_causal_dmd_v2v_14b/model.pt", "wan_causal_dmd_v2v_14b/model.safetensors")),
+            max_pixels=480 * 832,
+            vae="wan",
+        ),
+    )
+}
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name. Raises ConfigError naming the known ones."""
+    if name not in PROFILES:
+        raise ConfigError(f"model.profile = {name!r} is not one of {', '.join(PROFILES)}")
+    return PROFILES[name]
