@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,63 +16,14 @@ pytest.importorskip("cyndilib", reason="the independent NDI client (cyndilib) ha
 
 from cyndilib import FourCC, FrameFormat, RecvColorFormat
 from ndi_client import ClientReceiver, ClientSender, unique_name
+from pictures import assert_like, bars, to_rgb, to_uyvy, with_fourth
 from waiting import eventually
 
 from sdv2_live.errors import VideoError
-from sdv2_live.frame import ColorMatrix, ColorRange, Frame, PixelFormat
+from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, list_sources
 from sdv2_live.io.ndi_out import NdiSink
-
-BARS = [(235, 235, 235), (235, 235, 16), (16, 235, 235), (16, 235, 16), (235, 16, 235), (235, 16, 16), (16, 16, 235), (128, 128, 128)]
-
-
-def bars(height: int, width: int) -> np.ndarray:
-    """Colour bars, RGB uint8 (height, width, 3)."""
-    index = np.arange(width) * len(BARS) // width
-    return np.broadcast_to(np.array(BARS, np.uint8)[index], (height, width, 3)).copy()
-
-
-def with_fourth(rgb: np.ndarray, order: str = "RGB", fill: int = 255) -> np.ndarray:
-    """RGB to RGBX or BGRX."""
-    rgb = rgb if order == "RGB" else rgb[..., ::-1]
-    return np.concatenate([rgb, np.full((*rgb.shape[:2], 1), fill, np.uint8)], axis=2)
-
-
-def to_uyvy(rgb: np.ndarray) -> np.ndarray:
-    """RGB to BT.709 limited UYVY (height, 2 * width), straight from the recommendation."""
-    r, g, b = (rgb[..., i].astype(np.float64) / 255 for i in range(3))
-    luma = 0.2126 * r + 0.7152 * g + 0.0722 * b
-    blue, red = (b - luma) / 1.8556, (r - luma) / 1.5748
-    out = np.empty((rgb.shape[0], 2 * rgb.shape[1]), np.float64)
-    out[:, 1::2] = 16 + 219 * luma
-    out[:, 0::4] = 128 + 224 * (blue[:, 0::2] + blue[:, 1::2]) / 2
-    out[:, 2::4] = 128 + 224 * (red[:, 0::2] + red[:, 1::2]) / 2
-    return np.rint(out).clip(0, 255).astype(np.uint8)
-
-
-def to_rgb(frame: Frame) -> np.ndarray:
-    """A BT.709 limited UYVY frame to RGB uint8, straight from the recommendation."""
-    assert frame.format is PixelFormat.UYVY
-    assert (frame.color.matrix, frame.color.range) == (ColorMatrix.BT709, ColorRange.LIMITED)
-    rows = frame.data[:, : 2 * frame.width].astype(np.float64)
-    luma = (rows[:, 1::2] - 16) / 219
-    blue, red = (np.repeat((rows[:, i::4] - 128) / 224, 2, axis=1) for i in (0, 2))
-    r, b = luma + 1.5748 * red, luma + 1.8556 * blue
-    g = (luma - 0.2126 * r - 0.0722 * b) / 0.7152
-    return np.rint(np.stack([r, g, b], 2) * 255).clip(0, 255).astype(np.uint8)
-
-
-def assert_like(got: np.ndarray, want: np.ndarray, *, bar_edges: bool = True) -> None:
-    """Within the codec's tolerance; chroma is halved across, so columns beside a bar's edge are left out."""
-    error = np.abs(got.astype(int) - want.astype(int))
-    if bar_edges:
-        index = np.arange(want.shape[1]) * len(BARS) // want.shape[1]
-        edge = np.flatnonzero(np.diff(index))
-        keep = np.setdiff1d(np.arange(want.shape[1]), np.concatenate([edge + d for d in range(-2, 4)]))
-        error = error[:, keep]
-    assert error.mean() <= 4, f"mean error {error.mean():.2f}"
-    assert error.max() <= 20, f"largest error {error.max()}"
 
 
 def frame_of(rows: np.ndarray, width: int, format: PixelFormat, rate: Fraction = Fraction(30)) -> Frame:
@@ -114,7 +66,7 @@ def closing() -> Iterator[Callable]:
     """Registers things to close, the last first."""
     things: list = []
 
-    def register(thing):  # noqa: ANN001, ANN202
+    def register(thing: Any) -> Any:
         things.append(thing)
         return thing
 
@@ -233,9 +185,7 @@ def test_silent_source_gets_a_new_receiver_and_then_flows(closing: Callable) -> 
     assert_like(to_rgb(frame), bars(64, 128))
 
 
-def test_substring_of_two_senders_takes_the_first_and_names_both(
-    closing: Callable, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_substring_of_two_senders_takes_the_first_and_names_both(closing: Callable, caplog: pytest.LogCaptureFixture) -> None:
     stem = unique_name("pair")
     second = closing(ClientSender(f"{stem}-b", 32, 64))
     first = closing(ClientSender(f"{stem}-a", 32, 128))

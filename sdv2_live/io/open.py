@@ -1,0 +1,121 @@
+"""From a text such as `ndi:Camera 1` or `file:clip.mp4` to an open source or sink."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import threading
+from collections.abc import Collection
+from fractions import Fraction
+
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import ColorSpec, Frame
+from sdv2_live.io.base import Sink, Source
+from sdv2_live.io.file import FileSink, FileSource
+from sdv2_live.io.ndi_in import NdiSource
+from sdv2_live.io.ndi_lib import NdiSettings
+from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.io.synthetic import TestSource
+
+SOURCES = ("ndi:NAME", "file:PATH", "test[:HEIGHTxWIDTH]", "none")
+SINKS = ("ndi:NAME", "file:PATH", "none")
+
+
+class NullSource(Source):
+    """Never gives a frame: for modes that need no input."""
+
+    def __init__(self) -> None:
+        self.name = "none"
+        self._stop = threading.Event()
+
+    def read(self, timeout: float) -> Frame | None:
+        self._stop.wait(timeout)
+        return None
+
+    @property
+    def ended(self) -> bool:
+        return self._stop.is_set()
+
+    def close(self) -> None:
+        self._stop.set()
+
+
+class NullSink(Sink):
+    """Takes every frame and keeps none; counts them. It asks for frames, so that measurements include the whole path."""
+
+    def __init__(self) -> None:
+        self.name = "none"
+        self.sent = 0
+
+    def send(self, frame: Frame) -> None:
+        self.sent += 1
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def open_source(
+    spec: str,
+    *,
+    ndi: NdiSettings | None = None,
+    receiver_timeout_s: float = 3.0,
+    ignore: Collection[str] = (),
+    color: ColorSpec | None = None,
+    rate: Fraction = Fraction(30),
+    realtime: bool = True,
+    loop: bool = True,
+) -> Source:
+    """`ndi:NAME` (`ndi:` takes the first found, `ndi:IP:PORT` connects directly), `file:PATH`, `test[:HEIGHTxWIDTH]`, `none`.
+
+    ndi, receiver_timeout_s, ignore, color: for NDI, see NdiSource. rate: of the test card. realtime, loop: for files, see
+    FileSource; realtime also paces the test card. Raises VideoError for what cannot be opened.
+    """
+    scheme, rest = _split(spec, SOURCES, "source")
+    match scheme:
+        case "ndi":
+            return NdiSource(rest, ndi, receiver_timeout_s=receiver_timeout_s, ignore=ignore, color=color)
+        case "file":
+            return FileSource(_path(spec, rest), realtime=realtime, loop=loop)
+        case "test":
+            height, width = _size(spec, rest)
+            return TestSource(height, width, rate, realtime=realtime)
+    return NullSource()
+
+
+def open_sink(spec: str, *, ndi: NdiSettings | None = None) -> Sink:
+    """`ndi:NAME`, `file:PATH` (.mp4 or .mkv) or `none`. Raises VideoError for what cannot be opened."""
+    scheme, rest = _split(spec, SINKS, "sink")
+    match scheme:
+        case "ndi":
+            return NdiSink(rest, ndi)
+        case "file":
+            return FileSink(_path(spec, rest))
+    return NullSink()
+
+
+def _split(spec: str, allowed: tuple[str, ...], kind: str) -> tuple[str, str]:
+    """(scheme, what follows the colon) of a spec whose scheme is allowed."""
+    scheme, _, rest = spec.strip().partition(":")
+    choices = [re.split(r"[:\[]", form)[0] for form in allowed]
+    if scheme in choices:
+        return scheme, rest.strip()
+    if scheme == "spout":
+        raise VideoError(f"'{spec}': Spout is not yet supported on this system; use ndi: in its place")
+    near = difflib.get_close_matches(scheme.lower(), choices, 1, 0.5)
+    hint = f"did you mean {near[0]}{'' if near[0] == 'none' else ':'}{rest}? " if near else ""
+    raise VideoError(f"'{spec}' is no video {kind}: {hint}Allowed are {', '.join(allowed)}")
+
+
+def _path(spec: str, path: str) -> str:
+    if not path:
+        raise VideoError(f"'{spec}' names no file; write file:PATH, as in file:clips/dancer.mp4")
+    return path
+
+
+def _size(spec: str, size: str) -> tuple[int, int]:
+    if not size:
+        return 512, 512
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size)
+    if match is None:
+        raise VideoError(f"'{spec}': the size must be HEIGHTxWIDTH in pixels, as in test:480x832")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,134 @@
+"""Finding NDI sources: matching names, addresses, settings, and a library that is missing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, as_address, match_source
+
+SOURCES = [
+    NdiSourceInfo("STAGE (Camera 2)", "10.0.0.2:5961"),
+    NdiSourceInfo("STAGE (Camera)", "10.0.0.1:5961"),
+    NdiSourceInfo("CAMERA (Program (HD))", "10.0.0.3:5961"),
+]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("STAGE (Camera)", "STAGE (Camera)"),  # the full name
+        ("Camera", "STAGE (Camera)"),  # the inner name, though all three contain it
+        ("Program (HD)", "CAMERA (Program (HD))"),  # parentheses inside the inner name
+        ("program", "CAMERA (Program (HD))"),  # a part, in any case
+        ("camera 2", "STAGE (Camera 2)"),
+        ("stage", "STAGE (Camera 2)"),  # the first in order
+        ("", "CAMERA (Program (HD))"),
+        ("nowhere", None),
+    ],
+)
+def test_match_prefers_exact_names(pattern: str, name: str | None) -> None:
+    for sources in (SOURCES, SOURCES[::-1]):
+        found = match_source(pattern, sources)
+        assert (found and found.name) == name
+
+
+def test_ambiguity_names_all(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        match_source("stage", SOURCES)
+    assert "'STAGE (Camera 2)', 'STAGE (Camera)'" in caplog.text
+    caplog.clear()
+    match_source("Camera", SOURCES)
+    assert not caplog.text
+
+
+def test_ignored_names_need_an_exact_pattern() -> None:
+    assert match_source("", SOURCES, ignore=["Program (HD)"]) == SOURCES[0]
+    assert match_source("program", SOURCES, ignore=["CAMERA (Program (HD))"]) is None
+    assert match_source("Program (HD)", SOURCES, ignore=["Program (HD)"]) == SOURCES[2]
+
+
+def test_addresses() -> None:
+    assert as_address("127.0.0.1:5961") == NdiSourceInfo("", "127.0.0.1:5961")
+    assert as_address("localhost:5962") == NdiSourceInfo("", "127.0.0.1:5962")
+    for name in ("Camera", "Camera:1", "1.2.3:5", "STAGE (10.0.0.1:5961)", ""):
+        assert as_address(name) is None
+
+
+def test_loopback_is_always_asked() -> None:
+    assert NdiSettings().ips == "127.0.0.1"
+    assert NdiSettings(extra_ips=("10.0.0.2", "127.0.0.1", "10.0.0.2")).ips == "10.0.0.2,127.0.0.1"
+
+
+def run(code: str, *args: str, **environment: str) -> str:
+    """Output of Python code in a process of its own, since NDI is initialised once per process."""
+    env = {k: v for k, v in os.environ.items() if k != "NDI_CONFIG_DIR"} | environment
+    done = subprocess.run([sys.executable, "-c", code, *args], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_missing_library_is_a_clear_error() -> None:
+    code = """
+import sys
+sys.modules["NDIlib"] = None  # as if ndi-python were not installed
+from sdv2_live.errors import VideoError
+from sdv2_live.io.open import open_source
+try:
+    open_source("ndi:Camera")
+except VideoError as error:
+    print(error)
+print(open_source("test").name)
+"""
+    out = run(code)
+    assert "pip install ndi-python" in out
+    assert "test:512x512" in out
+
+
+def test_another_process_is_found_without_configuration_or_mdns() -> None:
+    pytest.importorskip("NDIlib", reason="ndi-python has no wheel for this system", exc_type=ImportError)
+    from ndi_client import unique_name
+
+    from sdv2_live.io.ndi_out import NdiSink
+
+    code = """
+import sys
+from sdv2_live.io.ndi_lib import Finder, NdiSettings, match_source
+with Finder(NdiSettings()) as finder:
+    print(match_source(sys.argv[1], finder.wait(lambda found: match_source(sys.argv[1], found) is not None, 20)))
+"""
+    with NdiSink(unique_name("Größe ✓")) as sink:
+        assert sink.full_name in run(code, sink.full_name, PYTHONIOENCODING="utf-8")
+
+
+def test_discovery_server_is_asked_and_other_settings_stay(tmp_path: Path) -> None:
+    """A listening socket stands for the server: the SDK connects to it. The user's own settings file is carried over."""
+    pytest.importorskip("NDIlib", reason="ndi-python has no wheel for this system", exc_type=ImportError)
+    (tmp_path / "ndi-config.v1.json").write_text(json.dumps({"ndi": {"networks": {"ips": "127.0.0.9"}, "machinename": "BOOTH"}}))
+    code = """
+import os, sys, time
+from pathlib import Path
+from sdv2_live.io.ndi_lib import Finder, NdiSettings
+with Finder(NdiSettings(discovery_server=sys.argv[1])):
+    print(Path(os.environ["NDI_CONFIG_DIR"], "ndi-config.v1.json").read_text(), flush=True)
+    sys.stdin.read()  # until the test closes it
+"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        env = os.environ | {"NDI_CONFIG_DIR": str(tmp_path)}
+        with subprocess.Popen(
+            [sys.executable, "-c", code, address], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            config = json.loads(process.stdout.readline())
+            server.accept()[0].close()
+            process.communicate()
+    assert config == {"ndi": {"networks": {"ips": "127.0.0.9", "discovery": address}, "machinename": "BOOTH"}}
