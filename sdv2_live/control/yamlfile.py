@@ -1,4 +1,4 @@
-"""YAML files that know where every key stands, so that an error can name its line.
+"""YAML and JSON files that know where every key stands, so that an error can name its line.
 
 Only plain data is read: no tags beyond YAML's own scalars, no anchors or aliases (a small file can expand to gigabytes
 through them), no key twice.
@@ -6,6 +6,7 @@ through them), no key twice.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from sdv2_live.errors import ConfigError
 KeyPath = tuple[str | int, ...]
 
 MAX_BYTES = 1_000_000
+MAX_JSON_WITH_LINES = 100_000  # finding lines costs a second a megabyte or more
 MAX_DEPTH = 40
 
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
@@ -73,15 +75,38 @@ def load_yaml(path: Path) -> Document:
     Raises ConfigError, with file and line, when the file cannot be read or is not YAML. Duplicate keys are listed in
     `problems`, so that a caller can report them together with its own findings.
     """
+    return parse_yaml(_read(path), path)
+
+
+def load_json(path: Path) -> Document:
+    """Read one JSON document. Raises ConfigError, with file and line, when the file cannot be read or is not JSON."""
+    text = _read(path)
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid JSON: {error}") from error
+    try:  # nearly all JSON is YAML too, which tells the lines
+        lines = parse_yaml(text, path).lines if len(text) <= MAX_JSON_WITH_LINES else {}
+    except ConfigError:
+        lines = {}
+    return Document(path, data, lines)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _read(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; is this the right file?")
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}; save the file as UTF-8") from error
-    return parse_yaml(text, path)
 
 
 def parse_yaml(text: str, path: Path) -> Document:

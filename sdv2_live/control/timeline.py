@@ -1,0 +1,129 @@
+"""Timelines: parameter changes at points in time, for a whole song or a rendered clip.
+
+    name: Opening
+    bpm: 120                    # only for events placed by beat
+    duration: 64                # seconds; without it, the last event's time
+    loop: true
+    events:
+      - at: 0                   # seconds, or 1:30 for minutes and seconds
+        marker: intro
+        set: {prompt: ..., noise_scale: 0.6}
+      - beat: 32                # from 0
+        set: {reset: true}      # a trigger fires
+
+`.yaml` files hold this form, `.json` files Scope's timeline format (see `timeline_scope`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sdv2_live.control.coerce import read_params, shown
+from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.timeline_model import MAX_SECONDS, Event, Timeline
+from sdv2_live.control.timeline_scope import load_scope_timeline
+from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_yaml
+from sdv2_live.errors import ConfigError
+
+__all__ = ["Event", "Timeline", "load_timeline"]
+
+_KEYS = ("name", "description", "bpm", "duration", "loop", "events")
+_EVENT_KEYS = ("at", "beat", "marker", "set")
+
+
+def load_timeline(path: Path) -> Timeline:
+    """Read a timeline: `.yaml` or `.yml` in the form above, `.json` as Scope exports it.
+
+    Raises ConfigError with a line for every mistake: file, line, key, and what is allowed.
+    """
+    match path.suffix.lower():
+        case ".yaml" | ".yml":
+            return _from_document(load_yaml(path))
+        case ".json":
+            return load_scope_timeline(path)
+    raise ConfigError(f"{path}: a timeline is a .yaml file, or a .json file that Scope exported")
+
+
+def _from_document(document: Document) -> Timeline:
+    data = document.data
+    if not isinstance(data, dict) or not isinstance(data.get("events"), list) or not data["events"]:
+        raise ConfigError(f"{document.where(('events',))}: events: a timeline needs a list of events, each with at and set")
+    reader = _Reader(document)
+    reader.problems += document.unknown(_KEYS)
+    name = reader.text(("name",), data.get("name", document.path.stem))
+    reader.text(("description",), data.get("description", ""))
+    bpm = reader.number(("bpm",), data["bpm"], 1, 1000) if "bpm" in data else None
+    events = sorted((reader.event(index, item, bpm) for index, item in enumerate(data["events"])), key=lambda event: event.at)
+    last = events[-1].at
+    duration = reader.number(("duration",), data["duration"], 0, MAX_SECONDS) if "duration" in data else last
+    loop = data.get("loop", False)
+    if not isinstance(loop, bool):
+        reader.refuse(("loop",), loop, "true or false")
+    if duration < last:
+        reader.refuse(("duration",), duration, f"at least {last:g} seconds, the time of the last event")
+    reader.check_markers(events)
+    if reader.problems:
+        raise ConfigError("\n".join(reader.problems))
+    return Timeline(tuple(events), duration, name, loop)
+
+
+class _Reader:
+    """Reads values of a document and collects what is wrong with them."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems = list(document.problems)
+
+    def refuse(self, key: KeyPath, value: Any, give: str) -> None:
+        self.problems.append(f"{self.document.where(key)}: {dotted(key)}: cannot be {shown(value)}; give {give}")
+
+    def text(self, key: KeyPath, value: Any) -> str:
+        if not isinstance(value, str):
+            self.refuse(key, value, "text")
+            return ""
+        return value
+
+    def number(self, key: KeyPath, value: Any, low: float, high: float) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            self.refuse(key, value, f"a number {low:g}..{high:g}")
+            return low
+        return float(value)
+
+    def event(self, index: int, data: Any, bpm: float | None) -> Event:
+        key: KeyPath = ("events", index)
+        if not isinstance(data, dict):
+            self.refuse(key, data, "at and set")
+            return Event(0.0, {})
+        self.problems += self.document.unknown(_EVENT_KEYS, key)
+        marker = self.text((*key, "marker"), data.get("marker", ""))
+        given = data.get("set", {} if marker else None)
+        if not isinstance(given, dict) or not (given or marker):
+            self.refuse((*key, "set"), given, "parameters and their values, such as noise_scale: 0.8")
+            given = {}
+        place = self.document.where
+        values, refused = read_params(given, lambda name: place((*key, "set", name)), triggers=True)
+        self.problems += refused
+        fired = {name: value for name, value in values.items() if value or PARAMS[name].kind is not Kind.TRIGGER}
+        return Event(self._time(key, data, bpm), fired, marker)
+
+    def _time(self, key: KeyPath, data: dict[str, Any], bpm: float | None) -> float:
+        if ("at" in data) == ("beat" in data):
+            self.problems.append(f"{self.document.where(key)}: {dotted(key)}: give either at (seconds) or beat")
+        elif "at" in data:
+            return self.number((*key, "at"), data["at"], 0, MAX_SECONDS)
+        elif bpm is None:
+            self.problems.append(
+                f"{self.document.where((*key, 'beat'))}: {dotted(key)}.beat: needs the timeline's bpm; give bpm: 120"
+            )
+        else:
+            return self.number((*key, "beat"), data["beat"], 0, MAX_SECONDS * bpm / 60) * 60 / bpm
+        return 0.0
+
+    def check_markers(self, events: list[Event]) -> None:
+        names = [event.marker for event in events if event.marker]
+        self.problems += [f"{self.document.path}: the marker '{name}' is given twice; keep one" for name in _repeated(names)]
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
