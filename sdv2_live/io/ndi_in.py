@@ -13,11 +13,12 @@ import numpy as np
 
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
 from sdv2_live.io.base import Source
-from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, initialise, match_source
+from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, initialise, match_source, sdk_source
 
 log = logging.getLogger("sdv2_live.ndi_in")
 
 STEP_S = 0.1  # longest single wait inside the SDK, and so the longest that `close` waits for a reader
+ERROR_S = 0.01  # pause after an error, which the SDK reports without waiting
 LOOK_S = 0.2  # how often a lost source is looked for
 SETTLE_S = 1.0  # a substring may fit several sources: the finder gets this long to see them all before one is taken
 HINT_S = 8.0  # a search that found nothing for so long says what may be wrong
@@ -127,7 +128,9 @@ class NdiSource(Source):
         kind, video, _, _ = self._ndi.recv_capture_v2(self._receiver, int(wait * 1000), True, False, False)
         if kind == self._ndi.FRAME_TYPE_VIDEO:
             return self._take(video)
-        return None  # nothing, or an event (source or status change, lost connection) which `_watch` sees by the silence
+        if kind == self._ndi.FRAME_TYPE_ERROR:
+            self._closing.wait(min(wait, ERROR_S))
+        return None  # nothing, or an event (source or status change, lost connection), which `_watch` knows by the silence
 
     def _match(self, sources: list[NdiSourceInfo], now: float) -> NdiSourceInfo | None:
         if now < self._settled_at:
@@ -155,7 +158,7 @@ class NdiSource(Source):
             self._disconnect()
             self.recreations += 1
         create = self._ndi.RecvCreateV3()
-        create.source_to_connect_to = self._sdk_source(source)
+        create.source_to_connect_to = sdk_source(self._ndi, source)
         create.color_format = self._color_format
         create.bandwidth = self._ndi.RECV_BANDWIDTH_HIGHEST
         create.allow_video_fields = True  # FASTEST implies it
@@ -168,14 +171,6 @@ class NdiSource(Source):
         level = logging.DEBUG if source == self._target else logging.INFO  # a silent source is tried again and again
         log.log(level, "receiving from '%s' at %s", source.name or source.address, source.address or "an unknown address")
         self._target, self._tally_sent, self._dropped_before = source, None, self.dropped
-
-    def _sdk_source(self, info: NdiSourceInfo) -> Any:
-        source = self._ndi.Source()
-        if info.name:
-            source.ndi_name = info.name
-        if info.address:
-            source.url_address = info.address
-        return source
 
     def _take(self, video: Any) -> Frame | None:
         """Copy the picture out of the SDK and give the SDK's frame back at once."""

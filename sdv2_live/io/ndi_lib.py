@@ -162,6 +162,16 @@ class Finder(Port):
             self._ndi.find_destroy(instance)
 
 
+def sdk_source(ndi: Any, info: NdiSourceInfo) -> Any:
+    """The SDK's own form of a source. Setters, since the bindings' constructor does not keep the strings alive."""
+    source = ndi.Source()
+    if info.name:
+        source.ndi_name = info.name
+    if info.address:
+        source.url_address = info.address
+    return source
+
+
 def list_sources(settings: NdiSettings, wait_s: float = 2.0) -> list[NdiSourceInfo]:
     """Every source that answers within `wait_s` seconds, sorted by name."""
     with Finder(settings) as finder:

@@ -15,7 +15,7 @@ from sdv2_live import __version__
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Sink
-from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, initialise
+from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, initialise, sdk_source
 
 log = logging.getLogger("sdv2_live.ndi_out")
 
@@ -127,10 +127,7 @@ class NdiSink(Sink):
 
     def set_failover(self, source: NdiSourceInfo | None) -> None:
         """The source to which receivers turn by themselves when this program dies (None: none)."""
-        failover = None
-        if source is not None:
-            failover = self._ndi.Source()
-            failover.ndi_name, failover.url_address = source.name, source.address
+        failover = sdk_source(self._ndi, source) if source is not None else None
         with self._lock:
             if self._sender is not None:
                 self._ndi.send_set_failover(self._sender, failover)

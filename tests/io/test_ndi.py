@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -312,3 +314,23 @@ def test_close_repeats_and_send_after_close_is_nothing() -> None:
     assert not sink.watched
     assert sink.tally == (False, False)
     assert NdiSourceInfo(sink.full_name).inner_name in sink.name
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc (Linux)")
+def test_memory_stays_flat(closing: Callable) -> None:
+    """600 frames of 1 MB through both ports: one leaked buffer a frame would be 600 MB on either side."""
+    sink = closing(NdiSink(unique_name()))
+    source = closing(NdiSource(sink.full_name))
+    frame = frame_of(to_uyvy(bars(512, 1024)), 1024, PixelFormat.UYVY, Fraction(240))
+
+    def resident_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def exchange(count: int) -> None:
+        goal = source.received + count
+        eventually(f"{goal} frames", lambda: (sink.send(frame), source.read(0.02), source.received >= goal)[2], 60)
+
+    exchange(100)
+    before = resident_mb()
+    exchange(600)
+    assert resident_mb() - before < 100
