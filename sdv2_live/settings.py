@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 
 from sdv2_live.control.params import Params
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
+from sdv2_live.io.ndi_lib import NdiSettings
 
 MAX_ROPE_FRAMES = 1024  # rows of the DiT's temporal position table
 
@@ -126,6 +127,12 @@ class NdiConfig(Section):
     groups: str = _key("", "text, comma separated")
     discovery_server: str = _key("", "text HOST or HOST:PORT")
     receiver_timeout_s: float = _key(5.0, "a number of seconds 0.5..3600", ge=0.5, le=3600, allow_inf_nan=False)
+
+    @property
+    def settings(self) -> NdiSettings:
+        """The same, as `io` takes it."""
+        groups = tuple(group.strip() for group in self.groups.split(",") if group.strip())
+        return NdiSettings(self.extra_ips, groups, self.discovery_server or None)
 
 
 class OscConfig(Section):

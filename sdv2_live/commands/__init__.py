@@ -1,1 +1,1 @@
-"""What the command line does, one module a command."""
+"""The subcommands of `sdv2-live`, one module each: `add_parser(subparsers)` declares it, `run(args)` does it."""

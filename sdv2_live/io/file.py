@@ -157,6 +157,23 @@ class FileSource(Source):
                 self._container.close()
 
 
+def frame_count(path: str | Path) -> int | None:
+    """Frames of a file's first video stream as its container states or implies them, None when it does neither.
+
+    Raises VideoError for a file that cannot be opened.
+    """
+    try:
+        with av.open(str(path)) as container:
+            stream = next(iter(container.streams.video), None)
+            if stream is None:
+                return None
+            if stream.frames or stream.average_rate is None:
+                return stream.frames or None
+            return int(container.duration / av.time_base * stream.average_rate) if container.duration else None
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoError(f"{path}: cannot be opened as video: {reason(error)}") from error
+
+
 class FileSink(Sink):
     """Writes a file whose container follows from the extension.
 

@@ -62,6 +62,12 @@ class Intake:
             self._changed.wait_for(lambda: self._window or self._closing, timeout)
             return self._window[-1] if self._window else None
 
+    def wait(self, count: int, timeout: float) -> bool:
+        """Wait until a chunk of `count` frames could be taken; False when `timeout` seconds were not enough."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._window) >= count or self._closing, timeout)
+            return len(self._window) >= count
+
     def take(self, count: int, timeout: float) -> list[Frame] | None:
         """`count` frames in order, evenly spaced over what came since the last take and ending with the newest.
 

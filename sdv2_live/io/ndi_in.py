@@ -115,9 +115,9 @@ class NdiSource(Source):
 
     def _step(self, left: float) -> Frame | None:
         """One wait in the SDK, of at most STEP_S."""
-        now = time.monotonic()
-        self._watch(now)
         wait = min(max(left, 0.0), STEP_S)
+        if self._receiver is None:
+            self._watch(time.monotonic())
         if self._receiver is None:
             self._closing.wait(wait)
             return None
@@ -128,9 +128,11 @@ class NdiSource(Source):
         kind, video, _, _ = self._ndi.recv_capture_v2(self._receiver, int(wait * 1000), True, False, False)
         if kind == self._ndi.FRAME_TYPE_VIDEO:
             return self._take(video)
-        if kind == self._ndi.FRAME_TYPE_ERROR:
+        if kind == self._ndi.FRAME_TYPE_NONE:  # only an empty queue is silence: a late reader is no reason to reconnect
+            self._watch(time.monotonic())
+        elif kind == self._ndi.FRAME_TYPE_ERROR:
             self._closing.wait(min(wait, ERROR_S))
-        return None  # nothing, or an event (source or status change, lost connection), which `_watch` knows by the silence
+        return None  # source and status changes need nothing: frames tell their own layout, silence is watched
 
     def _match(self, sources: list[NdiSourceInfo], now: float) -> NdiSourceInfo | None:
         if now < self._settled_at:

@@ -231,7 +231,8 @@ class CausalDiT(nn.Module):
         """Cross-attention keys and values of a prompt embedding (1, n <= 512, text_dim), padded with zero rows to 512."""
         padded = F.pad(context_1ND.to(self.device, self.dtype), (0, 0, 0, TEXT_TOKENS - context_1ND.shape[1]))
         text = self.text_embedding(padded)
-        pairs = [block.cross_attn.key_value(text) for block in self.blocks]
+        attentions: list[Attention] = [block.cross_attn for block in self.blocks]  # type: ignore[misc]
+        pairs = [attention.key_value(text) for attention in attentions]
         return CrossKV(*(torch.stack([pair[i].transpose(1, 2) for pair in pairs]) for i in (0, 1)))
 
     def rope(self) -> RopeTable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -172,9 +173,17 @@ def _per_frame(module: nn.Module, x: Tensor) -> Tensor:
     return y.unflatten(0, (n, t)).transpose(1, 2)
 
 
+@runtime_checkable
+class Streaming(Protocol):
+    """A module that carries memory from frame to frame, or holds modules that do."""
+
+    def stream(self, x: Tensor, memory: ConvMemory) -> Tensor:
+        """Process the next frames of the stream."""
+
+
 def _stream(modules: nn.Sequential, x: Tensor, memory: ConvMemory) -> Tensor:
     for module in modules:
-        x = module.stream(x, memory) if hasattr(module, "stream") else module(x)
+        x = module.stream(x, memory) if isinstance(module, Streaming) else module(x)
     return x
 
 

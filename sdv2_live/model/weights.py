@@ -72,7 +72,7 @@ def synthetic_tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> Te
     """A float32 tensor that depends on the key and the shape alone, the same on every machine (numpy's frozen RandomState)."""
     random = np.random.RandomState(zlib.crc32(name.encode()))
     count = int(np.prod(shape, dtype=np.int64))
-    x = random.standard_normal(max(count, 1)).astype(np.float32).reshape(shape)
+    x: np.ndarray = random.standard_normal(max(count, 1)).astype(np.float32).reshape(shape)
     leaf = name.rpartition(".")[2]
     if leaf == "gamma" or (leaf == "weight" and len(shape) == 1):
         x = 1.0 + 0.1 * x

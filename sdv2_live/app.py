@@ -1,0 +1,194 @@
+"""The composition root: builds a show from its configuration, starts its threads, and takes it down again.
+
+Threads: intake (reads the source), engine (paints chunks), playout (sends frames when due), OSC, text encoder. They meet in
+the ParamStore (control to engine), the Intake's window and the Playout's queue (frames), and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import torch
+
+from sdv2_live.control.osc import OscServer
+from sdv2_live.control.presets import PresetLibrary
+from sdv2_live.control.store import ParamStore
+from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.prompt import PromptCache, PromptDirector
+from sdv2_live.io.intake import Intake
+from sdv2_live.io.open import open_sink, open_source
+from sdv2_live.io.playout import Playout, Showing
+from sdv2_live.loop import LiveLoop, Stream
+from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models
+from sdv2_live.model.profiles import Profile, profile
+from sdv2_live.settings import Config
+from sdv2_live.stats import Counters, StageTimer
+
+log = logging.getLogger("sdv2_live.app")
+
+
+def chosen_profile(config: Config) -> Profile:
+    """The profile the configuration means; auto is 1.3b where there is a GPU to run it, else the embedded tiny."""
+    name = config.model.profile
+    if name == "auto":
+        name = "1.3b" if choose_device(config.model.device).type == "cuda" else "tiny"
+    return profile(name)
+
+
+def load(config: Config) -> Models:
+    """The configured models on the configured device."""
+    if config.model.threads:
+        torch.set_num_threads(config.model.threads)
+    device = choose_device(config.model.device)
+    dtype = choose_dtype(config.model.dtype, device)
+    chosen = chosen_profile(config)
+    begin = time.monotonic()
+    models = load_models(chosen, device=device, dtype=dtype, vae=config.model.vae, weights_dir=config.model.weights_dir)
+    log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, str(dtype)[6:], time.monotonic() - begin)
+    return models
+
+
+def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:
+    """A stream over loaded models."""
+    max_pixels = config.video.max_pixels or models.profile.max_pixels
+    return Stream(Engine(models.dit, models.vae), PromptDirector(models.dit, prompts), config, max_pixels, timer)
+
+
+def preset_values(config: Config, name: str) -> dict[str, object]:
+    """Parameters of a preset by name or number. Raises ConfigError naming the presets there are."""
+    return dict(PresetLibrary(config.presets.folder).get(name).values)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One moment of a running show. fps_out counts all frames sent, fps_painted the engine's; latency in milliseconds."""
+
+    source: str
+    fps_in: float
+    fps_painted: float
+    fps_out: float
+    latency_p50: float
+    latency_p95: float
+    counters: dict[str, int]
+
+    def line(self) -> str:
+        """What a stage hand wants to know, in one line."""
+        count = self.counters.get
+        return (
+            f"{self.source} | in {self.fps_in:4.1f} fps | painted {self.fps_painted:4.1f} fps | out {self.fps_out:4.1f} fps | "
+            f"latency {self.latency_p50:3.0f} ms (p95 {self.latency_p95:3.0f}) | skipped {count('frames_skipped', 0)}, "
+            f"repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}, "
+            f"failed {count('engine_failures', 0) + count('frames_failed', 0)}"
+        )
+
+
+class Show:
+    """A show, from start to close. Raises what its parts raise when they cannot start: then nothing is left running."""
+
+    def __init__(self, config: Config, preset: str | None = None) -> None:
+        self.config = config
+        self.store = ParamStore(config.params)
+        if preset is not None:
+            self.store.set_many(preset_values(config, preset), f"--preset {preset}")
+        self.counters = Counters()
+        self.timer = StageTimer()
+        with ExitStack() as opened:
+            self._open(opened)
+            self._closing = opened.pop_all()
+
+    def _open(self, opened: ExitStack) -> None:
+        config = self.config
+        if config.osc.enabled:  # first: a port in use shall not cost the time to load a model
+            self.osc: OscServer | None = OscServer(self.store, config.osc.host, config.osc.port)
+            opened.callback(self.osc.close)
+        else:
+            self.osc = None
+        models = load(config)
+        prompts = PromptCache(models.text)
+        opened.callback(prompts.close)
+        prompts.request(self.store.latest().prompt)
+        ndi = config.ndi.settings
+        sink = opened.enter_context(open_sink(config.output.sink, ndi=ndi))
+        own = (sink.name.removeprefix("ndi:"),) if sink.name.startswith("ndi:") else ()
+        source = open_source(
+            self._source_spec(),
+            ndi=ndi,
+            receiver_timeout_s=config.ndi.receiver_timeout_s,
+            ignore=own,
+            color=config.video.color,
+        )
+        opened.callback(source.close)
+        self.playout = Playout(sink, self.counters, self._showing)
+        opened.callback(self.playout.close)
+        self.intake = Intake(source, self.counters, self.playout.offer_input)
+        opened.callback(self.intake.close)
+        stream = new_stream(config, models, prompts, self.timer)
+        run_while_bypassed = config.engine.run_while_bypassed
+        if run_while_bypassed is None:  # on a CPU the painting would take the cores that passing the input needs
+            run_while_bypassed = models.dit.device.type != "cpu"
+        self.loop = LiveLoop(stream, self.intake, self.playout, self.store, self.counters, run_while_bypassed=run_while_bypassed)
+        opened.callback(self.loop.close)
+
+    def _source_spec(self) -> str:
+        """Text mode looks at no input: an unsent test card at the training rate is its clock."""
+        config = self.config
+        if config.engine.mode == "text":
+            height, width = config.video.size or (256, 256)
+            return f"test:{height}x{width}"
+        return config.input.source
+
+    def start(self) -> None:
+        """Begin."""
+        self.playout.start()
+        self.intake.start()
+        self.loop.start()
+        if self.osc is not None:
+            self.osc.start()
+
+    def close(self) -> None:
+        """Stop everything, engine first, output last. Idempotent."""
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def status(self) -> Status:
+        """How the show is doing."""
+        latency = self.playout.latency.summary()
+        return Status(
+            source=str(getattr(self.intake.source, "status", self.intake.source.name)),
+            fps_in=self.intake.rate.per_second(),
+            fps_painted=self.loop.rate.per_second(),
+            fps_out=self.playout.rate.per_second(),
+            latency_p50=latency.p50,
+            latency_p95=latency.p95,
+            counters=self.counters.snapshot(),
+        )
+
+    def run(self, stopped: Callable[[float], bool], report: Callable[[Status], None], seconds: float | None = None) -> None:
+        """Run until `stopped(timeout)` says so, the time is up, or the source has ended; report once a second.
+
+        Raises VideoError when the source broke in a way that a performer must repair.
+        """
+        self.start()
+        begin = time.monotonic()
+        while not self.intake.ended and (seconds is None or time.monotonic() - begin < seconds):
+            left = 1.0 if seconds is None else min(1.0, max(seconds - (time.monotonic() - begin), 0))
+            if stopped(left):
+                break
+            report(self.status())
+        if self.intake.failure is not None:
+            raise self.intake.failure
+
+    def _showing(self) -> Showing:
+        params = self.store.latest()
+        return Showing(params.freeze, params.bypass, params.blackout)

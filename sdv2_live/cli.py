@@ -1,0 +1,38 @@
+"""The command line: `sdv2-live COMMAND ...`. Each command is a module of `sdv2_live.commands`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from sdv2_live import __version__
+from sdv2_live.errors import Sdv2Error
+
+COMMANDS = ("run", "render", "sources", "presets", "play")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status. An error of the project's own is one sentence and its exit code."""
+    parser = argparse.ArgumentParser(prog="sdv2-live", description="Restyle live video with StreamDiffusionV2, played by OSC.")
+    parser.add_argument("--version", action="version", version=f"sdv2-live {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"sdv2_live.commands.{name}").add_parser(subparsers)
+    args = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("sdv2_live").setLevel(logging.INFO)
+    try:
+        status: int = args.run(args)
+    except Sdv2Error as error:
+        print(f"sdv2-live: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

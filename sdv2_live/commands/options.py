@@ -1,0 +1,41 @@
+"""Options that several subcommands share, and the configuration they add up to."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import get_args
+
+from sdv2_live.config import load_config
+from sdv2_live.settings import Config, ModelConfig
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """--config and --set."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file laid over the shipped config/default.yaml")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override any key, such as osc.port=9123 or video.size=256x256 (height first); may be repeated",
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """--preset, --model and --device."""
+    parser.add_argument("--preset", metavar="NAME", help="start with this preset, by name or number")
+    parser.add_argument(
+        "--model", choices=get_args(ModelConfig.model_fields["profile"].annotation), help="model profile (default: auto)"
+    )
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the model runs (default: auto)")
+
+
+def configured(args: argparse.Namespace, **keys: str | None) -> Config:
+    """The configuration of parsed options; `keys` are further options by their configuration key, dots as __.
+
+    Options lie over --set, --set over the file, the file over the defaults. Raises ConfigError.
+    """
+    keys |= {"model__profile": getattr(args, "model", None), "model__device": getattr(args, "device", None)}
+    given = [f"{key.replace('__', '.')}={value}" for key, value in keys.items() if value is not None]
+    return load_config(args.config, [*args.set, *given])

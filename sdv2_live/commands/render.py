@@ -1,0 +1,74 @@
+"""`sdv2-live render`: a video file restyled offline, every frame."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from sdv2_live.commands.options import add_config_options, add_model_options, configured
+from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline import load_timeline
+from sdv2_live.io.file import frame_count
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "render", help="restyle a video file offline", description="Restyle every frame of a video file, however long it takes."
+    )
+    add_config_options(parser)
+    add_model_options(parser)
+    parser.add_argument("--input", type=Path, required=True, metavar="VIDEO", help="video file to read")
+    parser.add_argument("--output", type=Path, required=True, metavar="VIDEO", help="file to write: .mp4, or .mkv for lossless")
+    parser.add_argument("--prompt", metavar="TEXT", help="what the picture shall look like")
+    parser.add_argument("--seed", metavar="N", help="seed of the noise")
+    parser.add_argument("--timeline", type=Path, metavar="FILE", help="parameter changes by video time (.yaml, or Scope's .json)")
+    parser.add_argument("--max-frames", type=_count, metavar="N", help="stop after N frames")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render; the same input, settings and seed give the same frames."""
+    from sdv2_live.app import preset_values  # here: torch takes seconds to import, and --help shall not
+    from sdv2_live.render import render
+
+    config = configured(args)
+    store = ParamStore(config.params)
+    if args.preset is not None:
+        store.set_many(preset_values(config, args.preset), f"--preset {args.preset}")
+    for name in ("prompt", "seed"):
+        if getattr(args, name) is not None:
+            store.set(name, getattr(args, name), f"--{name}")
+    config = config.replaced(params=store.latest())
+    timeline = load_timeline(args.timeline) if args.timeline is not None else None
+    begin = time.monotonic()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        task = bar.add_task("rendering", total=_total(args.input, args.max_frames))
+        count = render(
+            config,
+            args.input,
+            args.output,
+            timeline=timeline,
+            max_frames=args.max_frames,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    seconds = time.monotonic() - begin
+    print(f"{args.output}: {count} frames in {seconds:.1f} s ({count / seconds:.1f} fps)")
+    return 0
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a number of frames; give at least 1")
+    return value
+
+
+def _total(path: Path, max_frames: int | None) -> int | None:
+    """Frames the progress bar expects, as the container states them; None when it does not."""
+    stated = frame_count(path)
+    return min(stated, max_frames) if stated and max_frames else stated or max_frames

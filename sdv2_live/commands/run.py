@@ -1,0 +1,73 @@
+"""`sdv2-live run`: the show."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from sdv2_live.commands.options import add_config_options, add_model_options, configured
+
+if TYPE_CHECKING:
+    from sdv2_live.app import Status
+
+QUIET_EVERY = 10  # seconds between status lines where the output is no terminal
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "run", help="restyle live video until stopped", description="Restyle live video until stopped."
+    )
+    add_config_options(parser)
+    add_model_options(parser)
+    parser.add_argument("--input", metavar="SOURCE", help="ndi:NAME, ndi: (first found), file:PATH or test")
+    parser.add_argument("--output", metavar="SINK", help="ndi:NAME, file:PATH or none")
+    parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds (default: on Ctrl-C)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the show until Ctrl-C, SIGTERM, the time limit or the end of its source."""
+    from sdv2_live.app import Show  # here: torch takes seconds to import, and --help shall not
+
+    config = configured(args, input__source=args.input, output__sink=args.output)
+    logging.getLogger("sdv2_live").setLevel(config.log.level.upper())
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    report = _Reporter()
+    with Show(config, args.preset) as show:
+        if stop.is_set():
+            return 0
+        osc = f"osc://{config.osc.host}:{show.osc.port}/sdv2" if show.osc else "off"
+        print(f"input {show.intake.source.name}  output {show.playout.sink.name}  control {osc}", flush=True)
+        show.run(stop.wait, report, args.seconds)
+        report.end(show.status())
+    return 0
+
+
+class _Reporter:
+    """One line a second: rewritten in place on a terminal, now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdout.isatty()
+        self._count = 0
+
+    def __call__(self, status: Status) -> None:
+        if self._terminal:
+            print(f"\r\033[K{status.line()}", end="", flush=True)
+        elif self._count % QUIET_EVERY == 0:
+            print(status.line(), flush=True)
+        self._count += 1
+
+    def end(self, status: Status) -> None:
+        print(f"\r\033[K{status.line()}" if self._terminal else status.line(), flush=True)

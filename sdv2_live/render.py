@@ -1,0 +1,83 @@
+"""Offline rendering: every frame of a file through the same path as live, at whatever speed it takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from sdv2_live.app import load, new_stream
+from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline import Timeline
+from sdv2_live.engine.prompt import PromptCache
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame
+from sdv2_live.io.base import Source
+from sdv2_live.io.file import FileSink, FileSource
+from sdv2_live.loop import Stream
+from sdv2_live.settings import Config
+from sdv2_live.stats import StageTimer
+
+
+def render(
+    config: Config,
+    source: Path,
+    target: Path,
+    *,
+    timeline: Timeline | None = None,
+    max_frames: int | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Render `source` into `target` (.mp4, or .mkv for lossless) and return the frames written: as many as were read.
+
+    The parameters are config.params, changed by the timeline at the video's own time. Noise depends on seed and chunk
+    alone, so the same input and settings give the same frames. progress: called with the frames written so far.
+    Raises VideoError, WeightsError, EngineError.
+    """
+    with FileSource(source, realtime=False, loop=False) as video, FileSink(target) as sink:
+        models = load(config)
+        with closing(PromptCache(models.text)) as prompts:
+            stream = new_stream(config, models, prompts, StageTimer())
+            written = 0
+            for frame in restyled(stream, islice(_frames(video), max_frames), ParamStore(config.params), timeline):
+                sink.send(frame)
+                written += 1
+                progress(written)
+    if not written:
+        raise VideoError(f"{source}: holds no frames, or --max-frames is 0; nothing was rendered")
+    return written
+
+
+def restyled(stream: Stream, frames: Iterator[Frame], store: ParamStore, timeline: Timeline | None = None) -> Iterator[Frame]:
+    """Every frame restyled, in order. A change of the timeline applies to the first chunk that begins at its time or later.
+
+    The last chunk is filled up with copies of the last frame, and stream_batch's pipeline is emptied with more of them;
+    what they give beyond the frames read is not returned.
+    """
+    owed = 0  # frames read and not yet returned
+    applied = -math.inf  # the timeline has been applied up to here, in seconds
+    last: Frame | None = None
+    while (first := next(frames, None)) or owed:
+        begins = first or last
+        assert begins is not None
+        if timeline is not None and first is not None:
+            now = math.nextafter(float(first.index / first.rate), math.inf)
+            store.set_many(timeline.changes_between(applied, now), "timeline")
+            applied = now
+        taken = store.take()
+        needed = stream.prepare(begins, taken.params, reset="reset" in taken.fired)
+        read = [first, *islice(frames, needed - 1)] if first is not None else []
+        owed += len(read)
+        last = read[-1] if read else begins
+        for frame in stream.paint(read + [last] * (needed - len(read)), taken.params, wait_for_prompt=True)[:owed]:
+            owed -= 1
+            yield frame
+
+
+def _frames(video: Source) -> Iterator[Frame]:
+    while not video.ended:
+        frame = video.read(timeout=1.0)
+        if frame is not None:
+            yield frame
