@@ -187,6 +187,18 @@ def test_silent_source_gets_a_new_receiver_and_then_flows(closing: Callable) -> 
     assert_like(to_rgb(frame), bars(64, 128))
 
 
+def test_late_reader_keeps_its_receiver(closing: Callable) -> None:
+    """Frames that wait in the queue are no silence, however long nobody read."""
+    sender = closing(ClientSender(unique_name(), 64, 128))
+    source = closing(NdiSource(sender.full_name, receiver_timeout_s=0.0))  # every pause is too long
+    with Pump(lambda: sender.send(with_fourth(bars(64, 128), "BGR"))):
+        next_frame(source)
+        made = source.recreations
+        eventually("a frame in the queue", lambda: source._ndi.recv_get_queue(source._receiver).video_frames)
+        assert source.read(0) is not None
+    assert source.recreations == made
+
+
 def test_substring_of_two_senders_takes_the_first_and_names_both(closing: Callable, caplog: pytest.LogCaptureFixture) -> None:
     stem = unique_name("pair")
     second = closing(ClientSender(f"{stem}-b", 32, 64))
