@@ -107,7 +107,7 @@ params:
             "show.yaml:10: osc: cannot be 9000; give the keys enabled, host, port",
             "show.yaml:12: noise_scale cannot be 7; give a number 0..1",
             "show.yaml:13: there is no parameter 'sed'; did you mean 'seed'?",
-            "show.yaml:14: reset is a trigger and has no value to keep; leave it out",
+            "show.yaml:14: reset happens once and has no value to keep here; leave it out",
         ]
     )
 

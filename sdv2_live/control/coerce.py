@@ -57,19 +57,19 @@ def exact(spec: ParamSpec, value: Any, where: str = "") -> Value:
 
 
 def read_params(
-    given: Mapping[str, Any], where: Callable[[str], str], *, triggers: bool = False
+    given: Mapping[str, Any], where: Callable[[str], str], *, happenings: bool = False
 ) -> tuple[dict[str, Value], list[str]]:
     """The usable values of a file's parameters, and a sentence on each that is not. `where(name)` is a name's place in the file.
 
-    Triggers count as mistakes unless `triggers`: a start value or a preset has nothing to fire.
+    Triggers and preset recalls count as mistakes unless `happenings`: a start value or a preset holds values only.
     """
     values: dict[str, Value] = {}
     problems: list[str] = []
     for name, value in given.items():
         try:
             spec = spec_of(name, where(name))
-            if spec.kind is Kind.TRIGGER and not triggers:
-                raise ParamError(f"{where(name)}: {name} is a trigger and has no value to keep; leave it out")
+            if not spec.kept and not happenings:
+                raise ParamError(f"{where(name)}: {name} happens once and has no value to keep here; leave it out")
             values[spec.name] = exact(spec, value, where(name))
         except ParamError as error:
             problems.append(str(error))
@@ -144,6 +144,15 @@ def _read_text(spec: ParamSpec, value: Any) -> Coerced:
     return Coerced(text[:limit], note)
 
 
+def _read_preset(spec: ParamSpec, value: Any) -> Coerced:
+    if isinstance(value, str) and value.strip():
+        return Coerced(value.strip())
+    number = _number(value)
+    if number != int(number):
+        raise _RefusedError
+    return Coerced(str(int(number)))
+
+
 def _read_choice(spec: ParamSpec, value: Any) -> Coerced:
     if isinstance(value, str) and value.strip().lower() in spec.choices:
         return Coerced(value.strip().lower())
@@ -176,5 +185,6 @@ _READERS = {
     Kind.BOOL: _read_bool,
     Kind.CHOICE: _read_choice,
     Kind.STEPS: _read_steps,
+    Kind.PRESET: _read_preset,
     Kind.TRIGGER: _read_trigger,
 }

@@ -33,6 +33,7 @@ class Kind(Enum):
     BOOL = "boolean"
     CHOICE = "choice"
     STEPS = "timesteps"
+    PRESET = "preset"
     TRIGGER = "trigger"
 
 
@@ -63,6 +64,11 @@ class ParamSpec:
     continuous: bool = False  # in-between values make sense: faders, morphs
 
     @property
+    def kept(self) -> bool:
+        """Whether the parameter holds a value that a preset or a start value can give; a trigger or a recall happens once."""
+        return self.kind not in (Kind.TRIGGER, Kind.PRESET)
+
+    @property
     def expected(self) -> str:
         """What to give, in words, as error messages and the reference say it."""
         unit = f" {self.unit}" if self.unit else ""
@@ -79,6 +85,8 @@ class ParamSpec:
                 return f"one of {', '.join(self.choices)}"
             case Kind.STEPS:
                 return f"1 to {MAX_STEPS} strictly descending integers 1..{MAX_TIMESTEP}, such as 700,500"
+            case Kind.PRESET:
+                return "a preset's name or number"
             case Kind.TRIGGER:
                 return "no value, or any number but 0, to fire"
 
@@ -94,10 +102,12 @@ def _param(
     continuous: bool = False,
     family: str = "",
     first: int = 1,
+    kind: Kind | None = None,
 ) -> Any:
-    """One field. With `family` it is a tuple, whose item i is the parameter `family.format(first + i)`."""
+    """One field. With `family` it is a tuple, whose item i is the parameter `family.format(first + i)`. `kind` where the
+    type alone does not tell."""
     row = {"doc": doc, "applies": applies, "low": low, "high": high, "unit": unit, "continuous": continuous}
-    return dataclasses.field(default=default, metadata={"row": row, "family": family, "first": first})
+    return dataclasses.field(default=default, metadata={"row": row, "family": family, "first": first, "kind": kind})
 
 
 DEFAULT_PROMPT = (
@@ -131,7 +141,16 @@ class Params:
     interpolation: Literal["linear", "slerp"] = _param(
         "linear", doc="How prompts blend: linear weights their embeddings, slerp turns from one to the next."
     )
-    seed: int = _param(42, low=0, high=2**63 - 1, doc="Seed of the noise; the same seed and input give the same output.")
+    cue_prompt: str = _param("", high=MAX_PROMPT, doc="The next prompt, prepared out of sight until take.")
+    seed: int = _param(
+        42,
+        low=0,
+        high=2**63 - 1,
+        doc="Seed of the noise; the same seed and input give the same output. Also takes the words random and lock.",
+    )
+    seed_mode: Literal["lock", "random"] = _param(
+        "lock", applies=Applies.NEXT_RESET, doc="lock: the seed stays; random: every reset draws a new one."
+    )
     noise_scale: float = _param(
         0.7, low=0.0, high=1.0, continuous=True, doc="Noise mixed into the input: more noise, more prompt, less input."
     )
@@ -146,6 +165,13 @@ class Params:
     freeze: bool = _param(False, applies=Applies.AT_ONCE, doc="Hold the picture.")
     bypass: bool = _param(False, applies=Applies.AT_ONCE, doc="Send the input through unchanged.")
     blackout: bool = _param(False, applies=Applies.AT_ONCE, doc="Send black.")
+    mix: float = _param(
+        1.0, low=0.0, high=1.0, continuous=True, applies=Applies.AT_ONCE, doc="Crossfade from the input (0) to the output (1)."
+    )
+    preset: str = _param("", kind=Kind.PRESET, doc="Recall a preset: all its values in one chunk.")
+    morph_seconds: float = _param(
+        0.0, low=0.0, high=600.0, unit="seconds", doc="Time over which a recalled preset's numbers glide to their values."
+    )
     normalize_latents: bool = _param(
         False, applies=Applies.NEXT_RESET, doc="Normalise latents per channel after encoding; pair it with noise_scale 0.6."
     )
@@ -168,7 +194,8 @@ class Params:
 
 _TRIGGERS = (
     ParamSpec("reset", Kind.TRIGGER, False, "Start again from empty caches and the first noise of the seed."),
-)  # fmt: skip
+    ParamSpec("take", Kind.TRIGGER, False, "Make cue_prompt the prompt."),
+)
 
 ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt"})
 
@@ -184,7 +211,7 @@ def _rows(field: dataclasses.Field[Any], hint: Any) -> Iterator[ParamSpec]:
             yield ParamSpec(name, kind, item, field=field.name, index=index, **row)
         return
     choices = get_args(hint) if get_origin(hint) is Literal else ()
-    kind = Kind.CHOICE if choices else _KINDS[hint]
+    kind = field.metadata["kind"] or (Kind.CHOICE if choices else _KINDS[hint])
     yield ParamSpec(field.name, kind, default, field=field.name, choices=choices, **row)
 
 

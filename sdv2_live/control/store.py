@@ -1,19 +1,22 @@
 """Where control writes and the engine reads: one immutable snapshot, replaced as a whole.
 
 Writers (OSC, MIDI, presets, timelines) set values at any rate from any thread; the last one wins. The engine loop takes one
-snapshot a chunk; what acts at once (freeze, bypass, blackout) is read from `latest` by whoever paces the output.
+snapshot a chunk; what acts at once (freeze, bypass, blackout, mix) is read from `latest` by whoever paces the output.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sdv2_live.control.coerce import Coerced, coerce
-from sdv2_live.control.params import Kind, Params, Value, spec_of, updated
+from sdv2_live.control.macros import Macros
+from sdv2_live.control.morph import Morph, can_glide
+from sdv2_live.control.params import PARAMS, Kind, Params, Value, spec_of, updated, value_of
 from sdv2_live.errors import ParamError
 
 MAX_QUEUED = 8  # firings of one trigger that wait for their chunk; a stuck button shall not reset for minutes
@@ -38,6 +41,15 @@ class Change:
     notes: Mapping[str, str]  # parameter to a sentence on what was clamped
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """That a chunk was begun with changes: `names` are the parameters changed, and triggers fired, since the one before."""
+
+    chunk: int
+    names: frozenset[str]
+    version: int
+
+
 @dataclass(slots=True)
 class StoreCounters:
     """Totals since start. `coalesced`: writes that a later one replaced before any chunk saw them."""
@@ -56,15 +68,49 @@ class _Pending:
     fired: Counter[str] = field(default_factory=Counter)
 
 
-class ParamStore:
-    """Thread-safe holder of the newest `Params`. A refused value changes nothing."""
+E = TypeVar("E")
 
-    def __init__(self, start: Params | None = None) -> None:
+
+class _Listeners(Generic[E]):
+    """Functions to call with each event. Replaced as a whole, so that a call in progress sees a fixed set."""
+
+    def __init__(self) -> None:
+        self._all: tuple[Callable[[E], None], ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self, listener: Callable[[E], None]) -> Callable[[], None]:
+        with self._lock:
+            self._all = (*self._all, listener)
+
+        def remove() -> None:
+            with self._lock:
+                self._all = tuple(one for one in self._all if one is not listener)
+
+        return remove
+
+    def tell(self, event: E) -> None:
+        for listener in self._all:
+            listener(event)
+
+
+class ParamStore:
+    """Thread-safe holder of the newest `Params`. A refused value changes nothing.
+
+    `macros` writes out requests such as a preset recall; `clock` gives seconds for gliding values.
+    """
+
+    def __init__(
+        self, start: Params | None = None, macros: Macros | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._params = start or Params()
+        self._macros = macros or Macros()
+        self._clock = clock
         self._version = 0
         self._pending = _Pending()
+        self._morph: Morph | None = None
         self._lock = threading.Lock()
-        self._listeners: tuple[Callable[[Change], None], ...] = ()
+        self._changes: _Listeners[Change] = _Listeners()
+        self._applied: _Listeners[Applied] = _Listeners()
         self.counters = StoreCounters()
 
     def set(self, name: str, value: Any, origin: str) -> Value:
@@ -72,8 +118,7 @@ class ParamStore:
 
         Raises ParamError for an unknown name or a value without meaning.
         """
-        values = self.set_many({name: value}, origin).values
-        return next(iter(values.values()), False)  # none: the release of a trigger
+        return self.set_many({name: value}, origin).values.get(spec_of(name).name, False)  # absent: a trigger's release
 
     def set_many(self, values: Mapping[str, Any], origin: str) -> Change:
         """Set several parameters (and fire triggers given a true value) so that one chunk sees all of them or none.
@@ -81,58 +126,99 @@ class ParamStore:
         Raises ParamError for the first that cannot be used; then nothing is changed.
         """
         try:
-            specs = {name: spec_of(name, origin) for name in values}
-            coerced = {spec.name: coerce(spec, values[name], origin) for name, spec in specs.items()}
+            with self._lock:
+                coerced, gliding = self._read(values, origin)
+                change = self._apply(coerced, origin) if coerced else Change({}, origin, self._version, {})
+                self._start_morph(gliding, frozenset(coerced))
         except ParamError:
             with self._lock:
                 self.counters.refused += 1
             raise
-        return self._apply(coerced, origin)
+        if coerced:
+            self._changes.tell(change)
+        return change
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Raise the ParamError that setting `values` would raise now."""
+        self._read(values, "")
 
     def trigger(self, name: str, origin: str) -> None:
-        """Fire a trigger. Raises ParamError when `name` is none."""
+        """Fire a trigger. Raises ParamError when `name` is none, or when it cannot be carried out."""
         self.set_many({name: True}, origin)
 
     def latest(self) -> Params:
         """The newest values, whether or not a chunk has taken them."""
         return self._params
 
-    def take(self) -> Taken:
-        """The snapshot for one chunk, and the triggers it carries out. Call once a chunk, from one thread."""
+    def take(self, chunk: int = 0) -> Taken:
+        """The snapshot for chunk number `chunk`, and the triggers it carries out. Call once a chunk, from one thread.
+
+        Gliding values move on here. `add_applied_listener` hears of chunks that carry changes.
+        """
+        glided = self._glide()
         with self._lock:
             fired = frozenset(self._pending.fired)
             self._pending.fired -= Counter(fired)
+            names = frozenset(self._pending.names) | fired
             self._pending.names.clear()
-            return Taken(self._params, fired, self._version)
+            taken = Taken(self._params, fired, self._version)
+        if glided is not None:
+            self._changes.tell(glided)
+        if names:
+            self._applied.tell(Applied(chunk, names, taken.version))
+        return taken
 
     def add_listener(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after every change, on the writer's thread; it must neither block nor raise. Returns its removal.
 
         Two writers' changes may arrive in either order: the higher `version` is the newer one.
         """
-        with self._lock:
-            self._listeners = (*self._listeners, listener)
+        return self._changes.add(listener)
 
-        def remove() -> None:
-            with self._lock:
-                self._listeners = tuple(one for one in self._listeners if one is not listener)
+    def add_applied_listener(self, listener: Callable[[Applied], None]) -> Callable[[], None]:
+        """Call `listener` when a chunk takes changes, on the engine's thread; it must neither block nor raise."""
+        return self._applied.add(listener)
 
-        return remove
+    def _read(self, values: Mapping[str, Any], origin: str) -> tuple[dict[str, Coerced], dict[str, float]]:
+        """The request written out and coerced: what to set now, and what glides to which value."""
+        specs = {name: spec_of(name, origin) for name in values}
+        params = self._params
+        try:
+            written = self._macros.write_out({spec.name: values[name] for name, spec in specs.items()}, params)
+        except ParamError as error:
+            raise ParamError(f"{origin}: {error}" if origin else str(error)) from error
+        coerced = {name: coerce(PARAMS[name], value, origin) for name, value in written.values.items()}
+        seconds = coerced["morph_seconds"].value if "morph_seconds" in coerced else params.morph_seconds
+        glides = {name for name in written.recalled if can_glide(name)} if seconds else set()
+        return coerced, {name: float(coerced.pop(name).value) for name in glides}  # type: ignore[arg-type]  # numbers glide
 
     def _apply(self, coerced: Mapping[str, Coerced], origin: str) -> Change:
-        triggers = {name for name in coerced if spec_of(name).kind is Kind.TRIGGER}
+        triggers = {name for name in coerced if PARAMS[name].kind is Kind.TRIGGER}
         fired = {name for name in triggers if coerced[name].value}
         values = {name: item.value for name, item in coerced.items() if name not in triggers}
         notes = {name: item.note for name, item in coerced.items() if item.note}
+        self._params = updated(self._params, values)
+        self._version += 1
+        self._count(frozenset(values), frozenset(fired), len(notes))
+        return Change(values | dict.fromkeys(fired, True), origin, self._version, notes)
+
+    def _start_morph(self, target: Mapping[str, float], by_hand: frozenset[str]) -> None:
+        if self._morph is not None:
+            self._morph = self._morph.without(by_hand | target.keys())
+        if target:
+            rest = self._morph.target if self._morph else {}
+            whole = {**rest, **target}
+            start = {name: float(value_of(self._params, PARAMS[name])) for name in whole}  # type: ignore[arg-type]
+            self._morph = Morph(start, whole, self._clock(), self._params.morph_seconds)
+
+    def _glide(self) -> Change | None:
         with self._lock:
-            self._params = updated(self._params, values)
-            self._version += 1
-            self._count(frozenset(values), frozenset(fired), len(notes))
-            change = Change(values | dict.fromkeys(fired, True), origin, self._version, notes)
-            listeners = self._listeners
-        for listener in listeners:
-            listener(change)
-        return change
+            if self._morph is None:
+                return None
+            now = self._clock()
+            coerced = {name: Coerced(value) for name, value in self._morph.at(now).items()}
+            self._morph = None if self._morph.done(now) else self._morph
+            return self._apply(coerced, "morph") if coerced else None
 
     def _count(self, names: frozenset[str], fired: frozenset[str], clamped: int) -> None:
         queued = self._pending.fired

@@ -102,7 +102,7 @@ class _Reader:
             self.refuse((*key, "set"), given, "parameters and their values, such as noise_scale: 0.8")
             given = {}
         place = self.document.where
-        values, refused = read_params(given, lambda name: place((*key, "set", name)), triggers=True)
+        values, refused = read_params(given, lambda name: place((*key, "set", name)), happenings=True)
         self.problems += refused
         fired = {name: value for name, value in values.items() if value or PARAMS[name].kind is not Kind.TRIGGER}
         return Event(self._time(key, data, bpm), fired, marker)

@@ -87,7 +87,7 @@ def bundle(*elements: bytes) -> bytes:
     return b"#bundle\0" + struct.pack(">Q", 1) + b"".join(elements)
 
 
-@pytest.mark.parametrize("name", [name for name, spec in PARAMS.items() if spec.kind is not Kind.TRIGGER])
+@pytest.mark.parametrize("name", [name for name, spec in PARAMS.items() if spec.kept])
 def test_every_parameter_has_an_address(name: str, store: ParamStore, client: Client) -> None:
     values = {
         Kind.TEXT: "ink",

@@ -78,7 +78,7 @@ def test_every_mistake_is_named(tmp_path: Path) -> None:
         "a.yaml:5: noise_scale cannot be 1.5; give a number 0..1",
         "a.yaml:6: steps cannot be '500,700' (not strictly descending); "
         "give 1 to 4 strictly descending integers 1..1000, such as 700,500",
-        "a.yaml:9: reset is a trigger and has no value to keep; leave it out",
+        "a.yaml:9: reset happens once and has no value to keep here; leave it out",
     ]
 
 
