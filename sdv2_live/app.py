@@ -22,6 +22,7 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptCache, PromptDirector
 from sdv2_live.io.intake import Intake
+from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.io.open import open_sink, open_source
 from sdv2_live.io.playout import Playout, Showing
 from sdv2_live.loop import LiveLoop, Stream
@@ -115,7 +116,7 @@ class Show:
         prompts.request(self.store.latest().prompt)
         ndi = config.ndi.settings
         sink = opened.enter_context(open_sink(config.output.sink, ndi=ndi))
-        own = (sink.name.removeprefix("ndi:"),) if sink.name.startswith("ndi:") else ()
+        own = [sink.full_name] if isinstance(sink, NdiSink) else []
         source = open_source(
             self._source_spec(),
             ndi=ndi,

@@ -1,8 +1,10 @@
 """The NDI library: initialised once per process, and the search for sources.
 
 Facts about the SDK are from https://docs.ndi.video and from libndi 6.3.2 itself. The finder listens to mDNS and also asks
-127.0.0.1 and every address of `NdiSettings.extra_ips` directly. On Linux mDNS needs avahi-daemon; asked directly, a machine
-without it lists only the sources of one program, the one that holds TCP port 5960. The others are reached by address.
+the loopback and every address of `NdiSettings.extra_ips` directly. On Linux mDNS needs avahi-daemon. Without it a machine is
+asked at TCP port 5960, which all its senders share (SO_REUSEPORT): the kernel gives each connection to one of them, and that
+one lists its own sources only. So the loopback is asked under many addresses, and anew while a source is being looked for:
+each connection is another draw, and together they see every sender of this machine.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import logging
 import os
 import re
+import sys
 import tempfile
 import threading
 import time
@@ -26,6 +29,10 @@ log = logging.getLogger("sdv2_live.ndi")
 
 CONFIG_NAME = "ndi-config.v1.json"  # the name the SDK looks for inside NDI_CONFIG_DIR
 LOOPBACK = "127.0.0.1"
+DRAWS = (
+    32 if sys.platform == "linux" else 1
+)  # loopback addresses asked; elsewhere only the first one exists, and mDNS does the work
+REFRESH_S = 2.0  # a finder older than this is followed by a new one, which draws again
 
 _lock = threading.Lock()
 _module: Any = None
@@ -37,7 +44,7 @@ _config_dir: tempfile.TemporaryDirectory[str] | None = None  # the SDK may read 
 class NdiSettings:
     """How this process takes part in the NDI network.
 
-    extra_ips: addresses asked directly for their sources, for networks without mDNS; 127.0.0.1 is always asked.
+    extra_ips: addresses asked directly for their sources, for networks without mDNS; the loopback is always asked.
     groups: NDI groups to search and to publish in; none means the SDK's default group, "public".
     discovery_server: "host" or "host:port" of an NDI Discovery Server, several separated by commas. Read when NDI is first
         used; it cannot change afterwards.
@@ -49,8 +56,9 @@ class NdiSettings:
 
     @property
     def ips(self) -> str:
-        """Comma-separated addresses for the SDK, loopback among them, without repeats."""
-        return ",".join(dict.fromkeys((*self.extra_ips, LOOPBACK)))
+        """Comma-separated addresses for the SDK, the loopback's among them, without repeats."""
+        loopback = (f"127.0.0.{i}" for i in range(1, DRAWS + 1))
+        return ",".join(dict.fromkeys((*self.extra_ips, *loopback)))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,40 +133,53 @@ def _user_config() -> dict[str, Any]:
 
 
 class Finder(Port):
-    """Watches the network for sources. Cheap to keep open; sources appear within a second or so."""
+    """Watches the network for sources. Sources appear within a second or so; asking again renews the search now and then."""
 
     def __init__(self, settings: NdiSettings) -> None:
         self.name = "NDI finder"
         self._ndi = initialise(settings)
-        create = self._ndi.FindCreate()
-        create.extra_ips = settings.ips
+        self._create = self._ndi.FindCreate()
+        self._create.extra_ips = settings.ips
         if settings.groups:
-            create.groups = ",".join(settings.groups)
-        self._instance = self._ndi.find_create_v2(create)
-        if self._instance is None:
+            self._create.groups = ",".join(settings.groups)
+        self._instances = [self._new()]  # oldest first; two at most, so that a new one is filled before the old one goes
+        self._renewed_at = time.monotonic()
+
+    def _new(self) -> Any:
+        instance = self._ndi.find_create_v2(self._create)
+        if instance is None:
             raise VideoError("NDI cannot search for sources; check that the system lets this program open network sockets")
+        return instance
 
     @property
     def sources(self) -> list[NdiSourceInfo]:
-        """What is on the network now, sorted by name."""
-        if self._instance is None:
+        """What is on the network now, sorted by name, each name once."""
+        if not self._instances:
             return []
-        # The SDK frees its list at the next call, so the strings are copied at once.
-        return sorted(NdiSourceInfo(s.ndi_name, s.url_address) for s in self._ndi.find_get_current_sources(self._instance))
+        if time.monotonic() - self._renewed_at > REFRESH_S:
+            self._instances.append(self._new())
+            self._renewed_at = time.monotonic()
+            if len(self._instances) > 2:
+                self._ndi.find_destroy(self._instances.pop(0))
+        found: dict[str, NdiSourceInfo] = {}
+        for instance in self._instances:  # the newest instance's address wins
+            # The SDK frees its list at the next call, so the strings are copied at once.
+            found |= {s.ndi_name: NdiSourceInfo(s.ndi_name, s.url_address) for s in self._ndi.find_get_current_sources(instance)}
+        return sorted(found.values())
 
     def wait(self, until: Callable[[list[NdiSourceInfo]], bool], timeout: float) -> list[NdiSourceInfo]:
         """The sources as soon as `until(sources)` holds, or whatever there is after `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        while not until(sources := self.sources) and self._instance is not None:
+        while not until(sources := self.sources) and self._instances:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            self._ndi.find_wait_for_sources(self._instance, max(1, int(min(left, 0.2) * 1000)))
+            self._ndi.find_wait_for_sources(self._instances[-1], max(1, int(min(left, 0.2) * 1000)))
         return sources
 
     def close(self) -> None:
-        instance, self._instance = self._instance, None
-        if instance is not None:
+        instances, self._instances = self._instances, []
+        for instance in instances:
             self._ndi.find_destroy(instance)
 
 

@@ -8,11 +8,13 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, as_address, match_source
+from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, match_source
 
 SOURCES = [
     NdiSourceInfo("STAGE (Camera 2)", "10.0.0.2:5961"),
@@ -63,8 +65,38 @@ def test_addresses() -> None:
 
 
 def test_loopback_is_always_asked() -> None:
-    assert NdiSettings().ips == "127.0.0.1"
-    assert NdiSettings(extra_ips=("10.0.0.2", "127.0.0.1", "10.0.0.2")).ips == "10.0.0.2,127.0.0.1"
+    assert NdiSettings().ips.split(",")[0] == "127.0.0.1"
+    asked = NdiSettings(extra_ips=("10.0.0.2", "127.0.0.1", "10.0.0.2")).ips.split(",")
+    assert asked[:2] == ["10.0.0.2", "127.0.0.1"]
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere mDNS is part of the system")
+def test_every_sender_of_the_machine_is_found() -> None:
+    """Three programs that publish, one of them only after the search has begun, and none by mDNS."""
+    sender = (
+        "import sys, NDIlib as n; n.initialize(); create = n.SendCreate(); create.ndi_name = sys.argv[1]; "
+        "s = n.send_create(create); print('on', flush=True); sys.stdin.read()"
+    )
+    names = [f"many-{uuid.uuid4().hex[:8]}" for _ in range(3)]
+    with ExitStack() as senders:
+
+        def publish(name: str) -> None:
+            process = subprocess.Popen([sys.executable, "-c", sender, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            senders.enter_context(process)
+            assert process.stdout is not None
+            assert process.stdin is not None
+            senders.callback(process.stdin.close)
+            assert process.stdout.readline() == b"on\n"
+
+        publish(names[0])
+        with Finder(NdiSettings()) as finder:
+            first = finder.wait(lambda found: names[0] in {s.inner_name for s in found}, 10)
+            assert [s.inner_name for s in first].count(names[0]) == 1
+            for name in names[1:]:
+                publish(name)
+            found = finder.wait(lambda found: set(names) <= {s.inner_name for s in found}, 15)
+    assert set(names) <= {s.inner_name for s in found}
 
 
 def run(code: str, *args: str, **environment: str) -> str:
