@@ -42,7 +42,7 @@ def _size(value: Any) -> Any:
     return value
 
 
-def _ip_list(value: Any) -> Any:
+def _texts(value: Any) -> Any:
     if isinstance(value, str):
         value = value.split(",")
     return tuple(part.strip() for part in value if part.strip()) if _all_text(value) else value
@@ -121,7 +121,7 @@ class OutputConfig(Section):
 class NdiConfig(Section):
     """Finding NDI sources. Empty text means the SDK's own default."""
 
-    extra_ips: Annotated[tuple[str, ...], BeforeValidator(_ip_list)] = _key(
+    extra_ips: Annotated[tuple[str, ...], BeforeValidator(_texts)] = _key(
         (), 'a list of addresses, or text such as "192.168.1.20,10.0.0.5"'
     )
     groups: str = _key("", "text, comma separated")
@@ -141,6 +141,11 @@ class OscConfig(Section):
     enabled: bool = _key(True, "true or false")
     host: str = _key("127.0.0.1", "an address or host name of this machine", min_length=1)
     port: int = _key(9000, "an integer 0..65535; 0 is any free port", ge=0, le=65535)
+    tcp: bool = _key(False, "true or false")
+    subscribers: Annotated[tuple[str, ...], BeforeValidator(_texts)] = _key(
+        (), 'a list of addresses with ports, or text such as "127.0.0.1:9001"'
+    )
+    allow: Annotated[tuple[str, ...], BeforeValidator(_texts)] = _key((), 'a list of addresses, or text such as "192.168.1.20"')
 
 
 class EngineConfig(Section):

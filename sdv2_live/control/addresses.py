@@ -1,14 +1,18 @@
 """What an OSC address means: the parameter it names, and the value its arguments give.
 
 /sdv2/<param> value...       one address a parameter of the table
+/sdv2/<param>/norm 0..1      a number, scaled to the parameter's range
+/sdv2/<param>/midi 0..127    the same for MIDI controllers
+/sdv2/<action> ...           what is not a parameter: subscriptions, the timeline's transport
 /scope/<param> value...      the names that rigs built for Scope send, for the same parameters
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.params import ALIASES, PARAMS, Kind, ParamSpec, nearest
@@ -16,6 +20,9 @@ from sdv2_live.errors import ParamError
 
 ROOT = "/sdv2/"
 SCOPE_ROOT = "/scope/"
+NORM = "/norm"
+MIDI = "/midi"
+MIDI_MAX = 127
 
 SCOPE_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -32,45 +39,98 @@ SCOPE_NAMES: Mapping[str, str] = MappingProxyType(
 )
 SCOPE_IGNORED = frozenset({"manage_cache"})  # Scope's own cache upkeep; the cache here needs none
 
+_SCALABLE = (Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.CHOICE, Kind.TRIGGER)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """An address that does something once and is no parameter."""
+
+    name: str
+    expected: str
+    doc: str
+
+
+_ACTIONS = (
+    ActionSpec("subscribe", "nothing, a port, or a host and a port", "Send every applied value and the status there."),
+    ActionSpec("unsubscribe", "nothing, a port, or a host and a port", "Stop sending there."),
+    ActionSpec("dump", "nothing", "Send all values again to the subscriptions of this sender."),
+    ActionSpec("preset/save", "a name", "Save the present values as a new preset."),
+    ActionSpec("preset/reload", "nothing", "Read the preset files again."),
+    ActionSpec("timeline/play", "nothing", "Play the timeline from where it stands."),
+    ActionSpec("timeline/stop", "nothing", "Hold the timeline where it stands."),
+    ActionSpec("timeline/seek", "seconds, or a marker's name", "Go there and set all that holds there."),
+    ActionSpec("timeline/next", "nothing", "Go to the next event that has a marker, or else to the next event."),
+    ActionSpec("timeline/loop", "true or false", "Start over at the end, or stop there."),
+)
+ACTIONS: Mapping[str, ActionSpec] = MappingProxyType({action.name: action for action in _ACTIONS})
+
 
 class Setting(NamedTuple):
-    """One parameter and the value a message gives it; the value is known to be readable."""
+    """A parameter and the value that a message gives it, not yet checked."""
 
     name: str
     value: Any
 
 
-def meaning(address: str, args: tuple[Any, ...]) -> Setting | None:
-    """What the message sets; None for an address that is accepted without effect.
+class Call(NamedTuple):
+    """An action and its arguments."""
 
-    Raises ParamError, saying what was expected, for an unknown address or an unusable value.
+    action: ActionSpec
+    args: tuple[Any, ...]
+
+
+def meaning(address: str, args: tuple[Any, ...]) -> Setting | Call | None:
+    """What the message asks for; None for an address that is accepted without effect.
+
+    Raises ParamError, saying what was expected, for an unknown address or a missing value.
     """
-    spec = _spec(address)
-    if spec is None:
-        return None
-    value = _value(spec, args)
-    coerce(spec, value)
-    return Setting(spec.name, value)
-
-
-def _spec(address: str) -> ParamSpec | None:
-    if address.startswith(SCOPE_ROOT):
+    if address.startswith(ROOT):
+        name = address.removeprefix(ROOT)
+        if name in ACTIONS:
+            return Call(ACTIONS[name], args)
+        if name.endswith((NORM, MIDI)) and (spec := _param(name[: -len(NORM)])):
+            return Setting(spec.name, _scaled(spec, args, 1 if name.endswith(NORM) else MIDI_MAX))
+        if spec := _param(name):
+            return Setting(spec.name, _given(spec, args))
+    elif address.startswith(SCOPE_ROOT):
         name = address.removeprefix(SCOPE_ROOT)
         if name in SCOPE_IGNORED:
             return None
         if name in SCOPE_NAMES:
-            return PARAMS[SCOPE_NAMES[name]]
-    elif address.startswith(ROOT) and (name := _canonical(address.removeprefix(ROOT))) in PARAMS:
-        return PARAMS[name]
-    known = [ROOT + name for name in PARAMS] + [SCOPE_ROOT + name for name in SCOPE_NAMES]
+            spec = PARAMS[SCOPE_NAMES[name]]
+            return Setting(spec.name, _given(spec, args))
+    known = [ROOT + name for name in (*PARAMS, *ACTIONS)] + [SCOPE_ROOT + name for name in SCOPE_NAMES]
     raise ParamError(f"there is no such address{nearest(address, known) or f'; addresses look like {ROOT}noise_scale'}")
 
 
-def _canonical(name: str) -> str:
-    return ALIASES.get(name, name)
+def scalable(spec: ParamSpec) -> bool:
+    """Whether the parameter has the addresses /norm and /midi."""
+    return spec.kind in _SCALABLE
 
 
-def _value(spec: ParamSpec, args: tuple[Any, ...]) -> Any:
+def _param(name: str) -> ParamSpec | None:
+    return PARAMS.get(ALIASES.get(name, name))
+
+
+def _given(spec: ParamSpec, args: tuple[Any, ...]) -> Any:
     if not args and spec.kind is not Kind.TRIGGER:
         raise ParamError(f"{spec.name} came without a value; give {spec.expected}")
     return args[0] if len(args) == 1 else args
+
+
+def _scaled(spec: ParamSpec, args: tuple[Any, ...], full: int) -> Any:
+    """A fader's or knob's position 0..full in the parameter's own terms."""
+    if not scalable(spec):
+        raise ParamError(f"{spec.name} is no number to scale; send {spec.expected} to {ROOT}{spec.name}")
+    if spec.kind is Kind.TRIGGER:
+        return _given(spec, args)
+    position = ParamSpec(f"the position of {spec.name}", Kind.FLOAT, 0.0, "", low=0.0, high=float(full))
+    share = cast(float, coerce(position, _given(position, args)).value) / full
+    if spec.kind is Kind.BOOL:
+        return share >= 0.5
+    if spec.kind is Kind.CHOICE:
+        return min(int(share * len(spec.choices)), len(spec.choices) - 1)
+    assert spec.low is not None
+    assert spec.high is not None
+    return spec.low + share * (spec.high - spec.low)

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sdv2_live.control.coerce import Coerced, coerce
 from sdv2_live.control.macros import Macros
@@ -39,6 +39,7 @@ class Change:
     origin: str
     version: int
     notes: Mapping[str, str]  # parameter to a sentence on what was clamped
+    as_asked: frozenset[str] = frozenset()  # the writer gave exactly this value and need not be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,14 @@ class StoreCounters:
 class _Pending:
     names: set[str] = field(default_factory=set)
     fired: Counter[str] = field(default_factory=Counter)
+
+
+class _Request(NamedTuple):
+    """A request written out and read: what to set now, what glides to which value, what is set just as it was given."""
+
+    coerced: dict[str, Coerced]
+    gliding: dict[str, float]
+    as_asked: frozenset[str]
 
 
 E = TypeVar("E")
@@ -127,9 +136,10 @@ class ParamStore:
         """
         try:
             with self._lock:
-                coerced, gliding = self._read(values, origin)
-                change = self._apply(coerced, origin) if coerced else Change({}, origin, self._version, {})
-                self._start_morph(gliding, frozenset(coerced))
+                request = self._read(values, origin)
+                coerced = request.coerced
+                change = self._apply(coerced, origin, request.as_asked) if coerced else Change({}, origin, self._version, {})
+                self._start_morph(request.gliding, frozenset(coerced))
         except ParamError:
             with self._lock:
                 self.counters.refused += 1
@@ -179,20 +189,23 @@ class ParamStore:
         """Call `listener` when a chunk takes changes, on the engine's thread; it must neither block nor raise."""
         return self._applied.add(listener)
 
-    def _read(self, values: Mapping[str, Any], origin: str) -> tuple[dict[str, Coerced], dict[str, float]]:
-        """The request written out and coerced: what to set now, and what glides to which value."""
-        specs = {name: spec_of(name, origin) for name in values}
+    def _read(self, values: Mapping[str, Any], origin: str) -> _Request:
+        given = {spec_of(name, origin).name: value for name, value in values.items()}
         params = self._params
         try:
-            written = self._macros.write_out({spec.name: values[name] for name, spec in specs.items()}, params)
+            written = self._macros.write_out(given, params)
         except ParamError as error:
             raise ParamError(f"{origin}: {error}" if origin else str(error)) from error
         coerced = {name: coerce(PARAMS[name], value, origin) for name, value in written.values.items()}
         seconds = coerced["morph_seconds"].value if "morph_seconds" in coerced else params.morph_seconds
         glides = {name for name in written.recalled if can_glide(name)} if seconds else set()
-        return coerced, {name: float(coerced.pop(name).value) for name in glides}  # type: ignore[arg-type]  # numbers glide
+        gliding = {name: float(coerced.pop(name).value) for name in glides}  # type: ignore[arg-type]  # numbers glide
+        as_asked = {
+            name for name in coerced.keys() & given.keys() if written.values[name] is given[name] and not coerced[name].note
+        }
+        return _Request(coerced, gliding, frozenset(as_asked))
 
-    def _apply(self, coerced: Mapping[str, Coerced], origin: str) -> Change:
+    def _apply(self, coerced: Mapping[str, Coerced], origin: str, as_asked: frozenset[str] = frozenset()) -> Change:
         triggers = {name for name in coerced if PARAMS[name].kind is Kind.TRIGGER}
         fired = {name for name in triggers if coerced[name].value}
         values = {name: item.value for name, item in coerced.items() if name not in triggers}
@@ -200,7 +213,7 @@ class ParamStore:
         self._params = updated(self._params, values)
         self._version += 1
         self._count(frozenset(values), frozenset(fired), len(notes))
-        return Change(values | dict.fromkeys(fired, True), origin, self._version, notes)
+        return Change(values | dict.fromkeys(fired, True), origin, self._version, notes, as_asked)
 
     def _start_morph(self, target: Mapping[str, float], by_hand: frozenset[str]) -> None:
         if self._morph is not None:

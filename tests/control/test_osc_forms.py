@@ -1,0 +1,161 @@
+"""Scaled addresses, actions, and OSC over TCP."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pythonosc import slip, tcp_client
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import build_msg
+
+from sdv2_live.control.osc import OscServer
+from sdv2_live.control.params import PARAMS, value_of
+from sdv2_live.control.store import ParamStore
+from sdv2_live.errors import ConfigError, ParamError
+
+
+@pytest.mark.parametrize(
+    ("address", "given", "name", "value"),
+    [
+        ("/sdv2/noise_scale/norm", 0.25, "noise_scale", 0.25),
+        ("/sdv2/adapt_sink_threshold/norm", 0.25, "adapt_sink_threshold", -0.5),
+        ("/sdv2/adapt_sink_threshold/midi", 127, "adapt_sink_threshold", 1.0),
+        ("/sdv2/transition_chunks/norm", 0.5, "transition_chunks", 32),
+        ("/sdv2/transition_chunks/midi", 127.0, "transition_chunks", 64),
+        ("/sdv2/freeze/midi", 64, "freeze", True),
+        ("/sdv2/noise_controller/midi", 63, "noise_controller", False),
+        ("/sdv2/prompt_change/norm", 1.0, "prompt_change", "cut"),
+        ("/sdv2/interpolation/midi", 100, "interpolation", "slerp"),
+        ("/sdv2/noise_scale/norm", "0.5", "noise_scale", 0.5),
+        ("/sdv2/noise_scale/norm", 7.0, "noise_scale", 1.0),
+        ("/sdv2/prompt/2/weight/norm", 0.5, "prompt/2/weight", 0.5),
+        ("/sdv2/prompt/1/text", "ink", "prompt", "ink"),
+        ("/sdv2/prompt/8/text", "ink", "prompt/8/text", "ink"),
+    ],
+)
+def test_scaled_and_indexed_addresses(
+    address: str, given: Any, name: str, value: Any, store: ParamStore, client: Any, wait: Any
+) -> None:
+    client.send(address, given)
+    wait(lambda: value_of(store.latest(), PARAMS[name]) == value)
+
+
+def test_scaled_trigger_ignores_the_release(store: ParamStore, client: Any, wait: Any) -> None:
+    for position in (127, 0, 127):
+        client.send("/sdv2/reset/midi", position)
+    client.send("/sdv2/seed", 1)
+    wait(lambda: store.latest().seed == 1)
+    assert store.counters.fired == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "args", "reason"),
+    [
+        (
+            "/sdv2/prompt/norm",
+            (0.5,),
+            "prompt is no number to scale; send text of at most 4000 characters to /sdv2/prompt",
+        ),
+        ("/sdv2/noise_scale/midi", ("x",), "the position of noise_scale cannot be 'x'; give a number 0..127"),
+        ("/sdv2/noise_scale/norm", (), "the position of noise_scale came without a value; give a number 0..1"),
+        ("/sdv2/timeline/play", (), "timeline/play is not available in this show: it was started without what that needs"),
+    ],
+)
+def test_refused_forms(address: str, args: tuple[Any, ...], reason: str, client: Any) -> None:
+    client.send(address, *args)
+    assert client.answer() == ("/sdv2/error", address, reason)
+
+
+def test_actions_get_their_arguments_and_may_refuse(store: ParamStore, new_client: Callable[[], Any], wait: Any) -> None:
+    saved: list[tuple[Any, ...]] = []
+
+    def save(args: tuple[Any, ...]) -> None:
+        if not args:
+            raise ParamError("give a name")
+        saved.append(args)
+
+    with OscServer(store, port=0, actions={"preset/save": save}) as server:
+        client = new_client()
+        client.server = ("127.0.0.1", server.port)
+        client.send("/sdv2/preset/save", "Mine")
+        client.send("/sdv2/preset/save")
+        assert client.answer() == ("/sdv2/error", "/sdv2/preset/save", "give a name")
+    assert saved == [("Mine",)]
+
+
+@pytest.fixture
+def tcp_server(store: ParamStore) -> Iterator[OscServer]:
+    with OscServer(store, port=0, tcp=True) as server:
+        yield server
+    assert server.counters.failures == 0
+
+
+@pytest.mark.parametrize("mode", ["1.0", "1.1"])
+def test_tcp_takes_both_framings(mode: str, store: ParamStore, tcp_server: OscServer, wait: Any) -> None:
+    with tcp_client.SimpleTCPClient("127.0.0.1", tcp_server.port, mode=mode) as client:
+        for step in range(50):
+            client.send_message("/sdv2/noise_scale", step / 100)
+        client.send_message("/sdv2/prompt", "\u2744" * 500)
+        wait(lambda: store.latest().prompt == "\u2744" * 500)
+    assert store.latest().noise_scale == pytest.approx(0.49)
+    assert tcp_server.counters.messages == 51
+
+
+def connect(server: OscServer) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    return connection
+
+
+def test_tcp_answers_and_feeds_back_on_the_connection(store: ParamStore, tcp_server: OscServer) -> None:
+    def packet(address: str, *args: Any) -> bytes:
+        data = build_msg(address, list(args)).dgram
+        return struct.pack(">I", len(data)) + data
+
+    with connect(tcp_server) as connection, connection.makefile("rb") as stream:
+
+        def answer() -> tuple[Any, ...]:
+            message = OscMessage(stream.read(struct.unpack(">I", stream.read(4))[0]))
+            return (message.address, *message.params)
+
+        connection.sendall(packet("/sdv2/nothing")[:7])
+        connection.sendall(packet("/sdv2/nothing")[7:] + packet("/sdv2/subscribe"))
+        assert answer()[:2] == ("/sdv2/error", "/sdv2/nothing")
+        assert answer()[0] == "/sdv2/prompt"
+        store.set("cue_prompt", "ink", "midi")
+        while answer() != ("/sdv2/cue_prompt", "ink"):
+            pass
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack(">I", 2**24 - 1) + b"/",
+        b"\xc0" + b"x" * 200_000,
+        b"\xc0/sdv2/seed\xdbx\xc0",
+        b"GET / HTTP/1.1\r\n\r\n" + b"x" * 200_000,
+    ],
+)
+def test_tcp_closes_a_stream_that_is_not_osc(data: bytes, store: ParamStore, tcp_server: OscServer, wait: Any) -> None:
+    with connect(tcp_server) as connection:
+        try:
+            connection.sendall(data)
+            while connection.recv(65536):
+                pass
+        except ConnectionError:
+            pass  # closed while more was on its way
+    assert tcp_server.counters.malformed == 1
+    with connect(tcp_server) as connection:
+        connection.sendall(slip.encode(build_msg("/sdv2/seed", 7).dgram))
+        wait(lambda: store.latest().seed == 7)
+
+
+def test_tcp_port_in_use_says_so() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(ConfigError, match=r"is in use by another program"):
+            OscServer(ParamStore(), port=other.getsockname()[1], tcp=True)
