@@ -71,6 +71,7 @@ class Status:
     """One moment of a running show. fps_out counts all frames sent, fps_painted the engine's; latency in milliseconds."""
 
     source: str
+    watched: bool
     fps_in: float
     fps_painted: float
     fps_out: float
@@ -82,7 +83,7 @@ class Status:
         """What a stage hand wants to know, in one line."""
         count = self.counters.get
         return (
-            f"{self.source} | in {self.fps_in:4.1f} fps | painted {self.fps_painted:4.1f} fps | out {self.fps_out:4.1f} fps | "
+            f"{self.source} | in {self.fps_in:4.1f} fps | painted {self.fps_painted:4.1f} fps | out {self.fps_out:4.1f} fps{'' if self.watched else ' (no receiver)'} | "
             f"latency {self.latency_p50:3.0f} ms (p95 {self.latency_p95:3.0f}) | skipped {count('frames_skipped', 0)}, "
             f"repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}, "
             f"failed {count('engine_failures', 0) + count('frames_failed', 0)}"
@@ -167,6 +168,7 @@ class Show:
         latency = self.playout.latency.summary()
         return Status(
             source=str(getattr(self.intake.source, "status", self.intake.source.name)),
+            watched=self.playout.sink.watched,
             fps_in=self.intake.rate.per_second(),
             fps_painted=self.loop.rate.per_second(),
             fps_out=self.playout.rate.per_second(),

@@ -210,8 +210,8 @@ class LiveLoop:
         with self._stream.timer("chunk"):
             painted = self._stream.paint(frames, taken.params, convert=self._playout.sink.watched)
         self._counters.add("chunks")
+        self.rate.add(len(frames))
         if painted:
-            self.rate.add(len(painted))
             self._playout.show(painted)
 
     def _idle(self, params: Params) -> bool:

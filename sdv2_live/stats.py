@@ -95,6 +95,11 @@ class StageTimer:
                 window = self._stages[stage] = Window(self._size)
         window.add(ms)
 
+    def clear(self) -> None:
+        """Forget what was measured so far, as after a warm-up."""
+        with self._lock:
+            self._stages.clear()
+
     def summaries(self) -> dict[str, Summary]:
         """Statistics in milliseconds by stage, in order of first use."""
         with self._lock:

@@ -167,8 +167,10 @@ class Playout:
 
     def _send(self, frame: Frame, repeated: bool) -> None:
         try:
-            if self.sink.watched:
-                self.sink.send(frame)
+            if not self.sink.watched:  # nothing is sent, but the clock goes on
+                self._last, self._last_sent_ns = frame, time.monotonic_ns()
+                return
+            self.sink.send(frame)
         except VideoError as error:
             if not self._counters["frames_failed"]:
                 log.error("%s; the show goes on without this output", error)

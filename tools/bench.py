@@ -1,0 +1,225 @@
+"""Measure the frame path: `python tools/bench.py --model tiny --device cpu --size 256x256`.
+
+By default the engine's throughput: stages in milliseconds a chunk, frames per second, first chunk, jitter, memory. Frames
+are ready in memory (capture hands them over) and go to an NDI sink without receivers (send). Models other than tiny run
+with synthetic weights of their real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on
+this machine instead (see bench_live.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from sdv2_live.app import new_stream
+from sdv2_live.config import load_config
+from sdv2_live.engine.prompt import PromptCache
+from sdv2_live.errors import Sdv2Error
+from sdv2_live.frame import Frame
+from sdv2_live.io.ndi_lib import NdiSettings
+from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.io.synthetic import TestSource
+from sdv2_live.loop import Stream
+from sdv2_live.model.dit import CausalDiT
+from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models
+from sdv2_live.model.profiles import Profile, profile
+from sdv2_live.model.taehv import TAEHV
+from sdv2_live.model.umt5 import TextEncoder
+from sdv2_live.model.vae import WanVAE
+from sdv2_live.settings import Config
+from sdv2_live.stats import StageTimer, Window
+
+STEPS = {1: "600", 2: "700,500", 3: "750,500,250", 4: "800,600,400,200"}
+STAGES = ("capture", "preprocess", "encode", "denoise", "decode", "postprocess", "send")
+WARM_UP = 8  # chunks before anything is counted: the cache is full, memory is allocated
+
+
+class FixedPrompt:
+    """A text encoder's output without a text encoder: 60 rows of noise."""
+
+    def __init__(self, dim: int) -> None:
+        self._embedding = torch.randn(1, 60, dim, generator=torch.Generator().manual_seed(1))
+
+    def encode(self, prompt: str) -> Tensor:
+        return self._embedding
+
+
+def synthetic_models(chosen: Profile, kind: str, device: torch.device, dtype: torch.dtype) -> Models:
+    """Models of the real sizes with random weights, made on the device; speed does not depend on what they are."""
+    torch.manual_seed(0)
+    with torch.device(device):
+        dit = CausalDiT(chosen.dit).to(dtype).eval().requires_grad_(False)
+        kind = chosen.vae if kind == "auto" else kind
+        wan = chosen.wan
+        if kind == "wan" and wan is None:
+            raise Sdv2Error(f"--vae wan: the {chosen.name} model has only taehv")
+        vae = (WanVAE(wan) if kind == "wan" and wan else TAEHV(chosen.taehv)).to(dtype).eval().requires_grad_(False)
+    text: Any = FixedPrompt(chosen.text.dim)
+    return Models(chosen, dit, vae, text)
+
+
+def ready_frames(size: tuple[int, int], count: int = 32) -> list[Frame]:
+    """Moving test-card frames in memory."""
+    with TestSource(*size, Fraction(30), realtime=False) as source:
+        frames = [source.read(1.0) for _ in range(count)]
+    return [frame for frame in frames if frame is not None]
+
+
+class Ring:
+    """Hands out frames round and round, with running time stamps."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = frames
+        self._next = 0
+
+    def take(self, count: int) -> list[Frame]:
+        now = time.monotonic_ns()
+        taken = [self._frames[(self._next + i) % len(self._frames)] for i in range(count)]
+        self._next += count
+        return [replace(frame, captured_ns=now, index=self._next + i) for i, frame in enumerate(taken)]
+
+
+def measure(stream: Stream, config: Config, size: tuple[int, int], seconds: float) -> dict[str, Any]:
+    """Run the stream for so long and return the figures."""
+    timer, params = stream.timer, config.params
+    cuda = stream.engine.device.type == "cuda"
+    ring = Ring(ready_frames(size))
+    chunk_ms = Window(100_000)
+    with NdiSink(f"sdv2-live bench {time.monotonic_ns()}", NdiSettings()) as sink:
+
+        def chunk() -> int:
+            with timer("capture"):
+                frames = ring.take(stream.prepare(frames_like, params))
+            painted = stream.paint(frames, params, wait_for_prompt=True)
+            with timer("send"):
+                for frame in painted:
+                    sink.send(frame)
+            if cuda:
+                torch.cuda.synchronize()
+            return len(painted)
+
+        frames_like = ring.take(1)[0]
+        begin = time.perf_counter()
+        while chunk() == 0:  # stream_batch gives its first pictures at once, but for form's sake
+            pass
+        first_ms = (time.perf_counter() - begin) * 1e3
+        for _ in range(WARM_UP):
+            chunk()
+        timer.clear()
+        count, begin = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - begin) < seconds:
+            start = time.perf_counter()
+            count += chunk()
+            chunk_ms.add((time.perf_counter() - start) * 1e3)
+    summaries = timer.summaries()
+    jitter = chunk_ms.summary()
+    result: dict[str, Any] = {
+        "fps": round(count / elapsed, 2),
+        "stages_ms": {stage: round(summaries[stage].mean, 3) for stage in STAGES if stage in summaries},
+        "chunk_ms": {"mean": jitter.mean, "p50": jitter.p50, "p95": jitter.p95, "p99": jitter.p99},
+        "first_chunk_ms": round(first_ms, 1),
+        "chunks": jitter.count,
+        "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    if cuda:
+        result["gpu_memory_mb"] = torch.cuda.max_memory_allocated() // 2**20
+    return result
+
+
+def throughput(options: argparse.Namespace) -> dict[str, Any]:
+    """Build the models and measure."""
+    settings = [
+        f"video.size={options.size}",
+        f"engine.schedule={options.schedule}",
+        f"params.steps={STEPS[options.steps]}",
+        f"model.device={options.device}",
+    ]
+    config = load_config(None, settings + options.set)
+    device = choose_device(config.model.device)
+    dtype = choose_dtype(options.dtype, device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    chosen = profile(options.model)
+    if chosen.files is None:
+        models = load_models(chosen, device=device, dtype=dtype, vae=options.vae, weights_dir=config.model.weights_dir)
+    else:
+        models = synthetic_models(chosen, options.vae, device, dtype)
+    text: TextEncoder | FixedPrompt = models.text
+    prompts = PromptCache(text)
+    try:
+        size = config.video.size
+        assert size is not None
+        stream = new_stream(config, models, prompts, StageTimer(100_000))
+        result = measure(stream, config, size, options.seconds)
+    finally:
+        prompts.close()
+    about = {
+        "model": chosen.name,
+        "vae": type(models.vae).__name__,
+        "size": options.size,
+        "steps": list(config.params.steps),
+        "schedule": options.schedule,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu",
+        "dtype": str(dtype)[6:],
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    return about | result
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the figures for people."""
+    table = Table("figure", "value", title="sdv2-live bench")
+    for key, value in result.items():
+        if isinstance(value, dict):
+            for name, number in value.items():
+                table.add_row(f"{key}: {name}", f"{number:.2f}" if isinstance(number, float) else str(number))
+        else:
+            table.add_row(key, str(value))
+    Console(width=100).print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="tiny", choices=["tiny", "1.3b", "14b"])
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--size", default="256x256", metavar="HEIGHTxWIDTH")
+    parser.add_argument("--vae", default="auto", choices=["auto", "wan", "taehv"])
+    parser.add_argument("--steps", type=int, default=2, choices=sorted(STEPS))
+    parser.add_argument("--schedule", default="sequential", choices=["sequential", "stream_batch"])
+    parser.add_argument("--dtype", default="auto", choices=["auto", "fp32", "fp16", "bf16"])
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any configuration key")
+    parser.add_argument("--live", choices=["latency", "bypass", "memory"], help="measure the whole daemon over NDI instead")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args(arguments)
+    try:
+        if options.live:
+            from bench_live import LIVE  # beside this file
+
+            result = LIVE[options.live](options)
+        else:
+            result = throughput(options)
+    except Sdv2Error as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return error.exit_code
+    print(json.dumps(result, indent=1)) if options.json else show(result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
