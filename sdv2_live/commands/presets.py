@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sdv2_live.config import load_config
+from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.control.presets import Preset, PresetLibrary
 from sdv2_live.errors import ConfigError
 
@@ -26,15 +26,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     check = actions.add_parser("check", help="check every file of a folder; exit code 2 when one is broken")
     check.add_argument("dir", metavar="DIR", nargs="?", type=Path, help="folder to check instead of presets.dir")
     for action in (listing, show, check):
-        action.add_argument("--config", type=Path, metavar="FILE", help="configuration file")
-        action.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set one configuration value")
+        add_config_options(action)
     parser.set_defaults(run=run)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the parsed command and return the exit code. Raises ConfigError or ParamError for the top to print."""
-    folder = getattr(args, "dir", None) or load_config(args.config, args.set).presets.folder
+    folder = getattr(args, "dir", None) or configured(args).presets.folder
     library = PresetLibrary(folder)
     console = Console()
     match args.action:

@@ -67,16 +67,22 @@ def server(store: ParamStore) -> Iterator[OscServer]:
 
 
 @pytest.fixture
-def new_client(server: OscServer) -> Iterator[Callable[[], Client]]:
+def client_of() -> Iterator[Callable[[int], Client]]:
+    """A new client of the server at a port."""
     clients: list[Client] = []
 
-    def make() -> Client:
-        clients.append(Client(server.port))
+    def make(port: int) -> Client:
+        clients.append(Client(port))
         return clients[-1]
 
     yield make
     for client in clients:
         client.socket.close()
+
+
+@pytest.fixture
+def new_client(server: OscServer, client_of: Callable[[int], Client]) -> Callable[[], Client]:
+    return lambda: client_of(server.port)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_refused_forms(address: str, args: tuple[Any, ...], reason: str, client:
     assert client.answer() == ("/sdv2/error", address, reason)
 
 
-def test_actions_get_their_arguments_and_may_refuse(store: ParamStore, new_client: Callable[[], Any], wait: Any) -> None:
+def test_actions_get_their_arguments_and_may_refuse(store: ParamStore, client_of: Callable[[int], Any]) -> None:
     saved: list[tuple[Any, ...]] = []
 
     def save(args: tuple[Any, ...]) -> None:
@@ -79,8 +79,7 @@ def test_actions_get_their_arguments_and_may_refuse(store: ParamStore, new_clien
         saved.append(args)
 
     with OscServer(store, port=0, actions={"preset/save": save}) as server:
-        client = new_client()
-        client.server = ("127.0.0.1", server.port)
+        client = client_of(server.port)
         client.send("/sdv2/preset/save", "Mine")
         client.send("/sdv2/preset/save")
         assert client.answer() == ("/sdv2/error", "/sdv2/preset/save", "give a name")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sdv2_live.config import Config
+from sdv2_live.control.params import Params, updated
 from sdv2_live.control.presets import PresetLibrary, load_preset
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError, ParamError
@@ -99,5 +102,72 @@ def test_unusable_file(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none: not a folder of presets; create it, or set presets\.dir to another"):
+    with pytest.raises(
+        ConfigError, match=r"none: not a folder of presets \(No such file or directory\); create it, or set presets\.dir"
+    ):
         PresetLibrary(tmp_path / "none")
+
+
+def test_edits_are_noticed_and_a_broken_one_keeps_what_was(tmp_path: Path) -> None:
+    library = PresetLibrary(folder(tmp_path, a="params: {seed: 1}", b="params: {seed: 2}"))
+    assert not library.poll()
+    folder(tmp_path, a="params: {seed: 10}", b="params: {seed: oh}", c="params: {seed: 3}")
+    assert library.poll()
+    assert [preset.values for preset in library.presets] == [{"seed": 10}, {"seed": 2}, {"seed": 3}]
+    assert library.problems == (f"{tmp_path}/b.yaml:1: seed cannot be 'oh'; give an integer 0..9223372036854775807",)
+    (tmp_path / "a.yaml").unlink()
+    folder(tmp_path, b="params: {seed: 20}")
+    assert library.poll()
+    assert [(preset.number, preset.values) for preset in library.presets] == [(1, {"seed": 20}), (2, {"seed": 3})]
+    assert library.problems == ()
+    assert not library.poll()
+
+
+def test_folder_that_vanishes_keeps_the_presets(tmp_path: Path) -> None:
+    home = tmp_path / "presets"
+    home.mkdir()
+    library = PresetLibrary(folder(home, a="params: {seed: 1}"))
+    (home / "a.yaml").unlink()
+    home.rmdir()
+    with pytest.raises(ConfigError, match="not a folder of presets"):
+        library.poll()
+    assert library.get("a").values == {"seed": 1}
+
+
+def test_saved_preset_restores_the_look(tmp_path: Path) -> None:
+    library = PresetLibrary(folder(tmp_path, **{"01-a": "params: {seed: 1}"}))
+    params = Params(
+        prompt="ink: \u2744 # 'quoted'\nsecond line", noise_scale=0.3, steps=(900, 100), freeze=True, mix=0.2, seed=2**40
+    )
+    saved = library.save("My Look 2", params, "a \u2744")
+    assert (saved.number, saved.path.name, saved.description) == (2, "02-my-look-2.yaml", "a \u2744")
+    assert updated(Params(), saved.values) == replace(params, freeze=False, mix=1.0)
+    assert library.presets == PresetLibrary(tmp_path).presets
+
+
+def test_saved_blend_restores_its_slots(tmp_path: Path) -> None:
+    params = updated(Params(), {"prompt/3/text": "fire", "prompt/3/weight": 0.5, "prompt/1/weight": 0.25})
+    saved = PresetLibrary(tmp_path).save("Blend", params)
+    assert updated(updated(Params(), {"prompt/2/weight": 1.0}), saved.values) == params
+
+
+def test_saving_never_replaces_without_force(tmp_path: Path) -> None:
+    library = PresetLibrary(tmp_path)
+    library.save("Mine", Params(seed=1))
+    with pytest.raises(ParamError, match=r"^there is a preset 'Mine' already; choose another name$"):
+        library.save("mine", Params(seed=2))
+    assert library.get("mine").values["seed"] == 1
+    assert library.save("mine", Params(seed=2), force=True).values["seed"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["01-mine.yaml"]
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", "a\\b", ".hidden", "a\0b", "x" * 81, "nul\n", 5, None])
+def test_unsafe_names_are_refused(tmp_path: Path, name: Any) -> None:
+    with pytest.raises(ParamError, match=r"^a preset cannot be named "):
+        PresetLibrary(tmp_path).save(name, Params())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shipped_presets_are_not_written_to(tmp_path: Path) -> None:
+    with pytest.raises(ParamError, match=r"set presets\.dir to a folder of your own"):
+        PresetLibrary(tmp_path, writable=False).save("Mine", Params())

@@ -1,0 +1,138 @@
+"""The control desk of one show: parameters, presets, timeline and OSC, put together from the configuration."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from sdv2_live.control.macros import Macros
+from sdv2_live.control.osc import OscServer
+from sdv2_live.control.oscfeedback import Status
+from sdv2_live.control.presets import PresetLibrary
+from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline_model import Timeline
+from sdv2_live.control.transport import Transport, transport_actions
+from sdv2_live.errors import ConfigError, ParamError
+from sdv2_live.settings import Config
+
+log = logging.getLogger("sdv2_live.control")
+
+POLL_S = 1.0  # how often preset files are looked at
+TICK_S = 0.02  # lateness of timeline events; a chunk takes several times as long
+
+
+class Desk:
+    """Everything that writes to `store`. OSC's port is bound on construction; `start` begins to listen.
+
+    preset: recalled before anything else, by name or number. timeline: played from its start as soon as the desk starts.
+    status: numbers and words for OSC subscribers; see `OscServer`.
+    Raises ConfigError or ParamError on construction for whatever of this cannot be used.
+    """
+
+    def __init__(
+        self, config: Config, *, preset: str | None = None, timeline: Timeline | None = None, status: Status | None = None
+    ) -> None:
+        self.presets = PresetLibrary(config.presets.folder, writable=config.presets.dir is not None)
+        self._report(self.presets.problems)
+        self.store = ParamStore(config.params, Macros(self.presets))
+        if preset is not None:
+            self.store.set("preset", preset, f"--preset {preset}")
+        self.transport = Transport(timeline, self.store) if timeline else None
+        self._status = status
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        self.failures = 0
+        osc = config.osc
+        self.osc: OscServer | None = None
+        if osc.enabled:
+            actions = {"preset/save": self._save, "preset/reload": self._reload}
+            actions |= transport_actions(self.transport) if self.transport else {}
+            self.osc = OscServer(
+                self.store,
+                osc.host,
+                osc.port,
+                tcp=osc.tcp,
+                allow=osc.allow,
+                subscribers=osc.subscribers,
+                actions=actions,
+                status=self._whole_status,
+            )
+
+    def start(self) -> None:
+        """Listen, play, and watch the preset files."""
+        if self.osc is not None:
+            self.osc.start()
+        if self.transport is not None:
+            self.transport.play()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop all of it. Idempotent."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self.osc is not None:
+            self.osc.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._watch()
+            except Exception:
+                self.failures += 1
+                log.exception("the timeline or the presets stumbled; both go on")
+                self._stop.wait(POLL_S)
+
+    def _watch(self) -> None:
+        looked = time.monotonic()
+        lost = False
+        while not self._stop.wait(TICK_S if self.transport is not None else POLL_S):
+            if self.transport is not None:
+                self.transport.tick()
+            if time.monotonic() - looked >= POLL_S:
+                looked = time.monotonic()
+                lost = self._look(lost)
+
+    def _look(self, lost: bool) -> bool:
+        """Take in edited presets; whether their folder is lost, which is said once."""
+        try:
+            if self.presets.poll():
+                log.info("presets read again: %d usable", len(self.presets.presets))
+                self._report(self.presets.problems)
+        except ConfigError as error:
+            if not lost:
+                log.warning("%s", error)
+            return True
+        return False
+
+    def _report(self, problems: tuple[str, ...]) -> None:
+        for problem in problems:
+            log.warning("%s", problem)
+
+    def _save(self, args: tuple[Any, ...]) -> None:
+        if len(args) != 1:
+            raise ParamError("preset/save takes a name")
+        preset = self.presets.save(args[0], self.store.latest())
+        log.info("preset %d '%s' saved to %s", preset.number, preset.name, preset.path)
+
+    def _reload(self, args: tuple[Any, ...]) -> None:
+        self.presets.load()
+        if self.presets.problems:
+            raise ParamError("; ".join(self.presets.problems))
+
+    def _whole_status(self) -> Mapping[str, float | str]:
+        own: dict[str, float | str] = {"presets": len(self.presets.presets)}
+        if self.transport is not None:
+            own |= {"timeline": round(self.transport.position, 1), "timeline_playing": self.transport.playing}
+        return own | dict(self._status() if self._status else {})

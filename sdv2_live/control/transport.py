@@ -1,0 +1,156 @@
+"""Playing a timeline live: play, stop, seek, next, loop.
+
+Passive but for the thread that calls `tick`. The performer's hand and the timeline write the same parameters; the last one wins.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sdv2_live.control.params import PARAMS, Kind, nearest
+from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline_model import Event, Timeline
+from sdv2_live.errors import ParamError
+
+log = logging.getLogger("sdv2_live.timeline")
+
+ORIGIN = "timeline"
+
+
+class Transport:
+    """Where a timeline stands. Starts stopped at 0. Thread-safe. `clock` gives seconds."""
+
+    def __init__(self, timeline: Timeline, store: ParamStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self.timeline = timeline
+        self.looping = timeline.loop
+        self.refused = 0  # events, or parts of one, that the store did not take
+        self._store = store
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._since: float | None = None  # clock time that is timeline second 0 while playing
+        self._held = 0.0  # position while stopped
+        self._done = -math.inf  # events up to here have been applied
+
+    @property
+    def playing(self) -> bool:
+        """Whether time runs."""
+        return self._since is not None
+
+    @property
+    def position(self) -> float:
+        """Seconds from the timeline's start; may be past the end until the next tick."""
+        with self._lock:
+            return self._held if self._since is None else self._clock() - self._since
+
+    def play(self) -> None:
+        """Let time run from where it stands; at the end, from the start."""
+        with self._lock:
+            if self._held >= self.timeline.duration and self._since is None:
+                self._held, self._done = 0.0, -math.inf
+            if self._since is None:
+                self._since = self._clock() - self._held
+        self.tick()
+
+    def stop(self) -> None:
+        """Hold where it stands. Parameters keep their values."""
+        with self._lock:
+            self._held, self._since = min(self.position, self.timeline.duration), None
+
+    def seek(self, target: float | str) -> None:
+        """Go to a time in seconds or to a marker, and set all that holds there; triggers fire only if they are due just then.
+
+        Raises ParamError for an unknown marker or a time outside the timeline.
+        """
+        seconds = self._seconds(target)
+        with self._lock:
+            for event in self.timeline.events:
+                if event.at <= seconds:
+                    self._apply(event, triggers=event.at == seconds)
+            self._held, self._done = seconds, seconds
+            if self._since is not None:
+                self._since = self._clock() - seconds
+
+    def next(self) -> None:
+        """Go to the next marker, or in a timeline without markers to the next event; after the last, to the start if looping.
+
+        Raises ParamError when nothing follows.
+        """
+        with self._lock:
+            times = list(self.timeline.markers.values()) or [event.at for event in self.timeline.events]
+            following = [at for at in times if at > self.position] or ([0.0] if self.looping else [])
+            if not following:
+                raise ParamError("the timeline has nothing further; seek to a marker, or switch timeline/loop on")
+            self.seek(following[0])
+
+    def tick(self) -> None:
+        """Apply what has become due. Call often: events are late by as much as the time between calls."""
+        with self._lock:
+            if self._since is None:
+                return
+            now = self.position
+            self._apply_until(now)
+            if now < self.timeline.duration:
+                return
+            if not self.looping or self.timeline.duration <= 0:
+                self.stop()
+                return
+            self._since += self.timeline.duration * (now // self.timeline.duration)
+            self._done = -math.inf
+            self._apply_until(self.position)
+
+    def _apply_until(self, now: float) -> None:
+        for event in self.timeline.events:
+            if self._done < event.at <= now:
+                self._apply(event, triggers=True)
+        self._done = max(self._done, now)
+
+    def _apply(self, event: Event, *, triggers: bool) -> None:
+        values = {name: value for name, value in event.values.items() if triggers or PARAMS[name].kind is not Kind.TRIGGER}
+        try:
+            self._store.set_many(values, ORIGIN)
+        except ParamError as error:
+            self.refused += 1
+            log.warning("at %g s: %s", event.at, error)
+
+    def _seconds(self, target: float | str) -> float:
+        markers = self.timeline.markers
+        if isinstance(target, str) and target in markers:
+            return markers[target]
+        try:
+            seconds = float(target)
+        except (TypeError, ValueError):
+            hint = nearest(str(target), markers) or f"; the markers are {', '.join(markers) or 'none'}"
+            raise ParamError(f"the timeline has no marker {str(target)[:80]!r}{hint}") from None
+        if not 0 <= seconds <= self.timeline.duration:
+            raise ParamError(f"{seconds:g} s is outside the timeline; give 0..{self.timeline.duration:g} seconds or a marker")
+        return seconds
+
+
+def transport_actions(transport: Transport) -> dict[str, Callable[[tuple[Any, ...]], None]]:
+    """What carries out the OSC addresses `/sdv2/timeline/...`. A button's release (a single 0) does nothing."""
+
+    def button(act: Callable[[], None]) -> Callable[[tuple[Any, ...]], None]:
+        return lambda args: act() if not args or args[0] else None
+
+    def seek(args: tuple[Any, ...]) -> None:
+        if len(args) != 1:
+            raise ParamError("timeline/seek takes seconds, or a marker's name")
+        transport.seek(args[0])
+
+    def loop(args: tuple[Any, ...]) -> None:
+        if len(args) != 1 or not isinstance(args[0], bool | int | float):
+            raise ParamError("timeline/loop takes true or false")
+        transport.looping = bool(args[0])
+
+    return {
+        "timeline/play": button(transport.play),
+        "timeline/stop": button(transport.stop),
+        "timeline/next": button(transport.next),
+        "timeline/seek": seek,
+        "timeline/loop": loop,
+    }

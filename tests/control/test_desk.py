@@ -1,0 +1,65 @@
+"""The desk: what the configuration puts together, played over OSC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdv2_live.config import Config, load_config
+from sdv2_live.control.desk import Desk
+from sdv2_live.control.timeline import Event, Timeline
+from sdv2_live.errors import ParamError
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "a.yaml").write_text("name: Ink\nparams: {prompt: ink, noise_scale: 0.2}")
+    return load_config(None, [f"presets.dir={tmp_path}", "osc.port=0", "params.seed=3"])
+
+
+def test_recall_save_and_reload_by_osc(config: Config, tmp_path: Path, client_of: Any, wait: Any) -> None:
+    with Desk(config) as desk:
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/preset", 1.0)
+        wait(lambda: desk.store.latest().prompt == "ink")
+        client.send("/sdv2/preset/save", "Copy")
+        wait(lambda: len(desk.presets.presets) == 2)
+        assert desk.presets.get("copy").values["seed"] == 3
+        client.send("/sdv2/preset/save", "../../etc/passwd")
+        assert client.answer()[2].startswith("a preset cannot be named '../../etc/passwd'")
+        (tmp_path / "b.yaml").write_text("params: {sed: 1}")
+        client.send("/sdv2/preset/reload")
+        assert client.answer()[2] == f"{tmp_path}/b.yaml:1: there is no parameter 'sed'; did you mean 'seed'?"
+        client.send("/sdv2/preset", "Cpy")
+        assert client.answer()[2] == "there is no preset 'Cpy'; did you mean 'copy'?"
+    assert desk.failures == 0
+
+
+def test_edited_preset_is_noticed(config: Config, tmp_path: Path, wait: Any) -> None:
+    with Desk(config) as desk:
+        (tmp_path / "a.yaml").write_text("name: Ink\nparams: {prompt: blue ink}")
+        wait(lambda: desk.presets.get("ink").values["prompt"] == "blue ink")
+
+
+def test_start_preset_and_timeline(config: Config, client_of: Any, wait: Any) -> None:
+    timeline = Timeline((Event(0.0, {"seed": 9}), Event(0.05, {"seed": 10})), 60.0)
+    with Desk(config, preset="ink", timeline=timeline) as desk:
+        assert desk.store.latest().prompt == "ink"
+        wait(lambda: desk.store.latest().seed == 10)
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/timeline/stop")
+        client.send("/sdv2/timeline/seek", 0)
+        wait(lambda: desk.store.latest().seed == 9)
+    desk.close()
+
+
+def test_unknown_start_preset(config: Config) -> None:
+    with pytest.raises(ParamError, match=r"^--preset inkk: there is no preset 'inkk'; did you mean 'ink'\?$"):
+        Desk(config, preset="inkk")
+
+
+def test_without_osc(config: Config) -> None:
+    with Desk(config.replaced(osc=config.osc.model_copy(update={"enabled": False}))) as desk:
+        assert desk.osc is None
