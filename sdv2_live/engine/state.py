@@ -124,6 +124,7 @@ class StreamState:
             return CHUNK_FRAMES
         return FIRST_FRAMES if self.spec.mode is Mode.VIDEO else 1
 
+    @torch.inference_mode()  # memory that was allocated in inference mode may only be written in it
     def reset_(self) -> None:
         """Forget everything, in place: a reset stream equals a new one."""
         self.vae.reset_()
@@ -132,6 +133,7 @@ class StreamState:
         self.chunk = 0
         self.started = False
 
+    @torch.inference_mode()
     def cut_(self) -> None:
         """Forget the pictures painted so far (caches and frame counter) but keep the autoencoder running."""
         self.cache.reset_()

@@ -1,0 +1,113 @@
+"""Prompts: encoded off the frame path, blended, faded; failures leave the picture as it is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import tiny
+import torch
+from torch import Tensor
+from waiting import eventually
+
+from sdv2_live.engine.prompt import PromptCache, PromptDirector, PromptMix, blend, slerp
+from sdv2_live.errors import EngineError
+
+
+class Dictionary:
+    """An encoder whose embeddings are known, which can be held up, and which refuses the word `broken`."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.free.set()
+        self.encoded: list[str] = []
+
+    def encode(self, prompt: str) -> Tensor:
+        assert self.free.wait(30)
+        self.encoded.append(prompt)
+        if prompt == "broken":
+            raise RuntimeError("no memory for this prompt")
+        rows = 2 + len(prompt) % 5
+        return torch.randn(1, rows, tiny.TEXT_DIM, generator=torch.Generator().manual_seed(sum(map(ord, prompt))))
+
+
+@pytest.fixture
+def encoder() -> Dictionary:
+    return Dictionary()
+
+
+@pytest.fixture
+def director(encoder: Dictionary) -> Iterator[PromptDirector]:
+    cache = PromptCache(encoder)
+    yield PromptDirector(tiny.small_engine().dit, cache)
+    encoder.free.set()
+    cache.close()
+
+
+A, B = PromptMix.of("red"), PromptMix.of("green")
+
+
+def test_the_first_prompt_is_waited_for_and_later_ones_are_not(director: PromptDirector, encoder: Dictionary) -> None:
+    before = director.condition(A)
+    assert not before.began
+    encoder.free.clear()
+    for _ in range(3):  # the frame path goes on with the old prompt
+        held = director.condition(B)
+        assert not held.began
+        assert torch.equal(held.cross.k, before.cross.k)
+    encoder.free.set()
+    after = eventually("the new prompt", lambda: next((c for c in [director.condition(B)] if c.began), None))
+    assert not torch.equal(after.cross.k, before.cross.k)
+    assert not director.condition(B).began
+
+
+def test_a_prompt_comes_back_exactly_without_being_encoded_again(director: PromptDirector, encoder: Dictionary) -> None:
+    first = director.condition(A, wait=True).cross.k
+    director.condition(B, wait=True)
+    assert torch.equal(director.condition(A, wait=True).cross.k, first)
+    assert encoder.encoded == ["red", "green"]
+
+
+def test_a_transition_takes_its_chunks_and_ends_on_the_target(director: PromptDirector) -> None:
+    start = director.condition(A, wait=True).cross.k
+    steps = [director.condition(B, 4, wait=True).cross.k for _ in range(6)]
+    end = PromptDirector(director._dit, director._cache).condition(B, wait=True).cross.k
+    distances = [float((k - start).norm()) for k in steps]
+    assert distances[0] > 0
+    assert distances[0] < distances[1] < distances[2]
+    assert not torch.equal(steps[2], end)
+    assert torch.equal(steps[3], end)
+    assert torch.equal(steps[5], end)
+
+
+def test_a_failure_leaves_the_prompt_as_it_was(director: PromptDirector, caplog: pytest.LogCaptureFixture) -> None:
+    before = director.condition(A)
+    after = director.condition(PromptMix.of("broken"), wait=True)
+    assert torch.equal(after.cross.k, before.cross.k)
+    assert "stays as it was: no memory" in caplog.text
+    assert director.condition(B, wait=True).began
+
+
+def test_without_any_prompt_a_failure_is_an_error(director: PromptDirector) -> None:
+    with pytest.raises(EngineError, match="cannot be encoded: no memory"):
+        director.condition(PromptMix.of("broken"))
+
+
+def test_blends() -> None:
+    a, b, c = torch.ones(1, 2, 4), 3 * torch.ones(1, 3, 4), torch.zeros(1, 1, 4)
+    mixed = blend([a, b, c], [1, 2, 1])
+    assert mixed.shape == (1, 3, 4)
+    torch.testing.assert_close(mixed[0, :, 0], torch.tensor([1.75, 1.75, 1.5]))
+    x, y = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 2.0]]])
+    half = blend([x, y], [1, 1], "slerp")
+    torch.testing.assert_close(half, 1.5 * torch.tensor([[[0.5**0.5, 0.5**0.5]]]))
+    torch.testing.assert_close(blend([x, y, x], [1, 0, 0], "slerp"), x)
+    torch.testing.assert_close(slerp(x, -x, 0.25), 0.5 * x)  # no arc between opposites: straight
+    torch.testing.assert_close(slerp(x, torch.zeros_like(x), 0.5), 0.5 * x)
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [-1.0, 2.0]])
+def test_weights_that_mean_nothing_are_refused(weights: list[float]) -> None:
+    with pytest.raises(EngineError, match="must be positive"):
+        blend([torch.ones(1, 1, 2), torch.ones(1, 1, 2)], weights)
