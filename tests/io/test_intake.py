@@ -1,0 +1,137 @@
+"""The window between a source and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from fakes import FakeSource, Gap, fake_frame
+from waiting import eventually
+
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.intake import WINDOW, Intake, evenly_spaced
+from sdv2_live.stats import Counters
+
+MS = 1_000_000
+
+
+def frames(count: int, *, first: int = 0, step_ms: float = 33.0, **keys: object) -> list[Frame]:
+    return [fake_frame(i, captured_ns=int(i * step_ms * MS), **keys) for i in range(first, first + count)]  # type: ignore[arg-type]
+
+
+@contextmanager
+def reading(source: FakeSource) -> Iterator[tuple[Intake, Counters]]:
+    counters = Counters()
+    intake = Intake(source, counters)
+    intake.start()
+    try:
+        yield intake, counters
+    finally:
+        intake.close()
+
+
+def indices(taken: list[Frame] | None) -> list[int] | None:
+    return None if taken is None else [frame.index for frame in taken]
+
+
+def test_as_many_frames_as_came_are_taken_as_they_are() -> None:
+    with reading(FakeSource(frames(5))) as (intake, counters):
+        assert indices(intake.take(5, 5)) == [0, 1, 2, 3, 4]
+        assert counters.snapshot() == {"frames_in": 5, "frames_skipped": 0}
+
+
+def test_too_few_frames_are_kept_for_later() -> None:
+    source = FakeSource([*frames(3), Gap(1), *frames(2, first=3)])
+    with reading(source) as (intake, _):
+        assert eventually("all frames", lambda: intake.take(5, 0.01)) == source.script[:3] + source.script[4:6]
+
+
+def test_a_slow_engine_gets_evenly_spaced_frames_ending_with_the_newest() -> None:
+    with reading(FakeSource(frames(12))) as (intake, counters):
+        eventually("twelve frames", lambda: counters["frames_in"] == 12)
+        assert indices(intake.take(4, 5)) == [2, 5, 8, 11]
+        assert counters["frames_skipped"] == 8
+
+
+@pytest.mark.parametrize(("count", "have"), [(4, 5), (4, 7), (4, 9), (5, 6), (4, 30), (1, 3)])
+def test_even_spacing_never_repeats_a_frame(count: int, have: int) -> None:
+    chosen = evenly_spaced(frames(have), count, -33 * MS)
+    found = [frame.index for frame in chosen]
+    assert found == sorted(set(found))
+    assert found[-1] == have - 1
+    gaps = [b - a for a, b in zip([-1, *found], found, strict=False)]
+    assert max(gaps) - min(gaps) <= 1
+
+
+def test_spacing_is_even_in_time_not_in_number() -> None:
+    bursts = [fake_frame(i, captured_ns=t * MS) for i, t in enumerate([0, 1, 2, 3, 40, 80, 120])]
+    assert [frame.index for frame in evenly_spaced(bursts, 4, -40 * MS)] == [0, 4, 5, 6]
+
+
+def test_a_standing_engine_keeps_the_time_span_in_bounded_memory() -> None:
+    count = WINDOW * 5
+    with reading(FakeSource(frames(count))) as (intake, counters):
+        eventually("all frames", lambda: counters["frames_in"] == count)
+        taken = intake.take(4, 5)
+        assert taken is not None
+        assert counters["frames_skipped"] == count - 4
+        spans = [b.index - a.index for a, b in pairwise(taken)]
+        assert taken[-1].index == count - 1
+        assert max(spans) <= 1.5 * min(spans)
+
+
+def test_a_change_of_size_or_format_starts_the_chunk_anew() -> None:
+    other = [*frames(3), *frames(4, first=3, width=32), *frames(4, first=7, width=32, format=PixelFormat.UYVY)]
+    with reading(FakeSource(other)) as (intake, counters):
+        eventually("all frames", lambda: counters["frames_in"] == 11)
+        taken = intake.take(4, 5)
+        assert indices(taken) == [7, 8, 9, 10]
+        assert taken is not None
+        assert {frame.format for frame in taken} == {PixelFormat.UYVY}
+
+
+def test_skip_drops_what_came() -> None:
+    with reading(FakeSource(frames(9))) as (intake, counters):
+        eventually("nine frames", lambda: counters["frames_in"] == 9)
+        intake.skip()
+        assert intake.take(1, 0.01) is None
+        assert counters["frames_skipped"] == 9
+
+
+def test_every_frame_passes_the_tap() -> None:
+    seen: list[int] = []
+    intake = Intake(FakeSource(frames(20)), Counters(), lambda frame: seen.append(frame.index))
+    intake.start()
+    eventually("the end", lambda: intake.ended)
+    intake.close()
+    assert seen == list(range(20))
+
+
+def test_a_broken_source_is_remembered_and_wakes_the_waiting() -> None:
+    source = FakeSource([*frames(2), VideoError("clip.mp4: the disk is gone")])
+    with reading(source) as (intake, _):
+        eventually("the failure", lambda: intake.failure)
+        assert intake.ended
+        assert "the disk is gone" in str(intake.failure)
+        assert intake.take(5, 0.01) is None
+
+
+def test_close_ends_the_source_once_and_may_be_called_again() -> None:
+    source = FakeSource([Gap(10_000)])
+    intake = Intake(source, Counters())
+    intake.start()
+    intake.close()
+    intake.close()
+    assert source.closed >= 1
+    assert not intake._thread.is_alive()
+
+
+def test_rate_is_kept() -> None:
+    with reading(FakeSource(frames(5, rate=Fraction(25)))) as (intake, _):
+        newest = intake.newest(5)
+        assert newest is not None
+        assert newest.rate == 25

@@ -1,0 +1,204 @@
+"""The clock between the engine and a sink. Times are compared in order and ratio, never against a stopwatch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from fakes import FakeSink, fake_frame
+from waiting import eventually
+
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.base import Sink
+from sdv2_live.io.playout import QUEUE, Playout, Showing, black_like
+from sdv2_live.stats import Counters
+
+RATE = Fraction(100)
+
+
+class Hand:
+    """What the performer holds down."""
+
+    def __init__(self) -> None:
+        self.showing = Showing()
+
+    def __call__(self) -> Showing:
+        return self.showing
+
+
+@contextmanager
+def playing(sink: Sink | None = None) -> Iterator[tuple[Playout, FakeSink, Hand, Counters]]:
+    sink, hand, counters = sink or FakeSink(), Hand(), Counters()
+    playout = Playout(sink, counters, hand)
+    playout.start()
+    try:
+        yield playout, sink, hand, counters  # type: ignore[misc]
+    finally:
+        playout.close()
+
+
+def painted(*indices: int, spacing_ms: float = 10.0, height: int = 16) -> list[Frame]:
+    """Frames whose input was captured up to now, evenly."""
+    now = time.monotonic_ns()
+    last = len(indices) - 1
+    return [
+        fake_frame(index, height, rate=RATE, captured_ns=now - int((last - i) * spacing_ms * 1e6))
+        for i, index in enumerate(indices)
+    ]
+
+
+def shown(sink: FakeSink) -> list[int]:
+    """Indices of the frames sent, repeats left out."""
+    order: list[int] = []
+    for frame in list(sink.frames):
+        if not order or order[-1] != frame.index:
+            order.append(frame.index)
+    return order
+
+
+def test_frames_come_out_in_order_and_none_is_lost() -> None:
+    with playing() as (playout, sink, _, counters):
+        playout.show(painted(1, 2, 3, 4))
+        eventually("four frames", lambda: shown(sink) == [1, 2, 3, 4])
+        playout.show(painted(5, 6, 7, 8))
+        eventually("eight frames", lambda: shown(sink) == [1, 2, 3, 4, 5, 6, 7, 8])
+        assert counters["frames_late"] == 0
+
+
+def test_the_last_picture_is_repeated_for_ever() -> None:
+    with playing() as (playout, sink, _, counters):
+        playout.show(painted(1))
+        eventually("repeats", lambda: len(sink.frames) > 20)
+        assert shown(sink) == [1]
+        assert counters["frames_repeated"] >= 19
+
+
+def test_the_delay_is_what_the_slowest_recent_chunk_needed() -> None:
+    with playing() as (playout, sink, _, _):
+        late = [replace(frame, captured_ns=frame.captured_ns - 200_000_000) for frame in painted(1, 2)]
+        playout.show(late)
+        eventually("the late chunk", lambda: shown(sink) == [1, 2])
+        assert playout.delay_ms >= 200
+        playout.show(painted(3, 4))  # quick, but held back: motion keeps its pace
+        sent = len(sink.frames)
+        eventually("the quick chunk", lambda: shown(sink)[-1] == 4)
+        assert len(sink.frames) - sent >= 5  # repeats went out meanwhile
+        assert playout.delay_ms >= 200
+
+
+def test_too_many_frames_drop_the_oldest_and_are_counted() -> None:
+    with playing() as (playout, sink, hand, counters):
+        hand.showing = Showing(freeze=True)
+        future = time.monotonic_ns() + 3_600_000_000_000
+        playout.show([fake_frame(i, rate=RATE, captured_ns=future + i) for i in range(QUEUE + 5)])
+        assert counters["frames_late"] == 5
+        assert sink.frames == []
+
+
+def test_before_the_first_chunk_the_input_passes() -> None:
+    with playing() as (playout, sink, _, _):
+        playout.offer_input(fake_frame(100, rate=RATE))
+        eventually("the input", lambda: shown(sink) == [100])
+        playout.show(painted(1))
+        eventually("the painting", lambda: shown(sink)[-1] == 1)
+        playout.offer_input(fake_frame(101, rate=RATE))
+        eventually("repeats", lambda: [frame.index for frame in sink.frames].count(1) > 3)
+        assert shown(sink) == [100, 1]
+
+
+def test_bypass_sends_every_input_frame_as_it_is() -> None:
+    with playing() as (playout, sink, hand, counters):
+        playout.show(painted(1))
+        eventually("the painting", lambda: shown(sink) == [1])
+        hand.showing = Showing(bypass=True)
+        given = [fake_frame(100 + i, 32, 48, rate=RATE, format=PixelFormat.UYVY) for i in range(30)]
+        for i, frame in enumerate(given):
+            playout.offer_input(frame)
+            eventually("the frame", lambda i=i: shown(sink)[-1] == 100 + i)
+        assert all(any(sent is frame for sent in sink.frames) for frame in given)
+        hand.showing = Showing()
+        playout.show(painted(2))
+        eventually("the painting again", lambda: shown(sink)[-1] == 2)
+        assert counters["frames_late"] == 0
+
+
+def test_freeze_holds_and_going_on_shows_the_newest() -> None:
+    with playing() as (playout, sink, hand, _):
+        playout.show(painted(1))
+        eventually("a frame", lambda: shown(sink) == [1])
+        hand.showing = Showing(freeze=True)
+        playout.show(painted(2, 3))
+        sent = len(sink.frames)
+        eventually("held frames", lambda: len(sink.frames) > sent + 10)
+        assert shown(sink) == [1]
+        hand.showing = Showing()
+        playout.show(painted(4))
+        eventually("the newest", lambda: shown(sink)[-1] == 4)
+
+
+def test_blackout_is_black_and_leaves_the_picture() -> None:
+    with playing() as (playout, sink, hand, _):
+        playout.show(painted(200))
+        eventually("a frame", lambda: sink.frames)
+        hand.showing = Showing(blackout=True)
+        eventually("black", lambda: not sink.frames[-1].data[:, 0::4].any())
+        hand.showing = Showing()
+        eventually("the picture", lambda: sink.frames[-1].data.min() == 200)
+
+
+def test_black_is_black_in_every_format() -> None:
+    for layout in PixelFormat:
+        black = black_like(fake_frame(77, format=layout)).data.reshape(16, 16, -1)
+        pattern = (128, 16) if layout is PixelFormat.UYVY else (0, 0, 0, 255)
+        assert np.array_equal(black, np.broadcast_to(np.array(pattern, np.uint8), black.shape))
+
+
+class BrokenSink(FakeSink):
+    """Refuses its first three frames."""
+
+    refused = 0
+
+    def send(self, frame: Frame) -> None:
+        if self.refused < 3:
+            self.refused += 1
+            raise VideoError("the disk is full; free some space")
+        super().send(frame)
+
+
+def test_a_sink_that_fails_does_not_stop_the_show(caplog: object) -> None:
+    with playing(BrokenSink()) as (playout, sink, _, counters):
+        playout.show(painted(1))
+        eventually("the sink to come back", lambda: sink.frames)
+        assert counters["frames_failed"] == 3
+
+
+class UnwatchedSink(FakeSink):
+    """Nobody receives."""
+
+    @property
+    def watched(self) -> bool:
+        return False
+
+
+def test_nothing_is_sent_while_nobody_watches() -> None:
+    with playing(UnwatchedSink()) as (playout, sink, _, counters):
+        playout.show(painted(1, 2))
+        eventually("the queue to run empty", lambda: not playout._queue)
+        assert sink.frames == []
+        assert counters["frames_out"] == 0
+
+
+def test_close_sends_what_is_still_waiting() -> None:
+    with playing() as (playout, sink, _, _):
+        playout.show(painted(1))
+        eventually("a frame", lambda: sink.frames)
+        future = time.monotonic_ns() + 3_600_000_000_000
+        playout.show([fake_frame(i, rate=RATE, captured_ns=future) for i in (2, 3, 4)])
+        playout.close()
+        playout.close()
+        assert shown(sink) == [1, 2, 3, 4]
