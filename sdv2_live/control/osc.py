@@ -71,8 +71,10 @@ class OscServer:
     def start(self) -> None:
         """Begin to listen; returns when the server does."""
         self._thread.start()
-        self._ready.wait(_START_TIMEOUT_S)
-        log.info("OSC on %s:%s%s", self.host, self.port, " (UDP and TCP)" if self._tcp else "")
+        if self._ready.wait(_START_TIMEOUT_S):
+            log.info("listening on %s:%s%s", self.host, self.port, " (UDP and TCP)" if self._tcp else "")
+        else:
+            log.error("not listening on %s:%s after %g s; the show goes on without OSC", self.host, self.port, _START_TIMEOUT_S)
 
     def close(self) -> None:
         """Stop listening and release the port."""
@@ -109,12 +111,13 @@ class OscServer:
         )
         for host, port in self._subscribers:
             self._feedback.add(self.datagram_peer(host, port))
-        if self._tcp is not None:
-            await asyncio.start_server(self._connection, sock=self._tcp, limit=2 * MAX_PACKET)
+        tcp = await asyncio.start_server(self._connection, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
         self._ready.set()
         await stop.wait()
         self._feedback.close()
         self._transport.close()
+        if tcp is not None:
+            tcp.close()
 
     def _report_bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.counters.failures += 1

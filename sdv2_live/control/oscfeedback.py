@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,8 +114,9 @@ class Feedback:
         self._call_soon(self._mark_all_of, {f"{ROOT}applied/{name}": (applied.chunk,) for name in sorted(applied.names)})
 
     def _call_soon(self, function: Callable[..., None], *args: Any) -> None:
-        if self._subscribers and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(function, *args)
+        if self._subscribers:
+            with suppress(RuntimeError):  # the loop closed in this very moment: there is nobody left to tell
+                self._loop.call_soon_threadsafe(function, *args)
 
     def _mark_change(self, change: Change) -> None:
         for subscriber in self._subscribers.values():

@@ -129,7 +129,7 @@ class OscInput:
             if message.address in (ERROR, WARNING):
                 continue  # never answer an answer: two servers would talk for ever
             try:
-                asked = meaning(message.address, message.args)
+                asked = meaning(message.address, message.args, suggest=self._log_throttle.open or self._reply_throttle.open)
                 if isinstance(asked, Setting):
                     self._store.check(batch.cue | {asked.name: asked.value})
                 if asked is not None:

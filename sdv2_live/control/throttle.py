@@ -17,12 +17,17 @@ class Throttle:
         self._last = clock()
         self.suppressed = 0  # since the last time one was let through
 
-    def allow(self) -> bool:
-        """Whether one more may happen now."""
+    @property
+    def open(self) -> bool:
+        """Whether one more may happen now; asking uses nothing up."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._last) * self._rate)
         self._last = now
-        if self._tokens < 1:
+        return self._tokens >= 1
+
+    def allow(self) -> bool:
+        """Whether one more may happen now; if so, it has."""
+        if not self.open:
             self.suppressed += 1
             return False
         self._tokens -= 1

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from sdv2_live.config import config_dir
+from sdv2_live.control.macros import Macros
+from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline import Timeline, load_timeline
 from sdv2_live.control.timeline_scope import to_scope
@@ -84,7 +87,7 @@ def test_seek_sets_all_that_came_before_but_fires_nothing(song: Timeline) -> Non
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_load_and_apply(path: Path) -> None:
     timeline = load_timeline(path)
-    store = ParamStore()
+    store = ParamStore(macros=Macros(PresetLibrary(config_dir() / "presets")))
     prompts = []
     for event in timeline.events:
         store.set_many(event.values, "timeline")
