@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 STOP_S = 15.0  # a child asked to stop gets this long
+ERROR = "sdv2-live: "  # begins the sentence with which the command line reports an error
 
 _LINE_END = re.compile(r"[\r\n]+")
 _ERASE = "\033[K"
@@ -51,7 +52,7 @@ class Child:
         if self._process.poll() is None:
             return ""
         self._reader.join(STOP_S)
-        own = [line for line in self._recent if line.startswith("sdv2-live: ")]
+        own = [line.removeprefix(ERROR) for line in self._recent if line.startswith(ERROR)]
         return (own or list(self._recent) or [f"exit status {self._process.returncode}"])[-1]
 
     def stop(self) -> None:
