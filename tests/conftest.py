@@ -20,10 +20,13 @@ CLONE_NEWNET = 0x40000000
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1
 
+# Senders of one machine share a port, and each connection reaches one of them: several addresses see them all (see ndi_lib).
+_LOOPBACK = ",".join(f"127.0.0.{i}" for i in range(1, 33)) if sys.platform == "linux" else "127.0.0.1"
+
 # The independent NDI client has no way to name addresses to ask, so the SDK's own configuration file tells it to ask
-# 127.0.0.1. It must lie there before the library is loaded. Our own finder does not need it: test_ndi_lib shows that.
+# the loopback. It must lie there before the library is loaded. Our own finder does not need it: test_ndi_lib shows that.
 _config = tempfile.TemporaryDirectory(prefix="sdv2-test-ndi-")
-Path(_config.name, "ndi-config.v1.json").write_text(json.dumps({"ndi": {"networks": {"ips": "127.0.0.1"}}}))
+Path(_config.name, "ndi-config.v1.json").write_text(json.dumps({"ndi": {"networks": {"ips": _LOOPBACK}}}))
 os.environ["NDI_CONFIG_DIR"] = _config.name
 
 

@@ -1,0 +1,181 @@
+"""The daemon as its users meet it: a process of its own, real NDI from and to an independent client, OSC from another."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from pythonosc.udp_client import SimpleUDPClient
+from waiting import eventually
+
+sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent / "io"))
+from ndi_client import ClientReceiver, ClientSender, unique_name
+from pictures import assert_like, bars, with_fourth
+
+HOST = socket.gethostname()
+
+
+class Daemon:
+    """A running `sdv2-live run`, its printed lines and its OSC port."""
+
+    def __init__(self, *options: str) -> None:
+        self.output = unique_name("show-out")
+        command = [
+            sys.executable,
+            "-m",
+            "sdv2_live",
+            "run",
+            "--model",
+            "tiny",
+            "--device",
+            "cpu",
+            "--output",
+            f"ndi:{self.output}",
+        ]
+        settings = ("--set", "osc.port=0", "--set", "video.size=64x64", "--set", "model.threads=1")
+        self.process = subprocess.Popen(
+            [*command, *settings, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: list[str] = []
+        self.log: list[str] = []
+        for stream, lines in ((self.process.stdout, self.lines), (self.process.stderr, self.log)):
+            assert stream is not None
+            threading.Thread(target=lambda s=stream, to=lines: to.extend(iter(s.readline, "")), daemon=True).start()
+        found = eventually("the daemon to be ready", lambda: self._ready() or self.process.poll() is not None, 90)
+        assert self.process.poll() is None, "".join(self.log)
+        assert found
+        self.port = int(re.findall(r"osc://[\d.]+:(\d+)", "".join(self.lines))[0])
+        self.client = SimpleUDPClient("127.0.0.1", self.port)
+
+    def _ready(self) -> bool:
+        return any("osc://" in line for line in self.lines)
+
+    def osc(self, address: str, *values: str) -> None:
+        """Send by liblo's oscsend where it is installed, else by python-osc. Whole numbers go as integers, others as text."""
+        numbers = [value.isdigit() for value in values]
+        if shutil.which("oscsend"):
+            types = ["".join("i" if number else "s" for number in numbers)] if values else []
+            subprocess.run(["oscsend", "127.0.0.1", str(self.port), address, *types, *values], check=True, timeout=10)
+        else:
+            self.client.send_message(address, [int(v) if number else v for v, number in zip(values, numbers, strict=True)])
+
+
+@contextmanager
+def running(*options: str) -> Iterator[Daemon]:
+    daemon = Daemon(*options)
+    try:
+        yield daemon
+    finally:
+        daemon.process.send_signal(signal.SIGINT)
+        assert daemon.process.wait(20) == 0, "".join(daemon.log)
+
+
+@pytest.fixture(scope="module")
+def source_name() -> str:
+    return unique_name("show-in")
+
+
+@pytest.fixture(scope="module")
+def daemon(source_name: str) -> Iterator[Daemon]:
+    with running("--input", f"ndi:{source_name}") as daemon:
+        yield daemon
+
+
+@contextmanager
+def watching(daemon: Daemon) -> Iterator[ClientReceiver]:
+    receiver = ClientReceiver(f"{HOST.upper()} ({daemon.output})")
+    try:
+        yield receiver
+    finally:
+        receiver.close()
+
+
+@contextmanager
+def sending(name: str, rgb: np.ndarray) -> Iterator[ClientSender]:
+    sender = ClientSender(name, *rgb.shape[:2])
+    try:
+        yield sender
+    finally:
+        sender.close()
+
+
+PICTURE = bars(96, 128)
+FLIPPED = PICTURE[:, ::-1].copy()
+
+
+def painted(pixels: np.ndarray) -> bool:
+    return pixels.shape == (64, 64, 4)
+
+
+def raw(pixels: np.ndarray) -> bool:
+    return pixels.shape == (96, 128, 4)
+
+
+def test_the_show(daemon: Daemon, source_name: str) -> None:
+    """One show from beginning to end: paint, bypass, colours, freeze, wrong messages, source gone and back, other size."""
+    with sending(source_name, PICTURE) as sender, watching(daemon) as receiver:
+        pump = lambda: sender.send(with_fourth(PICTURE, "BGR"))  # noqa: E731
+        first = receiver.picture(painted, pump)
+        assert first[..., :3].std() > 2
+
+        daemon.osc("/sdv2/bypass", "1")
+        passed = receiver.picture(raw, pump)
+        assert_like(passed[..., :3], PICTURE)
+
+        daemon.osc("/sdv2/freeze", "1")
+        flip = lambda: sender.send(with_fourth(FLIPPED, "BGR"))  # noqa: E731
+        for _ in range(10):
+            assert_like(receiver.picture(raw, flip)[..., :3], PICTURE)  # held: the flip does not show
+        daemon.osc("/sdv2/freeze", "0")
+        receiver.picture(lambda p: raw(p) and abs(int(p[48, 4, 0]) - int(FLIPPED[48, 4, 0])) < 30, flip)
+        daemon.osc("/sdv2/bypass", "0")
+        receiver.picture(painted, pump)
+
+        for address, values in (("/sdv2/nonsense", ("1",)), ("/sdv2/seed", ("no number",)), ("/elsewhere", ())):
+            daemon.osc(address, *values)
+        eventually("the refusals in the log", lambda: sum("sdv2" in line or "elsewhere" in line for line in daemon.log) > 2)
+        daemon.osc("/sdv2/prompt", "a thermal camera image")
+        daemon.osc("/sdv2/seed", "7")
+        daemon.osc("/sdv2/noise_scale", "0.4")
+        daemon.osc("/sdv2/steps", "600")
+        daemon.osc("/sdv2/reset")
+        before = receiver.picture(painted, pump)
+        receiver.picture(lambda p: painted(p) and not np.array_equal(p, before), pump)
+
+    assert daemon.process.poll() is None
+    taller = bars(128, 96)
+    with sending(source_name, taller) as sender, watching(daemon) as receiver:  # back, in another shape
+        pump = lambda: sender.send(with_fourth(taller, "BGR"))  # noqa: E731
+        daemon.osc("/sdv2/bypass", "1")
+        back = receiver.picture(lambda p: p.shape == (128, 96, 4), pump)
+        assert_like(back[..., :3], taller)
+        daemon.osc("/sdv2/bypass", "0")
+        receiver.picture(painted, pump)
+
+
+def test_sigterm_ends_it_cleanly() -> None:
+    daemon = Daemon("--input", "test:64x64")
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(20) == 0
+    eventually("the last line", lambda: "painted" in daemon.lines[-1])
+
+
+def test_a_port_in_use_is_one_sentence() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "sdv2_live", "run", "--input", "test", "--output", "none", "--set", f"osc.port={port}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert str(port) in last
+    assert "Traceback" not in done.stderr
