@@ -14,8 +14,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from sdv2_live.control.coerce import read_params, shown
-from sdv2_live.control.params import Params, nearest, updated
+from sdv2_live.control.coerce import read_params
+from sdv2_live.control.params import Params, nearest, shown, updated
 from sdv2_live.control.yamlfile import KeyPath, dotted, load_yaml
 from sdv2_live.errors import ConfigError
 from sdv2_live.settings import (

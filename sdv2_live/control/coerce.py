@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value, spec_of
+from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value, shown, spec_of
 from sdv2_live.errors import ParamError
 
 _TRUE = {"true", "on", "yes"}
 _FALSE = {"false", "off", "no"}
-_SHOWN = 80  # characters of a refused value that an error repeats
 
 
 class Coerced(NamedTuple):
@@ -74,12 +73,6 @@ def read_params(
         except ParamError as error:
             problems.append(str(error))
     return values, problems
-
-
-def shown(value: Any) -> str:
-    """`value` as an error message repeats it: quoted, one line, never longer than a line."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _number(value: Any) -> int | float:

@@ -17,7 +17,7 @@ from typing import Any
 from sdv2_live.control.addresses import ROOT, Call, Setting, meaning
 from sdv2_live.control.oscfeedback import Feedback, Peer, target_of
 from sdv2_live.control.oscpacket import IMMEDIATELY, Message, encode, read_packet
-from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.params import PARAMS, Kind, printable
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ParamError, Sdv2Error
@@ -178,6 +178,8 @@ class OscInput:
         """Log a sentence on a message and send it back, both within limits."""
         if self._log_throttle.allow():
             more = self._log_throttle.take_suppressed()
-            log.warning("%s:%s %s: %s%s", peer.host, peer.port, address, reason, f" ({more} more not shown)" if more else "")
+            log.warning(
+                "%s:%s %s: %s%s", peer.host, peer.port, printable(address), reason, f" ({more} more not shown)" if more else ""
+            )
         if self._reply_throttle.allow():
             peer.send(encode(kind, address[:200], reason[:500]))

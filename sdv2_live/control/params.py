@@ -22,6 +22,7 @@ MAX_STEPS = 4
 MAX_TIMESTEP = 1000
 MAX_PROMPT = 4000  # characters; the text encoder reads 512 tokens
 PROMPT_SLOTS = 8
+_SHOWN = 80  # characters of a refused value that an error repeats
 
 
 class Kind(Enum):
@@ -245,6 +246,17 @@ def updated(params: Params, values: Mapping[str, Value]) -> Params:
     return dataclasses.replace(params, **fields)
 
 
+def shown(value: Any) -> str:
+    """`value` as an error message repeats it: quoted, one line, never longer than a line."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """`text` with what could break or forge a line of a log or message (control characters, line separators) escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """'; did you mean ...?' for the closest of `names`, or an empty string when none is close."""
     close = difflib.get_close_matches(name[:100].lower(), list(names), n=1, cutoff=0.6)
@@ -263,4 +275,4 @@ def spec_of(name: str, where: str = "") -> ParamSpec:
         families = {spec.name for spec in PARAMS.values() if spec.index}  # all but the first of each
         listed = ", ".join(known for known in PARAMS if known not in families)
         hint = nearest(name, PARAMS) or f"; the parameters are {listed}"
-        raise ParamError(f"{prefix}there is no parameter '{name}'{hint}") from None
+        raise ParamError(f"{prefix}there is no parameter {shown(name)}{hint}") from None

@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from sdv2_live.control.coerce import read_params, shown
-from sdv2_live.control.params import PARAMS, Applies, Params, Value, nearest, value_of
+from sdv2_live.control.coerce import read_params
+from sdv2_live.control.params import PARAMS, Applies, Params, Value, nearest, shown, value_of
 from sdv2_live.control.yamlfile import Document, load_yaml
 from sdv2_live.errors import ConfigError, ParamError
 

@@ -19,8 +19,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sdv2_live.control.coerce import read_params, shown
-from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.coerce import read_params
+from sdv2_live.control.params import PARAMS, Kind, shown
 from sdv2_live.control.timeline_model import MAX_SECONDS, Event, Timeline
 from sdv2_live.control.timeline_scope import load_scope_timeline
 from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_yaml
@@ -52,7 +52,8 @@ def _from_document(document: Document) -> Timeline:
     reader = _Reader(document)
     reader.problems += document.unknown(_KEYS)
     name = reader.text(("name",), data.get("name", document.path.stem))
-    reader.text(("description",), data.get("description", ""))
+    if not isinstance(data.get("description", ""), str):
+        reader.refuse(("description",), data["description"], "text")
     bpm = reader.number(("bpm",), data["bpm"], 1, 1000) if "bpm" in data else None
     events = sorted((reader.event(index, item, bpm) for index, item in enumerate(data["events"])), key=lambda event: event.at)
     last = events[-1].at
@@ -79,8 +80,8 @@ class _Reader:
         self.problems.append(f"{self.document.where(key)}: {dotted(key)}: cannot be {shown(value)}; give {give}")
 
     def text(self, key: KeyPath, value: Any) -> str:
-        if not isinstance(value, str):
-            self.refuse(key, value, "text")
+        if not isinstance(value, str) or not value.isprintable():
+            self.refuse(key, value, "one line of text")
             return ""
         return value
 

@@ -32,7 +32,10 @@ class Timeline:
     foreign: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def changes_between(self, start: float, end: float) -> dict[str, Value]:
-        """What to set for start <= t < end, in seconds; of several changes to one parameter the last. Triggers are True."""
+        """What to set for start <= t < end, in seconds; of several changes to one parameter the last. Triggers are True.
+
+        A preset recalled in that time counts before the values set in it.
+        """
         changes: dict[str, Value] = {}
         for event in self.events:
             if start <= event.at < end:

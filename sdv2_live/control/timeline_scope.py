@@ -14,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sdv2_live.control.coerce import exact, shown
-from sdv2_live.control.params import PARAMS, PROMPT_SLOTS, Params, Value, updated, value_of
+from sdv2_live.control.coerce import exact
+from sdv2_live.control.params import PARAMS, PROMPT_SLOTS, Params, Value, shown, updated, value_of
 from sdv2_live.control.timeline_model import MAX_SECONDS, Event, Timeline
 from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_json
 from sdv2_live.errors import ConfigError, ParamError

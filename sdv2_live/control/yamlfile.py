@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sdv2_live.control.params import nearest
+from sdv2_live.control.params import nearest, printable
 from sdv2_live.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
@@ -58,7 +58,7 @@ class Document:
 
 def dotted(key: KeyPath) -> str:
     """('events', 2, 'at') as 'events[2].at'."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{printable(part)}" for part in key).removeprefix(".")
 
 
 class _Loader(yaml.SafeLoader):

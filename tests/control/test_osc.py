@@ -245,3 +245,9 @@ def test_close_is_idempotent_and_frees_the_port(store: ParamStore) -> None:
     server.close()
     server.close()
     OscServer(store, port=server.port).close()
+
+
+def test_an_address_cannot_forge_a_line_of_the_log(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+    client.send("/sdv2/x\nWARNING all is lost\x1b[2J", 1)
+    client.answer()
+    assert [record.getMessage().isprintable() for record in caplog.records] == [True]

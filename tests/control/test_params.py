@@ -155,6 +155,12 @@ def test_unknown_name_suggests_the_nearest() -> None:
     assert str(caught.value) == "/sdv2/noise_scal: there is no parameter 'noise_scal'; did you mean 'noise_scale'?"
 
 
+def test_names_cannot_forge_a_line() -> None:
+    with pytest.raises(ParamError) as caught:
+        spec_of("seed\nWARNING: all is lost\x1b[2J")
+    assert str(caught.value).isprintable()
+
+
 def test_unknown_name_with_nothing_near_lists_them() -> None:
     with pytest.raises(
         ParamError, match=r"^there is no parameter 'zzz'; the parameters are prompt, prompt/2/text, prompt/1/weight, .*take$"
