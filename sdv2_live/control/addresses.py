@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -23,6 +25,8 @@ SCOPE_ROOT = "/scope/"
 NORM = "/norm"
 MIDI = "/midi"
 MIDI_MAX = 127
+MAX_PATTERN = 100  # characters
+MAX_STARS = 4
 
 SCOPE_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -39,6 +43,7 @@ SCOPE_NAMES: Mapping[str, str] = MappingProxyType(
 )
 SCOPE_IGNORED = frozenset({"manage_cache"})  # Scope's own cache upkeep; the cache here needs none
 
+_PATTERN = frozenset("*?[]{}")
 _SCALABLE = (Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.CHOICE, Kind.TRIGGER)
 
 
@@ -103,6 +108,42 @@ def meaning(address: str, args: tuple[Any, ...], suggest: bool = True) -> Settin
             return Setting(spec.name, _given(spec, args))
     known = [ROOT + name for name in (*PARAMS, *ACTIONS)] + [SCOPE_ROOT + name for name in SCOPE_NAMES] if suggest else []
     raise ParamError(f"there is no such address{nearest(address, known) or f'; addresses look like {ROOT}noise_scale'}")
+
+
+def expand(address: str) -> tuple[str, ...]:
+    """The parameter addresses that an OSC address pattern matches; an address without pattern characters is itself.
+
+    Raises ParamError for a pattern that matches none, or that is longer than any that is meant well.
+    """
+    if _PATTERN.isdisjoint(address):
+        return (address,)
+    matches = _matches(address) if len(address) <= MAX_PATTERN and address.count("*") <= MAX_STARS else ()
+    if not matches:
+        raise ParamError("no parameter matches this address pattern")
+    return matches
+
+
+@lru_cache(maxsize=64)
+def _matches(pattern: str) -> tuple[str, ...]:
+    """OSC 1.0, "OSC Message Dispatching and Pattern Matching", as a regular expression over the parameters' addresses."""
+    parts = re.split(r"(\*|\?|\[[^\]]*\]|\{[^}]*\})", pattern)
+    regex = re.compile("".join(_regex(part) for part in parts))
+    return tuple(ROOT + name for name in PARAMS if regex.fullmatch(ROOT + name))
+
+
+def _regex(part: str) -> str:
+    if part in ("*", "?"):
+        return "[^/]*" if part == "*" else "[^/]"
+    if part.startswith("{"):
+        return f"(?:{'|'.join(map(re.escape, part[1:-1].split(',')))})"
+    if part.startswith("[") and len(part) > 2:
+        negated, chars = part[1] == "!", part[1:-1].removeprefix("!")
+        listed = re.escape(chars).replace(r"\-", "-")
+        try:
+            return re.compile(f"[{'^' if negated else ''}{listed}]").pattern
+        except re.error:  # a range that runs backwards, or nothing at all
+            return r"(?!)"
+    return re.escape(part)
 
 
 def scalable(spec: ParamSpec) -> bool:

@@ -6,6 +6,7 @@ What packets mean is in `oscinput`, what is sent back in `oscfeedback`.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -73,6 +74,10 @@ class OscServer:
         self._thread.start()
         if self._ready.wait(_START_TIMEOUT_S):
             log.info("listening on %s:%s%s", self.host, self.port, " (UDP and TCP)" if self._tcp else "")
+            if not ipaddress.ip_address(self.host).is_loopback:
+                log.warning(
+                    "whoever reaches %s can play this show; osc.host 127.0.0.1 takes messages from this machine only", self.host
+                )
         else:
             log.error("not listening on %s:%s after %g s; the show goes on without OSC", self.host, self.port, _START_TIMEOUT_S)
 

@@ -11,10 +11,10 @@ import ipaddress
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sdv2_live.control.addresses import ROOT, Call, Setting, meaning
+from sdv2_live.control.addresses import ROOT, Call, Setting, expand, meaning
 from sdv2_live.control.oscfeedback import Feedback, Peer, target_of
 from sdv2_live.control.oscpacket import IMMEDIATELY, Message, encode, read_packet
 from sdv2_live.control.params import PARAMS, Kind, printable
@@ -129,11 +129,8 @@ class OscInput:
             if message.address in (ERROR, WARNING):
                 continue  # never answer an answer: two servers would talk for ever
             try:
-                asked = meaning(message.address, message.args, suggest=self._log_throttle.open or self._reply_throttle.open)
-                if isinstance(asked, Setting):
-                    self._store.check(batch.cue | {asked.name: asked.value})
-                if asked is not None:
-                    batch.add(message.address, asked)
+                for address in expand(message.address):
+                    self._read(replace(message, address=address), batch)
             except ParamError as error:
                 self._refuse(peer, message.address, str(error))
         try:
@@ -147,6 +144,14 @@ class OscInput:
                 self.tell(peer, WARNING, batch.addresses.get(name, ROOT + name), note)
         for address, call in batch.calls:
             self._act(address, call, peer)
+
+    def _read(self, message: Message, batch: _Batch) -> None:
+        """Add what one message asks for, if it can be done. Raises ParamError."""
+        asked = meaning(message.address, message.args, suggest=self._log_throttle.open or self._reply_throttle.open)
+        if isinstance(asked, Setting):
+            self._store.check(batch.cue | {asked.name: asked.value})
+        if asked is not None:
+            batch.add(message.address, asked)
 
     def _act(self, address: str, call: Call, peer: Peer) -> None:
         name = call.action.name

@@ -251,3 +251,9 @@ def test_an_address_cannot_forge_a_line_of_the_log(client: Any, caplog: pytest.L
     client.send("/sdv2/x\nWARNING all is lost\x1b[2J", 1)
     client.answer()
     assert [record.getMessage().isprintable() for record in caplog.records] == [True]
+
+
+def test_listening_beyond_this_machine_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with OscServer(ParamStore(), host="0.0.0.0", port=0):
+        pass
+    assert "whoever reaches 0.0.0.0 can play this show" in caplog.text

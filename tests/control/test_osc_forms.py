@@ -12,6 +12,7 @@ from pythonosc import slip, tcp_client
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 
+from sdv2_live.control.addresses import expand
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.params import PARAMS, value_of
 from sdv2_live.control.store import ParamStore
@@ -50,6 +51,36 @@ def test_scaled_trigger_ignores_the_release(store: ParamStore, client: Any, wait
     client.send("/sdv2/seed", 1)
     wait(lambda: store.latest().seed == 1)
     assert store.counters.fired == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("/sdv2/prompt/*/weight", [f"prompt/{slot}/weight" for slot in range(1, 9)]),
+        ("/sdv2/prompt/[2-3]/weight", ["prompt/2/weight", "prompt/3/weight"]),
+        ("/sdv2/prompt/[!2-8]/weight", ["prompt/1/weight"]),
+        ("/sdv2/{freeze,bypass}", ["freeze", "bypass"]),
+        ("/sdv2/mi?", ["mix"]),
+        ("/sdv2/noise_*", ["noise_scale", "noise_controller"]),
+        ("/*/seed", ["seed"]),
+    ],
+)
+def test_address_patterns(pattern: str, names: list[str]) -> None:
+    assert expand(pattern) == tuple(f"/sdv2/{name}" for name in names)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["/sdv2/[z-a]", "/sdv2/[]", "/sdv2/[", "/sdv2/{", "/sdv2/*****", "/scope/*", "/*", "/sdv2/" + "?" * 200]
+)
+def test_address_patterns_that_match_nothing(pattern: str) -> None:
+    with pytest.raises(ParamError, match=r"^no parameter matches this address pattern$"):
+        expand(pattern)
+
+
+def test_pattern_is_one_change(store: ParamStore, client: Any, wait: Any) -> None:
+    client.send("/sdv2/prompt/*/weight", 0.5)
+    wait(lambda: store.latest().weights == (0.5,) * 8)
+    assert store.take().version == 1
 
 
 @pytest.mark.parametrize(
