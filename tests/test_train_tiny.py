@@ -1,0 +1,73 @@
+"""The training of the embedded model: its filters, its prompts, its parallel form of the rolling cache, its export."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("skimage", reason="training pictures: pip install scikit-image scikit-learn matplotlib")
+
+from sdv2_live.model.cache import CacheSpec
+from sdv2_live.model.dit import CausalDiT, DitConfig
+from sdv2_live.model.weights import synthetic_state_dict
+from tools.train_tiny import styles
+from tools.train_tiny.parallel import cache_calls, context, flow
+from tools.train_tiny.prompts import PHRASES, prompt, token_ids
+
+SMALL = DitConfig(dim=24, heads=2, ffn=32, layers=2, text_dim=8, freq_dim=16)
+
+
+def small_dit() -> CausalDiT:
+    dit = CausalDiT(SMALL).eval()
+    dit.load_state_dict(synthetic_state_dict({k: tuple(v.shape) for k, v in dit.state_dict().items()}))
+    return dit
+
+
+@pytest.mark.parametrize("name", styles.NAMES)
+def test_filters_are_deterministic_and_stay_in_range(name: str) -> None:
+    frames = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+    first, second = styles.apply(name, frames), styles.apply(name, frames.clone())
+    assert torch.equal(first, second)
+    assert first.shape == frames.shape
+    assert first.min() >= 0
+    assert first.max() <= 1
+
+
+def test_every_look_has_phrases_and_prompts_name_it() -> None:
+    assert set(PHRASES) == set(styles.STYLES)
+    random = np.random.default_rng(0)
+    for name, phrases in PHRASES.items():
+        text = prompt(random, name).lower()
+        assert any(phrase in text for phrase in phrases)
+
+
+def test_long_prompts_are_cut_with_their_end_token() -> None:
+    ids = token_ids("é" * 600)
+    assert len(ids) == 512
+    assert ids[-1] == 1
+
+
+@torch.no_grad()
+def test_parallel_form_equals_the_rolling_cache() -> None:
+    """What one pass over the clip computes is what two steps a chunk compute through the real cache, to rounding."""
+    dit, frames = small_dit(), 9
+    random = torch.Generator().manual_seed(1)
+    first, last = (torch.randn(1, frames, 16, 4, 4, generator=random) for _ in range(2))
+    rows = torch.randn(1, 5, 8, generator=random)
+    spec = CacheSpec(adapt_sink_threshold=-1)
+    cache, rope, cross = dit.new_cache(spec, (4, 4)), dit.rope(), dit.condition(rows)
+    live: dict[str, list[torch.Tensor]] = {"first": [], "last": []}
+    for f in (0, *range(2, frames)):
+        call = slice(0, 2) if f == 0 else slice(f, f + 1)
+        for name, x, timestep in (("first", first, 700.0), ("last", last, 500.0)):
+            t = torch.full((1, x[:, call].shape[1]), timestep)
+            live[name].append(dit(x[:, call], t, [f], cross=cross, cache=cache, rope=rope))
+    t = torch.tensor([[500.0] * frames + [700.0] * frames])
+    positions = torch.arange(frames).repeat(2)[None]
+    prompts = context([rows[0]], torch.device("cpu"))
+    out = flow(
+        dit, rope, torch.cat((last, first), 1), t, positions, cache_calls(frames, spec), [(prompts, list(range(2 * frames)))]
+    )
+    expected = torch.cat([*live["last"], *live["first"]], 1)
+    torch.testing.assert_close(out, expected, atol=2e-4, rtol=1e-3)

@@ -1,0 +1,329 @@
+"""Measure the embedded model on clips it was not trained on.
+
+    python tools/eval_tiny.py [--json] [--sheet out.png] [--still PICTURE] CLIP...
+
+Figures: autoencoder (psnr_db, flicker), looks (styles_separated, switch), content, noise_scale, stability, speed.
+Every look is compared with its reference: the training filter of that look applied to the input frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.state import CHUNK_FRAMES, FIRST_FRAMES, ChunkSettings, StreamSpec, StreamState
+from sdv2_live.model.dit import CrossKV
+from sdv2_live.model.load import Models, load_models
+from sdv2_live.model.profiles import TINY
+from tools.train_tiny import styles
+
+# One prompt a look, none of them a training phrase alone; presets are looked at separately with --prompt.
+PROMPTS = {
+    "neon": "A face drawn in glowing neon lines against the night",
+    "pencil": "A quick pencil sketch of the scene",
+    "watercolour": "a soft watercolour painting of a morning",
+    "comic": "bold comic book art, strong outlines",
+    "pixel_art": "an 8-bit pixel art game",
+    "thermal": "seen through a thermal camera",
+    "night": "the same place at night, moonlight",
+    "golden_hour": "filmed at golden hour, warm amber light",
+    "underwater": "deep underwater, turquoise",
+    "vintage": "a vintage film from the twenties, sepia",
+    "negative": "a photo negative, inverted colours",
+    "ink_wash": "a chinese ink wash painting with a wide brush",
+    "mosaic": "a roman mosaic of small tiles",
+    "x_ray": "an x-ray picture",
+}
+CHANGE_WITHIN = 0.10
+STABILITY_LOOP = 8  # chunks of the looping clip
+
+
+@dataclass(slots=True)
+class Painter:
+    """The embedded model on this CPU."""
+
+    models: Models
+    engine: Engine
+
+    @classmethod
+    def load(cls) -> Painter:
+        models = load_models(TINY, device=torch.device("cpu"), dtype=torch.float32, vae="auto", weights_dir=Path())
+        return cls(models, Engine(models.dit, models.vae))
+
+    def cross(self, prompt: str) -> CrossKV:
+        with torch.inference_mode():
+            return self.engine.dit.condition(self.models.text.encode(prompt))
+
+    def state(self, size: int) -> StreamState:
+        return self.engine.new_state(StreamSpec(size, size))
+
+    def chunk(
+        self, pixels: Tensor, cross: CrossKV, scale: float, state: StreamState, steps: tuple[int, ...] = (700, 500)
+    ) -> Tensor:
+        """Pixels (T, 3, H, W) in [0, 1] to the same, one chunk."""
+        x = pixels.transpose(0, 1)[None] * 2 - 1
+        latent = self.engine.encode(x, state)
+        plan = self.engine.plan(x, ChunkSettings(noise_scale=scale, steps=steps), state)
+        clean = self.engine.denoise(latent, cross, plan, 42, state)
+        assert clean is not None
+        return self.engine.decode(clean, state)[0].transpose(0, 1) * 0.5 + 0.5
+
+    def paint(self, clip: Tensor, cross: CrossKV, scale: float, steps: tuple[int, ...] = (700, 500)) -> Tensor:
+        """A whole clip (1 + 4k frames) through a fresh stream."""
+        state = self.state(clip.shape[-1])
+        return torch.cat([self.chunk(part, cross, scale, state, steps) for part in chunks(clip)])
+
+
+def chunks(clip: Tensor) -> Iterator[Tensor]:
+    """The engine's chunks of a clip: 5 frames, then 4 at a time."""
+    yield clip[:FIRST_FRAMES]
+    yield from clip[FIRST_FRAMES:].split(CHUNK_FRAMES)
+
+
+def read_clip(path: Path, size: int, chunk_count: int) -> Tensor:
+    """The first chunks of a video or a still picture, centre square, (1 + 4k, 3, size, size) in [0, 1]."""
+    wanted = 1 + CHUNK_FRAMES * (chunk_count + 1)
+    frames: list[np.ndarray] = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            frames.append(frame.to_ndarray(format="rgb24"))
+            if len(frames) == wanted:
+                break
+    frames += frames[-2::-1] * wanted if len(frames) > 1 else frames * wanted  # short clips run back and forth
+    pixels = torch.from_numpy(np.stack(frames[:wanted])).permute(0, 3, 1, 2) / 255
+    side = min(pixels.shape[-2:])
+    top, left = (pixels.shape[-2] - side) // 2, (pixels.shape[-1] - side) // 2
+    square = pixels[..., top : top + side, left : left + side]
+    return F.interpolate(square, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
+
+
+def autoencoder(painter: Painter, clip: Tensor) -> dict[str, float]:
+    """PSNR in dB, and the ratio of frame-to-frame change to the input's, through encode and decode alone."""
+    state = painter.state(clip.shape[-1])
+    with torch.inference_mode():
+        parts = []
+        for part in chunks(clip):
+            latent = painter.models.vae.encode(part.transpose(0, 1)[None] * 2 - 1, state.vae, normalize=True)
+            parts.append(painter.models.vae.decode(latent, state.vae)[0].transpose(0, 1) * 0.5 + 0.5)
+    out = torch.cat(parts).clamp(0, 1)
+    change = float(out.diff(dim=0).abs().mean() / clip.diff(dim=0).abs().mean().clamp_min(1e-6))
+    return {"psnr_db": float(-10 * torch.log10((out - clip).square().mean())), "flicker": change}
+
+
+def measures(frames: Tensor) -> dict[str, float]:
+    """Simple measures of a look: mean colour, contrast, saturation, edges, and how blocky it is at 8 and 16 pixels."""
+    y = styles.luma(frames)
+    gx, gy = styles.gradient(y)
+    variance = float(y.var()) + 1e-4
+    red, green, blue = frames.mean((0, 2, 3)).tolist()
+    blocks = {
+        f"within_{n}": float((y - F.interpolate(F.avg_pool2d(y, n), scale_factor=float(n))).var()) / variance for n in (8, 16)
+    }
+    return {
+        "red": red, "green": green, "blue": blue, "contrast": variance**0.5,
+        "saturation": float((frames.amax(1) - frames.amin(1)).mean()),
+        "edges": float((gx.square() + gy.square()).sqrt().mean()),
+        "dark": float((y < 0.2).float().mean()), "light": float((y > 0.8).float().mean()),
+        **blocks,
+    }  # fmt: skip
+
+
+def nearest(out: Tensor, clip: Tensor) -> str:
+    """The look whose reference measures most like `out`; `input` stands for the untouched frames.
+
+    Distances combine the measures (in units of their spread over the looks) with the correlation of luminance and
+    reference, which tells looks of one colour apart.
+    """
+    references = {"input": clip, **{name: styles.apply(name, clip) for name in styles.STYLES}}
+    table = torch.tensor([list(measures(frames).values()) for frames in references.values()])
+    mine = torch.tensor(list(measures(out).values()))
+    distance = ((table - mine) / table.std(0).clamp_min(1e-3)).square().mean(1)
+    alike = torch.tensor([correlation(styles.luma(blurred(out)), styles.luma(blurred(frames))) for frames in references.values()])
+    return list(references)[int((distance + (1 - alike)).argmin())]
+
+
+def blurred(frames: Tensor) -> Tensor:
+    return F.avg_pool2d(frames, 4)
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    """Pearson correlation of two maps; 0 for a constant one."""
+    a, b = a.flatten() - a.mean(), b.flatten() - b.mean()
+    return float((a @ b) / (a.norm() * b.norm()).clamp_min(1e-6))
+
+
+def edge_map(frames: Tensor) -> Tensor:
+    """Luminance edge strength at half size."""
+    gx, gy = styles.gradient(F.avg_pool2d(styles.luma(frames), 2))
+    return (gx.square() + gy.square()).sqrt()
+
+
+def looks(painter: Painter, clip: Tensor) -> dict[str, dict[str, object]]:
+    """Every look alone, at noise scales 0.4, 0.7 and 0.9: what it is nearest to, and how it keeps the layout."""
+    rows: dict[str, dict[str, object]] = {}
+    for name, prompt in PROMPTS.items():
+        cross = painter.cross(prompt)
+        reference = styles.apply(name, clip)[-8:]
+        row: dict[str, object] = {}
+        for scale in (0.4, 0.7, 0.9):
+            out = painter.paint(clip, cross, scale)
+            end = out[-8:]
+            row[f"nearest_{scale}"] = nearest(end, clip[-8:])
+            row[f"content_{scale}"] = correlation(edge_map(end), edge_map(reference))
+            row[f"error_{scale}"] = float((end - reference).square().mean().sqrt())
+            if scale == 0.7:
+                row["measures"] = measures(end)
+                row["frame"] = end[-1]
+                row["change"] = float(out[8:].diff(dim=0).abs().mean())
+        rows[name] = row
+    return rows
+
+
+def switches(painter: Painter, clip: Tensor) -> float:
+    """One stream through all looks, three chunks each: share of looks that show in the second chunk."""
+    state, hits, parts = painter.state(clip.shape[-1]), 0, list(chunks(clip))
+    painter.chunk(parts[0], painter.cross(""), 0.7, state)
+    for name, prompt in PROMPTS.items():
+        cross = painter.cross(prompt)
+        for i in (1, 2, 3):
+            out = painter.chunk(parts[i], cross, 0.7, state)
+            hits += i == 2 and nearest(out, parts[i]) == name
+    return hits / len(PROMPTS)
+
+
+def stability(painter: Painter, clip: Tensor, count: int) -> float:
+    """Largest relative change of mean colour and contrast between the loop at chunk 20 and the last loop."""
+    small = F.interpolate(clip[: 1 + CHUNK_FRAMES * (STABILITY_LOOP // 2)], (64, 64), mode="bilinear", antialias=True)
+    parts = list(small[1:].split(CHUNK_FRAMES))
+    loop = [*parts, *(part.flip(0) for part in reversed(parts))]
+    state, cross = painter.state(64), painter.cross(PROMPTS["golden_hour"])
+    painter.chunk(small[:FIRST_FRAMES], cross, 0.7, state)
+    early, late = [], []
+    for i in range(count):
+        out = painter.chunk(loop[i % len(loop)], cross, 0.7, state)
+        if 16 <= i < 16 + len(loop):
+            early.append(out)
+        if i >= count - count % len(loop) - len(loop) and len(late) < len(loop):
+            late.append(out)
+    a, b = torch.cat(early), torch.cat(late)
+    colour = ((a.mean((0, 2, 3)) - b.mean((0, 2, 3))).abs() / a.mean((0, 2, 3)).clamp_min(0.05)).max()
+    contrast = (a.std() - b.std()).abs() / a.std()
+    return float(torch.maximum(colour, contrast))
+
+
+def still_flicker(painter: Painter, clip: Tensor) -> float:
+    """Mean frame-to-frame change (0..255) that the model adds to a still picture, noise scale 0.7, averaged over four looks."""
+    still = clip[:1].expand(29, -1, -1, -1)
+    names = ("golden_hour", "comic", "pencil", "thermal")
+    return float(
+        np.mean([255 * float(painter.paint(still, painter.cross(PROMPTS[n]), 0.7)[9:].diff(dim=0).abs().mean()) for n in names])
+    )
+
+
+def speed(painter: Painter) -> float:
+    """Frames a second at 256x256, two steps, encode to pixels, with the cache full."""
+    clip = torch.rand(1 + 4 * 14, 3, 256, 256)
+    state, cross, begun = painter.state(256), painter.cross("speed"), 0.0
+    for i, part in enumerate(chunks(clip)):
+        if i == 7:
+            begun = time.monotonic()
+        painter.chunk(part, cross, 0.7, state)
+    return CHUNK_FRAMES * 7 / (time.monotonic() - begun)
+
+
+def evaluate(
+    painter: Painter, paths: list[Path], size: int, stability_chunks: int
+) -> tuple[dict[str, object], list[dict[str, dict[str, object]]]]:
+    """All figures over all clips."""
+    coded = [autoencoder(painter, read_clip(path, 256, 11)) for path in paths]
+    clips = [read_clip(path, size, 5) for path in paths]
+    tables = [looks(painter, clip) for clip in clips]
+    named = {name: all(table[name]["nearest_0.7"] == name for table in tables) for name in PROMPTS}
+    content = {name: float(np.mean([table[name]["content_0.4"] for table in tables])) for name in PROMPTS}
+    meaning = {name: all(table[name]["error_0.9"] > table[name]["error_0.4"] for table in tables) for name in PROMPTS}  # type: ignore[operator]
+    figures: dict[str, object] = {
+        "psnr_db": min(row["psnr_db"] for row in coded),
+        "psnr_db_clips": [row["psnr_db"] for row in coded],
+        "flicker": max((row["flicker"] for row in coded), key=lambda v: abs(v - 1)),
+        "still_flicker": still_flicker(painter, clips[0]),
+        "styles": len(PROMPTS),
+        "styles_separated": sum(named.values()),
+        "styles_confused": {n: [t[n]["nearest_0.7"] for t in tables] for n, ok in named.items() if not ok},
+        "switch": float(np.mean([switches(painter, clip) for clip in clips])),
+        "content": min(content.values()),
+        "content_looks": content,
+        "noise_scale_meaning": sum(meaning.values()),
+        "stability": stability(painter, clips[0], stability_chunks),
+        "fps": speed(painter),
+    }
+    return figures, tables
+
+
+def show(figures: dict[str, object], tables: list[dict[str, dict[str, object]]]) -> None:
+    """The figures as text: a line each, then a line a look."""
+    for key, value in figures.items():
+        if key != "content_looks":
+            print(f"{key:20} {value:.3f}" if isinstance(value, float) else f"{key:20} {value}")
+    names = list(measures(torch.rand(1, 3, 32, 32)))
+    print(f"\n{'look (first clip)':18}" + "".join(f"{n:>11}" for n in names) + "  content 0.4/0.7/0.9   error 0.4/0.7/0.9")
+    for look, row in tables[0].items():
+        values = "".join(f"{v:11.3f}" for v in row["measures"].values())  # type: ignore[attr-defined]
+        numbers = "  ".join("/".join(f"{row[f'{key}_{s}']:.2f}" for s in (0.4, 0.7, 0.9)) for key in ("content", "error"))
+        print(f"{look:18}{values}  {numbers}")
+
+
+def sheet(painter: Painter, paths: list[Path], file: Path, prompts: list[str], size: int = 256) -> None:
+    """A row a clip: input, reconstruction, then every look at 0.4 and, below, at 0.7; `prompts` replace the looks."""
+    rows = []
+    for path in paths:
+        clip = read_clip(path, size, 5)
+        state = painter.state(size)
+        with torch.inference_mode():
+            vae, coded = painter.models.vae, []
+            for part in chunks(clip):
+                coded.append(vae.decode(vae.encode(part.transpose(0, 1)[None] * 2 - 1, state.vae, normalize=True), state.vae))
+        plain = [clip[-1], coded[-1][0, :, -1] * 0.5 + 0.5]
+        for scale in (0.4, 0.7):
+            crosses = [painter.cross(prompt) for prompt in prompts]
+            rows.append(torch.cat([*plain, *(painter.paint(clip, cross, scale)[-1] for cross in crosses)], -1))
+    pixels = (torch.cat(rows, -2).clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(file)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="videos or pictures")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--size", type=int, default=128, help="side in pixels for the looks (the autoencoder is measured at 256)")
+    parser.add_argument("--stability-chunks", type=int, default=1000)
+    parser.add_argument("--sheet", type=Path, help="write only a contact sheet (PNG) of all looks")
+    parser.add_argument("--prompt", action="append", default=[], help="with --sheet: these prompts instead of the looks")
+    options = parser.parse_args()
+    painter = Painter.load()
+    if options.sheet:
+        sheet(painter, options.clips, options.sheet, options.prompt or list(PROMPTS.values()))
+        return
+    figures, tables = evaluate(painter, options.clips, options.size, options.stability_chunks)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        show(figures, tables)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Train the embedded model and write its weights.
+
+    python -m tools.train_tiny --work /tmp/tiny                          # CPU, reduced
+    python -m tools.train_tiny --work /tmp/tiny --device cuda --size full   # one large GPU, under 25 minutes
+
+Stages leave their weights in --work and are skipped when these are there; --stage NAME runs one of them again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from sdv2_live.model.dit import CausalDiT
+from sdv2_live.model.load import EMBEDDED
+from sdv2_live.model.profiles import TINY
+from sdv2_live.model.taehv import TAEHV
+from sdv2_live.model.umt5 import UMT5
+from tools.train_tiny import parallel, styles
+from tools.train_tiny.autoencoder import train_autoencoder
+from tools.train_tiny.export import export
+from tools.train_tiny.prompts import prompt
+from tools.train_tiny.restyler import Restyler, start_small
+from tools.train_tiny.settings import FULL, REDUCED, Settings
+from tools.train_tiny.text import embed, train_text
+
+log = logging.getLogger("train_tiny")
+STAGES = ("autoencoder", "text", "restyler")
+
+
+class Run:
+    """The three models of one training run and where their weights lie."""
+
+    def __init__(self, work: Path, settings: Settings, device: torch.device, output: Path) -> None:
+        self.work, self.settings, self.device, self.output = work, settings, device, output
+        work.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(settings.autoencoder.seed)
+        self.vae, self.text, self.dit = TAEHV(TINY.taehv), UMT5(TINY.text), CausalDiT(TINY.dit)
+
+    def save(self, name: str, model: nn.Module) -> None:
+        """Keep a stage's weights so far."""
+        part = self.work / f"{name}.part"
+        torch.save(model.state_dict(), part)
+        os.replace(part, self.work / f"{name}.pt")
+
+    def load(self, name: str, model: nn.Module) -> None:
+        model.load_state_dict(torch.load(self.work / f"{name}.pt", weights_only=True, map_location="cpu"))
+        model.to(self.device)
+
+    def autoencoder(self) -> None:
+        train_autoencoder(self.vae, self.settings.autoencoder, self.device, lambda: self.save("autoencoder", self.vae))
+        self.save("autoencoder", self.vae)
+
+    def text_encoder(self) -> None:
+        probe = train_text(self.text, self.settings.text, self.device)
+        self.save("text", self.text)
+        self.save("probe", probe)
+
+    def restyler(self, resume: bool) -> None:
+        settings = self.settings.restyler
+        random = np.random.default_rng(settings.seed)
+        prompts = {name: [embed(self.text, prompt(random, name)).cpu() for _ in range(settings.prompts)] for name in styles.NAMES}
+        if resume:
+            self.load("restyler", self.dit)
+        else:
+            torch.manual_seed(settings.seed)
+            start_small(self.dit)
+        self.vae.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        run = Restyler(self.dit, self.vae, prompts, settings, self.device)
+
+        def save() -> None:
+            self.save("restyler", self.dit)
+            export(self.dit, self.vae, self.text, self.output)
+
+        run.train(save)
+        save()
+        log.info("%s: %d bytes", self.output, self.output.stat().st_size)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="folder for the weights of each stage")
+    parser.add_argument("--output", type=Path, default=EMBEDDED, help="the file to write")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--size", choices=("reduced", "full"), default="reduced")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's own choice")
+    parser.add_argument("--stage", choices=STAGES, help="run this stage though its weights are there")
+    parser.add_argument("--minutes", type=float, help="with --stage: its time instead of the setting's")
+    parser.add_argument("--rate", type=float, help="with --stage: its highest learning rate instead of the setting's")
+    parser.add_argument("--resume", action="store_true", help="with --stage restyler: go on from its weights")
+    parser.add_argument("--no-compile", action="store_true", help="for machines without a C++ compiler")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if not options.no_compile:
+        parallel.fuse()
+    settings = FULL if options.size == "full" else REDUCED
+    changes = {key: value for key in ("minutes", "rate") if (value := getattr(options, key)) is not None}
+    if options.stage and changes:
+        settings = replace(settings, **{options.stage: replace(getattr(settings, options.stage), **changes)})
+    run = Run(options.work, settings, torch.device(options.device), options.output)
+    stages = {"autoencoder": (run.vae, run.autoencoder), "text": (run.text, run.text_encoder)}
+    for name, (model, train) in stages.items():
+        if options.stage == name or not (options.work / f"{name}.pt").is_file():
+            train()
+        else:
+            run.load(name, model)
+    run.restyler(options.resume)
+
+
+if __name__ == "__main__":
+    main()

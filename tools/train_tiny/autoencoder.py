@@ -1,0 +1,110 @@
+"""Training of tiny's autoencoder: from the linear block transform, on plain and restyled clips."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sdv2_live.model.taehv import TAEHV
+from tools.train_tiny import styles
+from tools.train_tiny.clips import ClipMaker
+from tools.train_tiny.linear import start_linear
+from tools.train_tiny.settings import AutoencoderSettings
+
+log = logging.getLogger("train_tiny.autoencoder")
+
+
+def reconstruct(model: TAEHV, frames_NTCHW: Tensor, noise: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Frames (T a multiple of 4) in [0, 1] to latents and back, from fresh memories."""
+    memory = model.new_memory()
+    latent = model.encode_frames(frames_NTCHW, memory)
+    noisy = latent + noise * torch.randn_like(latent) if noise else latent
+    return latent, model.decode_frames(noisy, memory)
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of frames in [0, 1]."""
+    return float(-10 * torch.log10(F.mse_loss(a.float().clamp(0, 1), b.float().clamp(0, 1))))
+
+
+def loss_of(model: TAEHV, frames: Tensor, noise: float) -> Tensor:
+    """Squared error, squared error of the frame-to-frame change, and a push that keeps latents inside the soft clamp.
+
+    The first latent is left out: a stream trims its frames.
+    """
+    latent, out = reconstruct(model, frames, noise)
+    error = out[:, 4:].float() - frames[:, 4:]
+    overshoot = F.relu(latent.float().abs() - 4.0).square().mean()
+    return error.square().mean() + 0.3 * error.diff(dim=1).square().mean() + 0.01 * overshoot
+
+
+class ClipPool:
+    """Clips kept and replaced a few at a time, so that drawing them does not hold up the training."""
+
+    def __init__(self, maker: ClipMaker, size: int, frames: int, count: int) -> None:
+        self._maker, self._size, self._frames = maker, size, frames
+        self._clips = [maker.clip(size, frames) for _ in range(count)]
+        self._next = 0
+
+    def batch(self, random: np.random.Generator, count: int, fresh: int = 1, styled: float = 0.3) -> Tensor:
+        """Clips (count, T, 3, H, W); a share of them goes through a random style."""
+        for _ in range(fresh):
+            self._clips[self._next] = self._maker.clip(self._size, self._frames)
+            self._next = (self._next + 1) % len(self._clips)
+        chosen = [self._clips[i] for i in random.choice(len(self._clips), count, replace=False)]
+        names = [
+            styles.NAMES[random.integers(1, len(styles.NAMES))] if random.random() < styled else styles.FAITHFUL for _ in chosen
+        ]
+        return torch.stack([styles.apply(name, clip) for name, clip in zip(names, chosen, strict=True)])
+
+
+def train_autoencoder(
+    model: TAEHV, settings: AutoencoderSettings, device: torch.device, save: Callable[[], None], fresh: bool = True
+) -> None:
+    """Train in place until the steps or the minutes are used up. `save`: every 100 steps. fresh: start linear."""
+    torch.manual_seed(settings.seed)
+    random = np.random.default_rng(settings.seed)
+    pool = ClipPool(ClipMaker(settings.seed), settings.size, settings.frames, settings.pool)
+    test = ClipMaker(settings.seed + 1, held_out=True).batch(6, settings.size, settings.frames).to(device)
+    if fresh:
+        start_linear(model, pool.batch(random, min(96, settings.pool), fresh=0, styled=0.25))
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=1e-4, betas=(0.9, 0.98))
+    log.info("linear start: %.2f dB on held-out clips", test_psnr(model, test))
+    begun = time.monotonic()
+    for step in range(settings.steps):
+        progress = max(step / settings.steps, (time.monotonic() - begun) / 60 / settings.minutes)
+        if progress >= 1:
+            break
+        rate = settings.rate * min(1.0, (step + 1) / 100) * 0.5 * (1 + np.cos(np.pi * progress))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        frames = pool.batch(random, settings.batch, fresh=step % 2).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            loss = loss_of(model, frames, noise=settings.noise if step % 2 else 0.0)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
+        optimiser.step()
+        if step % 100 == 99:
+            log.info(
+                "step %d, %.0f s: loss %.5f, held-out %.2f dB",
+                step + 1,
+                time.monotonic() - begun,
+                loss.item(),
+                test_psnr(model, test),
+            )
+            save()
+
+
+@torch.no_grad()
+def test_psnr(model: TAEHV, frames: Tensor) -> float:
+    """PSNR of a batch of clips, past the first latent."""
+    with torch.autocast(frames.device.type, torch.bfloat16):
+        return psnr(reconstruct(model, frames)[1][:, 4:], frames[:, 4:])

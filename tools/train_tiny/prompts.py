@@ -1,0 +1,162 @@
+"""Prompts for every look, in many phrasings: a few words, a sentence, or 60 to 120 words among other detail."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tools.train_tiny.styles import FAITHFUL, NAMES
+
+
+def _phrases(text: str) -> tuple[str, ...]:
+    """A comma-separated list."""
+    return tuple(" ".join(phrase.split()) for phrase in text.split(","))
+
+
+PHRASES = {
+    "neon": _phrases("""
+        neon edges, glowing neon tubes, neon lines, neon outlines on black, neon sign, neon light, neon glow, tron
+        lines, glowing contours, luminous outlines, electric cyan and hot magenta lines, laser lines, glowing edges in
+        the dark, cyberpunk neon, fluorescent tube light, thin luminous lines, acid green and magenta glow, neon
+        drawing
+    """),
+    "pencil": _phrases("""
+        pencil sketch, graphite drawing, pencil drawing, sketched with a pencil, soft pencil strokes, cross-hatching,
+        hatched graphite on paper, charcoal and pencil study, hand-drawn sketch, line drawing on white paper,
+        sketchbook page, drawn in graphite, pencil lines, sketch, smudged graphite shading, black and white drawing
+    """),
+    "watercolour": _phrases("""
+        watercolour painting, watercolor, watercolour, watercolor painting, wet washes of colour, aquarelle,
+        translucent washes, pigment blooms, soft wash painting, painted in watercolour, watercolor on cotton paper,
+        delicate aquarelle painting, loose watercolour brush marks, pale watercolor washes, pastel washes
+    """),
+    "comic": _phrases("""
+        comic book, comic, comic book panel, bold ink outlines and flat colours, cartoon, manga panel, graphic novel,
+        pop art, halftone comic print, cel shading, cel shaded cartoon, anime, superhero comic, flat saturated colours
+        with black outlines, comic strip, heavy black ink outlines
+    """),
+    "pixel_art": _phrases("""
+        pixel art, 8-bit, 8-bit video game, pixelated, retro game sprites, 16-bit game graphics, chunky pixels,
+        pixels, low resolution pixel art, retro console graphics, arcade game screen, voxel blocks, blocky pixels,
+        game boy graphics
+    """),
+    "thermal": _phrases("""
+        thermal camera, thermal imaging, heat map, infrared camera, thermal vision, false-colour heat, thermal imaging
+        camera, heat signature, predator vision, thermography, heat palette, false-colour thermal palette, infrared
+        heat glow, warm body in false colours
+    """),
+    "night": _phrases("""
+        night, at night, moonlight, moonlit night, dark blue night, midnight, night scene, under the moon, after dark,
+        deep night with moonlight, dim blue moonlight, day for night, nocturnal, starless dark night, late at night
+    """),
+    "golden_hour": _phrases("""
+        golden hour, sunset light, low sun, warm amber light, golden light, at sunset, sunset, sunrise, evening sun,
+        soft amber light, golden hour photograph, warm golden glow, late afternoon sun, honey-coloured light, warm
+        sunlight
+    """),
+    "underwater": _phrases("""
+        underwater, under water, deep under the sea, ocean, submerged, under the sea, aquarium, turquoise water, deep
+        under clear tropical water, underwater photography, coral reef, sunken, diving, caustics and bubbles, in the
+        ocean
+    """),
+    "vintage": _phrases("""
+        vintage film, silent film, sepia, old photograph, old film, sepia photograph, nineteen-twenties film, 1920s
+        movie, antique photograph, faded film, daguerreotype, black and white photography with sepia, retro film
+        footage, old movie, film from the twenties, aged photo, archive footage
+    """),
+    "negative": _phrases("""
+        negative, photo negative, inverted colours, inverted, colour negative, film negative, invert, inverted colors,
+        negative image, reversed colours, photographic negative, complementary colours, colour inversion
+    """),
+    "ink_wash": _phrases("""
+        ink wash, sumi-e, chinese ink painting, japanese ink painting, ink on rice paper, ink wash painting, brush and
+        ink, black ink brush strokes, sumi ink, calligraphy ink, shan shui, monochrome ink wash, india ink, suibokuga
+    """),
+    "mosaic": _phrases("""
+        mosaic, mosaic tiles, roman mosaic, tiled mosaic, ceramic tiles, byzantine mosaic, tesserae, made of tiles,
+        glass tiles, mosaic of coloured stones, tile art, stained tile mosaic, square tiles with grout
+    """),
+    "x_ray": _phrases("""
+        x-ray, xray, x-ray scan, radiograph, x ray, medical x-ray, roentgen, x-ray film, radiography, skeletal scan,
+        ct scan, x-ray photograph, hospital x-ray
+    """),
+}  # fmt: skip
+
+SUBJECTS = _phrases("""
+    a person, a woman, a man, a face, a portrait, a dancer, a cat, a dog, a city street, a landscape, a singer on stage, a
+    crowd, a tree, a house, a car, hands, a bird, a mountain, a room, a flower, the figure, the scene, the picture,
+    everything, a robot, a knight, a band playing, a forest, a portrait of a girl, an old man, someone waving
+""")
+DETAILS = _phrases("""
+    highly detailed, smooth continuous motion, steady camera, cinematic depth, fine detail in eyes and hair, clean
+    composition, soft background, crisp contrast, stable framing, expressive face, the head turns slowly, consistent in
+    every frame, fluid transitions between frames, rich texture, calm mood, dramatic mood, masterpiece, best quality, 4k,
+    wide shot, close-up, shallow depth of field, sharp focus, careful anatomy, gentle movement, folds of cloth, elegant
+    costume, hair moves in the wind, the camera does not move, a calm and quiet atmosphere, great sensitivity, strong
+    shapes that read from afar, subtle reflections on glass, a thin haze hangs in the air, small particles drift past, the
+    background stays simple, every movement leaves a soft trail, the face stays readable, the hands are clearly drawn, a
+    slow and steady rhythm, balanced framing with room around the head, deep shadows, bright highlights, many small
+    details, natural proportions, trending on artstation, award winning, shot on a full-frame camera, lifelike motion, the
+    light changes slowly, long gentle shadows, energetic composition, dreamlike mood, serene and mysterious, nostalgic
+    feeling, a touch of grain
+""")
+WORDS = _phrases("""
+    banana, velocity, chair, hello, music, seven, window, paper, stone, number, quick, table, garden, letter, normal,
+    original, unchanged, photo, realistic, video, camera, natural, colour, simple, river, train, coffee
+""")
+FRAMES = (
+    "{p}", "{p}", "{p}", "{p} style", "in the style of {p}", "make it {p}", "{s} as {p}", "{s}, {p}", "{p} of {s}",
+    "{s} in {p}", "turn {s} into {p}", "{p}, {d}", "{s}, {p}, {d}", "{d}, {p}", "{p} effect", "{p} look", "{s} like {p}",
+    "{d}, {s}, {p}, {d}", "{p}, {q}",
+)  # fmt: skip
+
+
+def _pick(random: np.random.Generator, items: tuple[str, ...]) -> str:
+    return items[random.integers(len(items))]
+
+
+def _long(random: np.random.Generator, style: str) -> str:
+    """60 to 120 words: most sentences are detail, two to five name the look, the first of them within the first third."""
+    parts = [_pick(random, SUBJECTS)]
+    words = int(random.integers(60, 121))
+    while sum(len(part.split()) for part in parts) < words:
+        parts.append(
+            _pick(random, DETAILS) if random.random() < 0.8 else f"{_pick(random, DETAILS)} and {_pick(random, DETAILS)}"
+        )
+    if style != FAITHFUL:
+        parts.insert(int(random.integers(0, len(parts) // 3 + 1)), _pick(random, PHRASES[style]))
+        for _ in range(random.integers(1, 5)):
+            parts.insert(int(random.integers(0, len(parts) + 1)), _pick(random, PHRASES[style]))
+        if random.random() < 0.3:  # a word of another look, late: the one named first and most counts
+            other = _pick(random, NAMES[1:])
+            parts.insert(int(random.integers(2 * len(parts) // 3, len(parts) + 1)), _pick(random, PHRASES[other]))
+    return ", ".join(parts)
+
+
+def _short(random: np.random.Generator, style: str) -> str:
+    if style == FAITHFUL:
+        kind = random.random()
+        if kind < 0.15:
+            return ""
+        if kind < 0.4:
+            return " ".join(_pick(random, WORDS) for _ in range(random.integers(1, 6)))
+        if kind < 0.55:
+            return " ".join(
+                "".join(chr(97 + c) for c in random.integers(0, 26, random.integers(2, 9))) for _ in range(random.integers(1, 5))
+            )
+        return ", ".join([_pick(random, SUBJECTS), *(_pick(random, DETAILS) for _ in range(random.integers(0, 4)))])
+    p, q = _pick(random, PHRASES[style]), _pick(random, PHRASES[style])
+    return _pick(random, FRAMES).format(p=p, q=q, s=_pick(random, SUBJECTS), d=_pick(random, DETAILS))
+
+
+def prompt(random: np.random.Generator, style: str) -> str:
+    """A prompt for a look of NAMES; FAITHFUL gives words that name no look, or none at all."""
+    text = _long(random, style) if random.random() < 0.35 else _short(random, style)
+    case = random.random()
+    if case < 0.15:
+        return text.upper() if case < 0.03 else text.title()
+    return text[:1].upper() + text[1:] if case < 0.5 else text
+
+
+def token_ids(text: str) -> list[int]:
+    """What transformers' ByT5Tokenizer gives: each UTF-8 byte plus 3, then the end-of-text token 1; cut at 512."""
+    return [*[byte + 3 for byte in text.encode()][:511], 1]

@@ -1,0 +1,188 @@
+"""The looks that `tiny` paints, as deterministic filters: the same picture always gives the same result.
+
+Every filter maps frames (T, 3, H, W) in [0, 1] to frames of that shape and range. Patterns are fixed to the screen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Filter = Callable[[Tensor], Tensor]
+
+
+def luma(x: Tensor) -> Tensor:
+    """Rec. 709 luminance, (T, 1, H, W)."""
+    return (x * x.new_tensor([0.2126, 0.7152, 0.0722])[:, None, None]).sum(1, keepdim=True)
+
+
+def blur(x: Tensor, radius: int) -> Tensor:
+    """Two box blurs of 2 * radius + 1 pixels: close to a Gaussian, edges replicated."""
+    for _ in range(2):
+        x = F.avg_pool2d(F.pad(x, (radius,) * 4, mode="replicate"), 2 * radius + 1, stride=1)
+    return x
+
+
+def gradient(y: Tensor) -> tuple[Tensor, Tensor]:
+    """Sobel derivatives of (T, 1, H, W) along x and y, edges replicated; a step of height 1 gives about 1."""
+    kernel = y.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 4
+    padded = F.pad(y, (1, 1, 1, 1), mode="replicate")
+    return F.conv2d(padded, kernel[None, None]), F.conv2d(padded, kernel.T[None, None])
+
+
+def edges(x: Tensor, radius: int = 1) -> Tensor:
+    """Edge strength (T, 1, H, W) in 0..1 of the lightly blurred luminance."""
+    gx, gy = gradient(blur(luma(x), radius))
+    return ((gx.square() + gy.square() + 1e-8).sqrt() * 5 - 0.15).clamp(0, 1)
+
+
+def palette(y: Tensor, *colours: tuple[float, float, float]) -> Tensor:
+    """Map luminance (T, 1, H, W) through equally spaced colours, linearly between them."""
+    table = y.new_tensor(colours)
+    place = y[:, 0].clamp(0, 1) * (len(colours) - 1)
+    low = place.floor().clamp(max=len(colours) - 2)
+    index = low.long()
+    return torch.lerp(table[index], table[index + 1], (place - low)[..., None]).permute(0, 3, 1, 2)
+
+
+def stretch(y: Tensor) -> Tensor:
+    """A gentle S-curve on 0..1."""
+    return y * y * (3 - 2 * y)
+
+
+def saturate(x: Tensor, amount: float) -> Tensor:
+    """Scale the distance from grey."""
+    return torch.lerp(luma(x), x, amount).clamp(0, 1)
+
+
+def faithful(x: Tensor) -> Tensor:
+    """The picture as it is."""
+    return x
+
+
+def neon(x: Tensor) -> Tensor:
+    """Glowing lines on near black; the direction of an edge chooses magenta, cyan or green."""
+    gx, gy = gradient(blur(luma(x), 1))
+    strength = ((gx.square() + gy.square() + 1e-8).sqrt() * 6 - 0.12).clamp(0, 1)
+    angle = 2 * torch.atan2(gy, gx)
+    hue = torch.cat([0.5 + 0.5 * torch.cos(angle - phase) for phase in (0.0, 2 * math.pi / 3, 4 * math.pi / 3)], 1)
+    line = strength * (0.25 + 0.75 * hue)
+    return (0.02 + line + 0.8 * blur(line, 3)).clamp(0, 1)
+
+
+def pencil(x: Tensor) -> Tensor:
+    """Grey strokes on white paper: a dodge of the luminance by its blur, and light shading."""
+    y = luma(x)
+    lines = 1 - 0.9 * edges(x)
+    shade = 0.78 + 0.22 * stretch(blur(y, 2))
+    return (lines * shade).clamp(0, 1).expand(-1, 3, -1, -1) * 0.97
+
+
+def watercolour(x: Tensor) -> Tensor:
+    """Soft pale washes on white paper, with darker pigment where washes meet."""
+    wash = saturate(blur(x, 3), 1.9)
+    wash = 0.42 + 0.58 * wash
+    return (wash * (1 - 0.25 * edges(x, 2))).clamp(0, 1)
+
+
+def comic(x: Tensor) -> Tensor:
+    """Flat saturated colours in four steps under black outlines."""
+    flat = blur(saturate(x, 2.2), 1)
+    steps = (flat * 3 + 0.5).floor() / 3
+    return torch.where(edges(x) > 0.35, torch.zeros_like(x), torch.lerp(flat, steps.clamp(0, 1), 0.85))
+
+
+def pixel_art(x: Tensor) -> Tensor:
+    """Squares of 8 pixels in few strong colours."""
+    small = F.avg_pool2d(saturate(x, 1.5), 8)
+    steps = (small * 4).round() / 4
+    return F.interpolate(steps, scale_factor=8.0, mode="nearest")
+
+
+def thermal(x: Tensor) -> Tensor:
+    """Brightness as heat: indigo, violet, crimson, orange, yellow, white."""
+    y = stretch(blur(luma(x), 2))
+    return palette(y, (0.05, 0.0, 0.3), (0.45, 0.0, 0.6), (0.9, 0.1, 0.25), (1.0, 0.5, 0.0), (1.0, 0.9, 0.1), (1.0, 1.0, 0.9))
+
+
+def night(x: Tensor) -> Tensor:
+    """Moonlight: dark and blue."""
+    y = luma(x)
+    return (torch.lerp(y, x, 0.25) ** 1.3 * x.new_tensor([0.28, 0.4, 0.75])[:, None, None] + 0.01).clamp(0, 1)
+
+
+def golden_hour(x: Tensor) -> Tensor:
+    """Low sun: amber light, teal left in the shadows."""
+    y = stretch(luma(x))
+    warm = palette(y, (0.12, 0.1, 0.12), (0.75, 0.38, 0.1), (1.0, 0.72, 0.25), (1.0, 0.93, 0.62))
+    return (0.65 * warm + 0.35 * x * x.new_tensor([1.15, 0.9, 0.5])[:, None, None]).clamp(0, 1)
+
+
+def underwater(x: Tensor) -> Tensor:
+    """Turquoise haze: soft, low contrast, no red."""
+    y = blur(luma(x), 1)
+    water = palette(y, (0.0, 0.12, 0.32), (0.0, 0.42, 0.58), (0.15, 0.75, 0.78), (0.65, 0.98, 0.92))
+    return (0.85 * water + 0.15 * x * x.new_tensor([0.3, 1.0, 1.0])[:, None, None]).clamp(0, 1)
+
+
+def vintage(x: Tensor) -> Tensor:
+    """Faded sepia print: brown shadows, cream lights, strong contrast."""
+    return palette(stretch(luma(x)), (0.12, 0.07, 0.04), (0.5, 0.37, 0.26), (0.8, 0.7, 0.55), (0.97, 0.92, 0.8))
+
+
+def negative(x: Tensor) -> Tensor:
+    """Every channel turned round."""
+    return 1 - x
+
+
+def ink_wash(x: Tensor) -> Tensor:
+    """Black ink on rice paper: three soft tones and heavy dark strokes."""
+    y = blur(luma(x), 2)
+    tone = torch.sigmoid((y - 0.28) * 18) * 0.5 + torch.sigmoid((y - 0.55) * 18) * 0.5
+    tone = (0.05 + 0.95 * tone) * (1 - 0.6 * edges(x, 2))
+    return tone * x.new_tensor([0.96, 0.93, 0.84])[:, None, None]
+
+
+def mosaic(x: Tensor) -> Tensor:
+    """Square tiles of 16 pixels, strong colour, light grout between them."""
+    tiles = F.interpolate(F.avg_pool2d(saturate(x, 2.0), 16), scale_factor=16.0, mode="nearest")
+    place = torch.arange(x.shape[-1], device=x.device) % 16
+    rows = torch.arange(x.shape[-2], device=x.device) % 16
+    grout = (rows < 2)[:, None] | (place < 2)[None, :]
+    return torch.where(grout, torch.full_like(tiles, 0.85), tiles)
+
+
+def x_ray(x: Tensor) -> Tensor:
+    """A film on the light box: inverted luminance, cold blue, edges bright."""
+    y = 1 - stretch(luma(x))
+    glow = (0.75 * y + 0.6 * edges(x)).clamp(0, 1)
+    return palette(glow, (0.0, 0.02, 0.06), (0.1, 0.22, 0.4), (0.45, 0.65, 0.85), (0.95, 1.0, 1.0))
+
+
+STYLES: dict[str, Filter] = {
+    "neon": neon,
+    "pencil": pencil,
+    "watercolour": watercolour,
+    "comic": comic,
+    "pixel_art": pixel_art,
+    "thermal": thermal,
+    "night": night,
+    "golden_hour": golden_hour,
+    "underwater": underwater,
+    "vintage": vintage,
+    "negative": negative,
+    "ink_wash": ink_wash,
+    "mosaic": mosaic,
+    "x_ray": x_ray,
+}
+FAITHFUL = "faithful"
+NAMES = (FAITHFUL, *STYLES)  # index 0 is the faithful repaint
+
+
+def apply(name: str, x: Tensor) -> Tensor:
+    """The look `name` of frames (T, 3, H, W) in [0, 1]; H and W are multiples of 16."""
+    return x if name == FAITHFUL else STYLES[name](x)
