@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.params import PARAMS, Params
+from sdv2_live.control.params import PARAMS, Params, value_of
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.errors import ParamError
 
@@ -38,7 +38,8 @@ class Macros:
         recalled: dict[str, Any] = {}
         if "preset" in values:
             preset = self._preset(values["preset"])
-            recalled = {name: value for name, value in preset.values.items() if name not in values}
+            whole = _alone(preset.values, params) | preset.values
+            recalled = {name: value for name, value in whole.items() if name not in values}
             values = recalled | values | {"preset": preset.name}
         self._seed(values, params)
         if _fires(values, "take"):
@@ -61,6 +62,14 @@ class Macros:
         mode = coerce(PARAMS["seed_mode"], values.get("seed_mode", params.seed_mode)).value
         if word == "random" or (mode == "random" and _fires(values, "reset")):
             values.setdefault("seed", self._draw())
+
+
+def _alone(preset: Mapping[str, Any], params: Params) -> dict[str, Any]:
+    """What puts an end to a blend, when a preset gives a prompt and says nothing of weights: it is meant to be seen alone."""
+    weights = {name: spec for name, spec in PARAMS.items() if spec.field == "weights"}
+    if "prompt" not in preset or weights.keys() & preset.keys():
+        return {}
+    return {name: spec.default for name, spec in weights.items() if value_of(params, spec) != spec.default}
 
 
 def _fires(values: Mapping[str, Any], trigger: str) -> bool:

@@ -26,7 +26,7 @@ log = logging.getLogger("sdv2_live.osc")
 
 ERROR = ROOT + "error"  # address, reason
 WARNING = ROOT + "warning"  # address, what was clamped
-MAX_AHEAD_S = 600.0  # time tags beyond this speak of a wrong clock
+MAX_AHEAD_S = 60.0  # time tags beyond this speak of a wrong clock
 MAX_WAITING = 1024  # bundles
 
 Action = Callable[[tuple[Any, ...]], None]  # given the message's arguments; raises Sdv2Error for what it cannot do

@@ -4,7 +4,8 @@
     description: one line
     params: {prompt: ..., noise_scale: 0.8}
 
-A preset changes the parameters that it names and leaves the others. Requests from the network choose among the presets that
+A preset changes the parameters that it names and leaves the others; one that gives a prompt but no weights also ends a blend of
+several prompts. Requests from the network choose among the presets that
 were found in the folder at load: a requested name is compared, never made into a path.
 """
 

@@ -45,6 +45,23 @@ def test_explicit_values_win_over_the_preset(store: ParamStore) -> None:
     assert (store.latest().prompt, store.latest().noise_scale) == ("ink", 0.5)
 
 
+def test_a_preset_with_a_prompt_ends_a_blend_unless_it_is_one(store: ParamStore, tmp_path: Path) -> None:
+    store.set_many({"prompt/2/text": "fire", "prompt/2/weight": 0.5, "prompt/1/weight": 0.5}, "test")
+    change = store.set_many({"preset": "ink"}, "test")
+    assert store.latest().blend == (("ink", 1.0),)
+    assert change.values.keys() & {"prompt/1/weight", "prompt/2/weight", "prompt/3/weight"} == {
+        "prompt/1/weight",
+        "prompt/2/weight",
+    }
+    (tmp_path / "blend.yaml").write_text("params: {prompt: a, prompt/2/text: b, prompt/2/weight: 0.5}")
+    (tmp_path / "scale.yaml").write_text("params: {noise_scale: 0.1}")
+    blending = ParamStore(macros=Macros(PresetLibrary(tmp_path)))
+    blending.set("preset", "blend", "test")
+    assert blending.latest().blend == (("a", 1.0), ("b", 0.5))
+    blending.set("preset", "scale", "test")
+    assert blending.latest().blend == (("a", 1.0), ("b", 0.5))
+
+
 def test_unknown_preset_changes_nothing(store: ParamStore) -> None:
     with pytest.raises(ParamError, match=r"^test: there is no preset 'inc'; did you mean 'ink'\?$"):
         store.set_many({"preset": "inc", "noise_scale": 0.1}, "test")
