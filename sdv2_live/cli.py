@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,11 +12,14 @@ from importlib import import_module
 from sdv2_live import __version__
 from sdv2_live.errors import Sdv2Error
 
-COMMANDS = ("run", "render", "sources", "presets", "play")
+COMMANDS = ("run", "render", "sources", "presets", "play", "midi", "prompt")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the project's own is one sentence and its exit code."""
+    # Before torch is loaded: worker threads that wait shall sleep, not spin. On a machine that also runs the VJ's software
+    # a spinning thread takes the core that the one it waits for needs (measured: half the frame rate).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     parser = argparse.ArgumentParser(prog="sdv2-live", description="Restyle live video with StreamDiffusionV2, played by OSC.")
     parser.add_argument("--version", action="version", version=f"sdv2-live {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

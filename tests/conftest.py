@@ -16,6 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+# The test models are far too small to share between threads, and a core taken by another program would stall the rest.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 CLONE_NEWNET = 0x40000000
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1
