@@ -22,28 +22,28 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does, before torch is loaded
 
-import torch  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-from torch import Tensor  # noqa: E402
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
 
-from sdv2_live.app import new_stream  # noqa: E402
-from sdv2_live.config import load_config  # noqa: E402
-from sdv2_live.engine.prompt import PromptCache  # noqa: E402
-from sdv2_live.errors import Sdv2Error  # noqa: E402
-from sdv2_live.frame import Frame  # noqa: E402
-from sdv2_live.io.ndi_lib import NdiSettings  # noqa: E402
-from sdv2_live.io.ndi_out import NdiSink  # noqa: E402
-from sdv2_live.io.synthetic import TestSource  # noqa: E402
-from sdv2_live.loop import Stream  # noqa: E402
-from sdv2_live.model.dit import CausalDiT  # noqa: E402
-from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models  # noqa: E402
-from sdv2_live.model.profiles import Profile, profile  # noqa: E402
-from sdv2_live.model.taehv import TAEHV  # noqa: E402
-from sdv2_live.model.umt5 import TextEncoder  # noqa: E402
-from sdv2_live.model.vae import WanVAE  # noqa: E402
-from sdv2_live.settings import Config  # noqa: E402
-from sdv2_live.stats import StageTimer, Window  # noqa: E402
+from sdv2_live.app import new_stream
+from sdv2_live.config import load_config
+from sdv2_live.engine.prompt import PromptCache
+from sdv2_live.errors import Sdv2Error
+from sdv2_live.frame import Frame
+from sdv2_live.io.ndi_lib import NdiSettings
+from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.io.synthetic import TestSource
+from sdv2_live.loop import Stream
+from sdv2_live.model.dit import CausalDiT
+from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models
+from sdv2_live.model.profiles import Profile, profile
+from sdv2_live.model.taehv import TAEHV
+from sdv2_live.model.umt5 import TextEncoder
+from sdv2_live.model.vae import WanVAE
+from sdv2_live.settings import Config
+from sdv2_live.stats import StageTimer, Window
 
 STEPS = {1: "600", 2: "700,500", 3: "750,500,250", 4: "800,600,400,200"}
 STAGES = ("capture", "preprocess", "encode", "denoise", "decode", "postprocess", "send")
