@@ -1,7 +1,8 @@
 """The composition root: builds a show from its configuration, starts its threads, and takes it down again.
 
-Threads: intake (reads the source), engine (paints chunks), playout (sends frames when due), OSC, text encoder. They meet in
-the ParamStore (control to engine), the Intake's window and the Playout's queue (frames), and nowhere else.
+Threads: intake (reads the source), engine (paints chunks), playout (sends frames when due), the desk's (OSC, timeline) and
+the text encoder's. They meet in the ParamStore (control to engine), the Intake's window and the Playout's queue (frames), and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Self
 
 import torch
 
-from sdv2_live.control.osc import OscServer
-from sdv2_live.control.presets import PresetLibrary
-from sdv2_live.control.store import ParamStore
+from sdv2_live.control.desk import Desk
+from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.store import Change
+from sdv2_live.control.timeline_model import Timeline
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptCache, PromptDirector
 from sdv2_live.io.intake import Intake
@@ -61,11 +63,6 @@ def new_stream(config: Config, models: Models, prompts: PromptCache, timer: Stag
     return Stream(Engine(models.dit, models.vae), PromptDirector(models.dit, prompts), config, max_pixels, timer)
 
 
-def preset_values(config: Config, name: str) -> dict[str, object]:
-    """Parameters of a preset by name or number. Raises ConfigError naming the presets there are."""
-    return dict(PresetLibrary(config.presets.folder).get(name).values)
-
-
 @dataclass(frozen=True, slots=True)
 class Status:
     """One moment of a running show. fps_out counts all frames sent, fps_painted the engine's; latency in milliseconds."""
@@ -82,22 +79,27 @@ class Status:
     def line(self) -> str:
         """What a stage hand wants to know, in one line."""
         count = self.counters.get
+        nobody = "" if self.watched else " (no receiver)"
         return (
-            f"{self.source} | in {self.fps_in:4.1f} fps | painted {self.fps_painted:4.1f} fps | out {self.fps_out:4.1f} fps{'' if self.watched else ' (no receiver)'} | "
-            f"latency {self.latency_p50:3.0f} ms (p95 {self.latency_p95:3.0f}) | skipped {count('frames_skipped', 0)}, "
+            f"{self.source} | in {self.fps_in:4.1f} fps | painted {self.fps_painted:4.1f} fps | "
+            f"out {self.fps_out:4.1f} fps{nobody} | latency {self.latency_p50:3.0f} ms (p95 {self.latency_p95:3.0f}) | skipped {count('frames_skipped', 0)}, "
             f"repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}, "
             f"failed {count('engine_failures', 0) + count('frames_failed', 0)}"
         )
 
 
 class Show:
-    """A show, from start to close. Raises what its parts raise when they cannot start: then nothing is left running."""
+    """A show, from start to close. Raises what its parts raise when they cannot start: then nothing is left running.
 
-    def __init__(self, config: Config, preset: str | None = None) -> None:
+    preset: recalled before the first chunk, by name or number. timeline: played from its start.
+    """
+
+    def __init__(self, config: Config, preset: str | None = None, timeline: Timeline | None = None) -> None:
         self.config = config
-        self.store = ParamStore(config.params)
-        if preset is not None:
-            self.store.set_many(preset_values(config, preset), f"--preset {preset}")
+        # First: a port in use shall not cost the time to load a model.
+        self.desk = Desk(config, preset=preset, timeline=timeline, status=self._numbers)
+        self.store = self.desk.store
+        self._running = False
         self.counters = Counters()
         self.timer = StageTimer()
         with ExitStack() as opened:
@@ -106,15 +108,12 @@ class Show:
 
     def _open(self, opened: ExitStack) -> None:
         config = self.config
-        if config.osc.enabled:  # first: a port in use shall not cost the time to load a model
-            self.osc: OscServer | None = OscServer(self.store, config.osc.host, config.osc.port)
-            opened.callback(self.osc.close)
-        else:
-            self.osc = None
+        opened.callback(self.desk.close)
         models = load(config)
-        prompts = PromptCache(models.text)
-        opened.callback(prompts.close)
-        prompts.request(self.store.latest().prompt)
+        self._prompts = PromptCache(models.text)
+        opened.callback(self._prompts.close)
+        self._encode_ahead()
+        opened.callback(self.store.add_listener(self._encode_cued))
         ndi = config.ndi.settings
         sink = opened.enter_context(open_sink(config.output.sink, ndi=ndi))
         own = [sink.full_name] if isinstance(sink, NdiSink) else []
@@ -130,7 +129,7 @@ class Show:
         opened.callback(self.playout.close)
         self.intake = Intake(source, self.counters, self.playout.offer_input)
         opened.callback(self.intake.close)
-        stream = new_stream(config, models, prompts, self.timer)
+        stream = new_stream(config, models, self._prompts, self.timer)
         run_while_bypassed = config.engine.run_while_bypassed
         if run_while_bypassed is None:  # on a CPU the painting would take the cores that passing the input needs
             run_while_bypassed = models.dit.device.type != "cpu"
@@ -147,11 +146,11 @@ class Show:
 
     def start(self) -> None:
         """Begin."""
+        self._running = True
         self.playout.start()
         self.intake.start()
         self.loop.start()
-        if self.osc is not None:
-            self.osc.start()
+        self.desk.start()
 
     def close(self) -> None:
         """Stop everything, engine first, output last. Idempotent."""
@@ -191,6 +190,42 @@ class Show:
             report(self.status())
         if self.intake.failure is not None:
             raise self.intake.failure
+
+    def _encode_ahead(self) -> None:
+        """Have every prompt encoded that is known now, those on the air first, so that a recall never waits."""
+        params = self.store.latest()
+        known = [text for text, _ in params.blend]
+        timeline = self.desk.transport.timeline if self.desk.transport else None
+        known += [str(event.values["prompt"]) for event in timeline.events if "prompt" in event.values] if timeline else []
+        known += [str(preset.values["prompt"]) for preset in self.desk.presets.presets if "prompt" in preset.values]
+        for prompt in known:
+            self._prompts.request(prompt)
+
+    def _encode_cued(self, change: Change) -> None:
+        """Have a prompt encoded as soon as it is written, also where it does not show yet (the cue, a slot at weight 0)."""
+        for name, value in change.values.items():
+            if isinstance(value, str) and value and PARAMS[name].kind is Kind.TEXT:
+                self._prompts.request(value)
+
+    def _numbers(self) -> dict[str, float | str]:
+        """The status as OSC sends it: numbers, and words apart."""
+        if not self._running:
+            return {}
+        status = self.status()
+        count = status.counters.get
+        return {
+            "fps": round(status.fps_painted, 2),
+            "fps_in": round(status.fps_in, 2),
+            "fps_out": round(status.fps_out, 2),
+            "latency_ms": round(status.latency_p50, 1),
+            "latency_p95_ms": round(status.latency_p95, 1),
+            "chunk": count("chunks", 0),
+            "dropped": count("frames_skipped", 0) + count("frames_late", 0),
+            "repeated": count("frames_repeated", 0),
+            "failed": count("engine_failures", 0) + count("frames_failed", 0),
+            "watched": int(status.watched),
+            "source": status.source,
+        }
 
     def _showing(self) -> Showing:
         params = self.store.latest()

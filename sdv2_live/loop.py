@@ -13,6 +13,9 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+import torch
+from torch import Tensor
+
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.engine import Engine
@@ -52,7 +55,8 @@ class Stream:
         )
         self._preprocess: Preprocessor | None = None
         self._state: StreamState | None = None
-        self._in_flight: deque[list[Frame]] = deque()  # input frames of chunks that stream_batch has not finished
+        # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in.
+        self._in_flight: deque[tuple[list[Frame], Tensor | None]] = deque()
 
     @property
     def size(self) -> Size | None:
@@ -95,7 +99,9 @@ class Stream:
         assert state is not None
         assert self._preprocess is not None
         settings = ChunkSettings(params.noise_scale, params.steps, params.seed, params.noise_controller)
-        conditioning = self._director.condition(PromptMix.of(params.prompt), params.transition_chunks, wait=wait_for_prompt)
+        conditioning = self._director.condition(
+            PromptMix(params.blend, params.interpolation), params.transition_chunks, wait=wait_for_prompt
+        )
         if conditioning.began and params.prompt_change == "cut":
             state.cut_()
             self._in_flight.clear()
@@ -105,7 +111,7 @@ class Stream:
                 pixels = self._preprocess.chunk(frames)
             with timer("encode"):
                 latent = self.engine.encode(pixels, state)
-        self._in_flight.append(list(frames))
+        self._in_flight.append((list(frames), pixels))
         with timer("denoise"):
             plan = self.engine.plan(pixels, settings, state)
             clean = self.engine.denoise(latent, conditioning.cross, plan, settings.seed, state)
@@ -113,10 +119,12 @@ class Stream:
             return []
         with timer("decode"):
             painted = self.engine.decode(clean, state)
-        like = self._in_flight.popleft()
+        like, seen = self._in_flight.popleft()
         if not convert:
             return []
         with timer("postprocess"):
+            if params.mix < 1 and seen is not None:
+                painted = torch.lerp(seen.type_as(painted), painted, params.mix)
             return self._postprocess(painted, like)
 
     def _spec(self, size: Size, params: Params) -> StreamSpec:
@@ -201,7 +209,7 @@ class LiveLoop:
         needed = self._stream.prepare(newest, self._store.latest())
         if not self._intake.wait(needed, WAIT_S):
             return
-        taken = self._store.take()  # as late as possible, so that the hand is answered by this very chunk
+        taken = self._store.take(self._counters["chunks"])  # as late as possible, so that the hand is answered by this very chunk
         needed = self._stream.prepare(newest, taken.params, reset="reset" in taken.fired)
         with self._stream.timer("capture"):  # 0 but for a reset, which needs a frame more
             frames = self._intake.take(needed, timeout=1.0)

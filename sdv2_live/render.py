@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 
 from sdv2_live.app import load, new_stream
+from sdv2_live.control.macros import Macros
+from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline import Timeline
 from sdv2_live.engine.prompt import PromptCache
@@ -40,8 +42,9 @@ def render(
         models = load(config)
         with closing(PromptCache(models.text)) as prompts:
             stream = new_stream(config, models, prompts, StageTimer())
+            store = ParamStore(config.params, Macros(PresetLibrary(config.presets.folder)), clock := VideoClock())
             written = 0
-            for frame in restyled(stream, islice(_frames(video), max_frames), ParamStore(config.params), timeline):
+            for frame in restyled(stream, islice(_frames(video), max_frames), store, timeline, clock):
                 sink.send(frame)
                 written += 1
                 progress(written)
@@ -50,7 +53,22 @@ def render(
     return written
 
 
-def restyled(stream: Stream, frames: Iterator[Frame], store: ParamStore, timeline: Timeline | None = None) -> Iterator[Frame]:
+class VideoClock:
+    """Seconds of video, for what glides over time: the same at every rendering."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def restyled(
+    stream: Stream,
+    frames: Iterator[Frame],
+    store: ParamStore,
+    timeline: Timeline | None = None,
+    clock: VideoClock | None = None,
+) -> Iterator[Frame]:
     """Every frame restyled, in order. A change of the timeline applies to the first chunk that begins at its time or later.
 
     The last chunk is filled up with copies of the last frame, and stream_batch's pipeline is emptied with more of them;
@@ -62,6 +80,8 @@ def restyled(stream: Stream, frames: Iterator[Frame], store: ParamStore, timelin
     while (first := next(frames, None)) or owed:
         begins = first or last
         assert begins is not None
+        if clock is not None and first is not None:
+            clock.now = float(first.index / first.rate)
         if timeline is not None and first is not None:
             now = math.nextafter(float(first.index / first.rate), math.inf)
             store.set_many(timeline.changes_between(applied, now), "timeline")

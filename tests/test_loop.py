@@ -131,6 +131,31 @@ def test_output_frames_carry_the_times_of_their_input(prompts: PromptCache) -> N
     assert [frame.captured_ns for frame in got] == [frame.captured_ns for frame in frames[:9]]  # one chunk is in flight
 
 
+def test_mix_goes_from_the_input_to_the_painting(prompts: PromptCache) -> None:
+    def painted(mix: float) -> np.ndarray:
+        stream, frames = new_stream(prompts), moving(5)
+        params = replace(PARAMS, mix=mix)
+        stream.prepare(frames[0], params)
+        return np.stack([frame.data.reshape(32, 32, 4)[..., :3] for frame in stream.paint(frames, params)]).astype(int)
+
+    given = np.stack([frame.data.reshape(32, 32, 4)[..., :3] for frame in moving(5)]).astype(int)
+    assert np.array_equal(painted(0.0), given)
+    assert np.abs(painted(1.0) - given).mean() > 5
+    assert np.abs(painted(0.5) - (painted(0.0) + painted(1.0)) / 2).max() <= 1
+
+
+def test_several_prompts_blend_by_weight(prompts: PromptCache) -> None:
+    def with_weights(a: float, b: float) -> np.ndarray:
+        texts, weights = ("a green forest", *PARAMS.prompts[1:]), (a, b, *PARAMS.weights[2:])
+        return rendered(prompts, replace(PARAMS, prompts=texts, weights=weights))
+
+    alone, mixed, other = with_weights(1, 0), with_weights(0.5, 0.5), with_weights(0, 1)
+    assert np.array_equal(alone, rendered(prompts))
+    assert np.array_equal(other, rendered(prompts, replace(PARAMS, prompt="a green forest")))
+    assert not np.array_equal(mixed, alone)
+    assert not np.array_equal(mixed, other)
+
+
 class Rig:
     """A live loop between fakes."""
 

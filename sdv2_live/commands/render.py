@@ -9,6 +9,8 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
+from sdv2_live.control.macros import Macros
+from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline import load_timeline
 from sdv2_live.io.file import frame_count
@@ -32,13 +34,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Render; the same input, settings and seed give the same frames."""
-    from sdv2_live.app import preset_values  # here: torch takes seconds to import, and --help shall not
-    from sdv2_live.render import render
+    from sdv2_live.render import render  # here: torch takes seconds to import, and --help shall not
 
     config = configured(args)
-    store = ParamStore(config.params)
+    store = ParamStore(config.params, Macros(PresetLibrary(config.presets.folder)))
     if args.preset is not None:
-        store.set_many(preset_values(config, args.preset), f"--preset {args.preset}")
+        store.set("preset", args.preset, f"--preset {args.preset}")
     for name in ("prompt", "seed"):
         if getattr(args, name) is not None:
             store.set(name, getattr(args, name), f"--{name}")

@@ -7,10 +7,12 @@ import logging
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
+from sdv2_live.control.timeline import load_timeline
 
 if TYPE_CHECKING:
     from sdv2_live.app import Status
@@ -27,6 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_model_options(parser)
     parser.add_argument("--input", metavar="SOURCE", help="ndi:NAME, ndi: (first found), file:PATH or test")
     parser.add_argument("--output", metavar="SINK", help="ndi:NAME, file:PATH or none")
+    parser.add_argument("--timeline", type=Path, metavar="FILE", help="play a timeline (.yaml, or Scope's .json) from its start")
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds (default: on Ctrl-C)")
     parser.set_defaults(run=run)
 
@@ -45,10 +48,11 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     report = _Reporter()
-    with Show(config, args.preset) as show:
+    timeline = load_timeline(args.timeline) if args.timeline is not None else None
+    with Show(config, args.preset, timeline) as show:
         if stop.is_set():
             return 0
-        osc = f"osc://{config.osc.host}:{show.osc.port}/sdv2" if show.osc else "off"
+        osc = f"osc://{config.osc.host}:{show.desk.osc.port}/sdv2" if show.desk.osc else "off"
         print(f"input {show.intake.source.name}  output {show.playout.sink.name}  control {osc}", flush=True)
         show.run(stop.wait, report, args.seconds)
         report.end(show.status())
