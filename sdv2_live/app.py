@@ -79,13 +79,17 @@ class Status:
     def line(self) -> str:
         """What a stage hand wants to know, in one line."""
         count = self.counters.get
-        nobody = "" if self.watched else " (no receiver)"
-        return (
-            f"{self.source} | in {self.fps_in:4.1f} fps | painted {self.fps_painted:4.1f} fps | "
-            f"out {self.fps_out:4.1f} fps{nobody} | latency {self.latency_p50:3.0f} ms (p95 {self.latency_p95:3.0f}) | skipped {count('frames_skipped', 0)}, "
-            f"repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}, "
-            f"failed {count('engine_failures', 0) + count('frames_failed', 0)}"
+        failed = count("engine_failures", 0) + count("frames_failed", 0)
+        parts = (
+            self.source,
+            f"in {self.fps_in:4.1f} fps",
+            f"painted {self.fps_painted:4.1f} fps",
+            f"out {self.fps_out:4.1f} fps" + ("" if self.watched else " (no receiver)"),
+            f"latency {self.latency_p50:3.0f} ms (p95 {self.latency_p95:3.0f})",
+            f"skipped {count('frames_skipped', 0)}, repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}",
+            f"failed {failed}",
         )
+        return " | ".join(parts)
 
 
 class Show:
