@@ -23,6 +23,7 @@ from sdv2_live.control.store import Change
 from sdv2_live.control.timeline_model import Timeline
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptCache, PromptDirector
+from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.io.open import open_sink, open_source
@@ -61,6 +62,13 @@ def new_stream(config: Config, models: Models, prompts: PromptCache, timer: Stag
     """A stream over loaded models."""
     max_pixels = config.video.max_pixels or models.profile.max_pixels
     return Stream(Engine(models.dit, models.vae), PromptDirector(models.dit, prompts), config, max_pixels, timer)
+
+
+def new_prompts(config: Config, models: Models) -> PromptCache:
+    """The text encoder's output, remembered in memory and on disk; to be closed."""
+    folder = config.model.prompt_folder
+    version = f"{models.profile.name} {models.text_version} {models.dit.dtype}"
+    return PromptCache(models.text, PromptDisk(folder, version) if folder else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class Show:
         config = self.config
         opened.callback(self.desk.close)
         models = load(config)
-        self._prompts = PromptCache(models.text)
+        self._prompts = new_prompts(config, models)
         opened.callback(self._prompts.close)
         self._encode_ahead()
         opened.callback(self.store.add_listener(self._encode_cued))

@@ -8,12 +8,11 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from sdv2_live.app import load, new_stream
+from sdv2_live.app import load, new_prompts, new_stream
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline import Timeline
-from sdv2_live.engine.prompt import PromptCache
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
@@ -40,7 +39,7 @@ def render(
     """
     with FileSource(source, realtime=False, loop=False) as video, FileSink(target) as sink:
         models = load(config)
-        with closing(PromptCache(models.text)) as prompts:
+        with closing(new_prompts(config, models)) as prompts:
             stream = new_stream(config, models, prompts, StageTimer())
             store = ParamStore(config.params, Macros(PresetLibrary(config.presets.folder)), clock := VideoClock())
             written = 0

@@ -81,7 +81,15 @@ class ModelConfig(Section):
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     vae: Literal["auto", "wan", "taehv"] = "auto"
     weights_dir: Annotated[Path, BeforeValidator(_path)] = _key(Path("~/.cache/sdv2-live/weights").expanduser(), "a folder")
+    prompt_cache: str = _key("auto", "auto, off or a folder", min_length=1)
     threads: int = _key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)
+
+    @property
+    def prompt_folder(self) -> Path | None:
+        """Where prompt embeddings are kept, None for nowhere."""
+        if self.prompt_cache == "off":
+            return None
+        return Path("~/.cache/sdv2-live/prompts" if self.prompt_cache == "auto" else self.prompt_cache).expanduser()
 
 
 class InputConfig(Section):

@@ -41,7 +41,7 @@ class Daemon:
             "--output",
             f"ndi:{self.output}",
         ]
-        settings = ("--set", "osc.port=0", "--set", "video.size=64x64", "--set", "model.threads=1")
+        settings = ("--set", "osc.port=0", "--set", "model.prompt_cache=off", "--set", "video.size=64x64", "--set", "model.threads=1")
         self.process = subprocess.Popen(
             [*command, *settings, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

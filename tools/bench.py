@@ -71,7 +71,7 @@ def synthetic_models(chosen: Profile, kind: str, device: torch.device, dtype: to
             raise Sdv2Error(f"--vae wan: the {chosen.name} model has only taehv")
         vae = (WanVAE(wan) if kind == "wan" and wan else TAEHV(chosen.taehv)).to(dtype).eval().requires_grad_(False)
     text: Any = FixedPrompt(chosen.text.dim)
-    return Models(chosen, dit, vae, text)
+    return Models(chosen, dit, vae, text, "synthetic")
 
 
 def ready_frames(size: tuple[int, int], count: int = 32) -> list[Frame]:

@@ -119,7 +119,9 @@ def run_causal_dit_stream_batch(case: Case, data: Data) -> Iterator[Comparison]:
 
 def run_umt5_encoder(case: Case, data: Data) -> Iterator[Comparison]:
     c = case["config"]
-    config = TextConfig(c["vocab_size"], c["dim"], c["dim_attn"], c["dim_ffn"], c["num_heads"], c["encoder_layers"], c["num_buckets"])
+    config = TextConfig(
+        c["vocab_size"], c["dim"], c["dim_attn"], c["dim_ffn"], c["num_heads"], c["encoder_layers"], c["num_buckets"]
+    )
     model = UMT5(config).eval()
     state = synthetic_state_dict({k: tuple(v) for k, v in case["manifest"].items()}, case.get("gain", 1.0))
     load_strict(model.encoder, transformers_state(state), "case.json manifest")

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit import CausalDiT, CrossKV
 
@@ -78,10 +79,14 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
 
 
 class PromptCache:
-    """Embeddings by prompt text, the least recently used forgotten first; encodes on one thread of its own."""
+    """Embeddings by prompt text, the least recently used forgotten first; encodes on one thread of its own.
 
-    def __init__(self, encoder: Encoder) -> None:
+    disk: where embeddings are kept from one show to the next, if anywhere.
+    """
+
+    def __init__(self, encoder: Encoder, disk: PromptDisk | None = None) -> None:
         self._encoder = encoder
+        self._disk = disk
         self._embeddings: OrderedDict[str, Future[Tensor]] = OrderedDict()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="text-encoder")
 
@@ -93,11 +98,20 @@ class PromptCache:
         """The prompt's embedding (1, n, dim), at once or later. Never waits."""
         future = self._embeddings.get(prompt)
         if future is None or (future.done() and future.exception() is not None):
-            future = self._embeddings[prompt] = self._worker.submit(self._encoder.encode, prompt)
+            future = self._embeddings[prompt] = self._worker.submit(self._embed, prompt)
         self._embeddings.move_to_end(prompt)
         while len(self._embeddings) > REMEMBERED:
             self._embeddings.popitem(last=False)
         return future
+
+    def _embed(self, prompt: str) -> Tensor:
+        """On the text encoder's thread."""
+        embedding = self._disk.load(prompt) if self._disk else None
+        if embedding is None:
+            embedding = self._encoder.encode(prompt)
+            if self._disk:
+                self._disk.store(prompt, embedding)
+        return embedding
 
 
 @dataclass(frozen=True, slots=True)

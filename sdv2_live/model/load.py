@@ -27,12 +27,13 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """A profile's three models, ready to run."""
+    """A profile's three models, ready to run. text_version tells the text encoder's weights from all others."""
 
     profile: Profile
     dit: CausalDiT
     vae: WanVAE | TAEHV
     text: TextEncoder
+    text_version: str
 
 
 def choose_device(name: str) -> torch.device:
@@ -74,6 +75,7 @@ def load_models(profile: Profile, *, device: torch.device, dtype: torch.dtype, v
         dit.eval().requires_grad_(False),
         _placed(autoencoder, device, dtype),
         TextEncoder(encoder.eval().requires_grad_(False), _tokenizer(weights_dir, files)),
+        _version(text_file),
     )
 
 
@@ -133,7 +135,15 @@ def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: tor
         load_strict(model, own, f"{EMBEDDED} ({name})")
         model.to(device, dtype).eval().requires_grad_(False)
     tokenizer = ByT5Tokenizer()
-    return Models(profile, dit, _placed(vae, device, dtype), TextEncoder(text, lambda prompt: list(tokenizer(prompt).input_ids)))
+    encoder = TextEncoder(text, lambda prompt: list(tokenizer(prompt).input_ids))
+    version = _version(EMBEDDED) if state is not None else f"{profile.name}, untrained"
+    return Models(profile, dit, _placed(vae, device, dtype), encoder, version)
+
+
+def _version(file: Path) -> str:
+    """Tells this weights file from others, and from itself after a change, without reading gigabytes."""
+    stat = file.stat()
+    return f"{file.name} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def _placed(vae: WanVAE | TAEHV, device: torch.device, dtype: torch.dtype) -> WanVAE | TAEHV:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import tiny
@@ -12,6 +13,7 @@ from torch import Tensor
 from waiting import eventually
 
 from sdv2_live.engine.prompt import PromptCache, PromptDirector, PromptMix, blend, slerp
+from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import EngineError
 
 
@@ -105,6 +107,52 @@ def test_blends() -> None:
     torch.testing.assert_close(blend([x, y, x], [1, 0, 0], "slerp"), x)
     torch.testing.assert_close(slerp(x, -x, 0.25), 0.5 * x)  # no arc between opposites: straight
     torch.testing.assert_close(slerp(x, torch.zeros_like(x), 0.5), 0.5 * x)
+
+
+def test_a_prompt_encoded_in_an_earlier_show_is_not_encoded_again(encoder: Dictionary, tmp_path: Path) -> None:
+    def embedding(version: str = "a", prompt: str = "red") -> Tensor:
+        cache = PromptCache(encoder, PromptDisk(tmp_path, version))
+        try:
+            return cache.request(prompt).result(30)
+        finally:
+            cache.close()
+
+    first = embedding()
+    assert torch.equal(embedding(), first)
+    assert encoder.encoded == ["red"]
+    embedding(version="another text encoder")
+    embedding(prompt="green")
+    assert encoder.encoded == ["red", "red", "green"]
+
+
+def test_a_damaged_cache_is_no_obstacle(encoder: Dictionary, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    disk = PromptDisk(tmp_path, "a")
+    disk.store("red", torch.ones(1, 2, 3))
+    (file,) = tmp_path.rglob("*.safetensors")
+    file.write_bytes(b"half a file")
+    assert disk.load("red") is None
+    assert "encoded again" in caplog.text
+    disk.store("red", torch.ones(1, 2, 3))
+    assert torch.equal(disk.load("red"), torch.ones(1, 2, 3))
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("in the way")
+    disk = PromptDisk(tmp_path / "file", "a")
+    for _ in range(3):
+        disk.store("red", torch.ones(1, 2, 3))
+    assert disk.load("red") is None
+    assert caplog.text.count("cannot be written") == 1
+
+
+def test_the_folder_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdv2_live.engine.promptdisk.MAX_FILES", 5)
+    monkeypatch.setattr("sdv2_live.engine.promptdisk.SLACK", 1)
+    disk = PromptDisk(tmp_path, "a")
+    for i in range(12):
+        disk.store(f"prompt {i}", torch.ones(1, 1, 1))
+    assert len(list(tmp_path.rglob("*.safetensors"))) <= 5
+    assert disk.load("prompt 11") is not None
 
 
 @pytest.mark.parametrize("weights", [[0.0, 0.0], [-1.0, 2.0]])
