@@ -41,3 +41,15 @@ class EngineError(Sdv2Error):
     """The engine was asked for something its model or its state cannot do."""
 
     exit_code = 5
+
+
+class MidiError(Sdv2Error):
+    """MIDI is not available on this machine, or a port cannot be had."""
+
+    exit_code = 6
+
+
+class ExpandError(Sdv2Error):
+    """A prompt could not be expanded; it is as it was."""
+
+    exit_code = 7

@@ -1,0 +1,201 @@
+"""`sdv2-live midi`: play the parameters from a MIDI controller.
+
+A process of its own: it speaks OSC to the daemon, so it may come and go during a show, and so may the controller. Run one for
+each controller. Without --map the map is found by the port's name: first in ~/.config/sdv2-live/midi, where --learn writes,
+then among those that come with sdv2-live (Akai APC mini, Novation Launch Control XL).
+
+--learn ADDRESS waits for the next control that moves and writes it into the map, in place of the entry for the same address
+(and --value) if there is one. A fader sends its position to ADDRESS; a button fires, toggles, or sends --value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import yaml
+
+from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.control.presets import PresetLibrary
+from sdv2_live.control.throttle import Throttle
+from sdv2_live.errors import ConfigError, MidiError, ParamError
+from sdv2_live.settings import config_dir
+
+LEARN_S = 60.0
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the `midi` command to an argparse subparser group; its `run` is set as the default `run`."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "midi",
+        help="play the parameters from a MIDI controller",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_config_options(parser)
+    parser.add_argument("--list", action="store_true", help="show the MIDI ports and the map that fits each")
+    parser.add_argument("--port", metavar="NAME", help="a part of the MIDI port's name; default: the first port that a map fits")
+    parser.add_argument("--map", type=Path, metavar="FILE", help="the map; default: by the port's name")
+    parser.add_argument("--osc", metavar="HOST:PORT", help="the daemon (default: osc.host and osc.port: 127.0.0.1:9000)")
+    parser.add_argument("--learn", metavar="ADDRESS", help="write the next control that moves into the map, for this OSC address")
+    parser.add_argument("--value", metavar="VALUE", help="with --learn: what the button sends, such as 3 or [700, 500]")
+    parser.add_argument("--api", metavar="NAME", help="MIDI interface: LINUX_ALSA, UNIX_JACK, MACOSX_CORE, WINDOWS_MM")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the parsed command until stopped, and return the exit code. Raises Sdv2Error for the top to print."""
+    try:
+        from sdv2_live.midi.ports import SystemPorts
+    except ImportError as error:
+        raise MidiError(f"MIDI needs {error.name}; install the extra: pip install 'sdv2-live[midi]'") from error
+    ports = SystemPorts(args.api)
+    if args.list:
+        return _list(ports)
+    return _learn(args, ports) if args.learn is not None else _play(args, ports)
+
+
+def own_maps() -> Path:
+    """The folder of the performer's own maps."""
+    return Path.home() / ".config" / "sdv2-live" / "midi"
+
+
+def map_files() -> list[Path]:
+    """Every map, the performer's own first."""
+    return [path for folder in (own_maps(), config_dir() / "midi") for path in sorted(folder.glob("*.yaml"))]
+
+
+def find_map(port_name: str) -> Path | None:
+    """The first map whose `port` is in the port's name. Raises ConfigError when a map on the way is broken."""
+    from sdv2_live.midi.mapfile import load_map
+
+    return next((path for path in map_files() if load_map(path).port in port_name), None)
+
+
+def endpoint(text: str) -> tuple[str, int]:
+    """(host, port) of "127.0.0.1:9000". Raises ConfigError."""
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ConfigError(f"--osc cannot be {text!r}; give HOST:PORT, such as 127.0.0.1:9000")
+    return host.strip("[]"), int(port)
+
+
+def _list(ports: Any) -> int:
+    names = list(dict.fromkeys([*ports.inputs(), *ports.outputs()]))
+    for name in names:
+        print(f"{name}\t{find_map(name) or 'no map; make one with --learn'}")
+    if not names:
+        print(f"no MIDI ports ({ports.api})")
+    return 0
+
+
+def _play(args: argparse.Namespace, ports: Any) -> int:
+    from sdv2_live.midi.bridge import Bridge
+    from sdv2_live.midi.mapfile import load_map
+
+    config = configured(args)
+    part = args.port
+    path = args.map or _map_for(ports, part)
+    midi_map = load_map(path)
+    host, port = endpoint(args.osc) if args.osc else (config.osc.host, config.osc.port)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    bridge = Bridge(ports, midi_map, host, port, part=part, preset_name=_preset_names(PresetLibrary(config.presets.folder)))
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        bridge.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    print(f"{path}: {len(midi_map.entries)} entries, to OSC {host}:{port}; Ctrl-C ends it", flush=True)
+    bridge.run()
+    return 0
+
+
+def _preset_names(library: PresetLibrary) -> Callable[[Any], str | None]:
+    """Names by number, name or file name, of the files as they are now."""
+    look = Throttle(rate=1, burst=1)
+
+    def name(key: Any) -> str | None:
+        try:
+            if look.allow():
+                library.poll()
+            return library.get(key).name
+        except (ParamError, ConfigError):  # the daemon's presets may be others than ours
+            return None
+
+    return name
+
+
+def _map_for(ports: Any, part: str | None) -> Path:
+    from sdv2_live.midi.ports import find_port
+
+    names = list(ports.inputs())
+    if part is not None:
+        name = find_port(names, part, any_case=True)
+        if name is None:
+            raise MidiError(f"no MIDI port contains '{part}', so its map is not known; plug it in or give --map. Ports: {names}")
+        names = [name]
+    for name in names:
+        if path := find_map(name):
+            return path
+    raise MidiError(f"no map fits a port; give one with --map FILE, or make one with --learn ADDRESS. Ports: {names}")
+
+
+def _learn(args: argparse.Namespace, ports: Any) -> int:
+    from sdv2_live.midi.learn import check_address, learned, moved, taught, write
+    from sdv2_live.midi.ports import Device
+
+    check_address(args.learn)
+    value = _value(args.value)
+    names = list(ports.inputs())
+    heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    device = Device(ports, args.port or _only(names), heard.put, any_case=True)
+    device.poll()
+    if not device.connected:
+        raise MidiError(f"no MIDI port contains '{args.port}'; the ports are {names}")
+    try:
+        path, text = _file_to_teach(args.map, device.name)
+        print(f"{device.name}: move the control for {args.learn} ({LEARN_S:g} s)", flush=True)
+        item = learned(moved(heard, LEARN_S), args.learn, value)
+    finally:
+        device.close()
+    new, replaced = taught(text, path, item)
+    write(path, new)
+    print(f"{path}: {item} {'replaced the entry for that address' if replaced else 'added'}")
+    return 0
+
+
+def _only(names: list[str]) -> str:
+    if len(names) != 1:
+        raise MidiError(f"say which port to learn from with --port; the ports are {names}")
+    return names[0]
+
+
+def _value(text: str | None) -> Any:
+    try:
+        return None if text is None else yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--value cannot be {text!r}: {error}") from error
+
+
+def _file_to_teach(given: Path | None, port: str) -> tuple[Path, str]:
+    """The map to write, and what it says now. What ships with sdv2-live is copied, not written to."""
+    found = given or find_map(port)
+    device = re.sub(r"(:.*| \d+(:\d+)?)$", "", port)
+    path = given or own_maps() / (found.name if found else re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-") + ".yaml")
+    if found is not None and found.exists():
+        try:
+            return path, found.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{found}: cannot be read: {error}; check the path") from error
+    return (
+        path,
+        f"# Made with sdv2-live midi --learn.\nport: {yaml.safe_dump(device, width=10**6).splitlines()[0]}\ncontrols: []\n",
+    )

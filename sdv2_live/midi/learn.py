@@ -1,0 +1,177 @@
+"""Writing a map by moving controls: which control was moved, and its entry put into the file.
+
+Only the text of the entry itself changes, so comments elsewhere in the file stay. An entry that is spread over several lines
+becomes one line; comments between its lines are lost with that.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mido
+import yaml
+
+from sdv2_live.control.params import Kind
+from sdv2_live.control.yamlfile import Document, parse_yaml
+from sdv2_live.errors import ConfigError, MidiError, ParamError
+from sdv2_live.midi.mapentry import ENTRY_KEYS, KINDS
+from sdv2_live.midi.mapfile import read_map
+from sdv2_live.midi.mapping import CC14_LSB, target_of
+
+SETTLE_S = 0.4  # of further messages, which tell a fader from a button and 14 bits from 7
+_BUTTON_VALUES = {0, 127}
+
+Item = dict[str, Any]
+
+
+def moved(messages: queue.SimpleQueue[mido.Message], timeout_s: float) -> list[mido.Message]:
+    """What the next control sends, up to `SETTLE_S` after its first message. Raises MidiError when none moves in time."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            first = messages.get(timeout=max(deadline - time.monotonic(), 0.0))
+        except queue.Empty:
+            raise MidiError(f"no control was moved within {timeout_s:g} s; nothing was changed") from None
+        if first.type in ("control_change", "program_change") or (first.type == "note_on" and first.velocity > 0):
+            break
+    heard = [first]
+    end = time.monotonic() + SETTLE_S
+    while (left := end - time.monotonic()) > 0:
+        try:
+            heard.append(messages.get(timeout=left))
+        except queue.Empty:
+            break
+    return heard
+
+
+def learned(messages: list[mido.Message], address: str, value: Any = None) -> Item:
+    """The entry that joins the control which sent `messages` to `address`. Raises ParamError for an address there is not."""
+    target = target_of(address)
+    first = messages[0]
+    item: Item = {}
+    button = first.type != "control_change"
+    if first.type == "note_on":
+        item["note"] = first.note
+    elif first.type == "program_change":
+        item["program"] = first.program
+    else:
+        same = [one for one in messages if one.type == "control_change" and one.channel == first.channel]
+        number = first.control
+        partners = {one.control for one in same}
+        if number < CC14_LSB and number + CC14_LSB in partners:
+            item["cc14"] = number
+        else:
+            item["cc"] = number
+            button = {one.value for one in same if one.control == number} <= _BUTTON_VALUES
+    item |= {"channel": first.channel + 1, "address": address}
+    if value is not None:
+        item["value"] = value
+    elif button and "cc" in item and target.spec is not None and target.spec.kind is Kind.BOOL and not target.form:
+        item["action"] = "toggle"
+    return item
+
+
+def taught(text: str, path: Path, item: Item) -> tuple[str, bool]:
+    """The map's text with `item` in it, and whether it took the place of an entry for the same address (and value).
+
+    Of a replaced entry, the keys that are not about which control it is stay, where they still fit. Raises ConfigError when
+    the map is broken before, or when `item` is no good.
+    """
+    document = parse_yaml(text, path)
+    read_map(document)
+    entries: list[Item] = document.data["controls"]
+    index = next((i for i, entry in enumerate(entries) if _same(entry, item)), None)
+    if index is None:
+        return _checked(_appended(text, document, item), path), False
+    kept = {key: entry for key, entry in entries[index].items() if key not in (*KINDS, "channel")}
+    try:
+        return _checked(_replaced(text, index, item | kept), path), True
+    except ConfigError:  # a button has no curve, a fader no light
+        return _checked(_replaced(text, index, item), path), True
+
+
+def _same(entry: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    return entry["address"] == item["address"] and ("value" not in item or entry.get("value") == item["value"])
+
+
+def _checked(text: str, path: Path) -> str:
+    read_map(parse_yaml(text, path))
+    return text
+
+
+def _nodes(text: str) -> yaml.SequenceNode:
+    """The list of controls, with its place in the text. The text has been read as a map before."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode)
+    controls = next(value for key, value in root.value if key.value == "controls")
+    assert isinstance(controls, yaml.SequenceNode)
+    return controls
+
+
+def _replaced(text: str, index: int, item: Item) -> str:
+    node = _nodes(text).value[index]
+    return text[: node.start_mark.index] + _line(item) + text[_end(text, node) :]
+
+
+def _appended(text: str, document: Document, item: Item) -> str:
+    controls = _nodes(text)
+    if not controls.value:  # `controls: []`
+        return f"{text[: controls.start_mark.index].rstrip()}\n  - {_line(item)}{text[controls.end_mark.index :]}"
+    end = _end(text, controls.value[-1])
+    if controls.flow_style:
+        return f"{text[:end]}, {_line(item)}{text[end:]}"
+    indent = " " * controls.start_mark.column
+    end = text.find("\n", end) if "\n" in text[end:] else len(text)  # behind the last entry's own comment
+    return f"{text[:end]}\n{indent}- {_line(item)}{text[end:]}"
+
+
+def _end(text: str, node: yaml.Node) -> int:
+    """Where the node's own text ends: YAML counts the blank lines and comments behind a block to it."""
+    end: int = node.end_mark.index
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style:
+        return end
+    lines = text[node.start_mark.index : end].splitlines(keepends=True)
+    while lines and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
+        lines.pop()
+    return node.start_mark.index + len("".join(lines).rstrip())
+
+
+def _line(item: Item) -> str:
+    ordered = sorted(item.items(), key=lambda pair: ENTRY_KEYS.index(pair[0]))
+    return "{" + ", ".join(f"{key}: {_scalar(value)}" for key, value in ordered) + "}"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_scalar(one)}" for key, one in value.items()) + "}"
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
+    return text.removesuffix("...\n").strip()
+
+
+def write(path: Path, text: str) -> None:
+    """Replace the file, whole or not at all. Raises ConfigError when it cannot be written."""
+    part = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
+            part = file.name
+            file.write(text)
+        os.replace(part, path)
+    except OSError as error:
+        if part:
+            Path(part).unlink(missing_ok=True)
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}; choose another file with --map") from error
+
+
+def check_address(address: str) -> None:
+    """Raise ParamError, led by the option's name, for an address there is not."""
+    try:
+        target_of(address)
+    except ParamError as error:
+        raise ParamError(f"--learn: {error}") from error

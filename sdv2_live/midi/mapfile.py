@@ -1,0 +1,96 @@
+"""Maps as YAML files.
+
+    port: APC MINI             # what the name of the MIDI port contains, case as written
+    channel: 1                 # of every entry that gives none, 1..16; left out: any
+    setup: ["F0 00 20 F7"]     # messages in hexadecimal, sent whenever the controller is plugged in
+    controls:
+      - {note: 0, address: /sdv2/preset, value: 1, led: {on: 1, off: 5}}
+      - {note: 82, address: /sdv2/freeze}                   # a boolean toggles, a trigger fires
+      - {note: 83, address: /sdv2/mix, action: hold, value: 0.0}
+      - {cc: 48, address: /sdv2/noise_scale/norm, range: [0.2, 1.0], curve: 2, pickup: true}
+      - {cc14: 7, address: /sdv2/mix, feedback: true}       # MSB on CC 7, LSB on CC 39
+      - {program: all, address: /sdv2/preset}               # program n recalls preset n + 1
+
+Keys of an entry: one of note, cc, cc14 (0..31), program (a number or `all`), each 0..127 as MIDI counts; channel 1..16 or `any`;
+address; action (value | trigger | toggle | hold | set); value and off, sent to the address (a held button without `off` puts
+back what was there); range, curve, pickup and feedback of faders and knobs; led of buttons. One control may have several entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mido
+
+from sdv2_live.control.coerce import shown
+from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_yaml
+from sdv2_live.errors import ConfigError
+from sdv2_live.midi.mapentry import ENTRY_KEYS, MistakeError, channel_of, read_entry
+from sdv2_live.midi.mapping import Entry
+
+_KEYS = ("port", "channel", "setup", "controls")
+
+
+@dataclass(frozen=True, slots=True)
+class MidiMap:
+    """A controller's map, checked. `setup` are sent whenever it is plugged in."""
+
+    port: str
+    entries: tuple[Entry, ...]
+    setup: tuple[mido.Message, ...] = ()
+
+
+def load_map(path: Path) -> MidiMap:
+    """Read and check one map. Raises ConfigError with a line for every mistake: file, line, key, what is allowed."""
+    return read_map(load_yaml(path))
+
+
+def read_map(document: Document) -> MidiMap:
+    """As `load_map`, for a document that is already read."""
+    data = document.data
+    if not isinstance(data, dict):
+        raise ConfigError(f"{document.where()}: a map is a mapping with port and controls, not {shown(data)}")
+    problems = [*document.problems, *document.unknown(_KEYS)]
+
+    def complain(key: KeyPath, reason: str) -> None:
+        problems.append(f"{document.where(key)}: {dotted(key)}: {reason}")
+
+    port = data.get("port")
+    if not isinstance(port, str) or not port.strip():
+        complain(("port",), f"cannot be {shown(port)}; give a part of the MIDI port's name, as `sdv2-live midi --list` shows it")
+    channel = None
+    try:
+        channel = channel_of(data)
+    except MistakeError as mistake:
+        complain((mistake.key,), str(mistake))
+    controls = data.get("controls")
+    if not isinstance(controls, list):
+        complain(("controls",), f"cannot be {shown(controls)}; give a list of entries")
+        controls = []
+    entries = []
+    for index, item in enumerate(controls):
+        if not isinstance(item, dict):
+            complain(("controls", index), f"cannot be {shown(item)}; give an entry such as {{cc: 7, address: /sdv2/mix}}")
+            continue
+        unknown = document.unknown(ENTRY_KEYS, ("controls", index))
+        problems += unknown
+        try:
+            entries += [] if unknown else [read_entry(item, channel)]
+        except MistakeError as mistake:
+            complain(("controls", index, mistake.key) if mistake.key else ("controls", index), str(mistake))
+    setup = _setup(data.get("setup", []), complain)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return MidiMap(str(port).strip(), tuple(entries), setup)
+
+
+def _setup(given: Any, complain: Any) -> tuple[mido.Message, ...]:
+    messages = []
+    for index, text in enumerate(given if isinstance(given, list) else [given]):
+        try:
+            messages.append(mido.Message.from_hex(text))
+        except (TypeError, ValueError, IndexError) as error:
+            complain(("setup", index), f"cannot be {shown(text)} ({error}); give one MIDI message in hexadecimal, quoted")
+    return tuple(messages)

@@ -1,0 +1,194 @@
+"""What one entry of a map means: which control, which OSC address, and what a position or a press sends there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from sdv2_live.control.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, Setting, meaning, scalable
+from sdv2_live.control.coerce import coerce
+from sdv2_live.control.params import ALIASES, PARAMS, Kind, ParamSpec, Value, nearest
+from sdv2_live.errors import ParamError
+
+CC14_LSB = 32  # a 14-bit controller n sends its low seven bits on n + 32 (MIDI 1.0 specification, "Control Change")
+MAX14 = (1 << 14) - 1
+
+
+class Act(StrEnum):
+    """What a control does with its address."""
+
+    VALUE = "value"  # a fader or knob: its position
+    TRIGGER = "trigger"  # a press fires
+    TOGGLE = "toggle"  # a press changes between value and off
+    HOLD = "hold"  # value while held, then off
+    SET = "set"  # a press sends value
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Something a hand moves. `number` 0..127, None for any program; `channel` 0..15, None for every channel."""
+
+    kind: str  # note | cc | cc14 | program
+    number: int | None
+    channel: int | None
+
+    def __str__(self) -> str:
+        on = "" if self.channel is None else f" on channel {self.channel + 1}"
+        return f"{self.kind} {'all' if self.number is None else self.number}{on}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An OSC address: one of the parameter `spec`, in its plain form or scaled (/norm, /midi), or of an action."""
+
+    address: str
+    spec: ParamSpec | None
+    form: str = ""
+
+    def meant(self, argument: Any) -> Value | None:
+        """The value that the parameter takes when `argument` is sent; None when only the daemon can know it."""
+        args = tuple(argument) if isinstance(argument, list | tuple) else (argument,)
+        try:
+            setting = meaning(self.address, args)
+            return coerce(PARAMS[setting.name], setting.value).value if isinstance(setting, Setting) else None
+        except ParamError:  # a word such as seed's "random"
+            return None
+
+
+def target_of(address: str) -> Target:
+    """What `address` names. Raises ParamError, with the nearest address, when the daemon does not know it."""
+    name = address.removeprefix(ROOT) if address.startswith(ROOT) else ""
+    if name in ACTIONS:
+        return Target(address, None)
+    if spec := _param(name):
+        return Target(address, spec)
+    form = name[-len(NORM) :]
+    if form in (NORM, MIDI) and (spec := _param(name[: -len(form)])):
+        if not scalable(spec):
+            raise ParamError(f"{spec.name} is no number to scale; use {ROOT}{spec.name}")
+        return Target(address, spec, form)
+    known = [ROOT + known for known in (*PARAMS, *ACTIONS)]
+    known += [ROOT + known + NORM for known, spec in PARAMS.items() if scalable(spec)]
+    raise ParamError(
+        f"there is no address '{address}'{nearest(address, known) or f'; addresses look like {ROOT}noise_scale/norm'}"
+    )
+
+
+def _param(name: str) -> ParamSpec | None:
+    return PARAMS.get(ALIASES.get(name, name))
+
+
+def full_range(target: Target) -> tuple[float, float] | None:
+    """What the two ends of a fader send when the map gives no range; None where a position has no meaning."""
+    spec = target.spec
+    if target.form:
+        return 0.0, 1.0 if target.form == NORM else float(MIDI_MAX)
+    if spec is None or spec.kind not in _ENDS:
+        return None
+    low, high = _ENDS[spec.kind](spec)
+    return (low, high) if high - low <= _MAX_SPAN else None
+
+
+_MAX_SPAN = 1_000_000  # a fader over 63 bits of seed reaches next to none of them
+_ENDS: Mapping[Kind, Any] = MappingProxyType(
+    {
+        Kind.FLOAT: lambda spec: (float(spec.low), float(spec.high)),
+        Kind.INT: lambda spec: (float(spec.low), float(spec.high)),
+        Kind.BOOL: lambda spec: (0.0, 1.0),
+        Kind.CHOICE: lambda spec: (0.0, float(len(spec.choices) - 1)),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """What a button's LED is sent, 0..127: the velocity of a note, or the value of a CC. Colours are the controller's own."""
+
+    on: int
+    off: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # by identity: an entry is a key
+class Entry:
+    """One line of a map. `value` and `off` are OSC arguments; `low` and `high` what a fader's ends send, in either order.
+
+    curve: exponent over the fader's way; above 1 the low end is finer. pickup: a fader takes hold only where the value is.
+    feedback: the control is sent the value's position, for motor faders and LED rings.
+    """
+
+    control: Control
+    target: Target
+    act: Act
+    value: Any = None
+    off: Any = None
+    low: float = 0.0
+    high: float = 1.0
+    curve: float = 1.0
+    pickup: bool = False
+    feedback: bool = False
+    light: Light | None = None
+
+    @property
+    def name(self) -> str:
+        """The parameter whose value this entry moves and shows; empty for an action."""
+        return self.target.spec.name if self.target.spec else ""
+
+    def argument(self, position: float) -> int | float:
+        """What a fader at `position` 0..1 sends."""
+        value = self.low + position**self.curve * (self.high - self.low)
+        spec = self.target.spec
+        if self.target.form or (spec is not None and spec.kind is Kind.FLOAT):
+            return value
+        return int(value >= 0.5) if spec is not None and spec.kind is Kind.BOOL else round(value)
+
+    def position(self, value: Value) -> float:
+        """Where a fader stands, 0..1, when its parameter has `value`: the inverse of `argument`."""
+        span = self.high - self.low
+        share = (_number(self.target, value) - self.low) / span if span else 0.0
+        return min(max(share, 0.0), 1.0) ** (1 / self.curve)
+
+    def step(self) -> float:
+        """How far a fader is from its value at most for being rounded, 0..1."""
+        spec = self.target.spec
+        if spec is None or spec.kind is Kind.FLOAT or self.high == self.low:
+            return 0.0
+        size = 1.0
+        if self.target.form and spec.kind is Kind.INT:
+            size = abs(_number(self.target, 1) - _number(self.target, 0))
+        return size / abs(self.high - self.low)
+
+    def shows_on(self, value: Value | None) -> bool:
+        """Whether the parameter's `value` is the one that this button stands for."""
+        meant = True if self.value is None else self.target.meant(self.value)
+        return value is not None and meant is not None and same(meant, value)
+
+
+def same(one: Value, other: Value) -> bool:
+    """Equality that forgives OSC's 32-bit floats and the case of names."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-6)
+    if isinstance(one, str) and isinstance(other, str):
+        return one.lower() == other.lower()
+    return one == other
+
+
+def _number(target: Target, value: Value) -> float:
+    """`value` in the terms of the target's address."""
+    spec = target.spec
+    assert spec is not None
+    if spec.kind is Kind.CHOICE:
+        index = spec.choices.index(str(value)) if value in spec.choices else 0
+        value = (index + 0.5) / len(spec.choices) if target.form else index
+    elif target.form and spec.kind is not Kind.BOOL:
+        assert spec.low is not None
+        assert spec.high is not None
+        value = (_plain(value) - spec.low) / (spec.high - spec.low)
+    return _plain(value) * (MIDI_MAX if target.form == MIDI else 1)
+
+
+def _plain(value: Value) -> float:
+    return float(value) if isinstance(value, bool | int | float) else 0.0

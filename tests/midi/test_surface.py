@@ -1,0 +1,252 @@
+"""A controller's messages in OSC, and what its lights show, without any port or socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+mido = pytest.importorskip("mido", reason="mido is not installed (pip install 'sdv2-live[midi]')")
+
+from fake_midi import read  # noqa: E402
+
+from sdv2_live.midi.mirror import HOLD_S  # noqa: E402
+from sdv2_live.midi.surface import LSB_WAIT_S, Surface  # noqa: E402
+
+
+class Hand:
+    """Plays a surface and keeps the time."""
+
+    def __init__(self, text: str, **options: Any) -> None:
+        self.surface = Surface(read(text), **options)
+        self.now = 100.0
+
+    def note(self, number: int, velocity: int = 127, channel: int = 0) -> list[tuple[Any, ...]]:
+        return self._played(mido.Message("note_on", note=number, velocity=velocity, channel=channel))
+
+    def up(self, number: int) -> list[tuple[Any, ...]]:
+        return self._played(mido.Message("note_off", note=number))
+
+    def cc(self, number: int, value: int, channel: int = 0) -> list[tuple[Any, ...]]:
+        return self._played(mido.Message("control_change", control=number, value=value, channel=channel))
+
+    def _played(self, message: Any) -> list[tuple[Any, ...]]:
+        return [(out.address, *out.args) for out in self.surface.midi(message, self.now)]
+
+    def later(self, seconds: float) -> list[tuple[Any, ...]]:
+        self.now += seconds
+        return [(out.address, *out.args) for out in self.surface.tick(self.now)]
+
+    def lights(self) -> list[tuple[int, ...]]:
+        return [tuple(message.bytes()) for message in self.surface.lights()]
+
+
+def test_trigger_fires_on_the_press_alone() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/reset}")
+    assert hand.note(5) == [("/sdv2/reset",)]
+    assert hand.up(5) == []
+    assert hand.note(5, velocity=0) == []
+
+
+def test_toggle_follows_the_daemon() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/freeze}")
+    hand.surface.osc("/sdv2/freeze", (1,))
+    assert hand.note(5) == [("/sdv2/freeze", False)]
+    assert hand.note(5) == [("/sdv2/freeze", True)]  # before any echo
+    hand.surface.osc("/sdv2/freeze", (0,))  # the echo of the first press, late
+    assert hand.note(5) == [("/sdv2/freeze", False)]
+
+
+def test_toggle_between_two_values() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/mix, action: toggle, value: 1.0, off: 0.3}")
+    assert [hand.note(5)[0][1] for _ in range(3)] == [1.0, 0.3, 1.0]
+
+
+def test_hold_puts_back_what_was_there() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/mix, action: hold, value: 0.0}")
+    hand.surface.osc("/sdv2/mix", (0.7,))
+    assert hand.note(5) == [("/sdv2/mix", 0.0)]
+    hand.surface.osc("/sdv2/mix", (0.0,))
+    assert hand.up(5) == [("/sdv2/mix", 0.7)]
+
+
+def test_hold_of_a_switch_and_the_unplugged_controller() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/blackout, action: hold}")
+    assert hand.note(5) == [("/sdv2/blackout", True)]
+    assert [(out.address, *out.args) for out in hand.surface.let_go(hand.now)] == [("/sdv2/blackout", False)]
+    assert hand.up(5) == []
+
+
+def test_one_control_may_do_several_things() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/preset, value: 2}\n- {note: 5, address: /sdv2/reset}")
+    assert hand.note(5) == [("/sdv2/preset", 2), ("/sdv2/reset",)]
+
+
+def test_channels_are_kept_apart() -> None:
+    hand = Hand("- {note: 5, channel: 3, address: /sdv2/reset}\n- {note: 5, channel: any, address: /sdv2/take}")
+    assert hand.note(5, channel=2) == [("/sdv2/reset",), ("/sdv2/take",)]
+    assert hand.note(5, channel=0) == [("/sdv2/take",)]
+
+
+def test_steps_are_sent_as_several_arguments() -> None:
+    assert Hand("- {note: 5, address: /sdv2/steps, value: [900, 300]}").note(5) == [("/sdv2/steps", 900, 300)]
+
+
+def test_cc_button_fires_once_a_press() -> None:
+    hand = Hand("- {cc: 104, address: /sdv2/reset}")
+    assert [hand.cc(104, value) for value in (127, 127, 0, 127)] == [[("/sdv2/reset",)], [], [], [("/sdv2/reset",)]]
+
+
+def test_range_and_curve() -> None:
+    hand = Hand("- {cc: 7, address: /sdv2/noise_scale/norm, range: [1.0, 0.0], curve: 2}")
+    sent = [hand.cc(7, value)[0][1] for value in (0, 64, 127)]
+    assert sent == pytest.approx([1.0, 1 - (64 / 127) ** 2, 0.0])
+
+
+def test_integers_are_sent_whole() -> None:
+    assert Hand("- {cc: 7, address: /sdv2/transition_chunks}").cc(7, 64) == [("/sdv2/transition_chunks", 32)]
+
+
+def test_program_recalls_preset_by_number() -> None:
+    hand = Hand("- {program: all, address: /sdv2/preset}\n- {program: 3, address: /sdv2/reset}")
+    assert hand._played(mido.Message("program_change", program=3)) == [("/sdv2/reset",), ("/sdv2/preset", 4)]
+
+
+def test_fourteen_bits() -> None:
+    hand = Hand("- {cc14: 7, address: /sdv2/mix}")
+    assert hand.cc(7, 127) == [("/sdv2/mix", 1.0)]  # a controller may have seven bits only
+    assert hand.cc(39, 127) == [("/sdv2/mix", 1.0)]
+    assert hand.cc(7, 64) == []  # its low half comes next
+    assert hand.cc(39, 1) == [("/sdv2/mix", (64 * 128 + 1) / 16383)]
+    assert hand.cc(39, 2) == [("/sdv2/mix", (64 * 128 + 2) / 16383)]
+    assert hand.cc(7, 32) == []
+    assert hand.later(LSB_WAIT_S) == [("/sdv2/mix", 32 * 128 / 16383)]
+    assert hand.surface.due is not None  # only the hold of the value sent
+    assert hand.later(HOLD_S) == []
+    assert hand.surface.due is None
+
+
+def test_pickup_waits_until_the_fader_is_where_the_value_is() -> None:
+    hand = Hand("- {cc: 7, address: /sdv2/mix, pickup: true}")
+    hand.surface.osc("/sdv2/mix", (0.5,))
+    assert [hand.cc(7, value) for value in (0, 20, 40)] == [[], [], []]
+    assert hand.cc(7, 90) == [("/sdv2/mix", 90 / 127)]  # passed it
+    assert hand.cc(7, 10) == [("/sdv2/mix", 10 / 127)]  # and holds it from now on, however fast
+    hand.later(2 * HOLD_S)
+    hand.surface.osc("/sdv2/mix", (0.9,))  # somebody else moved it
+    assert hand.cc(7, 20) == []
+    assert hand.cc(7, 127) == [("/sdv2/mix", 1.0)]
+
+
+def test_pickup_of_whole_numbers_does_not_slip() -> None:
+    hand = Hand("- {cc: 7, address: /sdv2/transition_chunks, range: [0, 4], pickup: true}")
+    hand.surface.osc("/sdv2/transition_chunks", (0,))
+    sent = [hand.cc(7, value) for value in range(128)]
+    assert all(sent)
+    assert sent[-1] == [("/sdv2/transition_chunks", 4)]
+
+
+def test_pickup_without_a_daemon_moves_at_once() -> None:
+    assert Hand("- {cc: 7, address: /sdv2/mix, pickup: true}").cc(7, 3) != []
+
+
+def test_lights_show_what_the_daemon_says() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/freeze, led: {on: 3, off: 1}}")
+    assert hand.lights() == []
+    hand.surface.osc("/sdv2/freeze", (0,))
+    assert hand.lights() == [(0x90, 5, 1)]
+    hand.surface.osc("/sdv2/freeze", (1,))
+    assert hand.lights() == [(0x90, 5, 3)]
+    hand.surface.osc("/sdv2/freeze", (1,))
+    assert hand.lights() == []
+
+
+def test_light_answers_the_press_and_comes_back_when_the_daemon_disagrees() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/freeze, led: {on: 3}}")
+    hand.surface.osc("/sdv2/freeze", (0,))
+    hand.lights()
+    hand.note(5)
+    assert hand.lights() == [(0x90, 5, 3)]
+    hand.later(HOLD_S)
+    assert hand.lights() == [(0x90, 5, 0)]
+
+
+def test_light_is_sent_again_after_a_release() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/freeze, led: {on: 3}}")
+    hand.note(5)
+    hand.lights()
+    hand.up(5)
+    assert hand.lights() == [(0x90, 5, 3)]
+
+
+def test_preset_light_by_number() -> None:
+    names = {1: "Neon edges", 2: "Pencil", "1": "Neon edges", "2": "Pencil"}
+    line = "- {{note: {0}, address: /sdv2/preset, value: {0}, led: {{on: 1, off: 5}}}}"
+    text = f"{line.format(1)}\n{line.format(2)}"
+    hand = Hand(text, preset_name=names.get)
+    hand.surface.osc("/sdv2/preset", ("Pencil",))
+    assert hand.lights() == [(0x90, 1, 5), (0x90, 2, 1)]
+    hand.note(1)
+    assert hand.lights() == [(0x90, 1, 1), (0x90, 2, 5)]
+
+
+def test_trigger_light_while_held() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/reset, led: {on: 1}}")
+    hand.note(5)
+    assert hand.lights() == [(0x90, 5, 1)]
+    hand.up(5)
+    assert hand.lights() == [(0x90, 5, 0)]
+
+
+def test_motor_follows_the_daemon_but_never_the_hand() -> None:
+    hand = Hand("- {cc: 7, channel: 2, address: /sdv2/mix, feedback: true}")
+    hand.surface.osc("/sdv2/mix", (0.5,))
+    assert hand.lights() == [(0xB1, 7, 64)]
+    hand.cc(7, 100, channel=1)
+    hand.surface.osc("/sdv2/mix", (0.6,))  # an echo on its way
+    assert hand.lights() == []
+    hand.surface.osc("/sdv2/mix", (100 / 127,))
+    hand.later(HOLD_S)
+    assert hand.lights() == [(0xB1, 7, 100)]
+
+
+def test_motor_of_fourteen_bits() -> None:
+    hand = Hand("- {cc14: 7, address: /sdv2/mix, feedback: true}")
+    hand.surface.osc("/sdv2/mix", (0.5,))
+    assert hand.lights() == [(0xB0, 7, 64), (0xB0, 39, 0)]
+
+
+def test_replugged_controller_is_set_up_and_shown_everything() -> None:
+    hand = Hand(
+        "port: Pad\nsetup: ['F0 01 F7']\ncontrols:\n"
+        "  - {note: 5, address: /sdv2/freeze, led: {on: 3}}\n  - {cc: 7, address: /sdv2/mix, feedback: true}"
+    )
+    hand.surface.osc("/sdv2/freeze", (1,))
+    hand.surface.osc("/sdv2/mix", (1.0,))
+    shown = hand.lights()
+    assert [message.bytes() for message in hand.surface.redraw()] == [[0xF0, 1, 0xF7]]
+    assert hand.lights() == shown
+    assert [message.bytes() for message in hand.surface.dark()] == [[0x90, 5, 0]]
+
+
+@pytest.mark.parametrize(
+    ("address", "args"),
+    [
+        ("/sdv2/mix", ()),
+        ("/sdv2/mix", ("x",)),
+        ("/sdv2/nothing", (1,)),
+        ("/sdv2/applied/mix", (3,)),
+        ("/other", (1,)),
+        ("/sdv2/preset", ()),
+    ],
+)
+def test_whatever_the_daemon_says_is_taken(address: str, args: tuple[Any, ...]) -> None:
+    hand = Hand("- {cc: 7, address: /sdv2/mix, feedback: true}")
+    hand.surface.osc(address, args)
+    assert hand.lights() == []
+
+
+def test_other_messages_mean_nothing() -> None:
+    hand = Hand("- {note: 5, address: /sdv2/reset}")
+    for message in (mido.Message("clock"), mido.Message("pitchwheel"), mido.Message("polytouch", note=5), mido.Message("sysex")):
+        assert hand._played(message) == []
