@@ -1,0 +1,79 @@
+"""`sdv2-live prompt expand`: turn a short prompt into a long, detailed one.
+
+With --model, by an instruction-tuned transformers model in a folder; with --endpoint, by a server that speaks OpenAI's chat
+completions (its key, if it wants one, in the environment variable SDV2_API_KEY). The result is printed; --save also writes it
+as a preset. When that fails, the prompt is printed as it was, with a message and a non-zero exit code, and nothing is saved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import sys
+from typing import Any
+
+from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.control.presets import PresetLibrary
+from sdv2_live.errors import ExpandError
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the `prompt` command to an argparse subparser group; its `run` is set as the default `run`."""
+    parser: argparse.ArgumentParser = subparsers.add_parser("prompt", help="turn a short prompt into a long, detailed one")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    expand = actions.add_parser(
+        "expand",
+        help="expand a prompt with a language model",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_config_options(expand)
+    expand.add_argument("text", metavar="PROMPT", help="what the picture shall look like, in a few words")
+    writer = expand.add_mutually_exclusive_group(required=True)
+    writer.add_argument("--model", metavar="DIR", help="folder of an instruction-tuned transformers model")
+    writer.add_argument("--endpoint", metavar="URL", help="server of chat completions, such as http://127.0.0.1:8080")
+    expand.add_argument("--endpoint-model", metavar="NAME", help="the server's model (default: the first that it lists)")
+    expand.add_argument("--insecure", action="store_true", help="permit plain http to another machine")
+    expand.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds to wait (default: 60)")
+    expand.add_argument("--save", metavar="NAME", help="also save it as a preset of this name, with the start values of --config")
+    expand.add_argument("--force", action="store_true", help="with --save: replace the preset of that name")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the expanded prompt, or the given one with a reason on stderr, and return the exit code."""
+    from sdv2_live.expand import expand
+
+    try:
+        text = expand(args.text, _writer(args))
+    except ExpandError as error:
+        print(args.text)
+        print(f"sdv2-live: the prompt stays as it was: {error}", file=sys.stderr)
+        return error.exit_code
+    print(text, flush=True)
+    if args.save is not None:
+        config = configured(args)
+        library = PresetLibrary(config.presets.folder, writable=config.presets.dir is not None)
+        params = dataclasses.replace(config.params, prompt=text)
+        preset = library.save(args.save, params, f"Expanded from: {args.text[:200]}", force=args.force)
+        print(f"saved as preset {preset.number} '{preset.name}' in {preset.path}", file=sys.stderr)
+    return 0
+
+
+def _writer(args: argparse.Namespace) -> Any:
+    if args.model is not None:
+        from sdv2_live.expand import LocalModel
+
+        return LocalModel(args.model, args.timeout)
+    from sdv2_live.expand_endpoint import Endpoint
+
+    return Endpoint(args.endpoint, args.timeout, model=args.endpoint_model, insecure=args.insecure)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not (math.isfinite(seconds) and 0 < seconds <= 3600):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds, above 0 and at most 3600")
+    return seconds
