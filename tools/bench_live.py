@@ -93,7 +93,7 @@ def uyvy(frame: Frame) -> np.ndarray:
 def daemon(*options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """A running daemon, and the lines it prints."""
     command = [sys.executable, "-m", "sdv2_live", "run", "--set", "osc.port=0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines: list[str] = []
     assert process.stdout is not None
     stream = process.stdout
@@ -107,28 +107,41 @@ def daemon(*options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
         reader.join(5)
 
 
+@dataclass(frozen=True)
+class Rig:
+    """Names of the NDI sources, what was sent, the daemon and the lines it printed."""
+
+    name_in: str
+    name_out: str
+    sent: Sent
+    process: subprocess.Popen[str]
+    lines: list[str]
+
+
 @contextmanager
-def rig(size: tuple[int, int], rate: int, *options: str, code: bool = True) -> Iterator[tuple[str, str, Sent, Any, list[str]]]:
-    """A sender and a daemon on it: (input name, output name, what was sent, the daemon, its lines)."""
+def rigged(size: tuple[int, int], rate: int, *options: str, code: bool = True) -> Iterator[Rig]:
+    """A sender and a daemon on it."""
     tag = uuid.uuid4().hex[:8]
     name_in, name_out, sent = f"bench-in-{tag}", f"bench-out-{tag}", Sent()
     thread = threading.Thread(target=send, args=(name_in, size, rate, sent), kwargs={"code": code}, daemon=True)
     thread.start()
     try:
         with daemon("--input", f"ndi:{name_in}", "--output", f"ndi:{name_out}", *options) as (process, lines):
-            yield name_in, name_out, sent, process, lines
+            yield Rig(name_in, name_out, sent, process, lines)
     finally:
         sent.stop.set()
         thread.join(10)
 
 
-def receive(name: str, seconds: float, on_frame: Callable[[Frame, int], None]) -> None:
-    """Receive for so long, counted from the first frame. Raises VideoError when none comes."""
+def receive(name: str, seconds: float, on_frame: Callable[[Frame, int], None], rig: Rig) -> None:
+    """Receive for so long, counted from the first frame. Raises VideoError when none comes or the daemon ends."""
     with NdiSource(name) as source:
         deadline = time.monotonic() + READY_S
         end = None
         while time.monotonic() < (end or deadline):
             frame = source.read(0.25)
+            if rig.process.poll() is not None:
+                raise VideoError(f"the daemon ended: {''.join(rig.lines[-3:])}")
             if frame is not None:
                 now = time.monotonic_ns()
                 end = end or time.monotonic() + seconds
@@ -137,7 +150,7 @@ def receive(name: str, seconds: float, on_frame: Callable[[Frame, int], None]) -
             raise VideoError(f"no frame of '{name}' arrived within {READY_S:g} s")
 
 
-def hop(name: str, seconds: float, skip_s: float = 2.0) -> tuple[Window, list[int]]:
+def hop(name: str, seconds: float, rig: Rig, skip_s: float = 2.0) -> tuple[Window, list[int]]:
     """Milliseconds under way of each coded frame, and the codes in order, the first `skip_s` seconds left out."""
     window, codes, begin = Window(1_000_000), [], 0
 
@@ -149,7 +162,7 @@ def hop(name: str, seconds: float, skip_s: float = 2.0) -> tuple[Window, list[in
             window.add((now - code) / 1e6)
             codes.append(code)
 
-    receive(name, seconds + skip_s, on_frame)
+    receive(name, seconds + skip_s, on_frame, rig)
     return window, codes
 
 
@@ -162,10 +175,10 @@ def lost(codes: list[int], sent: Sent) -> tuple[int, int]:
 def bypass(options: argparse.Namespace) -> dict[str, Any]:
     """1280x720 at 60 fps through a daemon in bypass, against a direct hop measured with the same daemon running."""
     size, rate = (720, 1280), 60
-    with rig(size, rate, "--model", "tiny", "--set", "params.bypass=true", *_set(options)) as (name_in, name_out, sent, _, _):
-        through, codes = hop(name_out, options.seconds)
-        expected, missing = lost(codes, sent)
-        direct, _ = hop(name_in, min(options.seconds, 10.0))
+    with rigged(size, rate, "--model", "tiny", "--set", "params.bypass=true", *_set(options)) as rig:
+        through, codes = hop(rig.name_out, options.seconds, rig)
+        expected, missing = lost(codes, rig.sent)
+        direct, _ = hop(rig.name_in, min(options.seconds, 10.0), rig)
     a, b = through.summary(), direct.summary()
     return {
         "bypass": f"{size[1]}x{size[0]} at {rate} fps, {options.seconds:g} s",
@@ -182,7 +195,7 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
     """NDI in to NDI out with a model: capture to send inside the daemon, as its status line says."""
     rate = 30
     model = ("--model", options.model, "--device", options.device, "--set", f"video.size={options.size}")
-    with rig((360, 640), rate, *model, *_set(options), code=False) as (_, name_out, _, _, lines):
+    with rigged((360, 640), rate, *model, *_set(options), code=False) as rig:
         gaps, last = Window(1_000_000), 0
 
         def on_frame(frame: Frame, now: int) -> None:
@@ -191,12 +204,12 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
                 gaps.add((now - last) / 1e6)
             last = now
 
-        receive(name_out, options.seconds, on_frame)
+        receive(rig.name_out, options.seconds, on_frame, rig)
     found = re.search(
-        r"painted +([\d.]+) fps.*latency +(\d+) ms \(p95 +(\d+)\).*skipped (\d+), repeated (\d+), late (\d+)", lines[-1]
+        r"painted +([\d.]+) fps.*latency +(\d+) ms \(p95 +(\d+)\).*skipped (\d+), repeated (\d+), late (\d+)", rig.lines[-1]
     )
     if found is None:
-        raise VideoError(f"the daemon's last line says nothing of latency: {lines[-1:]}")
+        raise VideoError(f"the daemon's last line says nothing of latency: {rig.lines[-1:]}")
     gap = gaps.summary()
     return {
         "latency": f"NDI in to NDI out, {options.model}, {options.size}, input {rate} fps, {options.seconds:g} s",
@@ -212,10 +225,10 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
 def memory(options: argparse.Namespace) -> dict[str, Any]:
     """Resident memory of a daemon that paints and is watched, after a tenth of the time and at the end."""
     rows: dict[str, float] = {}
-    with rig((360, 640), 30, "--model", "tiny", *_set(options), code=False) as (_, name_out, _, process, _):
+    with rigged((360, 640), 30, "--model", "tiny", *_set(options), code=False) as rig:
 
         def sample(at: float) -> float:
-            pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+            pages = int(Path(f"/proc/{rig.process.pid}/statm").read_text().split()[1])
             rows[f"{at:.0f} s"] = round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
             return rows[f"{at:.0f} s"]
 
@@ -226,7 +239,7 @@ def memory(options: argparse.Namespace) -> dict[str, Any]:
             if marks and time.monotonic() - begin >= marks[0]:
                 sample(marks.pop(0))
 
-        receive(name_out, options.seconds + 1, on_frame)
+        receive(rig.name_out, options.seconds + 1, on_frame, rig)
     values = list(rows.values())
     return {"resident_mb": rows, "growth_percent": round((values[-1] / values[0] - 1) * 100, 2)}
 
