@@ -173,6 +173,11 @@ class Params:
     morph_seconds: float = _param(
         0.0, low=0.0, high=600.0, unit="seconds", doc="Time over which a recalled preset's numbers glide to their values."
     )
+    record: bool = _param(
+        False,
+        doc="Record a take, for `sdv2-live replay`. It begins with a reset, the prompt's transition complete; false again when "
+        "the take cannot be written.",
+    )
     normalize_latents: bool = _param(
         False, applies=Applies.NEXT_RESET, doc="Normalise latents per channel after encoding; pair it with noise_scale 0.6."
     )
