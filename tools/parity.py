@@ -84,7 +84,8 @@ def run_wan_vae(case: Case, data: Data) -> Iterator[Comparison]:
     memory, video, at, streamed = vae.new_memory(), data["video"], 0, []
     for i in range(case["chunks"]):
         count = data[f"latent.{i}"].shape[2]
-        frames = 1 + 4 * (count - 1) if i == 0 else 4 * count
+        step = vae.config.time_factor
+        frames = 1 + step * (count - 1) if i == 0 else step * count
         streamed.append(vae.encode(video[:, :, at : at + frames], memory).transpose(1, 2))
         yield f"latent.{i}", streamed[-1], data[f"latent.{i}"]
         at += frames
@@ -176,7 +177,7 @@ def run_taehv(case: Case, data: Data) -> Iterator[Comparison]:
 
 
 def run_scheduler(case: Case, data: Data) -> Iterator[Comparison]:
-    schedule, steps = FlowSchedule(case["shift"]), case["timesteps_t"]
+    schedule, steps = FlowSchedule(case["shift"], case.get("num_train_timesteps", 1000)), case["timesteps_t"]
     yield "sigma", torch.tensor([schedule.sigma(t) for t in steps]), torch.tensor(case["sigma_at"])
     noised = torch.stack([schedule.add_noise(x, n, t) for x, n, t in zip(data["x"], data["noise"], steps, strict=True)])
     yield "noised", noised, data["noised"]

@@ -12,10 +12,10 @@ TRAIN_STEPS = 1000
 class FlowSchedule:
     """sigma(t) of the training grid: base b = linspace(1, 0, 1001)[:-1], sigma = shift*b / (1 + (shift-1)*b), t = 1000*sigma."""
 
-    def __init__(self, shift: float = SHIFT) -> None:
-        base = torch.linspace(1.0, 0.0, TRAIN_STEPS + 1)[:-1]
+    def __init__(self, shift: float = SHIFT, train_steps: int = TRAIN_STEPS) -> None:
+        base = torch.linspace(1.0, 0.0, train_steps + 1)[:-1]
         self.sigmas = shift * base / (1 + (shift - 1) * base)
-        self.timesteps = self.sigmas * TRAIN_STEPS
+        self.timesteps = self.sigmas * train_steps
 
     def sigma(self, timestep: float) -> float:
         """Noise share in 0..1 at a timestep in 0..1000: that of the nearest grid timestep. Host only, no device access."""
