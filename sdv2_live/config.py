@@ -29,6 +29,7 @@ from sdv2_live.settings import (
     OutputConfig,
     PresetsConfig,
     Section,
+    TakesConfig,
     VideoConfig,
     config_dir,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "OscConfig",
     "OutputConfig",
     "PresetsConfig",
+    "TakesConfig",
     "VideoConfig",
     "config_dir",
     "load_config",

@@ -53,3 +53,9 @@ class ExpandError(Sdv2Error):
     """A prompt could not be expanded; it is as it was."""
 
     exit_code = 7
+
+
+class TakeError(Sdv2Error):
+    """A take cannot be written, or what is to be replayed is damaged or no take."""
+
+    exit_code = 8

@@ -178,6 +178,20 @@ class PresetsConfig(Section):
         return self.dir or config_dir() / "presets"
 
 
+class TakesConfig(Section):
+    """Recording. `dir` None for auto: the folder takes where the show was started."""
+
+    dir: AutoPath = _key(None, "auto or a folder")
+    lossless: bool = _key(True, "true or false")
+    max_queue_chunks: int = _key(16, "an integer 1..256", ge=1, le=256)
+    min_free_mb: int = _key(500, "an integer of megabytes from 0", ge=0)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that takes are put into."""
+        return self.dir or Path("takes")
+
+
 class LogConfig(Section):
     """What is logged."""
 
@@ -195,6 +209,7 @@ class Config(Section):
     osc: OscConfig = OscConfig()
     engine: EngineConfig = EngineConfig()
     presets: PresetsConfig = PresetsConfig()
+    takes: TakesConfig = TakesConfig()
     log: LogConfig = LogConfig()
     params: InstanceOf[Params] = Params()
 
