@@ -99,7 +99,7 @@ class LocalModel:
             )
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
             raise ExpandError(
-                f"--model {folder}: cannot be loaded: {_first_line(error)}; is it a whole causal language model?"
+                f"--model {folder}: cannot be loaded: {_brief(error)}; is it a whole causal language model?"
             ) from error
         if not self._tokenizer.chat_template:
             raise ExpandError(f"--model {folder}: has no chat template, so it is not instruction-tuned; use an 'instruct' model")
@@ -115,7 +115,7 @@ class LocalModel:
             with torch.inference_mode():
                 tokens = self._model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, max_time=self._timeout_s)
         except (RuntimeError, ValueError, IndexError, ImportError) as error:  # out of memory is a RuntimeError
-            raise ExpandError(f"the local model failed: {_first_line(error)}; try another one") from error
+            raise ExpandError(f"the local model failed: {_brief(error)}; try another one") from error
         if time.monotonic() - begin >= self._timeout_s:
             raise ExpandError(f"the local model was not done within {self._timeout_s:g} s; raise --timeout, or use a smaller one")
         new = tokens[0, inputs["input_ids"].shape[1] :]
@@ -134,9 +134,9 @@ class LocalModel:
                     messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
                 )
             except TemplateError as error:
-                reason = _first_line(error)
+                reason = _brief(error)
         raise ExpandError(f"the model's chat template failed: {reason}; use another model")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -6,6 +6,7 @@ from the environment.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import json
@@ -87,16 +88,12 @@ class Endpoint:
         if key := os.environ.get(KEY_VARIABLE, "").strip():
             headers["Authorization"] = f"Bearer {key}"
         late = threading.Event()
-
-        def cut() -> None:
-            late.set()
-            if connection.sock is not None:
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-        timer = threading.Timer(max(deadline - time.monotonic(), 0.0), _quietly(cut))
-        timer.daemon = True
-        timer.start()
+        timer = None
         try:
+            connection.connect()
+            timer = threading.Timer(max(deadline - time.monotonic(), 0.0), _cut, (connection.sock, late))
+            timer.daemon = True
+            timer.start()
             connection.request(method, self._path + what, json.dumps(body) if body is not None else None, headers)
             response = connection.getresponse()
             data = response.read(MAX_ANSWER + 1)
@@ -106,7 +103,8 @@ class Endpoint:
             reason = "a key that cannot be sent" if isinstance(error, ValueError) else error or type(error).__name__
             raise ExpandError(f"{self._where} cannot be asked: {reason}; is the server running?") from None  # no key in a trace
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             connection.close()
         if late.is_set():
             raise self._late()
@@ -122,14 +120,11 @@ class Endpoint:
         return ExpandError(f"{self._where} did not answer within {self._timeout_s:g} s; raise --timeout, or use a smaller model")
 
 
-def _quietly(function: Any) -> Any:
-    def call() -> None:
-        try:
-            function()
-        except OSError:
-            return  # the connection ended by itself at that moment
-
-    return call
+def _cut(connected: socket.socket, late: threading.Event) -> None:
+    """End whatever is being read or written. Takes the socket itself: http.client lets go of it before the body is read."""
+    late.set()
+    with contextlib.suppress(OSError):  # it ended by itself at that moment
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 def _checked(url: str, insecure: bool) -> SplitResult:

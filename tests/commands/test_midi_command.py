@@ -1,0 +1,125 @@
+"""`sdv2-live midi`: the command's own part, with ports that a test plugs in."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+mido = pytest.importorskip("mido", reason="mido is not installed (pip install 'sdv2-live[midi]')")
+
+from fake_midi import FakePorts  # noqa: E402
+
+from sdv2_live.commands import midi as command  # noqa: E402
+from sdv2_live.control.osc import OscServer  # noqa: E402
+from sdv2_live.control.store import ParamStore  # noqa: E402
+from sdv2_live.errors import ConfigError, MidiError, ParamError  # noqa: E402
+from sdv2_live.midi import ports as midi_ports  # noqa: E402
+from sdv2_live.midi.mapfile import load_map  # noqa: E402
+
+APC = "APC MINI:APC MINI MIDI 1 24:0"
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def args(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    return parser.parse_args(["midi", *words])
+
+
+def plugged(monkeypatch: pytest.MonkeyPatch, *names: str) -> FakePorts:
+    ports = FakePorts(*names)
+    monkeypatch.setattr(midi_ports, "SystemPorts", lambda api: ports)
+    return ports
+
+
+def once_open(ports: FakePorts, then: Callable[[], Any]) -> threading.Thread:
+    """Does something as soon as a port was opened."""
+
+    def run() -> None:
+        opened = threading.Event()
+        for _ in range(1000):
+            if ports.heard:
+                break
+            opened.wait(0.01)
+        then()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_map_is_found_and_a_signal_ends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    ports = plugged(monkeypatch, "Keyboard", APC)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        with OscServer(ParamStore(), port=0) as server:
+            thread = once_open(ports, lambda: os.kill(os.getpid(), signal.SIGTERM))
+            assert command.run(args("--osc", f"127.0.0.1:{server.port}")) == 0
+            thread.join()
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
+    assert "akai-apc-mini.yaml: 52 entries" in capsys.readouterr().out
+    assert ports.heard[0].closed
+
+
+def test_learn_writes_to_the_performers_own_copy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ports = plugged(monkeypatch, APC)
+    for note, value in ((9, "7"), (10, "8")):
+        thread = once_open(ports, lambda note=note: ports.play(mido.Message("note_on", note=note)))  # type: ignore[misc]
+        assert command.run(args("--learn", "/sdv2/preset", "--value", value)) == 0
+        thread.join()
+        ports.heard.clear()
+    own = tmp_path / ".config" / "sdv2-live" / "midi" / "akai-apc-mini.yaml"
+    notes = {entry.value: entry.control.number for entry in load_map(own).entries if entry.name == "preset"}
+    assert (notes[6], notes[7], notes[8]) == (61, 9, 10)
+    assert own.read_text().startswith("# Akai APC mini")
+    assert command.find_map(APC) == own
+
+
+def test_learn_begins_a_map_for_an_unknown_controller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ports = plugged(monkeypatch, "My Pad: 4 20:0")
+    thread = once_open(ports, lambda: ports.play(mido.Message("control_change", control=7, value=3)))
+    assert command.run(args("--learn", "/sdv2/mix")) == 0
+    thread.join()
+    made = load_map(tmp_path / ".config" / "sdv2-live" / "midi" / "my-pad.yaml")
+    assert made.port == "My Pad"
+    assert made.entries[0].control.number == 7
+
+
+@pytest.mark.parametrize(
+    ("names", "words", "kind", "message"),
+    [
+        (("Keyboard",), (), MidiError, r"no map fits a port; give one with --map FILE, or make one with --learn"),
+        ((), ("--port", "pad"), MidiError, r"no MIDI port contains 'pad'.*--map"),
+        (("A", "B"), ("--learn", "/sdv2/mix"), MidiError, r"say which port to learn from with --port"),
+        (("A",), ("--learn", "/sdv2/mixx"), ParamError, r"--learn: there is no address '/sdv2/mixx'; did you mean '/sdv2/mix'\?"),
+        ((APC,), ("--osc", "nowhere"), ConfigError, r"--osc cannot be 'nowhere'; give HOST:PORT"),
+        ((APC,), ("--map", "/nowhere.yaml"), ConfigError, r"/nowhere\.yaml: cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    names: tuple[str, ...], words: tuple[str, ...], kind: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugged(monkeypatch, *names)
+    with pytest.raises(kind, match=message):
+        command.run(args(*words))
+
+
+def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    plugged(monkeypatch, "Keyboard", APC)
+    assert command.run(args("--list")) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "Keyboard\tno map; make one with --learn"
+    assert second.endswith("akai-apc-mini.yaml")
