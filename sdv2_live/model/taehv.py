@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdv2_live.model.vae import LATENT_MEAN, LATENT_STD
+from sdv2_live.model.latents import LATENT_MEAN, LATENT_STD
 
 TIME_FACTOR = 4
 
