@@ -35,12 +35,13 @@ class FakePorts:
         self.heard: list[FakePort] = []
         self.told: list[FakePort] = []
         self.busy = False
+        self.deaf = False
 
     def inputs(self) -> list[str]:
         return list(self.names)
 
     def outputs(self) -> list[str]:
-        return list(self.names)
+        return [] if self.deaf else list(self.names)
 
     def open_input(self, name: str, heard: Callable[[Any], None]) -> FakePort:
         return self._open(name, self.heard, heard)

@@ -122,8 +122,12 @@ class Device:
         return self._names[0]
 
     def poll(self) -> bool:
-        """Look whether the controller came or went; whether `connected` has changed. Says each change once."""
-        inputs, outputs = self._ports.inputs(), self._ports.outputs()
+        """Look whether the controller came or went; whether anything has changed. Says each change once."""
+        try:
+            inputs, outputs = self._ports.inputs(), self._ports.outputs()
+        except OSError as error:  # the MIDI system itself went away
+            log.debug("MIDI: the ports cannot be listed: %s", error)
+            inputs, outputs = (), ()
         found = find_port(inputs, self._part, any_case=self._any_case)
         names = (found or "", find_port(outputs, self._part, any_case=self._any_case))
         if self._input is not None and (self._names[0] not in inputs or (self._names[1] or "") not in (*outputs, "")):
@@ -131,11 +135,22 @@ class Device:
             self._say(logging.WARNING, f"MIDI: {self._names[0]} is gone; waiting for it to come back")
             return True
         if self._input is not None:
-            return False
+            return self._output is None and names[1] is not None and self._open_output(names[1])
         if found is None:
             self._say(logging.WARNING, f"MIDI: no port contains '{self._part}' yet; waiting for it")
             return False
         return self._open(found, names[1])
+
+    def _open_output(self, output: str) -> bool:
+        """The controller's other half has come after the first."""
+        try:
+            self._output = self._ports.open_output(output)
+        except OSError as error:
+            log.debug("MIDI: %s cannot be opened yet: %s", output, error)
+            return False
+        self._names = self._names[0], output
+        self._say(logging.INFO, f"MIDI: {output} takes feedback now")
+        return True
 
     def _open(self, name: str, output: str | None) -> bool:
         try:

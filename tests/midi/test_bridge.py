@@ -176,3 +176,27 @@ def test_device_that_is_not_there_is_asked_for_once(caplog: pytest.LogCaptureFix
     device.send([on(1)])
     device.close()
     device.close()
+
+
+def test_half_a_controller_is_completed_when_the_other_half_comes(bridge_of: Any, wait: Wait) -> None:
+    ports = FakePorts(PAD)
+    ports.deaf = True
+    bridge_of(ports, "- {note: 1, address: /sdv2/freeze, led: {on: 3, off: 1}}")
+    assert ports.told == []
+    ports.deaf = False
+    wait(lambda: bool(ports.told) and ports.told[0].sent == [mido.Message("note_on", note=1, velocity=1)])
+    assert len(ports.heard) == 1
+
+
+def test_midi_system_that_goes_away_counts_as_unplugged() -> None:
+    ports = FakePorts(PAD)
+    device = Device(ports, "Pad", lambda message: None)
+    assert device.poll()
+
+    def fail() -> list[str]:
+        raise OSError("the server is gone")
+
+    ports.inputs = fail  # type: ignore[method-assign]
+    assert device.poll()
+    assert not device.connected
+    assert ports.heard[0].closed

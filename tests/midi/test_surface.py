@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 mido = pytest.importorskip("mido", reason="mido is not installed (pip install 'sdv2-live[midi]')")
 
 from fake_midi import read  # noqa: E402
 
+from sdv2_live.control.addresses import meaning  # noqa: E402
+from sdv2_live.control.params import PARAMS, Kind  # noqa: E402
+from sdv2_live.control.store import ParamStore  # noqa: E402
+from sdv2_live.midi.mapfile import load_map  # noqa: E402
 from sdv2_live.midi.mirror import HOLD_S  # noqa: E402
 from sdv2_live.midi.surface import LSB_WAIT_S, Surface  # noqa: E402
+from sdv2_live.settings import config_dir  # noqa: E402
 
 
 class Hand:
@@ -250,3 +257,36 @@ def test_other_messages_mean_nothing() -> None:
     hand = Hand("- {note: 5, address: /sdv2/reset}")
     for message in (mido.Message("clock"), mido.Message("pitchwheel"), mido.Message("polytouch", note=5), mido.Message("sysex")):
         assert hand._played(message) == []
+
+
+MAPS = [load_map(path) for path in sorted((config_dir() / "midi").glob("*.yaml"))]
+SEVEN = st.integers(0, 127)
+PLAYED = st.one_of(
+    st.builds(lambda n, v, c: mido.Message("note_on", note=n, velocity=v, channel=c), SEVEN, SEVEN, st.sampled_from([0, 8])),
+    st.builds(
+        lambda n, v, c: mido.Message("control_change", control=n, value=v, channel=c), SEVEN, SEVEN, st.sampled_from([0, 8])
+    ),
+)
+ARGUMENT = st.one_of(st.integers(), st.floats(), st.text(max_size=9), st.booleans(), st.none())
+TOLD = st.tuples(st.sampled_from([f"/sdv2/{name}" for name in PARAMS]), st.lists(ARGUMENT, max_size=3).map(tuple))
+
+
+@given(st.sampled_from(MAPS), st.lists(st.one_of(PLAYED, TOLD, st.floats(0, 1)), max_size=60))
+def test_nothing_that_is_played_or_told_is_more_than_the_daemon_takes(midi_map: Any, events: list[Any]) -> None:
+    surface, now, outs = Surface(midi_map), 0.0, []
+    for event in events:
+        if isinstance(event, float):
+            now += event
+            outs += surface.tick(now)
+        elif isinstance(event, tuple):
+            surface.osc(*event)
+        else:
+            outs += surface.midi(event, now)
+        for message in surface.lights():
+            assert 0 <= message.bytes()[-1] <= 127
+    outs += surface.let_go(now)
+    store = ParamStore()
+    for out in outs:
+        asked = meaning(out.address, out.args)
+        if asked is not None and "timeline" not in out.address and PARAMS[asked[0]].kind not in (Kind.PRESET, Kind.TRIGGER):
+            assert not store.set_many({asked[0]: asked[1]}, "midi").notes  # nothing had to be clamped
