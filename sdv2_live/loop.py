@@ -12,6 +12,8 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -19,7 +21,7 @@ from torch import Tensor
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.prompt import PromptDirector, PromptMix
+from sdv2_live.engine.prompt import PromptDirector, PromptMix, PromptStep
 from sdv2_live.engine.state import ChunkSettings, Mode, Schedule, StreamSpec, StreamState
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.geometry import Fit, Size, model_size
@@ -31,11 +33,25 @@ from sdv2_live.model.cache import CacheSpec
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Rate, StageTimer
 
+if TYPE_CHECKING:
+    from sdv2_live.takes.recorder import Recorder
+
 log = logging.getLogger("sdv2_live.loop")
 
 WAIT_S = 0.25  # longest wait for input before the loop looks at the parameters and the stop flag again
 REST_S = 1.0  # pause after several failed chunks in a row
 IMPATIENT = 3  # failures in a row before the loop rests between tries
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """What a chunk was painted with beyond its frames and parameters: with all of it, it can be painted again.
+
+    begins: the kind of stream that began with this chunk; None within a running stream.
+    """
+
+    begins: StreamSpec | None
+    prompt: PromptStep
 
 
 class Stream:
@@ -55,6 +71,7 @@ class Stream:
         )
         self._preprocess: Preprocessor | None = None
         self._state: StreamState | None = None
+        self.painting: Painting | None = None  # of the last chunk
         # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in.
         self._in_flight: deque[tuple[list[Frame], Tensor | None]] = deque()
 
@@ -73,19 +90,29 @@ class Stream:
         size = model_size(like.size, self._config.video.size, self._max_pixels)
         spec = self._spec(size, params)
         if self._state is None or self._must_rebuild(spec, reset):
-            self._state = self.engine.new_state(spec)
-            self._preprocess = Preprocessor(size, fit=Fit(self._config.video.fit), device=self.engine.device)
-            self._in_flight.clear()
             log.info("stream set up at height %d, width %d, for input %dx%d", *size, like.height, like.width)
-        elif reset:
+            return self.begin(spec).frames_needed
+        if reset:
             self._state.reset_()
             self._in_flight.clear()
         return self._state.frames_needed
 
+    def begin(self, spec: StreamSpec) -> StreamState:
+        """Start a new stream of exactly this kind, whatever the input's size."""
+        self._state = self.engine.new_state(spec)
+        self._preprocess = Preprocessor((spec.height, spec.width), fit=Fit(self._config.video.fit), device=self.engine.device)
+        self._in_flight.clear()
+        return self._state
+
+    def settle(self) -> None:
+        """Let the next chunk show its prompt in full: with a reset, it then depends on nothing that came before."""
+        self._director.settle()
+
     def discard(self) -> None:
-        """Throw the state away, as after a failure: the next chunk starts a new one."""
+        """Throw the state away, as after a failure: the next chunk starts a new one, its prompt in full."""
         self._state = None
         self._in_flight.clear()
+        self.settle()
 
     def paint(
         self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True
@@ -102,7 +129,8 @@ class Stream:
         conditioning = self._director.condition(
             PromptMix(params.blend, params.interpolation), params.transition_chunks, wait=wait_for_prompt
         )
-        if conditioning.began and params.prompt_change == "cut":
+        self.painting = Painting(None if state.started else state.spec, conditioning.step)
+        if conditioning.step.began and params.prompt_change == "cut":
             state.cut_()
             self._in_flight.clear()
         pixels = latent = None
@@ -157,7 +185,15 @@ class LiveLoop:
     """
 
     def __init__(
-        self, stream: Stream, intake: Intake, playout: Playout, store: ParamStore, counters: Counters, *, run_while_bypassed: bool
+        self,
+        stream: Stream,
+        intake: Intake,
+        playout: Playout,
+        store: ParamStore,
+        counters: Counters,
+        *,
+        run_while_bypassed: bool,
+        recorder: Recorder | None = None,
     ) -> None:
         self.rate = Rate()
         self._stream = stream
@@ -166,6 +202,7 @@ class LiveLoop:
         self._store = store
         self._counters = counters
         self._run_while_bypassed = run_while_bypassed
+        self._recorder = recorder
         self._stop = threading.Event()
         self._changed = threading.Event()  # a parameter was written: an idle loop looks at once
         self._forget = store.add_listener(lambda _: self._changed.set())
@@ -210,13 +247,20 @@ class LiveLoop:
         if not self._intake.wait(needed, WAIT_S):
             return
         taken = self._store.take(self._counters["chunks"])  # as late as possible, so that the hand is answered by this very chunk
-        needed = self._stream.prepare(newest, taken.params, reset="reset" in taken.fired)
+        recorder = self._recorder
+        starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream
+        needed = self._stream.prepare(newest, taken.params, reset=starting or "reset" in taken.fired)
+        if starting:
+            self._stream.settle()
         with self._stream.timer("capture"):  # 0 but for a reset, which needs a frame more
             frames = self._intake.take(needed, timeout=1.0)
         if frames is None:
             return
         with self._stream.timer("chunk"):
-            painted = self._stream.paint(frames, taken.params, convert=self._playout.sink.watched)
+            watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
+            painted = self._stream.paint(frames, taken.params, convert=watched)
+        if recorder is not None and self._stream.painting is not None:
+            recorder.add(self._counters["chunks"], taken, frames, painted, self._stream.painting)
         self._counters.add("chunks")
         self.rate.add(len(frames))
         if painted:

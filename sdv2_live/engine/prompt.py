@@ -115,11 +115,27 @@ class PromptCache:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptStep:
+    """Which prompt one chunk is painted with, and how far it has come.
+
+    mix: the prompt that shows, or that is being faded to. done, chunks: of the transition to it, this chunk included; equal
+    when it is complete. began: the mix takes effect with this chunk (so that a cut can cut). anew: nothing of an earlier
+    prompt is left in it, as in the first chunk of all.
+    """
+
+    mix: PromptMix
+    done: int
+    chunks: int
+    began: bool
+    anew: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Conditioning:
-    """What one chunk is painted with. began: a new prompt takes effect with this chunk (so that a cut can cut)."""
+    """What one chunk is painted with."""
 
     cross: CrossKV
-    began: bool
+    step: PromptStep
 
 
 class PromptDirector:
@@ -137,7 +153,12 @@ class PromptDirector:
         self._to: Tensor | None = None
         self._current: Tensor | None = None
         self._fade = (0, 0)  # chunks done, chunks in all
+        self._anew = True
         self._cross: CrossKV | None = None
+
+    def settle(self) -> None:
+        """Let the next chunk show its prompt in full, without any transition, as a first chunk does."""
+        self._anew = True
 
     @torch.inference_mode()
     def condition(self, mix: PromptMix, transition_chunks: int = 0, *, wait: bool = False) -> Conditioning:
@@ -151,10 +172,12 @@ class PromptDirector:
             embedding = self._embedding(mix, wait or self._current is None)
             if embedding is not None:
                 began = self._target is not None
-                self._begin(mix, embedding, transition_chunks)
+                self._begin(mix, embedding, 0 if self._anew else transition_chunks)
         self._step()
         assert self._cross is not None
-        return Conditioning(self._cross, began)
+        assert self._target is not None
+        anew, self._anew = self._anew, False
+        return Conditioning(self._cross, PromptStep(self._target, *self._fade, began, anew))
 
     def _embedding(self, mix: PromptMix, wait: bool) -> Tensor | None:
         """The blended embedding, or None while it is being made or when it cannot be."""
@@ -176,14 +199,14 @@ class PromptDirector:
     def _begin(self, mix: PromptMix, embedding: Tensor, chunks: int) -> None:
         self._target, self._failed = mix, None
         self._from, self._to = self._current, embedding
-        self._fade = (0, max(chunks, 1) if self._current is not None else 1)
+        self._fade = (0, max(chunks, 1))
 
     def _step(self) -> None:
         done, chunks = self._fade
         if done >= chunks:
             return
         assert self._to is not None
-        done += 1
+        done = chunks if self._anew else done + 1
         if done == chunks or self._from is None:
             self._current, self._from = self._to, None
         else:

@@ -52,16 +52,16 @@ A, B = PromptMix.of("red"), PromptMix.of("green")
 
 def test_the_first_prompt_is_waited_for_and_later_ones_are_not(director: PromptDirector, encoder: Dictionary) -> None:
     before = director.condition(A)
-    assert not before.began
+    assert not before.step.began
     encoder.free.clear()
     for _ in range(3):  # the frame path goes on with the old prompt
         held = director.condition(B)
-        assert not held.began
+        assert not held.step.began
         assert torch.equal(held.cross.k, before.cross.k)
     encoder.free.set()
-    after = eventually("the new prompt", lambda: next((c for c in [director.condition(B)] if c.began), None))
+    after = eventually("the new prompt", lambda: next((c for c in [director.condition(B)] if c.step.began), None))
     assert not torch.equal(after.cross.k, before.cross.k)
-    assert not director.condition(B).began
+    assert not director.condition(B).step.began
 
 
 def test_a_prompt_comes_back_exactly_without_being_encoded_again(director: PromptDirector, encoder: Dictionary) -> None:
@@ -83,12 +83,37 @@ def test_a_transition_takes_its_chunks_and_ends_on_the_target(director: PromptDi
     assert torch.equal(steps[5], end)
 
 
+def test_settled_the_next_chunk_shows_its_prompt_in_full(director: PromptDirector, encoder: Dictionary) -> None:
+    def shown(mix: PromptMix) -> Tensor:
+        return PromptDirector(director._dit, director._cache).condition(mix, wait=True).cross.k
+
+    c, d = PromptMix.of("blue and white"), PromptMix.of("unknown yet")
+    assert director.condition(A).step.anew
+    fading = director.condition(B, 8, wait=True)
+    assert (fading.step.mix, fading.step.done, fading.step.chunks, fading.step.anew) == (B, 1, 8, False)
+    director.settle()  # within a transition: it is complete
+    settled = director.condition(B, 8)
+    assert settled.step.done == settled.step.chunks
+    assert settled.step.anew
+    assert not settled.step.began
+    assert torch.equal(settled.cross.k, shown(B))
+    director.settle()  # with a new prompt at hand: no transition to it
+    assert torch.equal(director.condition(c, 8, wait=True).cross.k, shown(c))
+    encoder.free.clear()
+    director.settle()  # with one that is not: the old prompt goes on, and the transition comes when it is
+    waiting = director.condition(d, 8)
+    assert (waiting.step.mix, waiting.step.anew) == (c, True)
+    encoder.free.set()
+    later = director.condition(d, 8, wait=True)
+    assert (later.step.began, later.step.done, later.step.chunks, later.step.anew) == (True, 1, 8, False)
+
+
 def test_a_failure_leaves_the_prompt_as_it_was(director: PromptDirector, caplog: pytest.LogCaptureFixture) -> None:
     before = director.condition(A)
     after = director.condition(PromptMix.of("broken"), wait=True)
     assert torch.equal(after.cross.k, before.cross.k)
     assert "stays as it was: no memory" in caplog.text
-    assert director.condition(B, wait=True).began
+    assert director.condition(B, wait=True).step.began
 
 
 def test_without_any_prompt_a_failure_is_an_error(director: PromptDirector) -> None:
