@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sdv2_live.control.oscfeedback import Feedback, Peer, Status
+from sdv2_live.control.oscflood import FloodGate
 from sdv2_live.control.oscinput import ERROR, Action, OscCounters, OscInput
 from sdv2_live.control.oscsocket import bind_tcp, bind_udp, endpoint
 from sdv2_live.control.osctcp import MAX_PACKET, FramingError, frames
@@ -111,14 +112,14 @@ class OscServer:
         loop.set_exception_handler(self._report_bug)
         self._feedback = Feedback(self._store, loop, self._allow, self._status)
         self._input.begin(loop, self._feedback)
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Datagrams(self._input, self.datagram_peer), sock=self._udp
-        )
+        gate = FloodGate(lambda data, host, port: self._input.received(data, self.datagram_peer(host, port)), self.counters)
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(gate), sock=self._udp)
         for host, port in self._subscribers:
             self._feedback.add(self.datagram_peer(host, port))
         tcp = await asyncio.start_server(self._connection, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
         self._ready.set()
         await stop.wait()
+        gate.close()
         self._feedback.close()
         self._transport.close()
         if tcp is not None:
@@ -170,12 +171,11 @@ def _stream_send(writer: asyncio.StreamWriter, framed: Callable[[bytes], bytes])
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, packets: OscInput, peer: Callable[[str, int], Peer]) -> None:
-        self._packets = packets
-        self._peer = peer
+    def __init__(self, gate: FloodGate) -> None:
+        self._gate = gate
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self._packets.received(data, self._peer(addr[0], addr[1]))
+        self._gate.received(data, addr[0], addr[1])
 
     def error_received(self, exc: Exception) -> None:
         log.debug("a message could not be delivered: %s", exc)  # its receiver went away; UDP says so at times

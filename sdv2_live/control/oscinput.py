@@ -34,13 +34,14 @@ Action = Callable[[tuple[Any, ...]], None]  # given the message's arguments; rai
 
 @dataclass(slots=True)
 class OscCounters:
-    """Totals since start. `refused` counts messages, `malformed` packets or parts of packets that are not OSC, `failures`
-    mistakes of the server itself, which are logged in full."""
+    """Totals since start. `refused` counts messages, `malformed` packets or parts of packets that are not OSC, `coalesced`
+    packets that a later one replaced before they were read, `failures` mistakes of the server itself, which are logged in full."""
 
     packets: int = 0
     messages: int = 0
     refused: int = 0
     malformed: int = 0
+    coalesced: int = 0
     scheduled: int = 0
     failures: int = 0
 

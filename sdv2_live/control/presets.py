@@ -28,7 +28,7 @@ from sdv2_live.errors import ConfigError, ParamError
 
 MAX_NAME = 80
 _SAFE_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9 _-]{{0,{MAX_NAME - 1}}}")  # becomes a file name
-_NOT_A_LOOK = frozenset({"cue_prompt", "morph_seconds", "record", "seed_mode"})
+_NOT_A_LOOK = frozenset({"cue_prompt", "mix", "morph_seconds", "record", "seed_mode"})
 _KEYS = ("name", "description", "params")
 
 
