@@ -3,7 +3,7 @@
 By default the engine's throughput: stages in milliseconds a chunk, frames per second, first chunk, jitter, memory. Frames
 are ready in memory (capture hands them over) and go to an NDI sink without receivers (send). Models other than tiny run
 with synthetic weights of their real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on
-this machine instead (see bench_live.py).
+this machine instead (see bench_live.py), `--live flood|prompt` its answer to OSC (see bench_control.py).
 """
 
 from __future__ import annotations
@@ -207,14 +207,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any configuration key")
-    parser.add_argument("--live", choices=["latency", "bypass", "memory"], help="measure the whole daemon over NDI instead")
+    parser.add_argument("--live", choices=["latency", "bypass", "memory", "flood", "prompt"], help="the whole daemon")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     try:
         if options.live:
-            from bench_live import LIVE  # beside this file
+            import bench_control  # beside this file
+            import bench_live
 
-            result = LIVE[options.live](options)
+            result = getattr(bench_control if options.live in ("flood", "prompt") else bench_live, options.live)(options)
         else:
             result = throughput(options)
     except Sdv2Error as error:

@@ -246,6 +246,3 @@ def memory(options: argparse.Namespace) -> dict[str, Any]:
 
 def _set(options: argparse.Namespace) -> list[str]:
     return [part for value in options.set for part in ("--set", value)]
-
-
-LIVE: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"latency": latency, "bypass": bypass, "memory": memory}

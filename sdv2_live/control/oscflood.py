@@ -15,7 +15,7 @@ from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.oscinput import OscCounters
 from sdv2_live.control.params import PARAMS
 
-HOLD_S = 0.004  # a small part of a chunk: no value comes later than it would have shown
+HOLD_S = 0.01  # a small part of a chunk, which is what a value waits for anyway
 
 Peer = tuple[str, int]
 

@@ -35,7 +35,7 @@ Action = Callable[[tuple[Any, ...]], None]  # given the message's arguments; rai
 @dataclass(slots=True)
 class OscCounters:
     """Totals since start. `refused` counts messages, `malformed` packets or parts of packets that are not OSC, `coalesced`
-    packets that a later one replaced before they were read, `failures` mistakes of the server itself, which are logged in full."""
+    packets that a later one replaced before they were read, `failures` the server's own mistakes, which are logged in full."""
 
     packets: int = 0
     messages: int = 0
