@@ -1,8 +1,8 @@
 """The composition root: builds a show from its configuration, starts its threads, and takes it down again.
 
-Threads: intake (reads the source), engine (paints chunks), playout (sends frames when due), the desk's (OSC, timeline) and
-the text encoder's. They meet in the ParamStore (control to engine), the Intake's window and the Playout's queue (frames), and
-nowhere else.
+Threads: intake (reads the source), engine (paints chunks), playout (sends frames when due), the desk's (OSC, timeline),
+the text encoder's and the recorder's (writes takes). They meet in the ParamStore (control to engine), the Intake's window, the
+Playout's queue and the Recorder's (frames), and nowhere else.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from sdv2_live.model.load import Models, choose_device, choose_dtype, load_model
 from sdv2_live.model.profiles import Profile, profile
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, StageTimer
+from sdv2_live.takes.format import Header
+from sdv2_live.takes.recorder import Recorder
 
 log = logging.getLogger("sdv2_live.app")
 
@@ -83,6 +85,7 @@ class Status:
     latency_p50: float
     latency_p95: float
     counters: dict[str, int]
+    recording: bool = False
 
     def line(self) -> str:
         """What a stage hand wants to know, in one line."""
@@ -96,6 +99,7 @@ class Status:
             f"latency {self.latency_p50:3.0f} ms (p95 {self.latency_p95:3.0f})",
             f"skipped {count('frames_skipped', 0)}, repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}",
             f"failed {failed}",
+            *(["recording"] if self.recording else []),
         )
         return " | ".join(parts)
 
@@ -145,7 +149,18 @@ class Show:
         run_while_bypassed = config.engine.run_while_bypassed
         if run_while_bypassed is None:  # on a CPU the painting would take the cores that passing the input needs
             run_while_bypassed = models.dit.device.type != "cpu"
-        self.loop = LiveLoop(stream, self.intake, self.playout, self.store, self.counters, run_while_bypassed=run_while_bypassed)
+        header = Header.of(models, lossless=config.takes.lossless)
+        self.recorder = Recorder(config, header, self.store, self.counters)
+        opened.callback(self.recorder.close)
+        self.loop = LiveLoop(
+            stream,
+            self.intake,
+            self.playout,
+            self.store,
+            self.counters,
+            run_while_bypassed=run_while_bypassed,
+            recorder=self.recorder,
+        )
         opened.callback(self.loop.close)
 
     def _source_spec(self) -> str:
@@ -161,6 +176,7 @@ class Show:
         self._running = True
         self.playout.start()
         self.intake.start()
+        self.recorder.start()
         self.loop.start()
         self.desk.start()
 
@@ -186,6 +202,7 @@ class Show:
             latency_p50=latency.p50,
             latency_p95=latency.p95,
             counters=self.counters.snapshot(),
+            recording=self.recorder.recording,
         )
 
     def run(self, stopped: Callable[[float], bool], report: Callable[[Status], None], seconds: float | None = None) -> None:
@@ -236,6 +253,7 @@ class Show:
             "repeated": count("frames_repeated", 0),
             "failed": count("engine_failures", 0) + count("frames_failed", 0),
             "watched": int(status.watched),
+            "recording": int(status.recording),
             "source": status.source,
         }
 

@@ -1,0 +1,1 @@
+"""Takes: a live performance written down so that it can be painted again, picture for picture."""

@@ -1,0 +1,176 @@
+"""Recording while the show runs: the engine hands its chunks over, a thread of its own writes them.
+
+The frame path pays for putting references into a queue, and for nothing else. Whatever goes wrong with the writing ends the
+take, never the show: `record` goes back to false, the log says why and what to do, and what was written stays.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from sdv2_live.control.store import Change, ParamStore, Taken
+from sdv2_live.errors import Sdv2Error
+from sdv2_live.frame import Frame
+from sdv2_live.loop import Painting
+from sdv2_live.settings import Config
+from sdv2_live.stats import Counters
+from sdv2_live.takes.format import Header
+from sdv2_live.takes.writer import PaintedChunk, TakeWriter
+
+log = logging.getLogger("sdv2_live.takes")
+
+
+class _State(Enum):
+    IDLE = auto()
+    OPENING = auto()  # the folder is being made
+    WAITING = auto()  # for a chunk that a take can begin with
+    RECORDING = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """Begin a take."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Finish it. problem: why it is incomplete."""
+
+    problem: str = ""
+
+
+class Recorder:
+    """Follows the parameter `record`. Counts takes_recorded and takes_failed."""
+
+    def __init__(self, config: Config, header: Header, store: ParamStore, counters: Counters) -> None:
+        self._config = config
+        self._header = header
+        self._store = store
+        self._counters = counters
+        self._state = _State.IDLE
+        self._version = -1  # of the newest change of `record` that was followed
+        self._queue: deque[_Open | PaintedChunk | _End | None] = deque()
+        self._ready = threading.Condition()
+        self._take: TakeWriter | None = None  # belongs to the thread
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._forget = store.add_listener(self._changed)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+        if self._store.latest().record:
+            self._want(True)
+
+    def close(self) -> None:
+        """Finish the take at hand, with all its chunks, and stop. Idempotent."""
+        self._forget()
+        self._want(False)
+        with self._ready:
+            self._queue.append(None)
+            self._ready.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def waiting(self) -> bool:
+        """A take is ready to begin: let the next chunk begin a new stream, its prompt settled."""
+        return self._state is _State.WAITING
+
+    @property
+    def recording(self) -> bool:
+        """A take is being recorded, or begins with the next chunk."""
+        return self._state in (_State.WAITING, _State.RECORDING)
+
+    def add(self, number: int, taken: Taken, frames: Sequence[Frame], pictures: Sequence[Frame], painting: Painting) -> None:
+        """Take over a chunk that was painted. Never waits. Dropped where no take runs, or where one cannot begin yet."""
+        if self._state not in (_State.WAITING, _State.RECORDING):
+            return
+        chunk = PaintedChunk(number, taken, frames, pictures, painting)
+        limit = self._config.takes.max_queue_chunks
+        with self._ready:
+            stands_alone = painting.begins is not None and painting.prompt.anew
+            if self._state is _State.WAITING and stands_alone:
+                self._state = _State.RECORDING
+            if self._state is not _State.RECORDING:
+                return
+            full = len(self._queue) >= limit
+            if full:
+                problem = (
+                    f"{self._config.takes.folder}: the disk or the encoder is too slow: {limit} chunks wait to be written; "
+                    "record to a faster disk (takes.dir), at a smaller input size, or raise takes.max_queue_chunks"
+                )
+                self._state = _State.IDLE
+            self._queue.append(_End(problem) if full else chunk)
+            self._ready.notify()
+        if full:
+            self._tell(problem)
+
+    def _changed(self, change: Change) -> None:
+        """Listener of the store; any thread."""
+        if "record" in change.values:
+            self._want(bool(change.values["record"]), change.version)
+
+    def _want(self, wanted: bool, version: int | None = None) -> None:
+        with self._ready:
+            if version is not None:
+                if version < self._version:
+                    return
+                self._version = version
+            if wanted and self._state is _State.IDLE:
+                self._state = _State.OPENING
+                self._queue.append(_Open())
+            elif not wanted and self._state is not _State.IDLE:
+                self._state = _State.IDLE
+                self._queue.append(_End())
+            self._ready.notify()
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                self._do(job)
+            except Sdv2Error as error:
+                self._give_up(str(error))
+            except Exception:
+                log.exception("the recorder stumbled")
+                self._give_up(f"{self._config.takes.folder}: the take cannot go on, for the reason above")
+
+    def _next(self) -> _Open | PaintedChunk | _End | None:
+        with self._ready:
+            self._ready.wait_for(lambda: self._queue)
+            return self._queue.popleft()
+
+    def _do(self, job: _Open | PaintedChunk | _End) -> None:
+        take = self._take
+        match job:
+            case _Open() if self._state is _State.OPENING:  # else it was called off in the meantime
+                self._take = TakeWriter(self._config, self._header)
+                log.info("recording to %s", self._take.folder)
+                with self._ready:
+                    if self._state is _State.OPENING:
+                        self._state = _State.WAITING
+            case PaintedChunk() if take is not None:
+                take.write(job)
+            case _End(problem) if take is not None:
+                take.close(problem)
+                self._take = None
+                if take.chunks:
+                    self._counters.add("takes_recorded")
+                    log.info("%s: %d chunks%s", take.folder, take.chunks, " (incomplete)" if problem else "")
+
+    def _give_up(self, problem: str) -> None:
+        with self._ready:
+            self._state = _State.IDLE
+        take, self._take = self._take, None
+        if take is not None:
+            take.abandon(problem)
+        self._tell(problem)
+
+    def _tell(self, problem: str) -> None:
+        self._counters.add("takes_failed")
+        log.error("recording has ended: %s. The show goes on", problem)
+        self._store.set("record", False, "recorder")

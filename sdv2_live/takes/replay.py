@@ -1,0 +1,184 @@
+"""Painting a take again, through the same path as live."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sdv2_live.app import load, new_prompts, new_stream
+from sdv2_live.config import load_config
+from sdv2_live.control.params import PARAMS, Params, updated
+from sdv2_live.engine.prompt import PromptMix
+from sdv2_live.errors import TakeError
+from sdv2_live.frame import Frame
+from sdv2_live.io.base import Sink
+from sdv2_live.io.file import FileSink
+from sdv2_live.loop import Stream
+from sdv2_live.stats import StageTimer
+from sdv2_live.takes.format import CONFIG, ChunkLine, EndLine, Header, read_header, read_lines
+from sdv2_live.takes.video import VideoReader
+from sdv2_live.takes.writer import sha256_of
+
+log = logging.getLogger("sdv2_live.takes")
+
+MAX_HOLD_S = 600  # the longest time for which the video holds one picture; the rest of a longer pause is left out
+
+
+class Take:
+    """A recorded take. Raises TakeError on construction for a folder that is none, or for a damaged line in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.header: Header = read_header(folder)
+        self.chunks = 0
+        self.problem = "it was cut short, as by a crash"  # why it is incomplete; empty when it is complete
+        for _, line, _ in read_lines(folder):
+            if isinstance(line, EndLine):
+                self.problem = line.problem
+            else:
+                self.chunks += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Repainted:
+    """One chunk painted again. same: whether its pictures are those of the show, byte for byte."""
+
+    place: str
+    line: ChunkLine
+    pictures: Sequence[Frame]
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a replay came to. difference: where the first chunk differs, empty when none does."""
+
+    chunks: int
+    difference: str = ""
+
+
+def repaint(take: Take, stream: Stream) -> Iterator[Repainted]:
+    """Every chunk of the take, painted again. `stream` must be configured as the show's was.
+
+    Where an incomplete take lacks the frames of a chunk it ends there. Raises TakeError for a take that is damaged.
+    """
+    params, shown, transition = Params(), PromptMix.of(""), 0
+    reader = VideoReader(take.folder, lossless=take.header.lossless)
+    for place, line, values in read_lines(take.folder):
+        if isinstance(line, EndLine):
+            return
+        frames = _frames(reader, line, place)
+        if len(frames) < len(line.frames):
+            if not take.problem:
+                raise TakeError(f"{place}: the input video ends before this chunk's frames; the take is damaged from here on")
+            log.warning("%s: the input video ends before this chunk's frames; so does the replay", place)
+            return
+        params = updated(params, values)
+        if line.begins is not None:
+            stream.begin(line.begins)
+        elif stream.size is None:
+            raise TakeError(f"{place}: the first chunk begins no stream; the take lacks its beginning")
+        if line.prompt is not None:
+            shown, transition = line.prompt.mix, line.prompt.transition
+            if line.prompt.anew:
+                stream.settle()
+        pictures = stream.paint(frames, _showing(params, shown, transition), wait_for_prompt=True)
+        yield Repainted(place, line, pictures, sha256_of(pictures) == line.sha256)
+
+
+def replay(
+    take: Take,
+    overrides: Sequence[str] = (),
+    *,
+    output: Path | None = None,
+    check: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Outcome:
+    """Paint a take again, into a video, or compared with what the show painted (until the first difference), or both.
+
+    overrides: KEY=VALUE over the take's configuration, as where weights lie elsewhere. What is not as it was then is logged.
+    Raises TakeError, ConfigError, WeightsError, VideoError, EngineError.
+    """
+    if check and not take.header.lossless:
+        raise TakeError(
+            f"{take.folder}: its input was recorded with loss, so the pictures cannot be identical; leave out --check, and "
+            "record with takes.lossless: true next time"
+        )
+    if take.problem:
+        log.warning("%s: the take is incomplete: %s; what it has is replayed: %d chunks", take.folder, take.problem, take.chunks)
+    config = load_config(take.folder / CONFIG, [f"model.profile={take.header.profile}", *overrides])
+    models = load(config)
+    torch.set_num_threads(take.header.threads)
+    for difference in take.header.differences(Header.of(models, lossless=True)):
+        log.warning("%s: not as it was recorded, pictures may differ: %s", take.folder, difference)
+    chunks, first_difference = 0, ""
+    with ExitStack() as opened:
+        video = opened.enter_context(FileSink(output) if output else nullcontext())
+        prompts = opened.enter_context(closing(new_prompts(config, models)))
+        timed = _Timed(video) if video else None
+        for chunk in repaint(take, new_stream(config, models, prompts, StageTimer())):
+            if check and not chunk.same and not first_difference:
+                first_difference = f"{chunk.place}: chunk {chunk.line.chunk}"
+                if timed is None:
+                    break
+            if timed is not None:
+                timed.send(chunk.pictures)
+            chunks += 1
+            progress(chunks)
+    if not chunks and not first_difference:
+        raise TakeError(f"{take.folder}: holds no chunk that can be replayed; it was cut short at its beginning")
+    return Outcome(chunks, first_difference)
+
+
+def _frames(reader: VideoReader, line: ChunkLine, place: str) -> list[Frame]:
+    """The chunk's input frames; fewer where the video ends."""
+    videos = {video.number: video for video in line.videos}
+    frames: list[Frame] = []
+    try:
+        for frame_id in line.frames:
+            if frame_id.frame == 0 and frame_id.video in videos:
+                reader.begin(videos[frame_id.video])
+            frame = reader.read(frame_id)
+            if frame is None:
+                break
+            frames.append(frame)
+    except TakeError as error:
+        raise TakeError(f"{place}: {error}") from error
+    return frames
+
+
+def _showing(params: Params, mix: PromptMix, transition: int) -> Params:
+    """`params` with the prompts that were in effect, in place of those that were asked for and perhaps not encoded yet."""
+    prompts = [text for text, _ in mix.prompts]
+    weights = [weight for _, weight in mix.prompts]
+    texts, shares = ([name for name in PARAMS if PARAMS[name].field == field] for field in ("prompts", "weights"))
+    rest = len(shares) - len(weights)
+    values = dict(zip(["prompt", *texts], prompts + [""] * rest, strict=True))
+    asked = {"interpolation": mix.interpolation, "transition_chunks": transition}
+    return updated(params, {**values, **dict(zip(shares, weights + [0.0] * rest, strict=True)), **asked})
+
+
+class _Timed:
+    """Sends pictures at the show's own pace: one is held for as long as it was then, so that the video keeps time with music."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._last: Frame | None = None
+        self._ahead = 0.0  # frames sent beyond those due
+
+    def send(self, pictures: Sequence[Frame]) -> None:
+        for picture in pictures:
+            if self._last is not None:
+                seconds = min(max(picture.captured_ns - self._last.captured_ns, 0) / 1e9, MAX_HOLD_S)
+                self._ahead -= seconds * float(picture.rate)
+                while self._ahead <= -0.5:
+                    self._sink.send(self._last)
+                    self._ahead += 1
+            self._sink.send(picture)
+            self._ahead += 1
+            self._last = picture

@@ -1,0 +1,157 @@
+"""Writing one take."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sdv2_live.control.params import PARAMS, Params, Value, value_of
+from sdv2_live.control.store import Taken
+from sdv2_live.errors import TakeError, VideoError
+from sdv2_live.frame import Frame
+from sdv2_live.loop import Painting
+from sdv2_live.settings import Config
+from sdv2_live.takes.format import (
+    CHUNKS,
+    CONFIG,
+    HEADER,
+    ChunkLine,
+    EndLine,
+    FrameId,
+    Header,
+    PromptChange,
+    Video,
+    plain,
+    write_yaml,
+)
+from sdv2_live.takes.video import VideoWriter
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedChunk:
+    """One chunk of the show: its number, what it was made with, and the pictures that came out (of an earlier chunk too)."""
+
+    number: int
+    taken: Taken
+    frames: Sequence[Frame]
+    pictures: Sequence[Frame]
+    painting: Painting
+
+
+class TakeWriter:
+    """A take's folder while it is being written. Every method raises TakeError or VideoError for what cannot be written."""
+
+    def __init__(self, config: Config, header: Header) -> None:
+        self._min_free_mb = config.takes.min_free_mb
+        self._params: Params | None = None
+        self.chunks = 0
+        with _named(config.takes.folder):
+            config.takes.folder.mkdir(parents=True, exist_ok=True)
+            self._check_space(config.takes.folder)
+            self.folder = _new_folder(config.takes.folder)
+        with _named(self.folder):
+            write_yaml(self.folder / HEADER, header.model_dump(mode="json"))
+            write_yaml(self.folder / CONFIG, plain(config))
+            self._lines = (self.folder / CHUNKS).open("w", encoding="utf-8")
+        self._videos = VideoWriter(self.folder, lossless=header.lossless)
+
+    def write(self, chunk: PaintedChunk) -> None:
+        """Add one chunk: its frames first, so that no line tells of frames that are not there."""
+        self._check_space(self.folder)
+        placed = [self._videos.write(frame) for frame in chunk.frames]
+        self._write_line(self._line(chunk, placed))
+        self.chunks += 1
+
+    def close(self, problem: str = "") -> None:
+        """Finish the files. problem: why the take is incomplete. A take without any chunk is removed."""
+        self._videos.close()
+        self._write_line(EndLine(end="incomplete" if problem else "complete", problem=problem, chunks=self.chunks))
+        with _named(self.folder):
+            self._lines.close()
+            if not self.chunks:
+                shutil.rmtree(self.folder)
+
+    def abandon(self, problem: str) -> None:
+        """Finish what can still be finished after writing has failed."""
+        with suppress(TakeError, VideoError):  # as likely as not the same that was told before
+            self.close(problem)
+        with suppress(OSError):
+            self._lines.close()
+
+    def _line(self, chunk: PaintedChunk, placed: Sequence[tuple[FrameId, Video | None]]) -> ChunkLine:
+        step, params = chunk.painting.prompt, chunk.taken.params
+        changed = dict(_changes(self._params, params))
+        self._params = params
+        return ChunkLine(
+            chunk=chunk.number,
+            values=changed,
+            fired=tuple(sorted(chunk.taken.fired)),
+            begins=chunk.painting.begins,
+            prompt=PromptChange(mix=step.mix, transition=1 if step.anew else step.chunks, anew=step.anew)
+            if step.began or step.anew
+            else None,
+            fade=(step.done, step.chunks) if step.done < step.chunks else None,
+            videos=tuple(video for _, video in placed if video is not None),
+            frames=tuple(place for place, _ in placed),
+            pictures=len(chunk.pictures),
+            sha256=sha256_of(chunk.pictures),
+        )
+
+    def _write_line(self, line: ChunkLine | EndLine) -> None:
+        with _named(self.folder / CHUNKS):
+            self._lines.write(line.model_dump_json(exclude_none=True) + "\n")
+            self._lines.flush()
+
+    def _check_space(self, folder: Path) -> None:
+        with _named(folder):
+            free = shutil.disk_usage(folder).free >> 20
+        if free < self._min_free_mb:
+            raise TakeError(
+                f"{folder}: {free} MB are free, fewer than takes.min_free_mb = {self._min_free_mb}; free some space, or "
+                "record to another disk with takes.dir"
+            )
+
+
+def sha256_of(pictures: Sequence[Frame]) -> str | None:
+    """Hash of the pictures' bytes, one after the other; None when there are none."""
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(np.ascontiguousarray(picture.data).data)
+    return digest.hexdigest() if pictures else None
+
+
+def _changes(before: Params | None, now: Params) -> Iterator[tuple[str, Value]]:
+    if now is before:
+        return
+    for name, spec in PARAMS.items():
+        if spec.kept and (before is None or value_of(before, spec) != value_of(now, spec)):
+            yield name, value_of(now, spec)
+
+
+def _new_folder(parent: Path) -> Path:
+    """A folder named by the time. Raises OSError."""
+    name = time.strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise FileExistsError(17, "a thousand takes of this second are there already")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TakeError(
+            f"{path}: cannot be written: {error.strerror}; check its permissions and the disk's space, or choose another folder "
+            "with takes.dir"
+        ) from error
