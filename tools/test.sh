@@ -1,4 +1,6 @@
 # Set up, then run the tests: `bash tools/test.sh [PYTEST OPTIONS]`, as in `bash tools/test.sh -m slow`.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+# The tests' tensors are small: threads that wait for each other cost more than they do, ten times so on a busy machine.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 exec "$BIN/python" -m pytest "$@"
