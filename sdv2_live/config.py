@@ -31,6 +31,7 @@ from sdv2_live.settings import (
     Section,
     TakesConfig,
     VideoConfig,
+    WeightsConfig,
     config_dir,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "PresetsConfig",
     "TakesConfig",
     "VideoConfig",
+    "WeightsConfig",
     "config_dir",
     "load_config",
 ]

@@ -67,6 +67,9 @@ AutoInt = Annotated[int | None, BeforeValidator(_auto_is_none)]
 AutoBool = Annotated[bool | None, BeforeValidator(_auto_is_none)]
 
 
+_MIRROR = r"^[\w.-]+/[\w.-]+=[\w.-]+/[\w.-]+$"
+
+
 class Section(BaseModel):
     """A frozen group of keys. An integer counts as a number; no other type is converted."""
 
@@ -90,6 +93,23 @@ class ModelConfig(Section):
         if self.prompt_cache == "off":
             return None
         return Path("~/.cache/sdv2-live/prompts" if self.prompt_cache == "auto" else self.prompt_cache).expanduser()
+
+
+class WeightsConfig(Section):
+    """Where `sdv2-live weights download` gets files. `endpoint` None for auto: huggingface.co, or what HF_ENDPOINT says."""
+
+    endpoint: Annotated[str | None, BeforeValidator(_auto_is_none)] = _key(
+        None, "auto or the http(s) URL of a mirror of huggingface.co, such as https://hf.example.org", pattern=r"^https?://[^\s/]+\S*$"
+    )
+    mirror_repos: Annotated[tuple[Annotated[str, Field(pattern=_MIRROR)], ...], BeforeValidator(_texts)] = _key(
+        (), 'a list of OWNER/NAME=OWNER/NAME, such as ["jerryfeng/StreamDiffusionV2=studio/StreamDiffusionV2"]'
+    )
+    offline_dir: AutoPath = _key(None, "auto or a folder")
+
+    @property
+    def mirrors(self) -> dict[str, str]:
+        """Repository to the repository that is asked first in its place."""
+        return dict((first, second) for first, _, second in (entry.partition("=") for entry in self.mirror_repos))
 
 
 class InputConfig(Section):
@@ -202,6 +222,7 @@ class Config(Section):
     """Everything a show starts with. Without arguments: the defaults."""
 
     model: ModelConfig = ModelConfig()
+    weights: WeightsConfig = WeightsConfig()
     input: InputConfig = InputConfig()
     video: VideoConfig = VideoConfig()
     output: OutputConfig = OutputConfig()
