@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from fakes import FakeSink, fake_frame
+import numpy as np
+from fakes import FakeSink
 from waiting import eventually
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "engine"))
@@ -47,7 +48,7 @@ HEADER = {
 
 
 class Moving(Source):
-    """A picture that changes with every frame, of a size and layout that may be set at any time, about 500 a second."""
+    """Noise, new with every frame, of a size and layout that may be set at any time, about 500 a second."""
 
     def __init__(self) -> None:
         self.name = "moving"
@@ -59,7 +60,9 @@ class Moving(Source):
     def read(self, timeout: float) -> Frame | None:
         time.sleep(0.002)
         self._index += 1
-        return fake_frame(7 * self._index, *self.size, captured_ns=self._index * 2_000_000, format=self.format)
+        height, width = self.size
+        data = np.random.default_rng(self._index).integers(0, 256, (height, width * self.format.bytes_per_pixel), np.uint8)
+        return Frame(data, width, height, self.format, captured_ns=self._index * 2_000_000, index=self._index)
 
     @property
     def ended(self) -> bool:

@@ -1,0 +1,53 @@
+"""`sdv2-live run` with record, and `sdv2-live replay` of what it left."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sdv2_live.cli import main
+from sdv2_live.io.file import FileSource
+
+
+@pytest.fixture(autouse=True)
+def _signal_handlers() -> Iterator[None]:
+    """`run` takes them over; the next test gets them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_show_is_recorded_and_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ("osc.port=0", "params.record=true", f"takes.dir={tmp_path / 'takes'}", f"model.prompt_cache={tmp_path / 'cache'}")
+    options = [part for setting in settings for part in ("--set", setting)]
+    show = ["--model", "tiny", "--device", "cpu", "--input", "test:64x64", "--output", "none", "--seconds", "3"]
+    assert main(["run", *show, *options]) == 0
+    assert "| recording" in capsys.readouterr().out
+    (take,) = (tmp_path / "takes").iterdir()
+
+    video = tmp_path / "again.mkv"
+    assert main(["replay", str(take), "--check", "--output", str(video)]) == 0
+    said = capsys.readouterr()
+    assert "chunks identical" in said.out
+    with FileSource(video, realtime=False, loop=False) as source:
+        frame = source.read(0)
+        assert frame is not None
+        assert frame.size == (64, 64)
+        assert frame.data.std() > 1
+
+    chunks = take / "chunks.jsonl"
+    chunks.write_text(chunks.read_text().replace('"seed":42', '"seed":43'))
+    assert main(["replay", str(take), "--check"]) == 1
+    assert f"{chunks}:1: chunk " in capsys.readouterr().out.replace("\n", "")
+
+
+def test_replay_tells_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["replay", str(tmp_path)])
+    assert "give --output VIDEO to see the take, --check to compare it, or both" in capsys.readouterr().err
+    assert main(["replay", str(tmp_path), "--check"]) == 8
+    assert f"{tmp_path}: is no take" in capsys.readouterr().err
