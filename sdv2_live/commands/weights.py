@@ -1,0 +1,168 @@
+"""`sdv2-live weights`: the checkpoints of the large models.
+
+`list` shows what each profile needs and what is there. `download 1.3b` fetches what is missing, checks it, and goes on where
+it was cut. `check` reads what is there whole: sizes, SHA-256 sums, and that every key and shape fits its model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.errors import WeightsError
+
+GB = 1e9
+COLOURS = {"verified": "green", "damaged": "red"}
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the `weights` command to an argparse subparser group; its `run` is set as the default `run`."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "weights", help="list, download and check model weights", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="the files that each profile needs, and which are there")
+    fetch = actions.add_parser("download", help="fetch the files of a profile that are missing")
+    fetch.add_argument("profile", metavar="PROFILE", help="1.3b or 14b")
+    fetch.add_argument("--vae", metavar="KIND", help="autoencoder: wan, light, taehv, lighttae (default: model.vae)")
+    fetch.add_argument("--text", metavar="KIND", default="bf16", help="text encoder: bf16, or fp8: smaller (default: bf16)")
+    check = actions.add_parser("check", help="read the files that are there whole; exit code 4 when one is damaged")
+    for action in (listing, fetch, check):
+        add_config_options(action)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the parsed command and return the exit code. Raises Sdv2Error for the top to print."""
+    # Set before huggingface_hub is loaded: with its chunk protocol a cut transfer could not go on at the byte where it stopped.
+    os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+    return {"list": _list, "download": _download, "check": _check}[args.action](args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from sdv2_live.model.profiles import PROFILES
+    from sdv2_live.weights.catalog import downloadable, needed, profile_files
+    from sdv2_live.weights.local import Folder
+
+    folder = Folder(configured(args).model.weights_dir)
+    table = Table("profile", "part", "file", "size", "state", "from", title=escape(str(folder.path)))
+    for name in downloadable():
+        default = needed(name)
+        for file in profile_files(PROFILES[name]):
+            state = folder.state(file)
+            shown = state if state != "missing" or file in default else "missing (optional)"
+            part = file.part if file.part == "tokenizer" else f"{file.part} {file.kind}" if file.part != "dit" else "dit"
+            size = folder.at(file).stat().st_size if file.size is None and folder.at(file).is_file() else file.size
+            cells = (name, part, file.name, _size(size), shown, str(file.origins[0]))
+            table.add_row(*(escape(cell) for cell in cells), style=COLOURS.get(state))
+        table.add_section()
+    Console().print(table)
+    print("tiny is part of sdv2-live. A size of '?' is asked of the server. Fetch with: sdv2-live weights download PROFILE")
+    return 0
+
+
+def _size(size: int | None) -> str:
+    return "?" if size is None else f"{size / GB:.2f} GB" if size >= GB / 10 else f"{size / 1e6:.1f} MB"
+
+
+def _download(args: argparse.Namespace) -> int:
+    from sdv2_live.weights.catalog import TEXTS, VAES, needed
+    from sdv2_live.weights.download import Downloader
+    from sdv2_live.weights.local import Folder
+
+    config = configured(args)
+    vae = args.vae or config.model.vae
+    for option, value, allowed in (("--vae", vae, ("auto", *VAES)), ("--text", args.text, TEXTS)):
+        if value not in allowed:
+            raise WeightsError(f"{option} cannot be {value!r}; give one of {', '.join(allowed)}")
+    files = needed(args.profile, vae, args.text)
+    folder = Folder(config.model.weights_dir)
+    with _Bar() as bar:
+        fetched = Downloader(folder, config.weights, bar).download(files)
+    total = sum(folder.at(file).stat().st_size for file in files)
+    what = f"fetched {len(fetched)} of {len(files)} files" if fetched else f"all {len(files)} files were there already"
+    print(f"{folder.path}: {what}, {total / GB:.2f} GB; start with: sdv2-live run --model {args.profile}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from sdv2_live.model.profiles import PROFILES
+    from sdv2_live.weights.catalog import CATALOG, profile_files
+    from sdv2_live.weights.fit import check_fit
+    from sdv2_live.weights.local import Folder
+
+    folder = Folder(configured(args).model.weights_dir)
+    present = [file for file in CATALOG if folder.at(file).is_file()]
+    problems = 0
+    with _Bar() as bar:
+        for file in present:
+            bar.begin("checking", file)
+            problem = folder.problem(file, bar.more)
+            try:
+                for profile in PROFILES.values():
+                    if problem is None and file in profile_files(profile):
+                        check_fit(file, folder.at(file), profile)
+            except WeightsError as error:
+                problem = str(error)
+            problems += problem is not None
+            known = folder.state(file)
+            bar.print(f"{file.name}: {f'DAMAGED: {problem}' if problem else known}")
+    if not present:
+        print(f"{folder.path}: none of the known files is there; fetch them with: sdv2-live weights download 1.3b")
+    if problems:
+        print(
+            f"sdv2-live: {problems} of {len(present)} files cannot be used; sdv2-live weights download fetches them again",
+            file=sys.stderr,
+        )
+    return WeightsError.exit_code if problems else 0
+
+
+class _Bar:
+    """Progress with speed and time left, one line a file; it is what a Downloader reports to."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )  # fmt: skip
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._now: TaskID | None = None
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, what: str, file: Any, done: int, total: int | None) -> None:
+        key = (what, file.name)
+        if key not in self._tasks:
+            # `completed` from the start: what lay there before does not count as speed
+            self._tasks[key] = self._progress.add_task(f"{what} {escape(file.name)}", total=total, completed=done)
+        self._progress.update(self._tasks[key], completed=done)
+
+    def begin(self, what: str, file: Any) -> None:
+        """A line of its own for what `more` then counts."""
+        self._now = self._progress.add_task(f"{what} {escape(file.name)}", total=file.size)
+
+    def more(self, count: int) -> None:
+        """Bytes read since the last call."""
+        assert self._now is not None
+        self._progress.advance(self._now, count)
+
+    def print(self, text: str) -> None:
+        """A line that stays, on stdout."""
+        self._progress.stop()
+        print(text, flush=True)
+        self._progress.start()

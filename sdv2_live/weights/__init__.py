@@ -1,0 +1,1 @@
+"""The checkpoints: which files a profile needs, where they come from, fetching and checking them."""

@@ -1,0 +1,140 @@
+"""The files that are there: whole or damaged, and which of them have been checked already.
+
+A file's SHA-256 is taken once, after its download; size, time of change and sum are then noted in the weights folder, so
+that eleven gigabytes are not read again each time. `weights check` reads them all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sdv2_live.errors import WeightsError
+from sdv2_live.weights.catalog import WeightFile
+
+log = logging.getLogger("sdv2_live.weights")
+
+NOTES = ".verified.json"
+BLOCK = 1 << 22
+
+
+class State(StrEnum):
+    """What is known of a file without reading it whole."""
+
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    PRESENT = "present, not checked"
+    VERIFIED = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A file that was read whole: size in bytes, time of change in nanoseconds, and its sum."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+class Folder:
+    """model.weights_dir."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def at(self, file: WeightFile) -> Path:
+        """Where the file belongs."""
+        return self.path / file.name
+
+    def state(self, file: WeightFile) -> State:
+        """Missing, damaged (wrong size, cut off, or known to have the wrong sum), present, or verified."""
+        path = self.at(file)
+        if not path.is_file():
+            return State.MISSING
+        if (file.size is not None and path.stat().st_size != file.size) or cut_off(path):
+            return State.DAMAGED
+        note = self._notes().get(file.name)
+        if note is None or (note.size, note.mtime_ns) != _stamp(path):
+            return State.PRESENT
+        return State.VERIFIED if file.sha256 in (None, note.sha256) else State.DAMAGED
+
+    def problem(self, file: WeightFile, read: Callable[[int], None] = lambda _: None) -> str | None:
+        """What is wrong with a file that is there, None when nothing is; it is read whole, `read` called with bytes read."""
+        path, size = self.at(file), self.at(file).stat().st_size
+        if file.size is not None and size != file.size:
+            return f"has {size:,} bytes in place of {file.size:,}"
+        if cut_off(path):
+            return "is cut off or no weights file"
+        found = sha256_of(path, read)
+        if file.sha256 is not None and found != file.sha256:
+            return f"has SHA-256 {found[:16]}..., not {file.sha256[:16]}..."
+        self.note(file, found)
+        return None
+
+    def note(self, file: WeightFile, sha256: str) -> None:
+        """Remember that the file, as it is now, has this sum. A folder that cannot be written does without."""
+        notes = self._notes() | {file.name: Note(*_stamp(self.at(file)), sha256)}
+        data = {name: [note.size, note.mtime_ns, note.sha256] for name, note in sorted(notes.items())}
+        part = self.path / f"{NOTES}.{os.getpid()}.part"
+        try:
+            part.write_text(json.dumps(data, indent=1), encoding="utf-8")
+            part.replace(self.path / NOTES)
+        except OSError as error:
+            log.debug("%s: cannot be written (%s)", self.path / NOTES, error)
+
+    def _notes(self) -> dict[str, Note]:
+        try:
+            data: Any = json.loads((self.path / NOTES).read_text(encoding="utf-8"))
+            return {str(name): Note(int(size), int(mtime), str(sha)) for name, (size, mtime, sha) in data.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            log.debug("%s: not readable (%s); files are checked anew", self.path / NOTES, error)
+            return {}
+
+
+def sha256_of(path: Path, read: Callable[[int], None] = lambda _: None) -> str:
+    """The file's SHA-256, in hex. Raises WeightsError when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+                read(len(block))
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}); check the disk and the file's permissions") from error
+    return digest.hexdigest()
+
+
+def cut_off(path: Path) -> bool:
+    """True for a .pt, .pth or .safetensors file whose end is missing, seen without reading it whole."""
+    if path.suffix in (".pt", ".pth"):
+        with path.open("rb") as file:
+            head = file.read(2)
+        return head == b"PK" and not zipfile.is_zipfile(path)  # a zip's directory is at its end; older files are no zips
+    if path.suffix == ".safetensors":  # 8 bytes with the header's length, the header, then the tensors (its format's README)
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= size - 8:
+                return True
+            try:
+                header = json.loads(file.read(length))
+                ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+            except (ValueError, KeyError, TypeError, AttributeError):
+                return True
+        return size != 8 + length + max(ends, default=0)
+    return False
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
