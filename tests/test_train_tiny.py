@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("skimage", reason="training pictures: pip install scikit-image scikit-learn matplotlib")
 
+from sdv2_live.model import load
 from sdv2_live.model.cache import CacheSpec
 from sdv2_live.model.dit import CausalDiT, DitConfig
+from sdv2_live.model.profiles import TINY
+from sdv2_live.model.taehv import TAEHV
+from sdv2_live.model.umt5 import UMT5
 from sdv2_live.model.weights import synthetic_state_dict
 from tools.train_tiny import styles
+from tools.train_tiny.autoencoder import loss_of, psnr, reconstruct
+from tools.train_tiny.export import LARGEST, export
+from tools.train_tiny.linear import start_linear
 from tools.train_tiny.parallel import cache_calls, context, flow
+from tools.train_tiny.pictures import drawn
 from tools.train_tiny.prompts import PHRASES, prompt, token_ids
 
 SMALL = DitConfig(dim=24, heads=2, ffn=32, layers=2, text_dim=8, freq_dim=16)
@@ -71,3 +81,33 @@ def test_parallel_form_equals_the_rolling_cache() -> None:
     )
     expected = torch.cat([*live["last"], *live["first"]], 1)
     torch.testing.assert_close(out, expected, atol=2e-4, rtol=1e-3)
+
+
+def pan(picture: torch.Tensor, size: int = 96, frames: int = 8) -> torch.Tensor:
+    """A window that moves over a picture by two pixels a frame, (1, frames, 3, size, size)."""
+    return torch.stack([picture[:, 60 : 60 + size, 40 + 2 * f : 40 + 2 * f + size] for f in range(frames)])[None]
+
+
+def test_linear_start_is_a_working_codec_and_a_step_improves_it() -> None:
+    torch.manual_seed(0)
+    clips = torch.cat([pan(drawn(seed)) for seed in range(4)])
+    model = TAEHV(TINY.taehv)
+    start_linear(model, clips)
+    with torch.no_grad():
+        assert psnr(reconstruct(model, clips)[1][:, 4:], clips[:, 4:]) > 25
+    optimiser = torch.optim.SGD(model.parameters(), lr=1e-2)
+    before = loss_of(model, clips, noise=0.0)
+    before.backward()
+    optimiser.step()
+    with torch.no_grad():
+        assert loss_of(model, clips, noise=0.0) < before
+
+
+def test_export_is_small_enough_and_loads_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "tiny.safetensors"
+    dit, vae, text = CausalDiT(TINY.dit), TAEHV(TINY.taehv), UMT5(TINY.text)
+    assert export(dit, vae, text, file) <= LARGEST
+    monkeypatch.setattr(load, "EMBEDDED", file)
+    models = load.load_models(TINY, device=torch.device("cpu"), dtype=torch.float32, vae="auto", weights_dir=tmp_path)
+    torch.testing.assert_close(models.dit.head.head.weight, dit.head.head.weight, atol=1e-3, rtol=1e-3)
+    assert models.text.encode("neon").shape == (1, 5, TINY.text.dim)

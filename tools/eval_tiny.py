@@ -27,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.state import CHUNK_FRAMES, FIRST_FRAMES, ChunkSettings, StreamSpec, StreamState
+from sdv2_live.model import load
 from sdv2_live.model.dit import CrossKV
-from sdv2_live.model.load import Models, load_models
+from sdv2_live.model.load import Models
 from sdv2_live.model.profiles import TINY
 from tools.train_tiny import styles
 
@@ -61,8 +62,9 @@ class Painter:
     engine: Engine
 
     @classmethod
-    def load(cls) -> Painter:
-        models = load_models(TINY, device=torch.device("cpu"), dtype=torch.float32, vae="auto", weights_dir=Path())
+    def load(cls, weights: Path) -> Painter:
+        load.EMBEDDED = weights
+        models = load.load_models(TINY, device=torch.device("cpu"), dtype=torch.float32, vae="auto", weights_dir=Path())
         return cls(models, Engine(models.dit, models.vae))
 
     def cross(self, prompt: str) -> CrossKV:
@@ -313,8 +315,9 @@ def main() -> None:
     parser.add_argument("--stability-chunks", type=int, default=1000)
     parser.add_argument("--sheet", type=Path, help="write only a contact sheet (PNG) of all looks")
     parser.add_argument("--prompt", action="append", default=[], help="with --sheet: these prompts instead of the looks")
+    parser.add_argument("--weights", type=Path, default=load.EMBEDDED, help="another file than the package's")
     options = parser.parse_args()
-    painter = Painter.load()
+    painter = Painter.load(options.weights)
     if options.sheet:
         sheet(painter, options.clips, options.sheet, options.prompt or list(PROMPTS.values()))
         return

@@ -114,10 +114,9 @@ def _pick(random: np.random.Generator, items: tuple[str, ...]) -> str:
     return items[random.integers(len(items))]
 
 
-def _long(random: np.random.Generator, style: str) -> str:
-    """60 to 120 words: most sentences are detail, two to five name the look, the first of them within the first third."""
+def _long(random: np.random.Generator, style: str, words: int) -> str:
+    """So many words: most parts are detail, two to five name the look, the first of them within the first third."""
     parts = [_pick(random, SUBJECTS)]
-    words = int(random.integers(60, 121))
     while sum(len(part.split()) for part in parts) < words:
         parts.append(
             _pick(random, DETAILS) if random.random() < 0.8 else f"{_pick(random, DETAILS)} and {_pick(random, DETAILS)}"
@@ -148,9 +147,16 @@ def _short(random: np.random.Generator, style: str) -> str:
     return _pick(random, FRAMES).format(p=p, q=q, s=_pick(random, SUBJECTS), d=_pick(random, DETAILS))
 
 
-def prompt(random: np.random.Generator, style: str) -> str:
-    """A prompt for a look of NAMES; FAITHFUL gives words that name no look, or none at all."""
-    text = _long(random, style) if random.random() < 0.35 else _short(random, style)
+def prompt(random: np.random.Generator, style: str, long: float = 0.25, medium: float = 0.15) -> str:
+    """A prompt for a look of NAMES; FAITHFUL gives words that name no look, or none at all.
+
+    long, medium: shares of prompts of 60 to 120 and of 12 to 30 words; the others have a few.
+    """
+    kind = random.random()
+    if kind < long + medium:
+        text = _long(random, style, int(random.integers(60, 121) if kind < long else random.integers(12, 31)))
+    else:
+        text = _short(random, style)
     case = random.random()
     if case < 0.15:
         return text.upper() if case < 0.03 else text.title()

@@ -41,17 +41,17 @@ class RestylerSettings:
 
     steps: int = 20_000
     minutes: float = 40.0
-    sides: tuple[tuple[int, int], ...] = ((8, 20), (12, 10), (16, 5), (20, 3))
-    size: int = 160
+    sides: tuple[tuple[int, int], ...] = ((8, 8), (12, 4), (16, 2))
+    size: int = 128
     frames: int = 8
     looks: int = 4
     first_pool: int = 24
     pool: int = 400
-    refresh_every: int = 2
+    refresh_every: int = 8
     rate: float = 2e-3
-    own_from: float = 0.5
+    own_from: float = 0.6
     long_prompts: float = 0.2
-    prompts: int = 80
+    prompts: int = 40
     save_every: int = 100
     seed: int = 3
 
