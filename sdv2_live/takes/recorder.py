@@ -7,6 +7,8 @@ take, never the show: `record` goes back to false, the log says why and what to 
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -23,6 +25,8 @@ from sdv2_live.takes.format import Header
 from sdv2_live.takes.writer import PaintedChunk, TakeWriter
 
 log = logging.getLogger("sdv2_live.takes")
+
+NICENESS = 10  # of the writing, where threads have a priority of their own
 
 
 class _State(Enum):
@@ -130,6 +134,8 @@ class Recorder:
             self._ready.notify()
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # the show comes first; FFmpeg's own threads inherit this
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while (job := self._next()) is not None:
             try:
                 self._do(job)
