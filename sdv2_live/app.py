@@ -105,7 +105,7 @@ class Status:
 
 
 class Show:
-    """A show, from start to close. Raises what its parts raise when they cannot start: then nothing is left running.
+    """A show, from start to close. Raises what its parts raise when they cannot be opened: then nothing is left running.
 
     preset: recalled before the first chunk, by name or number. timeline: played from its start.
     """
@@ -123,13 +123,9 @@ class Show:
             self._closing = opened.pop_all()
 
     def _open(self, opened: ExitStack) -> None:
+        """Sink, source and the threads between, none of them running: what a performer has misspelt shows here."""
         config = self.config
         opened.callback(self.desk.close)
-        models = load(config)
-        self._prompts = new_prompts(config, models)
-        opened.callback(self._prompts.close)
-        self._encode_ahead()
-        opened.callback(self.store.add_listener(self._encode_cued))
         ndi = config.ndi.settings
         sink = opened.enter_context(open_sink(config.output.sink, ndi=ndi))
         own = [sink.full_name] if isinstance(sink, NdiSink) else []
@@ -145,7 +141,15 @@ class Show:
         opened.callback(self.playout.close)
         self.intake = Intake(source, self.counters, self.playout.offer_input)
         opened.callback(self.intake.close)
-        stream = new_stream(config, models, self._prompts, self.timer)
+
+    def _load(self) -> None:
+        """The models, and what works with them."""
+        config, opened = self.config, self._closing
+        models = load(config)
+        self._prompts = new_prompts(config, models)
+        opened.callback(self._prompts.close)
+        self._encode_ahead()
+        opened.callback(self.store.add_listener(self._encode_cued))
         run_while_bypassed = config.engine.run_while_bypassed
         if run_while_bypassed is None:  # on a CPU the painting would take the cores that passing the input needs
             run_while_bypassed = models.dit.device.type != "cpu"
@@ -153,7 +157,7 @@ class Show:
         self.recorder = Recorder(config, header, self.store, self.counters)
         opened.callback(self.recorder.close)
         self.loop = LiveLoop(
-            stream,
+            new_stream(config, models, self._prompts, self.timer),
             self.intake,
             self.playout,
             self.store,
@@ -172,13 +176,17 @@ class Show:
         return config.input.source
 
     def start(self) -> None:
-        """Begin."""
-        self._running = True
+        """Begin: the input passes at once, and the painting takes its place when the models are loaded.
+
+        Raises WeightsError or EngineError when they cannot be.
+        """
         self.playout.start()
         self.intake.start()
+        self._load()
         self.recorder.start()
         self.loop.start()
         self.desk.start()
+        self._running = True
 
     def close(self) -> None:
         """Stop everything, engine first, output last. Idempotent."""

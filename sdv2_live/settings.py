@@ -29,6 +29,10 @@ def _auto_is_none(value: Any) -> Any:
     return None if value == "auto" else value
 
 
+def _off(value: Any) -> Any:
+    return "off" if value is False else value  # as YAML reads the word off
+
+
 def _size(value: Any) -> Any:
     if isinstance(value, str):
         height, separator, width = value.lower().partition("x")
@@ -84,7 +88,7 @@ class ModelConfig(Section):
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     vae: Literal["auto", "wan", "taehv"] = "auto"
     weights_dir: Annotated[Path, BeforeValidator(_path)] = _key(Path("~/.cache/sdv2-live/weights").expanduser(), "a folder")
-    prompt_cache: str = _key("auto", "auto, off or a folder", min_length=1)
+    prompt_cache: Annotated[str, BeforeValidator(_off)] = _key("auto", "auto, off or a folder", min_length=1)
     threads: int = _key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)
 
     @property
@@ -99,7 +103,9 @@ class WeightsConfig(Section):
     """Where `sdv2-live weights download` gets files. `endpoint` None for auto: huggingface.co, or what HF_ENDPOINT says."""
 
     endpoint: Annotated[str | None, BeforeValidator(_auto_is_none)] = _key(
-        None, "auto or the http(s) URL of a mirror of huggingface.co, such as https://hf.example.org", pattern=r"^https?://[^\s/]+\S*$"
+        None,
+        "auto or the http(s) URL of a mirror of huggingface.co, such as https://hf.example.org",
+        pattern=r"^https?://[^\s/]+\S*$",
     )
     mirror_repos: Annotated[tuple[Annotated[str, Field(pattern=_MIRROR)], ...], BeforeValidator(_texts)] = _key(
         (), 'a list of OWNER/NAME=OWNER/NAME, such as ["jerryfeng/StreamDiffusionV2=studio/StreamDiffusionV2"]'

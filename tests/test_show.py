@@ -41,7 +41,8 @@ class Daemon:
             "--output",
             f"ndi:{self.output}",
         ]
-        settings = ("--set", "osc.port=0", "--set", "model.prompt_cache=off", "--set", "video.size=64x64", "--set", "model.threads=1")
+        keys = ("osc.port=0", "model.prompt_cache=off", "video.size=64x64", "model.threads=1")
+        settings = [part for key in keys for part in ("--set", key)]
         self.process = subprocess.Popen(
             [*command, *settings, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -1,8 +1,8 @@
 """From the engine to a sink: a thread that always has a picture to send.
 
 A frame is due at its input frame's capture time plus a delay, as in a jitter buffer: the output moves at exactly the input's
-pace, whether or not the engine skipped frames. The delay is the longest that recent chunks needed, so it grows at once when
-the engine falls behind and shrinks slowly when it recovers. When nothing is due the last picture is sent again.
+pace, whether or not the engine skipped frames. The delay is what nine in ten recent chunks needed, so it follows the engine's
+speed and no single hitch. When nothing is due the last picture is sent again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from sdv2_live.stats import Counters, Rate, Window
 
 log = logging.getLogger("sdv2_live.playout")
 
-MEMORY = 24  # chunks whose delay is remembered
+MEMORY = 20  # chunks whose delay is remembered
+KEPT = 0.9  # share of them that the delay covers: a rare hitch is shown late, once, rather than made everyone's delay
 MARGIN_NS = 2_000_000  # added to the delay: wake-up and conversion jitter
 QUEUE = 16  # frames waiting to be due; more than this and the oldest go
 INPUT_QUEUE = 8  # input frames waiting to be sent in bypass
@@ -55,6 +56,7 @@ class Playout:
         self._queue: deque[Frame] = deque()
         self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
         self._needed: deque[int] = deque(maxlen=MEMORY)
+        self._delay = 0
         self._last: Frame | None = None
         self._last_sent_ns = 0
         self._begun = False  # the engine has shown something: from then on the input shows in bypass only
@@ -80,6 +82,7 @@ class Playout:
         with self._ready:
             self._begun = True
             self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
+            self._delay = sorted(self._needed)[int(KEPT * (len(self._needed) - 1))]
             self._queue.extend(frames)
             while len(self._queue) > QUEUE:
                 self._queue.popleft()
@@ -98,15 +101,10 @@ class Playout:
             self._input.append(frame)
             self._ready.notify_all()
 
-    def forget_delay(self) -> None:
-        """Start measuring the delay anew, as after a stream that was set up again."""
-        with self._ready:
-            self._needed.clear()
-
     @property
     def delay_ms(self) -> float:
         """Delay between capture and output that is being kept."""
-        return max(self._needed, default=0) / 1e6
+        return self._delay / 1e6
 
     def _run(self) -> None:
         while True:
@@ -138,8 +136,7 @@ class Playout:
     def _drop_due(self, now: int) -> Frame | None:
         """Take the newest frame that is due off the queue; older ones that are due with it are late."""
         newest: Frame | None = None
-        delay = max(self._needed, default=0)
-        while self._queue and (self._closing or self._queue[0].captured_ns + delay <= now):
+        while self._queue and (self._closing or self._queue[0].captured_ns + self._delay <= now):
             if newest is not None:
                 self._counters.add("frames_late")
             newest = self._queue.popleft()
@@ -148,7 +145,7 @@ class Playout:
         return newest
 
     def _next_due(self) -> int | None:
-        return self._queue[0].captured_ns + max(self._needed, default=0) if self._queue else None
+        return self._queue[0].captured_ns + self._delay if self._queue else None
 
     def _repeat_at(self, next_due: int | None) -> int:
         """When the last frame is sent again: after one frame time, unless a new one is due within the half after that."""
