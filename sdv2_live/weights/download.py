@@ -59,7 +59,7 @@ class Downloader:
 
     def _whole(self, file: WeightFile) -> bool:
         state = self._folder.state(file)
-        if state is State.PRESENT and file.sha256 is not None:
+        if state is State.PRESENT:
             problem = self._folder.problem(file, self._counter("checking", file))
             state = State.VERIFIED if problem is None else State.DAMAGED
         if state is State.DAMAGED:
