@@ -88,7 +88,7 @@ def test_the_delay_follows_the_engine_and_no_single_hitch() -> None:
 
     steady = show(200, 12)
     assert 200 <= steady < 1000
-    assert show(5000, 1) == steady  # one hitch
+    assert show(5000, 1) < 1000  # one hitch
     assert show(2000, 3) >= 2000  # a slower engine
     assert show(200, 20) < 1000  # and back
 
