@@ -166,9 +166,7 @@ class Params:
     freeze: bool = _param(False, applies=Applies.AT_ONCE, doc="Hold the picture.")
     bypass: bool = _param(False, applies=Applies.AT_ONCE, doc="Send the input through unchanged.")
     blackout: bool = _param(False, applies=Applies.AT_ONCE, doc="Send black.")
-    mix: float = _param(
-        1.0, low=0.0, high=1.0, continuous=True, doc="Crossfade from the input (0) to the output (1)."
-    )
+    mix: float = _param(1.0, low=0.0, high=1.0, continuous=True, doc="Crossfade from the input (0) to the output (1).")
     preset: str = _param("", kind=Kind.PRESET, doc="Recall a preset: all its values in one chunk.")
     morph_seconds: float = _param(
         0.0, low=0.0, high=600.0, unit="seconds", doc="Time over which a recalled preset's numbers glide to their values."
