@@ -1,0 +1,163 @@
+"""Probes of the machine: Python, torch, CUDA and its driver, the GPU, CuPy, disk space, the prompt cache."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdv2_live.doctor.probe import Check, fail, ok, warn
+from sdv2_live.settings import Config
+
+PYTHON = (3, 11)
+SMALL_GPU = 11e9  # bytes; below it the 1.3b model needs the smaller text encoder or autoencoder
+DRIVER = "https://www.nvidia.com/drivers"
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What nvidia-smi says: the driver's version, and the newest CUDA that it can run."""
+
+    version: str
+    cuda: tuple[int, int]
+
+
+def look_system(config: Config) -> Iterator[Check]:
+    """python, disk, prompt_cache."""
+    yield python(sys.version_info[:3])
+    yield disk(config)
+    yield prompt_cache(config.model.prompt_folder)
+
+
+def python(version: tuple[int, ...]) -> Check:
+    """The interpreter."""
+    text = ".".join(map(str, version))
+    if version < PYTHON:
+        return fail("python", text, f"install Python {'.'.join(map(str, PYTHON))} or newer")
+    return ok("python", f"{text} on {platform.system()} {platform.machine()}")
+
+
+def disk(config: Config) -> Check:
+    """Space where takes and weights go."""
+    places = {"takes": config.takes.folder, "weights": config.model.weights_dir}
+    free = {name: shutil.disk_usage(_existing(path)).free for name, path in places.items()}
+    detail = ", ".join(f"{space / 1e9:.1f} GB free for {name}" for name, space in free.items())
+    if min(free.values()) < config.takes.min_free_mb * 1e6:
+        return warn("disk", detail, f"make room: with less than {config.takes.min_free_mb} MB no take begins (takes.min_free_mb)")
+    return ok("disk", detail)
+
+
+def prompt_cache(folder: Path | None) -> Check:
+    """Encoded prompts can be kept."""
+    if folder is None:
+        return ok("prompt_cache", "off")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"sdv2-live")
+    except OSError as error:
+        return warn(
+            "prompt_cache",
+            f"{folder} cannot be written ({error.strerror})",
+            "every prompt is encoded anew at each start; set model.prompt_cache to a folder of yours",
+        )
+    return ok("prompt_cache", str(folder))
+
+
+def look_torch(config: Config) -> Iterator[Check]:
+    """torch, cuda, gpu."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        for name in ("torch", "cuda", "gpu"):
+            yield fail(name, f"torch cannot be loaded ({error})", "install it: pip install --force-reinstall torch")
+        return
+    yield ok("torch", torch.__version__)
+    available = torch.cuda.is_available()
+    yield cuda(config.model.device, torch.version.cuda, driver(), available)
+    if not available:
+        detail = f"none; the CPU has {torch.get_num_threads()} threads for the model"
+        remedy = "the tiny model runs on the CPU; 1.3b needs an NVIDIA GPU"
+        yield ok("gpu", detail) if config.model.device == "cpu" else warn("gpu", detail, remedy)
+        return
+    free, total = torch.cuda.mem_get_info()
+    capability = ".".join(map(str, torch.cuda.get_device_capability()))
+    name = f"{torch.cuda.get_device_name()}, compute {capability}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
+    if free < SMALL_GPU and config.model.profile in ("auto", "1.3b", "14b"):
+        yield warn("gpu", name, "close what else uses the GPU; smaller: video.size, model.vae: taehv, the fp8 text encoder")
+    else:
+        yield ok("gpu", name)
+
+
+def cuda(device: str, torch_cuda: str | None, found: Driver | None, available: bool) -> Check:
+    """Do torch's CUDA and the driver match? torch_cuda: the version that torch was built for, None for the CPU build."""
+    problem = warn if device == "cpu" else fail
+    if found is None:
+        detail = "no NVIDIA driver (nvidia-smi is not there)"
+        if torch_cuda is not None:
+            return problem("cuda", f"torch is built for CUDA {torch_cuda}, but {detail}", f"install the driver: {DRIVER}")
+        if device == "cuda":
+            return fail("cuda", detail, f"install the driver ({DRIVER}) and the CUDA build of torch, or set model.device to auto")
+        if device == "cpu":
+            return ok("cuda", "not used: model.device is cpu")
+        return warn("cuda", f"{detail}; torch is the CPU build", "without a GPU only the tiny model is fast enough for a show")
+    runs = f"driver {found.version} runs CUDA up to {found.cuda[0]}.{found.cuda[1]}"
+    if torch_cuda is None:
+        return problem(
+            "cuda", f"{runs}, but torch is the CPU build", "install the CUDA build: see https://pytorch.org/get-started"
+        )
+    wanted = tuple(int(part) for part in torch_cuda.split("."))
+    if wanted[0] > found.cuda[0]:  # within a major version, newer libraries run on older drivers (CUDA compatibility guide)
+        return problem("cuda", f"{runs}, but torch needs CUDA {torch_cuda}", f"update the driver: {DRIVER}")
+    if not available:
+        return problem(
+            "cuda",
+            f"{runs}, torch is built for {torch_cuda}, but finds no GPU",
+            "check CUDA_VISIBLE_DEVICES; restart the machine",
+        )
+    return ok("cuda", f"{runs}; torch is built for {torch_cuda}")
+
+
+def driver() -> Driver | None:
+    """The NVIDIA driver, None where there is none or it does not answer."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    try:
+        text = subprocess.run([program], capture_output=True, text=True, timeout=15, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    version = re.search(r"Driver Version:\s*([\d.]+)", text)
+    newest = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", text)
+    return Driver(version[1], (int(newest[1]), int(newest[2]))) if version and newest else None
+
+
+def look_cupy(config: Config) -> Iterator[Check]:
+    """cupy."""
+    if config.model.device == "cpu" or shutil.which("nvidia-smi") is None:
+        yield ok("cupy", "not needed without a GPU")
+        return
+    remedy = "frames take the way over torch alone; for CuPy: pip install 'sdv2-live[cuda]'"
+    if importlib.util.find_spec("cupy") is None:
+        yield warn("cupy", "not installed", remedy)
+        return
+    try:
+        import cupy
+
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # noqa: BLE001 - whatever a broken CUDA library raises is the answer that is looked for
+        yield warn("cupy", f"does not work ({error})", remedy)
+        return
+    yield ok("cupy", f"{cupy.__version__}, {count} device{'s' * (count != 1)}")
+
+
+def _existing(path: Path) -> Path:
+    """The nearest folder that exists."""
+    return next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())

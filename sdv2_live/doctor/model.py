@@ -1,0 +1,85 @@
+"""Probes of the model: are its weights there, and does it paint?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from sdv2_live.doctor.probe import Check, fail, ok, warn
+from sdv2_live.errors import Sdv2Error
+from sdv2_live.settings import Config, InputConfig, OscConfig, OutputConfig
+
+RUN_S = 1.0
+FRAMES_A_CHUNK = 4
+FAILURES = 3
+
+
+def look_model(config: Config) -> Iterator[Check]:
+    """weights, engine."""
+    from sdv2_live.app import chosen_profile
+
+    try:
+        name = chosen_profile(config).name
+    except Sdv2Error as error:
+        yield fail("weights", str(error), "see cuda")
+        yield fail("engine", "not tried", "see cuda")
+        return
+    found = weights(config, name)
+    yield found
+    if found.remedy:
+        config = config.replaced(model=config.model.model_copy(update={"profile": "tiny", "vae": "auto", "dtype": "auto"}))
+    yield engine(config)
+
+
+def weights(config: Config, name: str) -> Check:
+    """Are the files of the profile there and whole, as far as can be seen without reading them?"""
+    from sdv2_live.model.load import EMBEDDED
+    from sdv2_live.model.profiles import PROFILES
+    from sdv2_live.weights.catalog import TEXTS, needed
+    from sdv2_live.weights.local import Folder, State
+
+    if PROFILES[name].files is None:
+        if EMBEDDED.is_file():
+            return ok("weights", f"{name}: part of the package")
+        return warn("weights", f"{name}: {EMBEDDED} is missing, its weights are random", "install sdv2-live again")
+    folder = Folder(config.model.weights_dir)
+    lacking: list[str] = []
+    for text in TEXTS:  # any one text encoder will do
+        states = {file.name: folder.state(file) for file in needed(name, config.model.vae, text)}
+        bad = [f"{file} {state}" for file, state in states.items() if state in (State.MISSING, State.DAMAGED)]
+        if not bad:
+            return ok("weights", f"{name}: all files in {folder.path}; to read them whole: sdv2-live weights check")
+        lacking = lacking or bad
+    return fail("weights", f"{name} in {folder.path}: {', '.join(lacking)}", f"fetch them: sdv2-live weights download {name}")
+
+
+def engine(config: Config) -> Check:
+    """Paint the test card for a second: the whole daemon, without network."""
+    from sdv2_live.app import Show, chosen_profile
+    from sdv2_live.model.load import choose_device
+
+    config = config.replaced(
+        input=InputConfig(source="test:480x832"), output=OutputConfig(sink="none"), osc=OscConfig(enabled=False)
+    )
+    try:
+        with Show(config) as show:
+            first: list[tuple[float, int]] = []  # when chunks began to come, and how many there were
+
+            def counted(name: str) -> int:
+                return show.counters.snapshot().get(name, 0)
+
+            def stopped(_: float) -> bool:
+                time.sleep(0.02)
+                if not first and counted("chunks") > 1:  # the first one also warms up
+                    first.append((time.monotonic(), counted("chunks")))
+                return counted("engine_failures") >= FAILURES or (bool(first) and time.monotonic() - first[0][0] >= RUN_S)
+
+            show.run(stopped, lambda _: None)
+            if not first:
+                return fail("engine", f"{counted('engine_failures')} chunks failed", "the reason is in the log of: sdv2-live run")
+            fps = (counted("chunks") - first[0][1]) * FRAMES_A_CHUNK / (time.monotonic() - first[0][0])
+            return ok(
+                "engine", f"{chosen_profile(config).name} on {choose_device(config.model.device)}: {fps:.1f} frames a second"
+            )
+    except Sdv2Error as error:
+        return fail("engine", str(error), "see weights, gpu and the configuration")
