@@ -1,0 +1,87 @@
+"""The network's checks, with real sockets and real NDI on loopback."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdv2_live.config import load_config
+from sdv2_live.doctor.network import SIZE, _compared, discovery, look_ndi, look_osc, loopback
+from sdv2_live.doctor.probe import Status
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.ndi_lib import NdiSettings
+from sdv2_live.settings import Config
+
+
+@contextmanager
+def listening(kind: int = socket.AF_INET, address: object = ("127.0.0.1", 0)) -> Iterator[socket.socket]:
+    with socket.socket(kind, socket.SOCK_STREAM) as server:
+        server.bind(address)  # type: ignore[arg-type]
+        server.listen()
+        yield server
+
+
+def test_ndi_sends_finds_and_receives() -> None:
+    library, sent = look_ndi(Config())
+    assert library.status is Status.OK
+    assert sent.status is Status.OK
+    assert "sent, found and received" in sent.detail
+
+
+def test_a_picture_that_does_not_come_back_is_told() -> None:
+    check = loopback(NdiSettings(), seconds=0.0)
+    assert check.status is Status.FAIL
+    assert "firewall" in check.remedy
+
+
+@pytest.mark.parametrize(("height", "level"), [(SIZE[0], 200), (90, 126)])
+def test_a_picture_that_comes_back_changed_is_told(height: int, level: int) -> None:
+    rows = np.full((height, SIZE[1] * 2), level, np.uint8)
+    assert _compared(Frame(rows, SIZE[1], height, PixelFormat.UYVY), 0.1).status is Status.WARN
+
+
+def test_discovery_server() -> None:
+    with listening() as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert discovery(NdiSettings(discovery_server=address)).status is Status.OK
+    gone = discovery(NdiSettings(discovery_server=address))
+    assert gone.status is Status.FAIL
+    assert address in gone.detail
+
+
+def test_extra_addresses() -> None:
+    gone = discovery(NdiSettings(extra_ips=("127.0.0.77",)))
+    assert gone.status is Status.WARN
+    assert "127.0.0.77" in gone.detail
+    if sys.platform == "linux":
+        with listening(address=("127.0.0.77", 5960)):
+            assert discovery(NdiSettings(extra_ips=("127.0.0.77",))).status is Status.OK
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does mDNS")
+def test_avahi(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    assert discovery(NdiSettings(), path).status is Status.WARN
+    with listening(socket.AF_UNIX, path):
+        assert discovery(NdiSettings(), path).status is Status.OK
+    assert discovery(NdiSettings(), path).status is Status.WARN  # the file is left, nobody listens
+
+
+def test_osc_port() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        (taken,) = look_osc(load_config(None, [f"osc.port={port}"]))
+    assert taken.status is Status.FAIL
+    assert f"127.0.0.1:{port} is in use" in taken.detail
+    assert "osc.port" in taken.remedy
+    (free,) = look_osc(load_config(None, [f"osc.port={port}", "osc.tcp=true"]))
+    assert free.status is Status.OK
+    (off,) = look_osc(load_config(None, ["osc.enabled=false"]))
+    assert "off" in off.detail
