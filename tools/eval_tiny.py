@@ -50,7 +50,6 @@ PROMPTS = {
     "mosaic": "a roman mosaic of small tiles",
     "x_ray": "an x-ray picture",
 }
-CHANGE_WITHIN = 0.10
 STABILITY_LOOP = 8  # chunks of the looping clip
 
 
@@ -253,7 +252,7 @@ def evaluate(
 ) -> tuple[dict[str, object], list[dict[str, dict[str, object]]]]:
     """All figures over all clips."""
     coded = [autoencoder(painter, read_clip(path, 256, 11)) for path in paths]
-    clips = [read_clip(path, size, 5) for path in paths]
+    clips = [read_clip(path, size, 4) for path in paths]
     tables = [looks(painter, clip) for clip in clips]
     named = {name: all(table[name]["nearest_0.7"] == name for table in tables) for name in PROMPTS}
     content = {name: float(np.mean([table[name]["content_0.4"] for table in tables])) for name in PROMPTS}

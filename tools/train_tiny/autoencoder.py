@@ -52,12 +52,14 @@ class ClipPool:
         self._clips = [maker.clip(size, frames) for _ in range(count)]
         self._next = 0
 
-    def batch(self, random: np.random.Generator, count: int, fresh: int = 1, styled: float = 0.3) -> Tensor:
-        """Clips (count, T, 3, H, W); a share of them goes through a random style."""
+    def batch(
+        self, random: np.random.Generator, count: int, fresh: int = 1, styled: float = 0.3, device: torch.device | str = "cpu"
+    ) -> Tensor:
+        """Clips (count, T, 3, H, W) on a device; a share of them goes through a random style."""
         for _ in range(fresh):
             self._clips[self._next] = self._maker.clip(self._size, self._frames)
             self._next = (self._next + 1) % len(self._clips)
-        chosen = [self._clips[i] for i in random.choice(len(self._clips), count, replace=False)]
+        chosen = [self._clips[i].to(device) for i in random.choice(len(self._clips), count, replace=False)]
         names = [
             styles.NAMES[random.integers(1, len(styles.NAMES))] if random.random() < styled else styles.FAITHFUL for _ in chosen
         ]
@@ -85,7 +87,7 @@ def train_autoencoder(
         rate = settings.rate * min(1.0, (step + 1) / 100) * 0.5 * (1 + np.cos(np.pi * progress))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        frames = pool.batch(random, settings.batch, fresh=step % 2).to(device)
+        frames = pool.batch(random, settings.batch, fresh=step % 2, device=device)
         with torch.autocast(device.type, torch.bfloat16):
             loss = loss_of(model, frames, noise=settings.noise if step % 2 else 0.0)
         optimiser.zero_grad(set_to_none=True)

@@ -69,11 +69,11 @@ class LatentPool:
 
     def _make(self) -> Entry:
         settings = self._settings
-        clip = self._maker.clip(settings.size, 1 + CHUNK_FRAMES * (settings.frames - 1))
+        clip = self._maker.clip(settings.size, 1 + CHUNK_FRAMES * (settings.frames - 1)).to(self._device)
         if len(self._deck) < settings.looks:  # every look comes up equally often
             self._deck = [str(name) for name in self._random.permutation(list(styles.STYLES))]
         names = [self._deck.pop() for _ in range(settings.looks)]
-        batch = torch.stack([clip, *(styles.apply(name, clip) for name in names)]).to(self._device)
+        batch = torch.stack([clip, *(styles.apply(name, clip) for name in names)])
         with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16):
             latent = self._vae.encode(batch.transpose(1, 2) * 2 - 1, self._vae.new_memory(), normalize=True).half()
         return Entry(latent[0], {styles.FAITHFUL: latent[0], **dict(zip(names, latent[1:], strict=True))})
