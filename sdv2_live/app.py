@@ -29,7 +29,7 @@ from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.io.open import open_sink, open_source
 from sdv2_live.io.playout import Playout, Showing
 from sdv2_live.loop import LiveLoop, Stream
-from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models
+from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
 from sdv2_live.model.profiles import Profile, profile
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, StageTimer
@@ -40,11 +40,16 @@ log = logging.getLogger("sdv2_live.app")
 
 
 def chosen_profile(config: Config) -> Profile:
-    """The profile the configuration means; auto is 1.3b where there is a GPU to run it, else the embedded tiny."""
-    name = config.model.profile
-    if name == "auto":
-        name = "1.3b" if choose_device(config.model.device).type == "cuda" else "tiny"
-    return profile(name)
+    """The profile the configuration means; auto is 1.3b where a GPU and its weights are, else the embedded tiny."""
+    if config.model.profile != "auto":
+        return profile(config.model.profile)
+    if choose_device(config.model.device).type != "cuda":
+        return profile("tiny")
+    large = profile("1.3b")
+    if has_weights(large, config.model.vae, config.model.weights_dir):
+        return large
+    log.warning("%s lacks weights of the 1.3b model: the embedded tiny runs in its place", config.model.weights_dir)
+    return profile("tiny")
 
 
 def load(config: Config) -> Models:

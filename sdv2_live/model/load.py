@@ -55,6 +55,15 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
+def has_weights(profile: Profile, vae: str, weights_dir: Path) -> bool:
+    """Whether every file is there that `load_models` would read; not whether it is whole."""
+    if profile.files is None:
+        return True
+    files, kind = profile.files, profile.vae if vae == "auto" else vae
+    wanted = (files.dit, files.wan if kind == "wan" else files.taehv, files.text)
+    return all(any((weights_dir / name).is_file() for name in names) for names in wanted)
+
+
 def load_models(profile: Profile, *, device: torch.device, dtype: torch.dtype, vae: str, weights_dir: Path) -> Models:
     """All models of a profile. vae: auto, wan or taehv. Raises WeightsError naming the file that is missing or unfit."""
     kind = profile.vae if vae == "auto" else vae

@@ -1,0 +1,129 @@
+"""From files to models that run: a complete small set, loaded as the real one is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
+
+from sdv2_live.errors import WeightsError
+from sdv2_live.model.dit import CausalDiT, DitConfig
+from sdv2_live.model.load import has_weights, load_models
+from sdv2_live.model.profiles import PROFILES, TINY, Files, Profile
+from sdv2_live.model.taehv import TAEHV
+from sdv2_live.model.umt5 import UMT5, TextConfig, clean_prompt, transformers_key
+from sdv2_live.model.vae import WanVAE, WanVaeConfig
+from sdv2_live.model.weights import synthetic_state_dict
+
+CPU = torch.device("cpu")
+SMALL = Profile(
+    name="small",
+    dit=DitConfig(dim=48, heads=2, ffn=64, layers=2, text_dim=32),
+    text=TextConfig(vocab=384, dim=32, dim_attn=32, ffn=48, heads=2, layers=2),
+    taehv=TINY.taehv,
+    wan=WanVaeConfig(dim=8),
+    max_pixels=64 * 64,
+    vae="wan",
+    files=Files(dit=("dit/model.pt", "dit/model.safetensors")),
+)
+
+
+def synthetic(model: nn.Module) -> dict[str, torch.Tensor]:
+    return synthetic_state_dict({key: tuple(value.shape) for key, value in model.state_dict().items()})
+
+
+def wan_text_state() -> dict[str, torch.Tensor]:
+    """The small text encoder under Wan's names."""
+    ours = {k: v for k, v in synthetic(UMT5(SMALL.text).encoder).items() if "embed_tokens" not in k}
+    block = (
+        "norm1.weight",
+        "norm2.weight",
+        "ffn.gate.0.weight",
+        "ffn.fc1.weight",
+        "ffn.fc2.weight",
+        "pos_embedding.embedding.weight",
+    )
+    names = ["token_embedding.weight", "norm.weight"]
+    names += [f"blocks.{i}.{name}" for i in range(2) for name in (*block, *(f"attn.{p}.weight" for p in "qkvo"))]
+    return {name: ours[transformers_key(name)] for name in names}
+
+
+def tokenizer_folder(folder: Path) -> None:
+    """A tokenizer that transformers loads from files alone."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+
+    words = Tokenizer(WordLevel({"<unk>": 0, "</s>": 1, "red": 2, "green": 3}, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>", eos_token="</s>").save_pretrained(folder)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    assert SMALL.files is not None
+    assert SMALL.wan is not None
+    (tmp_path / "dit").mkdir()
+    dit = {f"model.{key}": value for key, value in synthetic(CausalDiT(SMALL.dit)).items()}
+    torch.save({"generator_ema": dit}, tmp_path / "dit/model.pt")
+    torch.save(synthetic(WanVAE(SMALL.wan)), tmp_path / "Wan2.1_VAE.pth")
+    save_file(synthetic(TAEHV(SMALL.taehv)), tmp_path / "taew2_1.safetensors")
+    torch.save(wan_text_state(), tmp_path / "models_t5_umt5-xxl-enc-bf16.pth")
+    tokenizer_folder(tmp_path / "google/umt5-xxl")
+    return tmp_path
+
+
+@pytest.mark.parametrize("vae", ["auto", "wan", "taehv"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_complete_set_loads_and_is_what_the_files_hold(weights: Path, vae: str, dtype: torch.dtype) -> None:
+    assert has_weights(SMALL, vae, weights)
+    models = load_models(SMALL, device=CPU, dtype=dtype, vae=vae, weights_dir=weights)
+    assert type(models.vae) is (TAEHV if vae == "taehv" else WanVAE)
+    for model in (models.dit, models.vae, models.text.model):
+        assert {parameter.dtype for parameter in model.parameters()} == {dtype}
+        assert not any(parameter.is_meta or parameter.requires_grad for parameter in model.parameters())
+        assert not any(buffer.is_meta for buffer in model.buffers())
+    expected = synthetic(CausalDiT(SMALL.dit))
+    assert all(torch.equal(value, expected[key].to(dtype)) for key, value in models.dit.state_dict().items())
+    embedding = models.text.encode("red green")
+    assert embedding.shape[::2] == (1, 32)
+    assert embedding.isfinite().all()
+
+
+def test_without_its_files_the_error_names_them(weights: Path) -> None:
+    (weights / "dit/model.pt").unlink()
+    assert not has_weights(SMALL, "auto", weights)
+    with pytest.raises(WeightsError, match=r"holds none of dit/model\.pt, dit/model\.safetensors"):
+        load_models(SMALL, device=CPU, dtype=torch.float32, vae="auto", weights_dir=weights)
+
+
+def test_a_model_of_another_size_is_refused_by_file_and_key(weights: Path) -> None:
+    other = replace(SMALL, dit=replace(SMALL.dit, ffn=80))
+    with pytest.raises(
+        WeightsError, match=r"model\.pt: does not fit CausalDiT: blocks\.0\.ffn\.0\.weight is \[64, 48\] in the file, \[80, 48\]"
+    ):
+        load_models(other, device=CPU, dtype=torch.float32, vae="auto", weights_dir=weights)
+
+
+def test_the_embedded_model_needs_no_files(tmp_path: Path) -> None:
+    models = load_models(TINY, device=CPU, dtype=torch.float32, vae="auto", weights_dir=tmp_path)
+    assert has_weights(TINY, "auto", tmp_path)
+    assert not has_weights(PROFILES["1.3b"], "auto", tmp_path)
+    assert models.text.encode("a").shape[1] == len(ByT5Tokenizer()("a").input_ids)
+    assert torch.equal(models.text.encode("a prompt"), models.text.encode("  a   prompt "))
+    with pytest.raises(WeightsError, match="the tiny model has only taehv"):
+        load_models(TINY, device=CPU, dtype=torch.float32, vae="wan", weights_dir=tmp_path)
+
+
+def test_a_long_prompt_is_cut_and_keeps_its_end(tmp_path: Path) -> None:
+    models = load_models(TINY, device=CPU, dtype=torch.float32, vae="auto", weights_dir=tmp_path)
+    assert models.text.encode("x" * 3000).shape[1] == 512
+
+
+def test_prompts_are_cleaned() -> None:
+    assert clean_prompt("  caf\u00c3\u00a9 &amp;amp; \n tea\t") == "caf\u00e9 & tea"
