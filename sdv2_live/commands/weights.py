@@ -62,8 +62,10 @@ def _list(args: argparse.Namespace) -> int:
             state = folder.state(file)
             shown = state if state != "missing" or file in default else "missing (optional)"
             part = file.part if file.part == "tokenizer" else f"{file.part} {file.kind}" if file.part != "dit" else "dit"
-            size = folder.at(file).stat().st_size if file.size is None and folder.at(file).is_file() else file.size
-            cells = (name, part, file.name, _size(size), shown, str(file.origins[0]))
+            path = folder.found(file)
+            size = path.stat().st_size if path is not None else file.size
+            shown_name = path.relative_to(folder.path).as_posix() if path is not None else file.name
+            cells = (name, part, shown_name, _size(size), shown, str(file.origins[0]))
             table.add_row(*(escape(cell) for cell in cells), style=COLOURS.get(state))
         table.add_section()
     Console().print(table)
@@ -89,7 +91,7 @@ def _download(args: argparse.Namespace) -> int:
     folder = Folder(config.model.weights_dir)
     with _Bar() as bar:
         fetched = Downloader(folder, config.weights, bar).download(files)
-    total = sum(folder.at(file).stat().st_size for file in files)
+    total = sum(path.stat().st_size for path in map(folder.found, files) if path is not None)
     what = f"fetched {len(fetched)} of {len(files)} files" if fetched else f"all {len(files)} files were there already"
     print(f"{folder.path}: {what}, {total / GB:.2f} GB; start with: sdv2-live run --model {args.profile}")
     return 0
@@ -102,21 +104,21 @@ def _check(args: argparse.Namespace) -> int:
     from sdv2_live.weights.local import Folder
 
     folder = Folder(configured(args).model.weights_dir)
-    present = [file for file in CATALOG if folder.at(file).is_file()]
+    present = {file: path for file in CATALOG if (path := folder.found(file)) is not None}
     problems = 0
     with _Bar() as bar:
-        for file in present:
+        for file, path in present.items():
             bar.begin("checking", file)
             problem = folder.problem(file, bar.more)
             try:
                 for profile in PROFILES.values():
                     if problem is None and file in profile_files(profile):
-                        check_fit(file, folder.at(file), profile)
+                        check_fit(file, path, profile)
             except WeightsError as error:
                 problem = str(error)
             problems += problem is not None
             known = folder.state(file)
-            bar.print(f"{file.name}: {f'DAMAGED: {problem}' if problem else known}")
+            bar.print(f"{path.relative_to(folder.path).as_posix()}: {f'DAMAGED: {problem}' if problem else known}")
     if not present:
         print(f"{folder.path}: none of the known files is there; fetch them with: sdv2-live weights download 1.3b")
     if problems:

@@ -152,7 +152,7 @@ def look_cupy(config: Config) -> Iterator[Check]:
         import cupy
 
         count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as error:  # noqa: BLE001 - whatever a broken CUDA library raises is the answer that is looked for
+    except (ImportError, OSError, RuntimeError) as error:  # CuPy's own errors of CUDA are RuntimeErrors
         yield warn("cupy", f"does not work ({error})", remedy)
         return
     yield ok("cupy", f"{cupy.__version__}, {count} device{'s' * (count != 1)}")

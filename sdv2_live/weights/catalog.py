@@ -41,7 +41,8 @@ Origin = Hub | Web
 class WeightFile:
     """One file. name: its path below model.weights_dir. part: dit, vae, text or tokenizer; kind: which of several of a part.
 
-    origins: in the order in which they are asked. size in bytes.
+    origins: in the order in which they are asked. size in bytes. stand_ins: names under which the loader takes the same
+    weights in another form.
     """
 
     name: str
@@ -50,6 +51,7 @@ class WeightFile:
     origins: tuple[Origin, ...]
     size: int | None = None
     sha256: str | None = None
+    stand_ins: tuple[str, ...] = ()
 
 
 _WAN = "Wan-AI/Wan2.1-T2V-1.3B"
@@ -60,7 +62,9 @@ _LIGHT = "lightx2v/Autoencoders"
 def _dit(folder: str) -> WeightFile:
     name = f"{folder}/model.pt"
     publishers = ("jerryfeng/StreamDiffusionV2", "daydreamlive/StreamDiffusionV2")
-    return WeightFile(name, "dit", folder, tuple(Hub(repo, name) for repo in publishers))
+    return WeightFile(
+        name, "dit", folder, tuple(Hub(repo, name) for repo in publishers), stand_ins=(f"{folder}/model.safetensors",)
+    )
 
 
 def _wan(name: str, part: str, kind: str, size: int, sha256: str) -> WeightFile:
@@ -79,6 +83,7 @@ CATALOG = (
         (Web("https://raw.githubusercontent.com/madebyollin/taehv/main/taew2_1.pth"), Hub(_LIGHT, "taew2_1.pth")),
         22_678_901,
         "d26151e76cdc2c9424bef988de874b33d9a53f30ef3060cd556c429c469c797e",
+        ("taew2_1.safetensors",),
     ),
     WeightFile(
         "lightvaew2_1.pth",

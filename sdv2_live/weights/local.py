@@ -54,11 +54,18 @@ class Folder:
         """Where the file belongs."""
         return self.path / file.name
 
+    def found(self, file: WeightFile) -> Path | None:
+        """Where the file is, or one that stands in for it; None when neither is there."""
+        names = (file.name, *file.stand_ins)
+        return next((path for path in (self.path / name for name in names) if path.is_file()), None)
+
     def state(self, file: WeightFile) -> State:
         """Missing, damaged (wrong size, cut off, or known to have the wrong sum), present, or verified."""
-        path = self.at(file)
-        if not path.is_file():
+        path = self.found(file)
+        if path is None:
             return State.MISSING
+        if path != self.at(file):  # nothing is known of it but its ends
+            return State.DAMAGED if cut_off(path) else State.PRESENT
         if (file.size is not None and path.stat().st_size != file.size) or cut_off(path):
             return State.DAMAGED
         note = self._notes().get(file.name)
@@ -69,14 +76,18 @@ class Folder:
     def problem(self, file: WeightFile, read: Callable[[int], None] = lambda _: None) -> str | None:
         """What is wrong with a file that is there, None when nothing is; it is read whole, `read` called with
         the bytes read; where no sum is known to compare with, only its ends are looked at."""
-        path, size = self.at(file), self.at(file).stat().st_size
-        if file.size is not None and size != file.size:
+        path = self.found(file)
+        if path is None:
+            return "is not there"
+        ours = path == self.at(file)  # of a stand-in nothing is known
+        size = path.stat().st_size
+        if ours and file.size is not None and size != file.size:
             return f"has {size:,} bytes in place of {file.size:,}"
         if cut_off(path):
             return "is cut off or no weights file"
         note = self._notes().get(file.name)
         wanted = file.sha256 or (note.sha256 if note is not None else None)  # or what the server said at its download
-        if wanted is None:
+        if wanted is None or not ours:
             return None
         found = sha256_of(path, read)
         if found != wanted:

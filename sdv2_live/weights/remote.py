@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from huggingface_hub import get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
@@ -88,7 +89,7 @@ class Remote:
         headers = build_hf_headers(token=token) | {"Accept-Encoding": "identity"}
         return Offer(origin, url, headers, file.size or metadata.size, sha256, sha256 or etag or str(metadata.size))
 
-    def fetch(self, offer: Offer, part: Path, progress: Any) -> None:
+    def fetch(self, offer: Offer, part: Path, progress: Callable[[int], None]) -> None:
         """Append to `part` what it lacks; `progress(bytes)` is told how many it holds. Raises UnavailableError, OSError."""
         idle = 0
         while True:
@@ -114,7 +115,7 @@ class Remote:
 class Meter:
     """A file that reports how much it holds."""
 
-    def __init__(self, file: BinaryIO, progress: Any) -> None:
+    def __init__(self, file: BinaryIO, progress: Callable[[int], None]) -> None:
         self._file, self._progress = file, progress
         self.seek, self.tell, self.truncate = file.seek, file.tell, file.truncate
 
@@ -156,14 +157,14 @@ def _compare(file: WeightFile, size: int | None, sha256: str | None) -> None:
         raise UnavailableError(f"has another file of that name (SHA-256 {sha256[:16]}..., not {file.sha256[:16]}...)", remedy)
 
 
-class _no_bars:  # noqa: N801 - a context manager, named as one
+@contextmanager
+def _no_bars() -> Iterator[None]:
     """The Hub's own progress bars switched off for a while: ours knows the whole."""
-
-    def __enter__(self) -> None:
-        self._were_on = not are_progress_bars_disabled() and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ
-        if self._were_on:
-            disable_progress_bars()
-
-    def __exit__(self, *_: object) -> None:
-        if self._were_on:
+    were_on = not are_progress_bars_disabled() and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ
+    if were_on:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if were_on:
             enable_progress_bars()

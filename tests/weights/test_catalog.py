@@ -17,6 +17,9 @@ from sdv2_live.weights.remote import Remote
 def test_what_is_fetched_is_what_the_loader_looks_for(name: str) -> None:
     files = PROFILES[name].files
     assert isinstance(files, Files)
+    for file in needed(name, "taehv"):
+        expected = {"dit": files.dit, "vae": files.taehv}.get(file.part)
+        assert expected is None or set(file.stand_ins) <= set(expected)
     for vae, expected in (("wan", files.wan), ("taehv", files.taehv)):
         names = {file.part: file.name for file in needed(name, vae) if file.part != "tokenizer"}
         assert names["dit"] in files.dit

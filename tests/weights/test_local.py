@@ -78,6 +78,17 @@ def test_a_file_without_its_end_is_seen(tmp_path: Path, name: str) -> None:
     assert cut_off(path)
 
 
+def test_the_same_weights_in_another_form_will_do(tmp_path: Path) -> None:
+    folder, file = Folder(tmp_path), dataclasses.replace(FILE, stand_ins=("m.safetensors",))
+    save_file({"weight": torch.ones(300, 30)}, tmp_path / "m.safetensors")
+    assert folder.found(file) == tmp_path / "m.safetensors"
+    assert folder.state(file) is State.PRESENT
+    assert folder.problem(file) is None
+    (tmp_path / "m.safetensors").write_bytes((tmp_path / "m.safetensors").read_bytes()[:-9])
+    assert folder.state(file) is State.DAMAGED
+    assert folder.problem(file) == "is cut off or no weights file"
+
+
 def weights_file(part: str, kind: str = "x") -> WeightFile:
     return WeightFile("m.pt", part, kind, (Hub("a/b", "m.pt"),))
 
