@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
@@ -37,6 +38,9 @@ from sdv2_live.takes.format import Header
 from sdv2_live.takes.recorder import Recorder
 
 log = logging.getLogger("sdv2_live.app")
+
+TEST_RATE = Fraction(30)  # of the test card
+TEXT_RATE = Fraction(16)  # frames per second the models were trained at; text mode has no input to set the pace
 
 
 def chosen_profile(config: Config) -> Profile:
@@ -140,6 +144,7 @@ class Show:
             receiver_timeout_s=config.ndi.receiver_timeout_s,
             ignore=own,
             color=config.video.color,
+            rate=TEXT_RATE if config.engine.mode == "text" else TEST_RATE,
         )
         opened.callback(source.close)
         self.playout = Playout(sink, self.counters, self._showing)
