@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sdv2_live.control.oscfeedback import Feedback, Peer, Status
-from sdv2_live.control.oscflood import FloodGate
+from sdv2_live.control.oscflood import Datagram, last_of_each
 from sdv2_live.control.oscinput import ERROR, Action, OscCounters, OscInput
 from sdv2_live.control.oscsocket import bind_tcp, bind_udp, endpoint
 from sdv2_live.control.osctcp import MAX_PACKET, FramingError, frames
@@ -24,6 +24,10 @@ from sdv2_live.control.store import ParamStore
 log = logging.getLogger("sdv2_live.osc")
 
 MAX_CONNECTIONS = 16
+MAX_DATAGRAM = 65_536
+MOST = 1024  # datagrams taken in before anything else has its turn
+BURST = 4  # datagrams waiting at once: no hand does that
+PAUSE_S = 0.02  # after a burst; a small part of a chunk, which is what a value waits for anyway
 MAX_UNSENT = 1 << 20  # bytes that a TCP client may leave unread before it is dropped
 _START_TIMEOUT_S = 10.0
 
@@ -66,7 +70,6 @@ class OscServer:
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
-        self._transport: asyncio.DatagramTransport | None = None
         self._feedback: Feedback | None = None
         self._connections = 0
 
@@ -112,18 +115,36 @@ class OscServer:
         loop.set_exception_handler(self._report_bug)
         self._feedback = Feedback(self._store, loop, self._allow, self._status)
         self._input.begin(loop, self._feedback)
-        gate = FloodGate(lambda data, host, port: self._input.received(data, self.datagram_peer(host, port)), self.counters)
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(gate), sock=self._udp)
+        loop.add_reader(self._udp, self._read)
         for host, port in self._subscribers:
             self._feedback.add(self.datagram_peer(host, port))
         tcp = await asyncio.start_server(self._connection, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
         self._ready.set()
         await stop.wait()
-        gate.close()
+        loop.remove_reader(self._udp)
         self._feedback.close()
-        self._transport.close()
         if tcp is not None:
             tcp.close()
+
+    def _read(self) -> None:
+        """Take in all datagrams that wait. After a burst look again a little later: a flood is then read in few, large parts."""
+        assert self._loop is not None
+        waiting: list[Datagram] = []
+        try:
+            while len(waiting) < MOST:
+                data, (host, port, *_) = self._udp.recvfrom(MAX_DATAGRAM)
+                waiting.append((data, (host, port)))
+        except BlockingIOError:
+            pass
+        except OSError as error:  # the answer to something sent earlier: its receiver is gone
+            log.debug("a message could not be delivered: %s", error)
+        if len(waiting) >= BURST:
+            self._loop.remove_reader(self._udp)
+            self._loop.call_later(PAUSE_S, self._loop.add_reader, self._udp, self._read)
+        counting = last_of_each(waiting)
+        self.counters.coalesced += len(waiting) - len(counting)
+        for data, (host, port) in counting:
+            self._input.received(data, self.datagram_peer(host, port))
 
     def _report_bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.counters.failures += 1
@@ -135,8 +156,10 @@ class OscServer:
             raise ValueError(f"{host} cannot be reached from {self.host}")
 
         def send(data: bytes) -> None:
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.sendto(data, (host, port))
+            try:
+                self._udp.sendto(data, (host, port))
+            except OSError as error:  # its receiver went away, or its buffer is full: UDP may lose what it carries
+                log.debug("a message to %s:%s could not be delivered: %s", host, port, error)
 
         return Peer(host, port, send)
 
@@ -168,14 +191,3 @@ def _stream_send(writer: asyncio.StreamWriter, framed: Callable[[bytes], bytes])
             writer.write(framed(data))
 
     return send
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, gate: FloodGate) -> None:
-        self._gate = gate
-
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self._gate.received(data, addr[0], addr[1])
-
-    def error_received(self, exc: Exception) -> None:
-        log.debug("a message could not be delivered: %s", exc)  # its receiver went away; UDP says so at times
