@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -70,7 +71,8 @@ def watched(show: Show, seconds: float) -> dict[str, float]:
 
 
 def flood(options: argparse.Namespace) -> dict[str, Any]:
-    """10,000 messages a second on 20 addresses, against the same show left alone."""
+    """10,000 messages a second on 20 addresses, against the same show left alone and against the same flood sent elsewhere,
+    which takes the sender's share of the machine but reaches nobody."""
     rate = 10_000
     with showing(options) as show:
         applied: list[tuple[int, Applied]] = []
@@ -79,10 +81,16 @@ def flood(options: argparse.Namespace) -> dict[str, Any]:
         rss = _rss_mb()
         osc = show.desk.osc
         assert osc is not None
-        command = [sys.executable, "-c", FLOOD, str(osc.port), str(rate), str(options.seconds), ",".join(ADDRESSES)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
-            flooded = watched(show, options.seconds)
-            out, _ = sender.communicate()
+
+        def flooding(port: int) -> tuple[dict[str, float], str]:
+            command = [sys.executable, "-c", FLOOD, str(port), str(rate), str(options.seconds), ",".join(ADDRESSES)]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
+                return watched(show, options.seconds), sender.communicate()[0]
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            elsewhere, _ = flooding(nobody.getsockname()[1])
+        flooded, out = flooding(osc.port)
         last_ns, sent, took = out.split()
         time.sleep(1.0)
         params = show.store.latest()
@@ -90,6 +98,7 @@ def flood(options: argparse.Namespace) -> dict[str, Any]:
         return {
             "flood": f"{int(sent)} messages in {float(took):.1f} s on {len(ADDRESSES)} addresses",
             "quiet_per_second": quiet,
+            "flood_elsewhere_per_second": elsewhere,
             "flooded_per_second": flooded,
             "packets_received": osc.counters.packets + osc.counters.coalesced,
             "coalesced": osc.counters.coalesced,
