@@ -21,7 +21,7 @@ from sdv2_live.io.file import FileSource
 pytestmark = pytest.mark.slow
 
 DEMO = Path(__file__).resolve().parent.parent / "tools" / "demo.py"
-LOOKS = ["Neon edges", "Pencil sketch", "Thermal camera", "Underwater", "Vintage film"]
+LOOKS = ["Thermal camera", "Underwater", "Golden hour", "Night", "Mosaic"]
 
 
 class Running:

@@ -18,24 +18,31 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from children import Child
 from pythonosc.udp_client import SimpleUDPClient
 from tap import Tap, picture
 
-from sdv2_live.control.presets import Preset, PresetLibrary
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.io.file import FileSink
-from sdv2_live.settings import OscConfig, config_dir
+from sdv2_live.settings import OscConfig
 from sdv2_live.sheet import Column, contact_sheet
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "sdv2_live" / "assets" / "demo.mp4"
-LOOKS = ("Neon edges", "Pencil sketch", "Thermal camera", "Underwater", "Vintage film")
+# What the embedded model knows best, by name; it reads short prompts more surely than long ones (assets/MODEL_CARD.md).
+LOOKS = {
+    "Thermal camera": "thermal camera, a heat map in false colours",
+    "Underwater": "underwater, deep under clear tropical water",
+    "Golden hour": "golden hour, warm amber light of the low sun",
+    "Night": "night, dim blue moonlight",
+    "Mosaic": "a mosaic of small tiles",
+}
+NOISE_SCALE = 0.4  # of tiny: more of it and little of the input is left
 LOOK_S = 8.0  # each look, where --seconds does not say otherwise
 PATIENCE_S = 60.0
 
@@ -101,13 +108,14 @@ class Demo:
         self._wait("a restyled frame", lambda: self._daemon.number(r"painted +([\d.]+)"))
         print(_welcome(clip, shown, host, port_number))
 
-    def walk(self, presets: Sequence[Preset], look_s: float) -> None:
+    def walk(self, looks: Mapping[str, str], look_s: float) -> None:
         """Show each look for `look_s` seconds and record it; write the contact sheet and the video, also when stopped."""
         with FileSink(self._out / "demo.mp4") as recorder:
             self._output.record(recorder)
             try:
-                for preset in presets:
-                    self._show(preset, look_s)
+                self._client.send_message("/sdv2/noise_scale", NOISE_SCALE)
+                for name, prompt in looks.items():
+                    self._show(name, prompt, look_s)
             finally:
                 self._output.record(None)
                 if self._columns:
@@ -121,11 +129,9 @@ class Demo:
         while True:
             self._tick()
 
-    def _show(self, preset: Preset, seconds: float) -> None:
-        self._look = preset.name
-        for name, value in preset.values.items():
-            argument: Any = list(value) if isinstance(value, tuple) else value
-            self._client.send_message(f"/sdv2/{name}", argument)
+    def _show(self, name: str, prompt: str, seconds: float) -> None:
+        self._look = name
+        self._client.send_message("/sdv2/prompt", prompt)
         seen = self._output.count
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -134,7 +140,7 @@ class Demo:
             raise DemoError(f"no output frame came for {seconds:g} s; see {self._out / 'demo.log'}")
         after = self._output.newest
         before = self._input.at(after.captured_ns - int(self._daemon.number(r"latency +(\d+) ms") * 1e6))
-        caption = f"{preset.name}: {preset.values['prompt']}"
+        caption = f"{name}: {prompt}"
         self._columns.append((caption, picture(before), picture(after)))
 
     def _start(self, said: Said, *arguments: str) -> None:
@@ -216,14 +222,13 @@ def main(given: Sequence[str] | None = None) -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):  # no SIGHUP on Windows
             signal.signal(getattr(signal, name), lambda *_: stop.set())
-    library = PresetLibrary(config_dir() / "presets")
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             demo = Demo(options.name, options.out, stop, stack)
             print("starting the player and the daemon ...", flush=True)
             demo.start()
-            demo.walk([library.get(look) for look in LOOKS], options.seconds / len(LOOKS) if options.seconds else LOOK_S)
+            demo.walk(LOOKS, options.seconds / len(LOOKS) if options.seconds else LOOK_S)
             if options.seconds is None:
                 demo.play()
     except Stopped:
