@@ -11,15 +11,15 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import torch
 
 from sdv2_live.control.desk import Desk
-from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.params import PARAMS, Kind, Params
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline_model import Timeline
 from sdv2_live.engine.engine import Engine
@@ -54,6 +54,14 @@ def chosen_profile(config: Config) -> Profile:
         return large
     log.warning("%s lacks weights of the 1.3b model: the embedded tiny runs in its place", config.model.weights_dir)
     return profile("tiny")
+
+
+def start_params(config: Config) -> Params:
+    """Where the parameters start: as configured, and as suits the model where nobody chose."""
+    chosen = chosen_profile(config)
+    suited = {"noise_scale": chosen.noise_scale, "steps": chosen.steps}
+    changes: dict[str, Any] = {name: v for name, v in suited.items() if v is not None and name not in config.given}
+    return replace(config.params, **changes)
 
 
 def load(config: Config) -> Models:
@@ -120,7 +128,7 @@ class Show:
     """
 
     def __init__(self, config: Config, preset: str | None = None, timeline: Timeline | None = None) -> None:
-        self.config = config
+        self.config = config = config.replaced(params=start_params(config))
         # First: a port in use shall not cost the time to load a model.
         self.desk = Desk(config, preset=preset, timeline=timeline, status=self._numbers)
         self.store = self.desk.store

@@ -70,7 +70,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     config = _validated(merged)
     if merged.problems or config is None:
         raise ConfigError("\n".join(dict.fromkeys(merged.problems)))
-    return config.replaced(params=updated(Params(), values))
+    return config.with_params(updated(Params(), values), frozenset(values))
 
 
 class _Merged:

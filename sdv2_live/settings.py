@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PrivateAttr
 
 from sdv2_live.control.params import Params
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
@@ -239,6 +239,18 @@ class Config(Section):
     takes: TakesConfig = TakesConfig()
     log: LogConfig = LogConfig()
     params: InstanceOf[Params] = Params()
+    _given: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Parameters whose start value somebody chose, in a file or by an option."""
+        return self._given
+
+    def with_params(self, params: Params, given: frozenset[str]) -> Self:
+        """A copy with other start values, of which those of the parameters `given` were chosen."""
+        copy = self.replaced(params=params)
+        copy._given = given
+        return copy
 
     def replaced(self, **sections: Section | Params) -> Self:
         """A copy with whole sections replaced."""

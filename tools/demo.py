@@ -39,10 +39,9 @@ LOOKS = {
     "Thermal camera": "thermal camera, a heat map in false colours",
     "Underwater": "underwater, deep under clear tropical water",
     "Golden hour": "golden hour, warm amber light of the low sun",
-    "Night": "night, dim blue moonlight",
+    "Comic": "comic book",
     "Mosaic": "a mosaic of small tiles",
 }
-NOISE_SCALE = 0.4  # of tiny: more of it and little of the input is left
 LOOK_S = 8.0  # each look, where --seconds does not say otherwise
 PATIENCE_S = 60.0
 
@@ -113,7 +112,6 @@ class Demo:
         with FileSink(self._out / "demo.mp4") as recorder:
             self._output.record(recorder)
             try:
-                self._client.send_message("/sdv2/noise_scale", NOISE_SCALE)
                 for name, prompt in looks.items():
                     self._show(name, prompt, look_s)
             finally:

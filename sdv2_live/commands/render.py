@@ -34,10 +34,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Render; the same input, settings and seed give the same frames."""
-    from sdv2_live.render import render  # here: torch takes seconds to import, and --help shall not
+    from sdv2_live.app import start_params  # here: torch takes seconds to import, and --help shall not
+    from sdv2_live.render import render
 
     config = configured(args)
-    store = ParamStore(config.params, Macros(PresetLibrary(config.presets.folder)))
+    store = ParamStore(start_params(config), Macros(PresetLibrary(config.presets.folder)))
     if args.preset is not None:
         store.set("preset", args.preset, f"--preset {args.preset}")
     for name in ("prompt", "seed"):

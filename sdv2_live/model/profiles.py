@@ -27,6 +27,7 @@ class Profile:
     """One model: its sizes, its files (None: embedded in the package), and the defaults that suit it.
 
     max_pixels: cap on height * width when the resolution follows the input. vae: the autoencoder taken for `auto`.
+    noise_scale, steps: start values of these parameters where nobody chose others; None keeps the table's.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Profile:
     vae: str
     wan: WanVaeConfig | None = None
     files: Files | None = None
+    noise_scale: float | None = None
+    steps: tuple[int, ...] | None = None
 
 
 TINY = Profile(
@@ -52,6 +55,8 @@ TINY = Profile(
     ),
     max_pixels=256 * 256,
     vae="taehv",
+    noise_scale=0.4,  # so far trained, one step at low noise keeps most of the input's drawing
+    steps=(400,),
 )
 
 PROFILES = {

@@ -29,7 +29,8 @@ OTHER = Config(
 @pytest.mark.parametrize("config", [Config(), OTHER], ids=["defaults", "others"])
 def test_the_configuration_reads_back_to_the_same(tmp_path: Path, config: Config) -> None:
     write_yaml(tmp_path / CONFIG, plain(config))
-    assert load_config(tmp_path / CONFIG) == config
+    assert load_config(tmp_path / CONFIG).with_params(config.params, frozenset()) == config
+    assert load_config(tmp_path / CONFIG).params == config.params
 
 
 def test_what_is_not_as_it_was_is_named() -> None:
