@@ -47,7 +47,12 @@ class Source(Port):
 
 
 class Sink(Port):
-    """Takes frames, one at a time."""
+    """Takes frames, one at a time.
+
+    live: looked at while it is made, so that any picture is better than none. A recording is not: it begins with the work.
+    """
+
+    live = True
 
     @abstractmethod
     def send(self, frame: Frame) -> None:

@@ -184,6 +184,8 @@ class FileSink(Sink):
     which becomes the real one at `close`, so that a half-written file never looks whole.
     """
 
+    live = False
+
     def __init__(self, path: str | Path) -> None:
         """Raises VideoError for an extension that is not known or a folder that cannot be written."""
         self._path = Path(path)

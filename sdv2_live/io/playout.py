@@ -59,7 +59,7 @@ class Playout:
         self._delay = 0
         self._last: Frame | None = None
         self._last_sent_ns = 0
-        self._begun = False  # the engine has shown something: from then on the input shows in bypass only
+        self._begun = not sink.live  # the engine has shown something: from then on the input shows in bypass only
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="playout", daemon=True)
 

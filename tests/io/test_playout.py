@@ -124,6 +124,20 @@ def test_before_the_first_chunk_the_input_passes() -> None:
         assert shown(sink) == [100, 1]
 
 
+class Recording(FakeSink):
+    """A sink that nobody looks at while it is made."""
+
+    live = False
+
+
+def test_a_recording_begins_with_the_painting() -> None:
+    with playing(Recording()) as (playout, sink, _, _):
+        playout.offer_input(fake_frame(100, rate=RATE))
+        playout.show(painted(1))
+        eventually("the painting", lambda: sink.frames)
+        assert shown(sink) == [1]
+
+
 def test_bypass_sends_every_input_frame_as_it_is() -> None:
     with playing() as (playout, sink, hand, counters):
         playout.show(painted(1))
