@@ -8,6 +8,7 @@ speed and no single hitch. When nothing is due the last picture is sent again.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -82,7 +83,7 @@ class Playout:
         with self._ready:
             self._begun = True
             self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
-            self._delay = sorted(self._needed)[int(KEPT * (len(self._needed) - 1))]
+            self._delay = sorted(self._needed)[math.ceil(KEPT * len(self._needed)) - 1]
             self._queue.extend(frames)
             while len(self._queue) > QUEUE:
                 self._queue.popleft()
