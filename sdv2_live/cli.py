@@ -12,7 +12,7 @@ from importlib import import_module
 from sdv2_live import __version__
 from sdv2_live.errors import Sdv2Error
 
-COMMANDS = ("run", "render", "replay", "sources", "presets", "play", "osc", "midi", "prompt", "weights", "doctor")
+COMMANDS = ("run", "render", "replay", "sources", "presets", "play", "osc", "timeline", "midi", "prompt", "weights", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,80 @@
+"""`sdv2-live timeline`: look at timelines, and carry them between this form and Scope's."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from sdv2_live.control.params import shown
+from sdv2_live.control.timeline import Timeline, load_timeline
+from sdv2_live.control.timeline_scope import to_scope
+from sdv2_live.errors import ConfigError
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("timeline", help="show, check and convert timelines", description=__doc__)
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    show = actions.add_parser("show", help="list a timeline's events; every mistake in the file is named")
+    show.add_argument("file", type=Path, metavar="FILE")
+    show.set_defaults(run=run_show)
+    convert = actions.add_parser("convert", help="write a timeline in the other form")
+    convert.add_argument("file", type=Path, metavar="FILE", help="a .yaml timeline, or a .json one that Scope exported")
+    convert.add_argument("target", type=Path, metavar="TARGET", help="a new .json (for Scope) or .yaml file")
+    convert.add_argument("--force", action="store_true", help="replace TARGET if it exists")
+    convert.set_defaults(run=run_convert)
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print the events. Raises ConfigError for a file that cannot be used."""
+    timeline = load_timeline(args.file)
+    table = Table("at", "marker", "sets", title=f"{timeline.name}  {timeline.duration:g} s{', looping' if timeline.loop else ''}")
+    for event in timeline.events:
+        table.add_row(f"{event.at:g}", event.marker, "\n".join(f"{name}: {shown(value)}" for name, value in event.values.items()))
+    Console().print(table)
+    return 0
+
+
+def run_convert(args: argparse.Namespace) -> int:
+    """Write the other form. What the target's form cannot hold is said, a line each. Raises ConfigError."""
+    timeline = load_timeline(args.file)
+    lost: list[str] = []
+    match args.target.suffix.lower():
+        case ".json":
+            data, lost = to_scope(timeline)
+            text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+        case ".yaml" | ".yml":
+            text = yaml.safe_dump(plain(timeline), allow_unicode=True, sort_keys=False, width=110)
+        case _:
+            raise ConfigError(f"{args.target}: a timeline is written as .yaml, or as .json for Scope; choose one of these")
+    try:
+        with args.target.open("w" if args.force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise ConfigError(f"{args.target}: exists already; choose another name, or --force to replace it") from error
+    except OSError as error:
+        raise ConfigError(f"{args.target}: cannot be written: {error.strerror}") from error
+    for sentence in lost:
+        print(f"not carried over: {sentence}", file=sys.stderr)
+    print(f"{args.target}: {len(timeline.events)} events")
+    return 0
+
+
+def plain(timeline: Timeline) -> dict[str, Any]:
+    """The timeline as the data of its own YAML form."""
+    events = [
+        {
+            "at": event.at,
+            **({"marker": event.marker} if event.marker else {}),
+            "set": {name: list(value) if isinstance(value, tuple) else value for name, value in event.values.items()},
+        }
+        for event in timeline.events
+    ]
+    return {"name": timeline.name, "duration": timeline.duration, "loop": timeline.loop, "events": events}
