@@ -1,0 +1,49 @@
+"""Who may import whom: control and I/O know nothing of the models, the models nothing of either, control nothing of torch."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "sdv2_live"
+FORBIDDEN = {
+    "control": ("torch", "sdv2_live.model", "sdv2_live.engine", "sdv2_live.gpu", "sdv2_live.loop", "sdv2_live.app"),
+    "io": (
+        "torch",
+        "sdv2_live.model",
+        "sdv2_live.engine",
+        "sdv2_live.gpu",
+        "sdv2_live.control",
+        "sdv2_live.loop",
+        "sdv2_live.app",
+    ),
+    "model": ("sdv2_live.control", "sdv2_live.io", "sdv2_live.engine", "sdv2_live.gpu", "sdv2_live.app"),
+    "engine": ("sdv2_live.control", "sdv2_live.io", "sdv2_live.gpu", "sdv2_live.app"),
+    "gpu": ("sdv2_live.control", "sdv2_live.io", "sdv2_live.model", "sdv2_live.engine", "sdv2_live.app"),
+    "midi": ("torch", "sdv2_live.model", "sdv2_live.engine", "sdv2_live.app"),
+}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("layer", FORBIDDEN)
+def test_a_layer_keeps_to_itself(layer: str) -> None:
+    files = sorted((PACKAGE / layer).glob("**/*.py"))
+    assert files
+    wrong = [
+        f"{file.name} imports {module}"
+        for file in files
+        for module in imports(file)
+        if any(module == name or module.startswith(f"{name}.") for name in FORBIDDEN[layer])
+    ]
+    assert wrong == []
