@@ -39,6 +39,7 @@ from sdv2_live.takes.recorder import Recorder
 
 log = logging.getLogger("sdv2_live.app")
 
+FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that shall stay 0
 TEST_RATE = Fraction(30)  # of the test card
 TEXT_RATE = Fraction(16)  # frames per second the models were trained at; text mode has no input to set the pace
 
@@ -107,7 +108,7 @@ class Status:
     def line(self) -> str:
         """What a stage hand wants to know, in one line."""
         count = self.counters.get
-        failed = count("engine_failures", 0) + count("frames_failed", 0)
+        failed = sum(count(name, 0) for name in FAILURES)
         parts = (
             self.source,
             f"in {self.fps_in:4.1f} fps",
@@ -277,7 +278,7 @@ class Show:
             "chunk": count("chunks", 0),
             "dropped": count("frames_skipped", 0) + count("frames_late", 0),
             "repeated": count("frames_repeated", 0),
-            "failed": count("engine_failures", 0) + count("frames_failed", 0),
+            "failed": sum(count(name, 0) for name in FAILURES),
             "watched": int(status.watched),
             "recording": int(status.recording),
             "source": status.source,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -18,12 +19,13 @@ from sdv2_live.stats import Counters, Rate
 
 log = logging.getLogger("sdv2_live.intake")
 
+REST_S = 0.1  # pause after a read that failed in an unforeseen way
 READ_S = 0.25  # longest wait inside one read, and so the longest that `close` waits for the thread
 WINDOW = 32  # frames kept for the next chunk; a fuller window is thinned to every second frame
 
 
 class Intake:
-    """Reads `source` on its own thread. Counts frames_in and frames_skipped (came, but no chunk took them)."""
+    """Reads `source` on its own thread. Counts frames_in, frames_skipped (came, but no chunk took them) and reads_failed."""
 
     def __init__(self, source: Source, counters: Counters, on_frame: Callable[[Frame], None] | None = None) -> None:
         """on_frame: called on the reading thread for every frame (the bypass); it must neither block nor raise."""
@@ -93,9 +95,16 @@ class Intake:
     def _read(self) -> None:
         try:
             while not self._closing and not self.source.ended:
-                frame = self.source.read(READ_S)
-                if frame is not None:
-                    self._accept(frame)
+                try:
+                    frame = self.source.read(READ_S)
+                    if frame is not None:
+                        self._accept(frame)
+                except VideoError:
+                    raise
+                except Exception:  # the thread's top: one frame is lost, the input goes on
+                    self._counters.add("reads_failed")
+                    log.exception("a frame could not be read; the next one will be tried")
+                    time.sleep(REST_S)
         except VideoError as error:
             log.error("%s", error)
             self.failure = error

@@ -116,7 +116,12 @@ class Playout:
                         return
                     self._ready.wait(self._until_next())
                     continue
-            self._send(frame, repeated)
+            try:
+                self._send(frame, repeated)
+            except Exception:  # the thread's top: one frame is lost, the output goes on
+                self._counters.add("frames_failed")
+                self._last_sent_ns = time.monotonic_ns()
+                log.exception("a frame could not be sent; the next one will be tried")
 
     def _next(self) -> tuple[Frame | None, bool]:
         """The frame to send now, and whether it was sent before; None when it is too early."""
@@ -166,7 +171,8 @@ class Playout:
     def _send(self, frame: Frame, repeated: bool) -> None:
         try:
             if not self.sink.watched:  # nothing is sent, but the clock goes on
-                self._last, self._last_sent_ns = frame, time.monotonic_ns()
+                self._last_sent_ns = time.monotonic_ns()
+                self._last = self._last if repeated else frame
                 return
             self.sink.send(frame)
         except VideoError as error:

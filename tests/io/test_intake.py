@@ -120,6 +120,13 @@ def test_a_broken_source_is_remembered_and_wakes_the_waiting() -> None:
         assert intake.take(5, 0.01) is None
 
 
+def test_what_nobody_foresaw_does_not_end_the_input() -> None:
+    with reading(FakeSource([*frames(2), ValueError("not a VideoError"), *frames(3, first=2)])) as (intake, counters):
+        assert indices(intake.take(5, 10)) == [0, 1, 2, 3, 4]
+        assert counters["reads_failed"] == 1
+        assert intake.failure is None
+
+
 def test_close_ends_the_source_once_and_may_be_called_again() -> None:
     source = FakeSource([Gap(10_000)])
     intake = Intake(source, Counters())

@@ -204,6 +204,38 @@ def test_a_sink_that_fails_does_not_stop_the_show(caplog: object) -> None:
         assert counters["frames_failed"] == 3
 
 
+class BuggySink(FakeSink):
+    """Stumbles over its second frame in a way that nobody foresaw."""
+
+    sends = 0
+
+    def send(self, frame: Frame) -> None:
+        self.sends += 1
+        if self.sends == 2:
+            raise ValueError("not a VideoError")
+        super().send(frame)
+
+
+def test_what_nobody_foresaw_does_not_end_the_output() -> None:
+    with playing(BuggySink()) as (playout, sink, _, counters):
+        playout.show(painted(1))
+        eventually("frames after the failure", lambda: len(sink.frames) > 4)
+        assert counters["frames_failed"] == 1
+        assert playout._thread.is_alive()
+
+
+def test_a_blackout_that_nobody_saw_leaves_the_picture() -> None:
+    with playing(UnwatchedSink()) as (playout, _, hand, _):
+        playout.show(painted(200))
+        eventually("the picture to be taken", lambda: playout._last is not None)
+        hand.showing = Showing(blackout=True)
+        seen = playout._last_sent_ns
+        eventually("black frames to pass", lambda: playout._last_sent_ns > seen + 50_000_000)
+        assert playout._last is not None
+        assert playout._last.index == 200
+        assert playout._last.data.min() == 200
+
+
 class UnwatchedSink(FakeSink):
     """Nobody receives."""
 
