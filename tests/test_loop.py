@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -156,13 +157,21 @@ def test_several_prompts_blend_by_weight(prompts: PromptCache) -> None:
     assert not np.array_equal(mixed, other)
 
 
+class Camera(FakeSource):
+    """Gives a frame every five milliseconds, as a live source does: one that never waits would take the whole processor."""
+
+    def read(self, timeout: float) -> Frame | None:
+        time.sleep(0.005)
+        return super().read(timeout)
+
+
 class Rig:
     """A live loop between fakes."""
 
     def __init__(self, prompts: PromptCache, frames: int = 4000, engine: Engine = ENGINE) -> None:
         self.counters, self.store, self.sink = Counters(), ParamStore(PARAMS), FakeSink()
         self.playout = Playout(self.sink, self.counters)
-        self.intake = Intake(FakeSource(moving(5), loop=True), self.counters)
+        self.intake = Intake(Camera(moving(5), loop=True), self.counters)
         self.stream = new_stream(prompts, engine=engine)
         self.loop = LiveLoop(self.stream, self.intake, self.playout, self.store, self.counters, run_while_bypassed=False)
 
