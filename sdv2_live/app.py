@@ -11,27 +11,21 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import torch
-
+from sdv2_live.bringup import load, new_prompts, new_stream, start_params
 from sdv2_live.control.desk import Desk
-from sdv2_live.control.params import PARAMS, Kind, Params
+from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline_model import Timeline
-from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.prompt import PromptCache, PromptDirector
-from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.io.open import open_sink, open_source
 from sdv2_live.io.playout import Playout, Showing
-from sdv2_live.loop import LiveLoop, Stream
-from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
-from sdv2_live.model.profiles import Profile, profile
+from sdv2_live.loop import LiveLoop
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, StageTimer
 from sdv2_live.takes.format import Header
@@ -42,53 +36,6 @@ log = logging.getLogger("sdv2_live.app")
 FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that shall stay 0
 TEST_RATE = Fraction(30)  # of the test card
 TEXT_RATE = Fraction(16)  # frames per second the models were trained at; text mode has no input to set the pace
-
-
-def chosen_profile(config: Config) -> Profile:
-    """The profile the configuration means; auto is 1.3b where a GPU and its weights are, else the embedded tiny."""
-    if config.model.profile != "auto":
-        return profile(config.model.profile)
-    if choose_device(config.model.device).type != "cuda":
-        return profile("tiny")
-    large = profile("1.3b")
-    if has_weights(large, config.model.vae, config.model.weights_dir):
-        return large
-    log.warning("%s lacks weights of the 1.3b model: the embedded tiny runs in its place", config.model.weights_dir)
-    return profile("tiny")
-
-
-def start_params(config: Config) -> Params:
-    """Where the parameters start: as configured, and as suits the model where nobody chose."""
-    chosen = chosen_profile(config)
-    suited = {"noise_scale": chosen.noise_scale, "steps": chosen.steps}
-    changes: dict[str, Any] = {name: v for name, v in suited.items() if v is not None and name not in config.given}
-    return replace(config.params, **changes)
-
-
-def load(config: Config) -> Models:
-    """The configured models on the configured device."""
-    if config.model.threads:
-        torch.set_num_threads(config.model.threads)
-    device = choose_device(config.model.device)
-    dtype = choose_dtype(config.model.dtype, device)
-    chosen = chosen_profile(config)
-    begin = time.monotonic()
-    models = load_models(chosen, device=device, dtype=dtype, vae=config.model.vae, weights_dir=config.model.weights_dir)
-    log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, str(dtype)[6:], time.monotonic() - begin)
-    return models
-
-
-def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:
-    """A stream over loaded models."""
-    max_pixels = config.video.max_pixels or models.profile.max_pixels
-    return Stream(Engine(models.dit, models.vae), PromptDirector(models.dit, prompts), config, max_pixels, timer)
-
-
-def new_prompts(config: Config, models: Models) -> PromptCache:
-    """The text encoder's output, remembered in memory and on disk; to be closed."""
-    folder = config.model.prompt_folder
-    version = f"{models.profile.name} {models.text_version} {models.dit.dtype}"
-    return PromptCache(models.text, PromptDisk(folder, version) if folder else None)
 
 
 @dataclass(frozen=True, slots=True)

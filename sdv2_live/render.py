@@ -8,7 +8,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from sdv2_live.app import load, new_prompts, new_stream
+from sdv2_live.bringup import load, new_prompts, new_stream
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore

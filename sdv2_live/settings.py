@@ -7,11 +7,12 @@ test holds the two equal. `params` are start values of the parameter table, not 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PrivateAttr
+from pydantic import Field, InstanceOf, PrivateAttr
 
 from sdv2_live.control.params import Params
+from sdv2_live.fields import AutoBool, AutoInt, AutoPath, AutoSize, Folder, OrAuto, OrOff, Section, SplitTexts, Texts, key
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.io.ndi_lib import NdiSettings
 
@@ -25,59 +26,7 @@ def config_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "config"
 
 
-def _auto_is_none(value: Any) -> Any:
-    return None if value == "auto" else value
-
-
-def _off(value: Any) -> Any:
-    return "off" if value is False else value  # as YAML reads the word off
-
-
-def _size(value: Any) -> Any:
-    if isinstance(value, str):
-        height, separator, width = value.lower().partition("x")
-        if not separator or not height.strip().isdecimal() or not width.strip().isdecimal():
-            raise ValueError("not HEIGHTxWIDTH")
-        value = int(height), int(width)
-    if isinstance(value, list | tuple):
-        if not all(isinstance(n, int) and 16 <= n <= 8192 and n % 16 == 0 for n in value):
-            raise ValueError("not multiples of 16")
-        return tuple(value)
-    return value
-
-
-def _texts(value: Any) -> Any:
-    if isinstance(value, str):
-        value = value.split(",")
-    return tuple(part.strip() for part in value if part.strip()) if _all_text(value) else value
-
-
-def _all_text(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
-
-
-def _path(value: Any) -> Any:
-    return Path(value).expanduser() if isinstance(value, str) and value else value
-
-
-def _key(default: Any, give: str, **limits: Any) -> Any:
-    """A configuration key; `give` says what it takes, for error messages."""
-    return Field(default, description=give, strict=True, **limits)
-
-
-AutoPath = Annotated[Path | None, BeforeValidator(_path), BeforeValidator(_auto_is_none)]
-AutoSize = Annotated[tuple[int, int] | None, BeforeValidator(_size), BeforeValidator(_auto_is_none)]
-AutoInt = Annotated[int | None, BeforeValidator(_auto_is_none)]
-AutoBool = Annotated[bool | None, BeforeValidator(_auto_is_none)]
-
-
 _MIRROR = r"^[\w.-]+/[\w.-]+=[\w.-]+/[\w.-]+$"
-
-
-class Section(BaseModel):
-    """A frozen group of keys. An integer counts as a number; no other type is converted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ModelConfig(Section):
@@ -87,9 +36,9 @@ class ModelConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     vae: Literal["auto", "wan", "taehv"] = "auto"
-    weights_dir: Annotated[Path, BeforeValidator(_path)] = _key(Path("~/.cache/sdv2-live/weights").expanduser(), "a folder")
-    prompt_cache: Annotated[str, BeforeValidator(_off)] = _key("auto", "auto, off or a folder", min_length=1)
-    threads: int = _key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)
+    weights_dir: Folder = key(Path("~/.cache/sdv2-live/weights").expanduser(), "a folder")
+    prompt_cache: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
+    threads: int = key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)
 
     @property
     def prompt_folder(self) -> Path | None:
@@ -102,15 +51,15 @@ class ModelConfig(Section):
 class WeightsConfig(Section):
     """Where `sdv2-live weights download` gets files. `endpoint` None for auto: huggingface.co, or what HF_ENDPOINT says."""
 
-    endpoint: Annotated[str | None, BeforeValidator(_auto_is_none)] = _key(
+    endpoint: Annotated[str | None, OrAuto] = key(
         None,
         "auto or the http(s) URL of a mirror of huggingface.co, such as https://hf.example.org",
         pattern=r"^https?://[^\s/]+\S*$",
     )
-    mirror_repos: Annotated[tuple[Annotated[str, Field(pattern=_MIRROR)], ...], BeforeValidator(_texts)] = _key(
+    mirror_repos: Annotated[tuple[Annotated[str, Field(pattern=_MIRROR)], ...], SplitTexts] = key(
         (), 'a list of OWNER/NAME=OWNER/NAME, such as ["jerryfeng/StreamDiffusionV2=studio/StreamDiffusionV2"]'
     )
-    offline_dir: AutoPath = _key(None, "auto or a folder")
+    offline_dir: AutoPath = key(None, "auto or a folder")
 
     @property
     def mirrors(self) -> dict[str, str]:
@@ -121,14 +70,14 @@ class WeightsConfig(Section):
 class InputConfig(Section):
     """Where the picture comes from, as the URI that `io` opens."""
 
-    source: str = _key("ndi:", 'text such as "ndi:" or "ndi:CAM"', min_length=1)
+    source: str = key("ndi:", 'text such as "ndi:" or "ndi:CAM"', min_length=1)
 
 
 class VideoConfig(Section):
     """Geometry and colour. `size` is (height, width), None for auto."""
 
-    size: AutoSize = _key(None, "auto or HEIGHTxWIDTH, height first, multiples of 16 up to 8192, such as 480x832")
-    max_pixels: AutoInt = _key(None, "auto or an integer from 256", ge=256)
+    size: AutoSize = key(None, "auto or HEIGHTxWIDTH, height first, multiples of 16 up to 8192, such as 480x832")
+    max_pixels: AutoInt = key(None, "auto or an integer from 256", ge=256)
     fit: Literal["fill", "fit", "stretch"] = "fill"
     output_size: Literal["model", "input"] = "model"
     output_format: Literal["bgrx", "uyvy"] = "bgrx"
@@ -149,18 +98,16 @@ class VideoConfig(Section):
 class OutputConfig(Section):
     """Where the picture goes, as the URI that `io` opens."""
 
-    sink: str = _key("ndi:sdv2-live", 'text such as "ndi:NAME"', min_length=1)
+    sink: str = key("ndi:sdv2-live", 'text such as "ndi:NAME"', min_length=1)
 
 
 class NdiConfig(Section):
     """Finding NDI sources. Empty text means the SDK's own default."""
 
-    extra_ips: Annotated[tuple[str, ...], BeforeValidator(_texts)] = _key(
-        (), 'a list of addresses, or text such as "192.168.1.20,10.0.0.5"'
-    )
-    groups: str = _key("", "text, comma separated")
-    discovery_server: str = _key("", "text HOST or HOST:PORT")
-    receiver_timeout_s: float = _key(5.0, "a number of seconds 0.5..3600", ge=0.5, le=3600, allow_inf_nan=False)
+    extra_ips: Texts = key((), 'a list of addresses, or text such as "192.168.1.20,10.0.0.5"')
+    groups: str = key("", "text, comma separated")
+    discovery_server: str = key("", "text HOST or HOST:PORT")
+    receiver_timeout_s: float = key(5.0, "a number of seconds 0.5..3600", ge=0.5, le=3600, allow_inf_nan=False)
 
     @property
     def settings(self) -> NdiSettings:
@@ -172,14 +119,12 @@ class NdiConfig(Section):
 class OscConfig(Section):
     """The OSC server."""
 
-    enabled: bool = _key(True, "true or false")
-    host: str = _key("127.0.0.1", "an address or host name of this machine", min_length=1)
-    port: int = _key(9000, "an integer 0..65535; 0 is any free port", ge=0, le=65535)
-    tcp: bool = _key(False, "true or false")
-    subscribers: Annotated[tuple[str, ...], BeforeValidator(_texts)] = _key(
-        (), 'a list of addresses with ports, or text such as "127.0.0.1:9001"'
-    )
-    allow: Annotated[tuple[str, ...], BeforeValidator(_texts)] = _key((), 'a list of addresses, or text such as "192.168.1.20"')
+    enabled: bool = key(True, "true or false")
+    host: str = key("127.0.0.1", "an address or host name of this machine", min_length=1)
+    port: int = key(9000, "an integer 0..65535; 0 is any free port", ge=0, le=65535)
+    tcp: bool = key(False, "true or false")
+    subscribers: Texts = key((), 'a list of addresses with ports, or text such as "127.0.0.1:9001"')
+    allow: Texts = key((), 'a list of addresses, or text such as "192.168.1.20"')
 
 
 class EngineConfig(Section):
@@ -187,16 +132,16 @@ class EngineConfig(Section):
 
     mode: Literal["video", "text"] = "video"
     schedule: Literal["sequential", "stream_batch"] = "sequential"
-    kv_frames: int = _key(6, "an integer 2..64", ge=2, le=64)
-    sink_frames: int = _key(3, "an integer 0..63, below kv_frames", ge=0, le=63)
-    rope_refresh_frame: int = _key(50, f"an integer 3..{MAX_ROPE_FRAMES}, above kv_frames", ge=3, le=MAX_ROPE_FRAMES)
-    run_while_bypassed: AutoBool = _key(None, "auto, true or false")
+    kv_frames: int = key(6, "an integer 2..64", ge=2, le=64)
+    sink_frames: int = key(3, "an integer 0..63, below kv_frames", ge=0, le=63)
+    rope_refresh_frame: int = key(50, f"an integer 3..{MAX_ROPE_FRAMES}, above kv_frames", ge=3, le=MAX_ROPE_FRAMES)
+    run_while_bypassed: AutoBool = key(None, "auto, true or false")
 
 
 class PresetsConfig(Section):
     """Where preset files are. `dir` None for auto: the shipped ones."""
 
-    dir: AutoPath = _key(None, "auto or a folder")
+    dir: AutoPath = key(None, "auto or a folder")
 
     @property
     def folder(self) -> Path:
@@ -207,10 +152,10 @@ class PresetsConfig(Section):
 class TakesConfig(Section):
     """Recording. `dir` None for auto: the folder takes where the show was started."""
 
-    dir: AutoPath = _key(None, "auto or a folder")
-    lossless: bool = _key(True, "true or false")
-    max_queue_chunks: int = _key(16, "an integer 1..256", ge=1, le=256)
-    min_free_mb: int = _key(500, "an integer of megabytes from 0", ge=0)
+    dir: AutoPath = key(None, "auto or a folder")
+    lossless: bool = key(True, "true or false")
+    max_queue_chunks: int = key(16, "an integer 1..256", ge=1, le=256)
+    min_free_mb: int = key(500, "an integer of megabytes from 0", ge=0)
 
     @property
     def folder(self) -> Path:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "sdv2_live"
+BUILDERS = ("sdv2_live.app", "sdv2_live.bringup")
 FORBIDDEN = {
-    "control": ("torch", "sdv2_live.model", "sdv2_live.engine", "sdv2_live.gpu", "sdv2_live.loop", "sdv2_live.app"),
+    "control": ("torch", "sdv2_live.model", "sdv2_live.engine", "sdv2_live.gpu", "sdv2_live.loop", *BUILDERS),
     "io": (
         "torch",
         "sdv2_live.model",
@@ -18,12 +19,12 @@ FORBIDDEN = {
         "sdv2_live.gpu",
         "sdv2_live.control",
         "sdv2_live.loop",
-        "sdv2_live.app",
+        *BUILDERS,
     ),
-    "model": ("sdv2_live.control", "sdv2_live.io", "sdv2_live.engine", "sdv2_live.gpu", "sdv2_live.app"),
-    "engine": ("sdv2_live.control", "sdv2_live.io", "sdv2_live.gpu", "sdv2_live.app"),
-    "gpu": ("sdv2_live.control", "sdv2_live.io", "sdv2_live.model", "sdv2_live.engine", "sdv2_live.app"),
-    "midi": ("torch", "sdv2_live.model", "sdv2_live.engine", "sdv2_live.app"),
+    "model": ("sdv2_live.control", "sdv2_live.io", "sdv2_live.engine", "sdv2_live.gpu", *BUILDERS),
+    "engine": ("sdv2_live.control", "sdv2_live.io", "sdv2_live.gpu", *BUILDERS),
+    "gpu": ("sdv2_live.control", "sdv2_live.io", "sdv2_live.model", "sdv2_live.engine", *BUILDERS),
+    "midi": ("torch", "sdv2_live.model", "sdv2_live.engine", *BUILDERS),
 }
 
 

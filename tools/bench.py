@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from sdv2_live.app import new_stream
+from sdv2_live.bringup import new_stream
 from sdv2_live.config import load_config
 from sdv2_live.engine.prompt import PromptCache
 from sdv2_live.errors import Sdv2Error

@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Render; the same input, settings and seed give the same frames."""
-    from sdv2_live.app import start_params  # here: torch takes seconds to import, and --help shall not
+    from sdv2_live.bringup import start_params  # here: torch takes seconds to import, and --help shall not
     from sdv2_live.render import render
 
     config = configured(args)

@@ -16,7 +16,7 @@ FAILURES = 3
 
 def look_model(config: Config) -> Iterator[Check]:
     """weights, engine."""
-    from sdv2_live.app import chosen_profile
+    from sdv2_live.bringup import chosen_profile
 
     try:
         name = chosen_profile(config).name
@@ -55,7 +55,8 @@ def weights(config: Config, name: str) -> Check:
 
 def engine(config: Config) -> Check:
     """Paint the test card for a second: the whole daemon, without network."""
-    from sdv2_live.app import Show, chosen_profile
+    from sdv2_live.app import Show
+    from sdv2_live.bringup import chosen_profile
     from sdv2_live.model.load import choose_device
 
     config = config.replaced(

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
-from transformers import AutoTokenizer, ByT5Tokenizer
+from torch import nn
+from transformers import ByT5Tokenizer
 
 from sdv2_live.errors import EngineError, WeightsError
 from sdv2_live.model.dit import CausalDiT
-from sdv2_live.model.profiles import Files, Profile
+from sdv2_live.model.load_text import load_text, text_version, version_of
+from sdv2_live.model.profiles import Profile
 from sdv2_live.model.taehv import TAEHV
-from sdv2_live.model.umt5 import UMT5, TextEncoder, Tokenize, transformers_state
+from sdv2_live.model.umt5 import UMT5, TextEncoder
 from sdv2_live.model.vae import WanVAE
-from sdv2_live.model.weights import load_strict, read_checkpoint, synthetic_state_dict
+from sdv2_live.model.weights import assign, find_file, load_strict, on_meta, read_checkpoint, synthetic_state_dict
 
 EMBEDDED = Path(__file__).parent.parent / "assets" / "tiny.safetensors"
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +67,17 @@ def load_models(profile: Profile, *, device: torch.device, dtype: torch.dtype, v
     if profile.files is None:
         return _load_embedded(profile, kind, device, dtype)
     files = profile.files
-    dit = _on_meta(lambda: CausalDiT(profile.dit))
-    _assign(dit, _find(weights_dir, files.dit), device, dtype)
+    dit = on_meta(lambda: CausalDiT(profile.dit))
+    assign(dit, find_file(weights_dir, files.dit), device, dtype)
     autoencoder = _autoencoder(profile, kind)
-    vae_file = _find(weights_dir, files.wan if kind == "wan" else files.taehv)
+    vae_file = find_file(weights_dir, files.wan if kind == "wan" else files.taehv)
     load_strict(autoencoder, read_checkpoint(vae_file), str(vae_file))
-    encoder = _on_meta(lambda: UMT5(profile.text))
-    text_file = _find(weights_dir, files.text)
-    transformer: nn.Module = encoder.encoder
-    _assign(transformer, text_file, device, dtype, transformers_state)
     return Models(
         profile,
         dit.eval().requires_grad_(False),
         _placed(autoencoder, device, dtype),
-        TextEncoder(encoder.eval().requires_grad_(False), _tokenizer(weights_dir, files)),
-        _version(text_file),
+        load_text(profile, files, weights_dir, device, dtype),
+        text_version(files, weights_dir),
     )
 
 
@@ -94,38 +87,6 @@ def _autoencoder(profile: Profile, kind: str) -> WanVAE | TAEHV:
     if profile.wan is None:
         raise WeightsError(f"model.vae = wan, but the {profile.name} model has only taehv; set model.vae to auto")
     return WanVAE(profile.wan)
-
-
-def _on_meta(make: Callable[[], M]) -> M:
-    """A model without memory: its weights arrive by assignment, with no second copy."""
-    with torch.device("meta"):
-        return make()
-
-
-def _assign(
-    model: nn.Module,
-    file: Path,
-    device: torch.device,
-    dtype: torch.dtype,
-    rename: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
-) -> None:
-    load_strict(model, rename(read_checkpoint(file)), str(file), assign=True)
-    model.to(device, dtype)
-
-
-def _find(folder: Path, names: tuple[str, ...]) -> Path:
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise WeightsError(f"{folder}: holds none of {', '.join(names)}; put the file there or set model.weights_dir to where it is")
-
-
-def _tokenizer(weights_dir: Path, files: Files) -> Tokenize:
-    folder = weights_dir / files.tokenizer
-    if not folder.is_dir():
-        raise WeightsError(f"{folder}: the tokenizer's folder is missing; copy it from the Wan2.1-T2V-1.3B repository")
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return lambda text: list(tokenizer(text).input_ids)
 
 
 def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: torch.dtype) -> Models:
@@ -145,14 +106,8 @@ def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: tor
         model.to(device, dtype).eval().requires_grad_(False)
     tokenizer = ByT5Tokenizer()
     encoder = TextEncoder(text, lambda prompt: list(tokenizer(prompt).input_ids))
-    version = _version(EMBEDDED) if state is not None else f"{profile.name}, untrained"
+    version = version_of(EMBEDDED) if state is not None else f"{profile.name}, untrained"
     return Models(profile, dit, _placed(vae, device, dtype), encoder, version)
-
-
-def _version(file: Path) -> str:
-    """Tells this weights file from others, and from itself after a change, without reading gigabytes."""
-    stat = file.stat()
-    return f"{file.name} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def _placed(vae: WanVAE | TAEHV, device: torch.device, dtype: torch.dtype) -> WanVAE | TAEHV:

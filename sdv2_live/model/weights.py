@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pickle
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from sdv2_live.errors import WeightsError
 
 WRAPPERS = ("generator_ema", "generator", "state_dict")  # names under which training scripts keep the state dict
 PREFIX = "model."
+M = TypeVar("M", bound=nn.Module)
+
 SHOWN = 6  # keys listed in an error before "and N more"
 
 
@@ -66,6 +69,32 @@ def load_strict(model: nn.Module, state: Mapping[str, Tensor], source: str, *, a
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise WeightsError(f"{source}: does not fit {type(model).__name__}: {'; '.join(problems[:SHOWN])}{more}")
     model.load_state_dict(state, strict=True, assign=assign)
+
+
+def on_meta(make: Callable[[], M]) -> M:
+    """A model without memory: its weights arrive by assignment, with no second copy."""
+    with torch.device("meta"):
+        return make()
+
+
+def assign(
+    model: nn.Module,
+    file: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    rename: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
+) -> None:
+    """Take a file's tensors over into a model on meta, at its device and precision. rename: the file's keys to the model's."""
+    load_strict(model, rename(read_checkpoint(file)), str(file), assign=True)
+    model.to(device, dtype)
+
+
+def find_file(folder: Path, names: tuple[str, ...]) -> Path:
+    """The first of `names` that is below `folder`. Raises WeightsError naming all of them."""
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise WeightsError(f"{folder}: holds none of {', '.join(names)}; put the file there or set model.weights_dir to where it is")
 
 
 def synthetic_tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sdv2_live.app import load, new_prompts, new_stream
+from sdv2_live.bringup import load, new_prompts, new_stream
 from sdv2_live.config import load_config
 from sdv2_live.control.params import PARAMS, Params, updated
 from sdv2_live.engine.prompt import PromptMix

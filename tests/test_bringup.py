@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdv2_live.app import chosen_profile, start_params
+from sdv2_live.bringup import chosen_profile, start_params
 from sdv2_live.config import load_config
 
 TINY = ["model.profile=tiny", "model.device=cpu"]
