@@ -57,6 +57,7 @@ class Desk:
                 osc.port,
                 tcp=osc.tcp,
                 allow=osc.allow,
+                max_rate=osc.max_rate,
                 subscribers=osc.subscribers,
                 actions=actions,
                 status=self._whole_status,

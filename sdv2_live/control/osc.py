@@ -9,11 +9,12 @@ import asyncio
 import ipaddress
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from sdv2_live.control.access import Access
 from sdv2_live.control.oscfeedback import Feedback, Peer, Status
 from sdv2_live.control.oscflood import Datagram, last_of_each
 from sdv2_live.control.oscinput import ERROR, Action, OscCounters, OscInput
@@ -39,7 +40,8 @@ class OscServer:
     context manager, or call `close`, which may be called any number of times.
 
     tcp: also take connections on the same port, framed by length or SLIP.
-    allow: hosts that other hosts may subscribe. subscribers: "HOST:PORT" of those that are told everything from the start.
+    allow: networks whose hosts may send, and be subscribed by others; see `Access`. max_rate: messages a second of one sender.
+    subscribers: "HOST:PORT" of those that are told everything from the start.
     actions: what carries out the addresses of `addresses.ACTIONS`; each gets the message's arguments, and may raise Sdv2Error.
     status: numbers and words to send to subscribers; called twice a second on the server's thread, must not block.
     """
@@ -51,18 +53,20 @@ class OscServer:
         port: int = 9000,
         *,
         tcp: bool = False,
-        allow: Collection[str] = (),
+        allow: Sequence[str] = (),
+        max_rate: float = 20_000,
         subscribers: Sequence[str] = (),
         actions: Mapping[str, Action] | None = None,
         status: Status | None = None,
     ) -> None:
         """Bind. Raises ConfigError, with the remedy, when the address cannot be had. Port 0 takes any free port."""
+        self._allowed = bool(allow)
+        self._access = Access(allow, max_rate, "osc.allow")
         self._store = store
         self._subscribers = [endpoint(text) for text in subscribers]
         self._udp = bind_udp(host, port)
         self.host, self.port = self._udp.getsockname()[:2]
         self._tcp = bind_tcp(host, self.port, self._udp) if tcp else None
-        self._allow = allow
         self._status = status
         self.counters = OscCounters()
         self._input = OscInput(store, self.port, actions or {}, self.counters, self.datagram_peer)
@@ -79,9 +83,8 @@ class OscServer:
         if self._ready.wait(_START_TIMEOUT_S):
             log.info("listening on %s:%s%s", self.host, self.port, " (UDP and TCP)" if self._tcp else "")
             if not ipaddress.ip_address(self.host).is_loopback:
-                log.warning(
-                    "whoever reaches %s can play this show; osc.host 127.0.0.1 takes messages from this machine only", self.host
-                )
+                who = "whoever osc.allow names" if self._allowed else "every machine of a private network"
+                log.warning("%s: %s can play this show; osc.host 127.0.0.1 is for this machine alone", self.host, who)
         else:
             log.error("not listening on %s:%s after %g s; the show goes on without OSC", self.host, self.port, _START_TIMEOUT_S)
 
@@ -113,7 +116,7 @@ class OscServer:
         loop = self._loop = asyncio.get_running_loop()
         stop = self._stop = asyncio.Event()
         loop.set_exception_handler(self._report_bug)
-        self._feedback = Feedback(self._store, loop, self._allow, self._status)
+        self._feedback = Feedback(self._store, loop, self._access, self._status)
         self._input.begin(loop, self._feedback)
         loop.add_reader(self._udp, self._read)
         for host, port in self._subscribers:
@@ -130,21 +133,36 @@ class OscServer:
         """Take in all datagrams that wait. After a burst look again a little later: a flood is then read in few, large parts."""
         assert self._loop is not None
         waiting: list[Datagram] = []
+        taken = 0
         try:
-            while len(waiting) < MOST:
+            while taken < MOST:
                 data, (host, port, *_) = self._udp.recvfrom(MAX_DATAGRAM)
-                waiting.append((data, (host, port)))
+                taken += 1
+                if self._admits(host):
+                    waiting.append((data, (host, port)))
         except BlockingIOError:
             pass
         except OSError as error:  # the answer to something sent earlier: its receiver is gone
             log.debug("a message could not be delivered: %s", error)
-        if len(waiting) >= BURST:
+        if taken >= BURST:
             self._loop.remove_reader(self._udp)
             self._loop.call_later(PAUSE_S, self._loop.add_reader, self._udp, self._read)
         counting = last_of_each(waiting)
         self.counters.coalesced += len(waiting) - len(counting)
         for data, (host, port) in counting:
             self._input.received(data, self.datagram_peer(host, port))
+
+    def _admits(self, host: str) -> bool:
+        """Whether a message of this sender is read at all. No answer goes to one that is not: it may not have sent it."""
+        if not self._access.may_send(host):
+            self.counters.barred += 1
+            self._input.warn(host, "is not in osc.allow; its messages are not read")
+            return False
+        if not self._access.within_rate(host):
+            self.counters.flooded += 1
+            self._input.warn(host, "sends more than osc.max_rate messages a second; the rest are not read")
+            return False
+        return True
 
     def _report_bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.counters.failures += 1
@@ -168,11 +186,15 @@ class OscServer:
         peer = Peer(host, port, lambda data: None, tcp=True)
         self._connections += 1
         try:
+            if not self._access.may_send(host):
+                self.counters.barred += 1
+                raise FramingError(f"{host} is not in osc.allow")
             if self._connections > MAX_CONNECTIONS:
                 raise FramingError(f"more than {MAX_CONNECTIONS} connections")
             async for data, framed in frames(reader):
-                peer = replace(peer, send=_stream_send(writer, framed))
-                self._input.received(data, peer)
+                if self._admits(host):
+                    peer = replace(peer, send=_stream_send(writer, framed))
+                    self._input.received(data, peer)
         except FramingError as error:
             self.counters.malformed += 1
             self._input.tell(peer, ERROR, "", f"the connection was closed: {error}")

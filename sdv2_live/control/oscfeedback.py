@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from sdv2_live.control.access import Access
 from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.oscpacket import encode
 from sdv2_live.control.params import PARAMS, Kind, Value, value_of
@@ -57,10 +58,10 @@ class _Subscriber:
 class Feedback:
     """Keeps the subscribers of one server informed. All methods but `changed` and `applied` belong to the event loop."""
 
-    def __init__(self, store: ParamStore, loop: asyncio.AbstractEventLoop, allow: Collection[str], status: Status | None) -> None:
+    def __init__(self, store: ParamStore, loop: asyncio.AbstractEventLoop, access: Access, status: Status | None) -> None:
         self._store = store
         self._loop = loop
-        self._allow = allow
+        self._access = access
         self._status = status
         self._told: dict[str, Any] = {}
         self._subscribers: dict[tuple[str, int, bool], _Subscriber] = {}
@@ -77,7 +78,7 @@ class Feedback:
 
     def subscribe(self, target: Peer, sender: Peer) -> None:
         """Send everything to `target` from now on, beginning with all values. Raises ParamError when that is not allowed."""
-        if target.host != sender.host and target.host not in self._allow:
+        if target.host != sender.host and not self._access.listed(target.host):
             raise ParamError(f"{target.host} is not the sender's own address; list it in osc.allow to permit it")
         if len(self._subscribers) >= MAX_SUBSCRIBERS and _key(target) not in self._subscribers:
             raise ParamError(f"{MAX_SUBSCRIBERS} subscriptions are in use; send {ROOT}unsubscribe from one of them")

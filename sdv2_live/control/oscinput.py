@@ -35,7 +35,8 @@ Action = Callable[[tuple[Any, ...]], None]  # given the message's arguments; rai
 @dataclass(slots=True)
 class OscCounters:
     """Totals since start. `refused` counts messages, `malformed` packets or parts of packets that are not OSC, `coalesced`
-    packets that a later one replaced before they were read, `failures` the server's own mistakes, which are logged in full."""
+    packets that a later one replaced before they were read, `barred` those of senders outside the allowed networks, `flooded`
+    those beyond a sender's rate, `failures` the server's own mistakes, which are logged in full."""
 
     packets: int = 0
     messages: int = 0
@@ -43,6 +44,8 @@ class OscCounters:
     malformed: int = 0
     coalesced: int = 0
     scheduled: int = 0
+    barred: int = 0
+    flooded: int = 0
     failures: int = 0
 
 
@@ -179,6 +182,12 @@ class OscInput:
     def _refuse(self, peer: Peer, address: str, reason: str, count: int = 1) -> None:
         self._counters.refused += count
         self.tell(peer, ERROR, address, reason)
+
+    def warn(self, host: str, reason: str) -> None:
+        """Log a sentence on a sender, within limits."""
+        if self._log_throttle.allow():
+            more = self._log_throttle.take_suppressed()
+            log.warning("%s %s%s", host, reason, f" ({more} more not shown)" if more else "")
 
     def tell(self, peer: Peer, kind: str, address: str, reason: str) -> None:
         """Log a sentence on a message and send it back, both within limits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import struct
 import subprocess
 import time
@@ -256,4 +257,13 @@ def test_an_address_cannot_forge_a_line_of_the_log(client: Any, caplog: pytest.L
 def test_listening_beyond_this_machine_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with OscServer(ParamStore(), host="0.0.0.0", port=0):
         pass
-    assert "whoever reaches 0.0.0.0 can play this show" in caplog.text
+    assert "0.0.0.0: every machine of a private network can play this show" in caplog.text
+
+
+def test_a_sender_beyond_its_rate_is_not_read(store: ParamStore, wait: Any) -> None:
+    with OscServer(store, port=0, max_rate=10) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stuck:
+        for _ in range(500):
+            stuck.sendto(build_msg("/sdv2/cue_prompt", ["again"]).dgram, ("127.0.0.1", server.port))
+        wait(lambda: server.counters.flooded >= 400)
+        assert 10 <= server.counters.messages <= 100  # 10 at once, and what a slow machine's seconds add
+        assert server.counters.barred == 0

@@ -1,0 +1,71 @@
+"""Who may play: which networks a server takes messages from, and how many a second of each sender."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from sdv2_live.control.throttle import Throttle
+from sdv2_live.errors import ConfigError
+
+MAX_SENDERS = 256  # whose rates are kept; the one heard longest ago is forgotten first
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(allow: Sequence[str], key: str) -> tuple[Network, ...]:
+    """Networks and addresses such as "192.168.1.0/24". Raises ConfigError naming the configuration `key`."""
+    return tuple(_network(text, key) for text in allow)
+
+
+def _network(text: str, key: str) -> Network:
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ConfigError(
+            f"{key}: cannot be {text!r}; give addresses or networks such as 192.168.1.20 or 192.168.1.0/24"
+        ) from None
+
+
+class Access:
+    """The gate of a server. This machine always passes; others when their network is listed, and while none is listed when
+    their address is of a private network: a show that was opened is open to its own network, not to the internet.
+
+    rate: messages a second that one sender may send; as many again may come at once. Not thread-safe.
+    """
+
+    def __init__(self, allow: Sequence[str], rate: float, key: str, clock: Callable[[], float] | None = None) -> None:
+        """Raises ConfigError for what is no network. key: where `allow` was configured, for messages."""
+        self._listed = networks(allow, key)
+        self._rate = rate
+        self._clock = {} if clock is None else {"clock": clock}
+        self._senders: OrderedDict[str, Throttle] = OrderedDict()
+        self.may_send = lru_cache(maxsize=MAX_SENDERS)(self._may_send)
+
+    def listed(self, host: str) -> bool:
+        """Whether the configuration names this host's network."""
+        address = _plain(host)
+        return any(address in network for network in self._listed if network.version == address.version)
+
+    def _may_send(self, host: str) -> bool:
+        address = _plain(host)
+        return address.is_loopback or (self.listed(host) if self._listed else address.is_private or address.is_link_local)
+
+    def within_rate(self, host: str) -> bool:
+        """Count one message of this sender; whether it is still within its rate."""
+        throttle = self._senders.get(host)
+        if throttle is None:
+            throttle = self._senders[host] = Throttle(self._rate, int(self._rate), **self._clock)
+            if len(self._senders) > MAX_SENDERS:
+                self._senders.popitem(last=False)
+        else:
+            self._senders.move_to_end(host)
+        return throttle.allow()
+
+
+def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address, without an IPv6 scope, and IPv4 where it is mapped into IPv6."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
