@@ -18,6 +18,7 @@ from typing import Self
 
 from sdv2_live.bringup import load, new_prompts, new_stream, start_params
 from sdv2_live.control.desk import Desk
+from sdv2_live.control.journal import LiveState
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline_model import Timeline
@@ -72,13 +73,21 @@ class Status:
 class Show:
     """A show, from start to close. Raises what its parts raise when they cannot be opened: then nothing is left running.
 
-    preset: recalled before the first chunk, by name or number. timeline: played from its start.
+    preset: recalled before the first chunk, by name or number. timeline: played from its start. resumed: an earlier show's state.
     """
 
-    def __init__(self, config: Config, preset: str | None = None, timeline: Timeline | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        preset: str | None = None,
+        timeline: Timeline | None = None,
+        resumed: LiveState | None = None,
+    ) -> None:
+        if resumed is not None:
+            config = config.with_params(resumed.start_params(config.params), config.given | resumed.values.keys())
         self.config = config = config.replaced(params=start_params(config))
         # First: a port in use shall not cost the time to load a model.
-        self.desk = Desk(config, preset=preset, timeline=timeline, status=self._numbers)
+        self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers)
         self.store = self.desk.store
         self._running = False
         self.counters = Counters()

@@ -6,6 +6,7 @@ test holds the two equal. `params` are start values of the parameter table, not 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -164,6 +165,21 @@ class TakesConfig(Section):
         return self.dir or Path("takes")
 
 
+class StateConfig(Section):
+    """Where the live state is journalled, for `run --resume`. `dir` auto: ~/.local/state/sdv2-live."""
+
+    dir: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of journals, None for nowhere."""
+        if self.dir == "off":
+            return None
+        if self.dir != "auto":
+            return Path(self.dir).expanduser()
+        return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "sdv2-live"
+
+
 class LogConfig(Section):
     """What is logged."""
 
@@ -183,6 +199,7 @@ class Config(Section):
     engine: EngineConfig = EngineConfig()
     presets: PresetsConfig = PresetsConfig()
     takes: TakesConfig = TakesConfig()
+    state: StateConfig = StateConfig()
     log: LogConfig = LogConfig()
     params: InstanceOf[Params] = Params()
     _given: frozenset[str] = PrivateAttr(default=frozenset())

@@ -19,6 +19,10 @@ from pathlib import Path
 # The test models are far too small to share between threads, and a core taken by another program would stall the rest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A show under test shall not write where the performer's own keep their state.
+_state = tempfile.TemporaryDirectory(prefix="sdv2-test-state-")
+os.environ["XDG_STATE_HOME"] = _state.name
+
 CLONE_NEWNET = 0x40000000
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1

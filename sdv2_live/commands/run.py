@@ -12,10 +12,15 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
+from sdv2_live.control.journal import LiveState, journal_path, read_journal
 from sdv2_live.control.timeline import load_timeline
+from sdv2_live.errors import ConfigError
 
 if TYPE_CHECKING:
     from sdv2_live.app import Status
+    from sdv2_live.settings import Config
+
+log = logging.getLogger("sdv2_live.run")
 
 QUIET_EVERY = 10  # seconds between status lines where the output is no terminal
 
@@ -30,6 +35,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--input", metavar="SOURCE", help="ndi:NAME, ndi: (first found), file:PATH or test")
     parser.add_argument("--output", metavar="SINK", help="ndi:NAME, file:PATH or none")
     parser.add_argument("--timeline", type=Path, metavar="FILE", help="play a timeline (.yaml, or Scope's .json) from its start")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        type=Path,
+        const=Path(),
+        metavar="FILE",
+        help="go on with the parameters of the last show of this output name (or of a journal FILE)",
+    )
     parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds (default: on Ctrl-C)")
     parser.set_defaults(run=run)
 
@@ -49,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, on_signal)
     report = _Reporter()
     timeline = load_timeline(args.timeline) if args.timeline is not None else None
-    with Show(config, args.preset, timeline) as show:
+    with Show(config, args.preset, timeline, _resumed(args.resume, config)) as show:
         if stop.is_set():
             return 0
         osc = f"osc://{config.osc.host}:{show.desk.osc.port}/sdv2" if show.desk.osc else "off"
@@ -57,6 +70,22 @@ def run(args: argparse.Namespace) -> int:
         show.run(stop.wait, report, args.seconds)
         report.end(show.status())
     return 0
+
+
+def _resumed(asked: Path | None, config: Config) -> LiveState | None:
+    """What an earlier show left, if asked for. Without it a show starts all the same: nobody waits for a file on stage."""
+    folder = config.state.folder
+    if asked is None:
+        return None
+    try:
+        if asked == Path() and folder is None:
+            raise ConfigError("state.dir is off, so no state was kept; set it, or give --resume a FILE")
+        state = read_journal(asked if asked != Path() else journal_path(folder or Path(), config.output.sink))
+    except ConfigError as error:
+        log.warning("%s: the show starts with its start values", error)
+        return None
+    log.info("resumed with %d parameters", len(state.values))
+    return state
 
 
 class _Reporter:

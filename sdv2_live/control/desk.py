@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from sdv2_live.control.journal import Journal, LiveState, journal_path
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscfeedback import Status
@@ -29,12 +30,19 @@ class Desk:
     """Everything that writes to `store`. OSC's port is bound on construction; `start` begins to listen.
 
     preset: recalled before anything else, by name or number. timeline: played from its start as soon as the desk starts.
+    resumed: what an earlier show left; its values are in `config.params` already, its timeline goes on where it would be now.
     status: numbers and words for OSC subscribers; see `OscServer`.
     Raises ConfigError or ParamError on construction for whatever of this cannot be used.
     """
 
     def __init__(
-        self, config: Config, *, preset: str | None = None, timeline: Timeline | None = None, status: Status | None = None
+        self,
+        config: Config,
+        *,
+        preset: str | None = None,
+        timeline: Timeline | None = None,
+        resumed: LiveState | None = None,
+        status: Status | None = None,
     ) -> None:
         self.presets = PresetLibrary(config.presets.folder, writable=config.presets.dir is not None)
         self._report(self.presets.problems)
@@ -42,7 +50,11 @@ class Desk:
         if preset is not None:
             self.store.set("preset", preset, f"--preset {preset}")
         self.transport = Transport(timeline, self.store) if timeline else None
+        self._resumed = resumed
         self._status = status
+        self.journal: Journal | None = None
+        if config.state.folder is not None:
+            self.journal = Journal(journal_path(config.state.folder, config.output.sink), self.store, self.transport)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
         self.failures = 0
@@ -68,7 +80,9 @@ class Desk:
         if self.osc is not None:
             self.osc.start()
         if self.transport is not None:
-            self.transport.play()
+            (self._resumed or LiveState({})).resume(self.transport)
+        if self.journal is not None:
+            self.journal.start()
         self._thread.start()
 
     def close(self) -> None:
@@ -78,6 +92,8 @@ class Desk:
             self._thread.join()
         if self.osc is not None:
             self.osc.close()
+        if self.journal is not None:
+            self.journal.close()
 
     def __enter__(self) -> Self:
         self.start()

@@ -160,6 +160,11 @@ class ParamStore:
         """The newest values, whether or not a chunk has taken them."""
         return self._params
 
+    def settled(self) -> Params:
+        """The newest values, with what glides at its target."""
+        with self._lock:
+            return updated(self._params, self._morph.target) if self._morph else self._params
+
     def take(self, chunk: int = 0) -> Taken:
         """The snapshot for chunk number `chunk`, and the triggers it carries out. Call once a chunk, from one thread.
 

@@ -47,6 +47,12 @@ class Transport:
         with self._lock:
             return self._held if self._since is None else self._clock() - self._since
 
+    @property
+    def mark(self) -> float:
+        """Changes when the timeline is moved, stopped or set going, and not while it merely plays."""
+        with self._lock:
+            return self._held if self._since is None else self._since
+
     def play(self) -> None:
         """Let time run from where it stands; at the end, from the start."""
         with self._lock:
@@ -74,6 +80,15 @@ class Transport:
             self._held, self._done = seconds, seconds
             if self._since is not None:
                 self._since = self._clock() - seconds
+
+    def go(self, position: float) -> None:
+        """Stand at `position` seconds, as if played to it, and set nothing of what holds there."""
+        duration = self.timeline.duration
+        with self._lock:
+            if self.looping and duration > 0:
+                position %= duration
+            self._held = self._done = min(max(position, 0.0), duration)
+            self._since = None
 
     def next(self) -> None:
         """Go to the next marker, or in a timeline without markers to the next event; after the last, to the start if looping.

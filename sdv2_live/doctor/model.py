@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sdv2_live.doctor.probe import Check, fail, ok, warn
 from sdv2_live.errors import Sdv2Error
-from sdv2_live.settings import Config, InputConfig, OscConfig, OutputConfig
+from sdv2_live.settings import Config, InputConfig, OscConfig, OutputConfig, StateConfig
 
 RUN_S = 1.0
 FRAMES_A_CHUNK = 4
@@ -60,7 +60,10 @@ def engine(config: Config) -> Check:
     from sdv2_live.model.load import choose_device
 
     config = config.replaced(
-        input=InputConfig(source="test:480x832"), output=OutputConfig(sink="none"), osc=OscConfig(enabled=False)
+        input=InputConfig(source="test:480x832"),
+        output=OutputConfig(sink="none"),
+        osc=OscConfig(enabled=False),
+        state=StateConfig(dir="off"),
     )
     try:
         with Show(config) as show:
