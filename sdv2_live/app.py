@@ -29,7 +29,7 @@ from sdv2_live.io.playout import Playout, Showing
 from sdv2_live.loop import LiveLoop
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, StageTimer
-from sdv2_live.takes.format import Header
+from sdv2_live.takes.fingerprint import header_of
 from sdv2_live.takes.recorder import Recorder
 
 log = logging.getLogger("sdv2_live.app")
@@ -128,7 +128,7 @@ class Show:
         run_while_bypassed = config.engine.run_while_bypassed
         if run_while_bypassed is None:  # on a CPU the painting would take the cores that passing the input needs
             run_while_bypassed = models.dit.device.type != "cpu"
-        header = Header.of(models, lossless=config.takes.lossless)
+        header = header_of(models, lossless=config.takes.lossless)
         self.recorder = Recorder(config, header, self.store, self.counters)
         opened.callback(self.recorder.close)
         self.loop = LiveLoop(

@@ -16,11 +16,11 @@ from sdv2_live.control.params import Params
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptCache, PromptDirector
 from sdv2_live.engine.promptdisk import PromptDisk
-from sdv2_live.loop import Stream
 from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
 from sdv2_live.model.profiles import Profile, profile
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
+from sdv2_live.stream import Stream
 
 log = logging.getLogger("sdv2_live.bringup")
 

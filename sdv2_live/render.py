@@ -17,9 +17,9 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.file import FileSink, FileSource
-from sdv2_live.loop import Stream
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
+from sdv2_live.stream import Stream
 
 
 def render(

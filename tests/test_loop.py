@@ -25,10 +25,11 @@ from sdv2_live.engine.prompt import PromptCache, PromptDirector
 from sdv2_live.frame import Frame
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
-from sdv2_live.loop import LiveLoop, Stream
+from sdv2_live.loop import LiveLoop
 from sdv2_live.render import restyled
 from sdv2_live.settings import Config, EngineConfig, VideoConfig
 from sdv2_live.stats import Counters, StageTimer
+from sdv2_live.stream import Stream
 
 ENGINE = tiny.small_engine()
 PARAMS = replace(Params(), prompt="red", adapt_sink_threshold=-1.0)

@@ -11,7 +11,7 @@ import torch
 pytest.importorskip("skimage", reason="training pictures: pip install scikit-image scikit-learn matplotlib")
 
 from sdv2_live.model import load
-from sdv2_live.model.cache import CacheSpec
+from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.dit import CausalDiT, DitConfig
 from sdv2_live.model.profiles import TINY
 from sdv2_live.model.taehv import TAEHV

@@ -35,15 +35,14 @@ from sdv2_live.frame import Frame
 from sdv2_live.io.ndi_lib import NdiSettings
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.io.synthetic import TestSource
-from sdv2_live.loop import Stream
 from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models
 from sdv2_live.model.profiles import Profile, profile
-from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import TextEncoder
-from sdv2_live.model.vae import WanVAE
+from sdv2_live.model.vae_choice import VAES, make_vae, vae_kind
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer, Window
+from sdv2_live.stream import Stream
 
 STEPS = {1: "600", 2: "700,500", 3: "750,500,250", 4: "800,600,400,200"}
 STAGES = ("capture", "preprocess", "encode", "denoise", "decode", "postprocess", "send")
@@ -65,11 +64,7 @@ def synthetic_models(chosen: Profile, kind: str, device: torch.device, dtype: to
     torch.manual_seed(0)
     with torch.device(device):
         dit = CausalDiT(chosen.dit).to(dtype).eval().requires_grad_(False)
-        kind = chosen.vae if kind == "auto" else kind
-        wan = chosen.wan
-        if kind == "wan" and wan is None:
-            raise Sdv2Error(f"--vae wan: the {chosen.name} model has only taehv")
-        vae = (WanVAE(wan) if kind == "wan" and wan else TAEHV(chosen.taehv)).to(dtype).eval().requires_grad_(False)
+        vae = make_vae(chosen, vae_kind(chosen, kind)).to(device, dtype).eval().requires_grad_(False)
     text: Any = FixedPrompt(chosen.text.dim)
     return Models(chosen, dit, vae, text, "synthetic")
 
@@ -200,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="tiny", choices=["tiny", "1.3b", "14b"])
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--size", default="256x256", metavar="HEIGHTxWIDTH")
-    parser.add_argument("--vae", default="auto", choices=["auto", "wan", "taehv"])
+    parser.add_argument("--vae", default="auto", choices=["auto", *VAES])
     parser.add_argument("--steps", type=int, default=2, choices=sorted(STEPS))
     parser.add_argument("--schedule", default="sequential", choices=["sequential", "stream_batch"])
     parser.add_argument("--dtype", default="auto", choices=["auto", "fp32", "fp16", "bf16"])

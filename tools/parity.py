@@ -23,10 +23,10 @@ from torch import Tensor, nn
 
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.noise import MotionController
+from sdv2_live.engine.plan import ChunkSettings, Schedule, StreamSpec
 from sdv2_live.engine.scheduler import FlowSchedule
-from sdv2_live.engine.state import ChunkSettings, Schedule, StreamSpec
 from sdv2_live.errors import Sdv2Error
-from sdv2_live.model.cache import CacheSpec
+from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.dit import CausalDiT, DitConfig
 from sdv2_live.model.taehv import TAEHV, Stage, TaehvConfig
 from sdv2_live.model.umt5 import UMT5, TextConfig, transformers_state

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from sdv2_live.engine.plan import TEXT_STEPS, ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.engine.scheduler import FlowSchedule
-from sdv2_live.engine.state import TEXT_STEPS, BatchQueue, ChunkSettings, Mode, Schedule, StreamSpec, StreamState
+from sdv2_live.engine.state import BatchQueue, StreamState
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit import CausalDiT, CrossKV
 from sdv2_live.model.rope import TIME_ROWS

@@ -7,19 +7,19 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sdv2_live.engine.plan import Interpolation, PromptMix, PromptStep
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit import CausalDiT, CrossKV
 
 log = logging.getLogger("sdv2_live.prompt")
 
-Interpolation = Literal["linear", "slerp"]
 REMEMBERED = 128  # prompts whose embeddings are kept in memory (a long one of the 1.3B model takes 8 MB)
 
 
@@ -28,19 +28,6 @@ class Encoder(Protocol):
 
     def encode(self, prompt: str) -> Tensor:
         """Embedding (1, n, text_dim), n <= 512."""
-
-
-@dataclass(frozen=True, slots=True)
-class PromptMix:
-    """Prompts with their weights (positive, any sum), and how their embeddings are blended."""
-
-    prompts: tuple[tuple[str, float], ...]
-    interpolation: Interpolation = "linear"
-
-    @classmethod
-    def of(cls, prompt: str) -> PromptMix:
-        """One prompt alone."""
-        return cls(((prompt, 1.0),))
 
 
 def blend(embeddings: Sequence[Tensor], weights: Sequence[float], interpolation: Interpolation = "linear") -> Tensor:
@@ -112,22 +99,6 @@ class PromptCache:
             if self._disk:
                 self._disk.store(prompt, embedding)
         return embedding
-
-
-@dataclass(frozen=True, slots=True)
-class PromptStep:
-    """Which prompt one chunk is painted with, and how far it has come.
-
-    mix: the prompt that shows, or that is being faded to. done, chunks: of the transition to it, this chunk included; equal
-    when it is complete. began: the mix takes effect with this chunk (so that a cut can cut). anew: nothing of an earlier
-    prompt is left in it, as in the first chunk of all.
-    """
-
-    mix: PromptMix
-    done: int
-    chunks: int
-    began: bool
-    anew: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,77 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from sdv2_live.engine.noise import MotionController, NoiseSource, SeededNoise
-from sdv2_live.errors import EngineError
-from sdv2_live.model.cache import CacheSpec, KVCache
+from sdv2_live.engine.plan import CHUNK_FRAMES, FIRST_FRAMES, Mode, StreamSpec
+from sdv2_live.model.cache import KVCache
 from sdv2_live.model.rope import RopeTable
-
-FIRST_FRAMES = 5  # pixel frames of a stream's first chunk: 1 + 4, two latents
-CHUNK_FRAMES = 4  # pixel frames of every later chunk: one latent
-TEXT_STEPS = (1000, 750, 500, 250)  # denoising steps of text-to-video
-
-
-class Schedule(Enum):
-    """How the denoising steps of neighbouring chunks are arranged."""
-
-    SEQUENTIAL = "sequential"
-    STREAM_BATCH = "stream_batch"
-
-
-class Mode(Enum):
-    """What the stream starts from: the input's pixels, or noise alone."""
-
-    VIDEO = "video"
-    TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class StreamSpec:
-    """What a stream's memory is sized for. A change of any of it needs a new StreamState.
-
-    height, width: pixels, multiples of 16. levels: denoising steps that stream_batch keeps in flight (its step count).
-    rope_refresh_frame: when the next start frame reaches this, it goes back to kv_frames - 1.
-    """
-
-    height: int
-    width: int
-    schedule: Schedule = Schedule.SEQUENTIAL
-    levels: int = 2
-    cache: CacheSpec = field(default_factory=CacheSpec)
-    rope_refresh_frame: int = 50
-    normalize_latents: bool = False
-    mode: Mode = Mode.VIDEO
-
-    def __post_init__(self) -> None:
-        if self.height % 16 or self.width % 16 or self.height < 16 or self.width < 16:
-            raise EngineError(f"height {self.height} and width {self.width} must be multiples of 16, at least 16")
-        if self.rope_refresh_frame <= self.cache.kv_frames:
-            raise EngineError(f"rope_refresh_frame = {self.rope_refresh_frame} must be above kv_frames = {self.cache.kv_frames}")
-
-    @property
-    def latent_hw(self) -> tuple[int, int]:
-        """Height and width of a latent."""
-        return self.height // 8, self.width // 8
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkSettings:
-    """What the performer may change at every chunk.
-
-    noise_scale: 0..1, share of noise in the noisy latent. steps: 1 to 4 strictly descending timesteps in 0..1000.
-    seed: 0 .. 2**63 - 1. noise_controller: lower the noise scale with motion.
-    """
-
-    noise_scale: float = 0.7
-    steps: tuple[int, ...] = (700, 500)
-    seed: int = 42
-    noise_controller: bool = True
 
 
 class Memory(Protocol):

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdv2_live.model.cache import CachePlan, CacheSpec, KVCache
+from sdv2_live.model.cache import CachePlan, KVCache
+from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.rope import TIME_ROWS, RopeTable, rotate
 
 EPS = 1e-6

@@ -1,11 +1,17 @@
-"""Telling one set of weights from another without reading gigabytes."""
+"""Telling one set of weights from another without reading gigabytes, and what a take says of where it was recorded."""
 
 from __future__ import annotations
 
 import hashlib
+import platform
+import time
 
 import torch
 from torch import nn
+
+from sdv2_live import __version__
+from sdv2_live.model.load import Models
+from sdv2_live.takes.format import FORMAT, Header
 
 SAMPLES = 64  # elements of each tensor that are read; training changes them all
 
@@ -21,3 +27,21 @@ def fingerprint(*models: nn.Module) -> str:
             sampled = flat[:: max(flat.numel() // SAMPLES, 1)]
             digest.update(sampled.contiguous().view(torch.uint8).cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def header_of(models: Models, *, lossless: bool) -> Header:
+    """A take's header, here and now, with these models. Reads a little of every weight: do it once."""
+    device = models.dit.device
+    return Header(
+        format=FORMAT,
+        recorded=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        lossless=lossless,
+        sdv2_live=__version__,
+        torch=str(torch.__version__),
+        profile=models.profile.name,
+        weights=fingerprint(models.dit, models.vae, models.text.model),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        dtype=str(models.dit.dtype).removeprefix("torch."),
+        threads=torch.get_num_threads(),
+    )

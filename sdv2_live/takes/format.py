@@ -11,28 +11,21 @@ comes late), and where a stream began. A line holds what changed since the line 
 
 from __future__ import annotations
 
-import platform
-import time
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from sdv2_live import __version__
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.params import PARAMS, PROMPT_SLOTS, Value, value_of
 from sdv2_live.control.yamlfile import load_yaml
-from sdv2_live.engine.prompt import PromptMix
-from sdv2_live.engine.state import StreamSpec
+from sdv2_live.engine.plan import PromptMix, StreamSpec
 from sdv2_live.errors import ConfigError, EngineError, TakeError
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
-from sdv2_live.model.load import Models
 from sdv2_live.settings import Config
-from sdv2_live.takes.fingerprint import fingerprint
 
 FORMAT: Final = 1
 HEADER, CONFIG, CHUNKS = "take.yaml", "config.yaml", "chunks.jsonl"
@@ -47,7 +40,10 @@ class _Row(BaseModel):
 
 
 class Header(_Row):
-    """Where a take was recorded, and with what. weights: a fingerprint of every model's weights. cpu: its vector unit."""
+    """Where a take was recorded, and with what, as `fingerprint.header_of` says it.
+
+    weights: a fingerprint of every model's weights. cpu: its vector unit.
+    """
 
     format: Literal[1]
     recorded: str
@@ -60,24 +56,6 @@ class Header(_Row):
     cpu: str
     dtype: str
     threads: Annotated[int, Field(ge=1)]
-
-    @classmethod
-    def of(cls, models: Models, *, lossless: bool) -> Self:
-        """Here and now, with these models. Reads a little of every weight: do it once."""
-        device = models.dit.device
-        return cls(
-            format=FORMAT,
-            recorded=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            lossless=lossless,
-            sdv2_live=__version__,
-            torch=str(torch.__version__),
-            profile=models.profile.name,
-            weights=fingerprint(models.dit, models.vae, models.text.model),
-            device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-            cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-            dtype=str(models.dit.dtype).removeprefix("torch."),
-            threads=torch.get_num_threads(),
-        )
 
     def differences(self, here: Header) -> Iterator[str]:
         """What is not here as it was there and may change the pictures, a sentence each."""

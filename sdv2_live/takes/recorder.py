@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from sdv2_live.control.store import Change, ParamStore, Taken
+from sdv2_live.engine.plan import Painting
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.frame import Frame
-from sdv2_live.loop import Painting
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters
 from sdv2_live.takes.format import Header

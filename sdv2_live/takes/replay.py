@@ -13,13 +13,14 @@ import torch
 from sdv2_live.bringup import load, new_prompts, new_stream
 from sdv2_live.config import load_config
 from sdv2_live.control.params import PARAMS, Params, updated
-from sdv2_live.engine.prompt import PromptMix
+from sdv2_live.engine.plan import PromptMix
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Sink
 from sdv2_live.io.file import FileSink
-from sdv2_live.loop import Stream
 from sdv2_live.stats import StageTimer
+from sdv2_live.stream import Stream
+from sdv2_live.takes.fingerprint import header_of
 from sdv2_live.takes.format import CONFIG, ChunkLine, EndLine, Header, read_header, read_lines
 from sdv2_live.takes.video import VideoReader
 from sdv2_live.takes.writer import sha256_of
@@ -114,7 +115,7 @@ def replay(
     config = load_config(take.folder / CONFIG, [f"model.profile={take.header.profile}", *overrides])
     models = load(config)
     torch.set_num_threads(take.header.threads)
-    for difference in take.header.differences(Header.of(models, lossless=True)):
+    for difference in take.header.differences(header_of(models, lossless=True)):
         log.warning("%s: not as it was recorded, pictures may differ: %s", take.folder, difference)
     chunks, first_difference = 0, ""
     with ExitStack() as opened:

@@ -14,9 +14,9 @@ import numpy as np
 
 from sdv2_live.control.params import PARAMS, Params, Value, value_of
 from sdv2_live.control.store import Taken
+from sdv2_live.engine.plan import Painting
 from sdv2_live.errors import TakeError, VideoError
 from sdv2_live.frame import Frame
-from sdv2_live.loop import Painting
 from sdv2_live.settings import Config
 from sdv2_live.takes.format import (
     CHUNKS,

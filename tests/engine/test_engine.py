@@ -11,8 +11,8 @@ from torch import Tensor
 
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.noise import MotionController, SeededNoise
+from sdv2_live.engine.plan import ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.engine.scheduler import FlowSchedule
-from sdv2_live.engine.state import ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.errors import EngineError
 
 

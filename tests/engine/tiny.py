@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.state import ChunkSettings, StreamSpec, StreamState
-from sdv2_live.model.cache import CacheSpec
+from sdv2_live.engine.plan import ChunkSettings, StreamSpec
+from sdv2_live.engine.state import StreamState
+from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.dit import CausalDiT, CrossKV, DitConfig
 from sdv2_live.model.vae import WanVAE, WanVaeConfig
 from sdv2_live.model.weights import synthetic_state_dict

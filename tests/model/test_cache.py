@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from sdv2_live.errors import EngineError
-from sdv2_live.model.cache import CacheSpec, KVCache
+from sdv2_live.model.cache import KVCache
+from sdv2_live.model.cachespec import CacheSpec
 
 TOKENS, HEADS, WIDTH = 3, 2, 4
 

@@ -20,14 +20,16 @@ from test_prompt import Dictionary
 from sdv2_live.control.params import Params, updated
 from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.prompt import PromptCache, PromptDirector, PromptMix
+from sdv2_live.engine.plan import PromptMix
+from sdv2_live.engine.prompt import PromptCache, PromptDirector
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
-from sdv2_live.loop import LiveLoop, Stream
+from sdv2_live.loop import LiveLoop
 from sdv2_live.settings import Config, EngineConfig, TakesConfig
 from sdv2_live.stats import Counters, StageTimer
+from sdv2_live.stream import Stream
 from sdv2_live.takes.format import Header
 from sdv2_live.takes.recorder import Recorder
 from sdv2_live.takes.replay import Repainted, Take, repaint

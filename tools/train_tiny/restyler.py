@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sdv2_live.engine.plan import CHUNK_FRAMES
 from sdv2_live.engine.scheduler import FlowSchedule
-from sdv2_live.engine.state import CHUNK_FRAMES
-from sdv2_live.model.cache import CacheSpec
+from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.taehv import TAEHV
 from tools.train_tiny import styles
