@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
+from sdv2_live.io.audio import AudioBlock
 from sdv2_live.io.base import Source
-from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, initialise, match_source, sdk_source
+from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, initialise, match_source, product, sdk_source
 
 log = logging.getLogger("sdv2_live.ndi_in")
 
@@ -23,6 +24,7 @@ LOOK_S = 0.2  # how often a lost source is looked for
 SETTLE_S = 1.0  # a substring may fit several sources: the finder gets this long to see them all before one is taken
 HINT_S = 8.0  # a search that found nothing for so long says what may be wrong
 PERFORMANCE_S = 1.0  # how often the SDK's drop count is read
+SANE_NS = 1_000_000_000  # a sender's time stamp that puts sound further from its arrival is not believed
 
 _NOT_FOUND = (
     "check its name and group, and that avahi-daemon runs (Linux); else add the sender's address to the extra IPs, "
@@ -41,6 +43,9 @@ class NdiSource(Source):
     fields, each of which becomes a frame of its own, half the picture's height at twice the frame rate.
 
     color: how the sender's Y'CbCr is to be read; the SDK's own conversions use BT.709 limited at every size.
+
+    `on_audio` may be set before the first read: it is then called on the reading thread for every block of sound, and must
+    neither wait nor raise. A block's `captured_ns` is that of the picture which the sender sent at the same time.
 
     One thread reads; it should do nothing else, so that the SDK's queue stays empty. `status`, `set_tally`, the counters
     and `close` are for any thread.
@@ -61,6 +66,7 @@ class NdiSource(Source):
         self.received = 0  # frames given by the SDK
         self.dropped = 0  # frames the SDK dropped because they were not read in time
         self.recreations = 0  # receivers made anew after the first
+        self.on_audio: Callable[[AudioBlock], None] | None = None
         self._pattern = pattern
         self._ignore = tuple(ignore)
         self._color = color or ColorSpec()
@@ -83,12 +89,18 @@ class NdiSource(Source):
         self._look_at = self._performance_at = now
         self._hint_at = now + HINT_S
         self._flowing = False
+        self._clock_ns: int | None = None  # from the sender's time stamps to captured_ns, by its last picture
 
     @property
     def connected(self) -> str | None:
         """Name (or address) of the source whose frames are coming in, None while none come."""
         target = self._target
         return (target.name or target.address) if target and self._flowing else None
+
+    @property
+    def peer(self) -> NdiSourceInfo | None:
+        """The source whose frames are coming in, None while none come."""
+        return self._target if self._flowing else None
 
     @property
     def status(self) -> str:
@@ -125,9 +137,12 @@ class NdiSource(Source):
             tally = self._tally
             self._ndi.recv_set_tally(self._receiver, self._ndi.Tally(*tally))
             self._tally_sent = tally
-        kind, video, _, _ = self._ndi.recv_capture_v2(self._receiver, int(wait * 1000), True, False, False)
+        hears = self.on_audio is not None
+        kind, video, audio, _ = self._ndi.recv_capture_v2(self._receiver, int(wait * 1000), True, hears, False)
         if kind == self._ndi.FRAME_TYPE_VIDEO:
             return self._take(video)
+        if kind == self._ndi.FRAME_TYPE_AUDIO:
+            self._hear(audio)
         if kind == self._ndi.FRAME_TYPE_NONE:  # only an empty queue is silence: a late reader is no reason to reconnect
             self._watch(time.monotonic())
         elif kind == self._ndi.FRAME_TYPE_ERROR:
@@ -170,6 +185,10 @@ class NdiSource(Source):
             log.error("NDI could not make a receiver for %s; trying again in %.1f s", source, self._timeout)
             self._look_at = now + self._timeout
             return
+        about = self._ndi.MetadataFrame()
+        about.data = product("sdv2-live")
+        self._ndi.recv_add_connection_metadata(self._receiver, about)
+        self._clock_ns = None
         level = logging.DEBUG if source == self._target else logging.INFO  # a silent source is tried again and again
         log.log(level, "receiving from '%s' at %s", source.name or source.address, source.address or "an unknown address")
         self._target, self._tally_sent, self._dropped_before = source, None, self.dropped
@@ -182,9 +201,11 @@ class NdiSource(Source):
             layout = self._formats.get(fourcc)
             pixels = video.data if layout else None  # a copy, (height, width, stride // width)
             width, height, rate = video.xres, video.yres, _rate(self._ndi, video)
+            stamp = video.timestamp
         finally:
             self._ndi.recv_free_video_v2(self._receiver, video)
         self._alive_at = captured_ns / 1e9
+        self._clock_ns = captured_ns - stamp * 100
         if layout is None or pixels is None:
             self._ask_plain(fourcc)
             return None
@@ -196,6 +217,21 @@ class NdiSource(Source):
         return Frame(
             np.ascontiguousarray(pixels).reshape(height, -1), width, height, layout, rate, captured_ns, index, self._color
         )
+
+    def _hear(self, audio: Any) -> None:
+        """Copy sound out of the SDK, and date it by the sender's own clock: pictures take longer to arrive than sound."""
+        arrived_ns = time.monotonic_ns()
+        try:
+            samples = np.array(audio.data, np.float32)  # a copy, (channels, length)
+            rate, stamp = audio.sample_rate, audio.timestamp
+        finally:
+            self._ndi.recv_free_audio_v2(self._receiver, audio)
+        if self.on_audio is None or samples.ndim != 2 or not samples.size or rate <= 0:
+            return
+        captured_ns = arrived_ns if self._clock_ns is None else stamp * 100 + self._clock_ns
+        if abs(captured_ns - arrived_ns) > SANE_NS:
+            captured_ns = arrived_ns
+        self.on_audio(AudioBlock(samples, rate, captured_ns))
 
     def _ask_plain(self, fourcc: Any) -> None:
         """FASTEST may mean other layouts on other platforms: then let the SDK convert to those that we read."""

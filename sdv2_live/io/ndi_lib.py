@@ -21,7 +21,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
+from sdv2_live import __version__
 from sdv2_live.errors import VideoError
 from sdv2_live.io.base import Port
 
@@ -32,6 +34,7 @@ LOOPBACK = "127.0.0.1"
 DRAWS = (
     32 if sys.platform == "linux" else 1
 )  # loopback addresses asked; elsewhere only the first one exists, and mDNS does the work
+CAPABILITIES = '<ndi_capabilities ntk_ptz="false" ntk_exposure_v2="false"/>'  # of our output: no camera
 REFRESH_S = 2.0  # a finder older than this is followed by a new one, which draws again
 
 _lock = threading.Lock()
@@ -191,6 +194,19 @@ def sdk_source(ndi: Any, info: NdiSourceInfo) -> Any:
     if info.address:
         source.url_address = info.address
     return source
+
+
+def product(session: str) -> str:
+    """The `ndi_product` element by which one end of a connection tells the other who it is."""
+    facts = {
+        "long_name": "sdv2-live: live video restyled by StreamDiffusionV2",
+        "short_name": "sdv2-live",
+        "manufacturer": "sdv2-live",
+        "model_name": "sdv2-live",
+        "version": __version__,
+        "session": session,
+    }
+    return f"<ndi_product {' '.join(f'{name}={quoteattr(value)}' for name, value in facts.items())}/>"
 
 
 def list_sources(settings: NdiSettings, wait_s: float = 2.0) -> list[NdiSourceInfo]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from sdv2_live import __version__
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.audio import AudioBlock
 from sdv2_live.io.base import Sink
-from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, initialise, sdk_source
+from sdv2_live.io.ndi_lib import CAPABILITIES, NdiSettings, NdiSourceInfo, initialise, product, sdk_source
 
 log = logging.getLogger("sdv2_live.ndi_out")
 
@@ -31,15 +31,19 @@ class NdiSink(Sink):
     BT.709 limited range, which is what the SDK's own receivers assume; an odd width or height of an RGB frame loses its
     last column or row in the SDK's encoder.
 
+    `on_sent` may be set: it is called on the sending thread after every frame, and must neither wait nor raise.
+
     Methods may be called from any thread.
     """
 
-    def __init__(self, name: str, settings: NdiSettings | None = None, *, product: str = "sdv2-live") -> None:
+    def __init__(self, name: str, settings: NdiSettings | None = None) -> None:
         """Raises VideoError where NDI cannot run, or where this machine already publishes that name."""
         settings = settings or NdiSettings()
         self.name = f"ndi:{name}"
         self.sent = 0  # frames handed to the SDK
+        self.on_sent: Callable[[Frame], None] | None = None
         self._lock = threading.Lock()
+        self._audio_lock = threading.Lock()  # sound shall not wait for a picture that is being copied
         self._ndi = initialise(settings)
         if not name.strip():
             raise VideoError("an NDI output needs a name, as in ndi:StreamDiffusion")
@@ -52,19 +56,18 @@ class NdiSink(Sink):
         if self._sender is None:
             raise VideoError(f"NDI cannot publish '{name}': a program on this machine already does; choose another output name")
         self.full_name: str = self._ndi.send_get_source_name(self._sender).ndi_name  # "MACHINE (name)"
-        self._describe(product)
+        self._describe()
         self._buffers: list[tuple[np.ndarray, Any]] = []  # (rows, the SDK's description of them), used in turn
         self._shape: tuple[int, int, PixelFormat] | None = None
         self._watched, self._watched_at = False, 0.0
         log.info("publishing '%s'", self.full_name)
 
-    def _describe(self, product: str) -> None:
-        metadata = self._ndi.MetadataFrame()
-        metadata.data = (
-            f"<ndi_product long_name={quoteattr(f'{product}: live video restyled by StreamDiffusionV2')} "
-            f"short_name={quoteattr(product)} manufacturer={quoteattr(product)} version={quoteattr(__version__)}/>"
-        )
-        self._ndi.send_add_connection_metadata(self._sender, metadata)
+    def _describe(self) -> None:
+        """Tell every receiver, as it connects, who sends (docs.ndi.video, SDK, NDI-Send, connection metadata)."""
+        for text in (product(self.full_name), CAPABILITIES):
+            metadata = self._ndi.MetadataFrame()
+            metadata.data = text
+            self._ndi.send_add_connection_metadata(self._sender, metadata)
 
     def send(self, frame: Frame) -> None:
         """Send one frame; its data is copied before this returns. Does nothing after `close`."""
@@ -79,6 +82,20 @@ class NdiSink(Sink):
             video.frame_rate_N, video.frame_rate_D = rate.numerator, rate.denominator
             self._ndi.send_send_video_async_v2(self._sender, video)
             self.sent += 1
+        if self.on_sent is not None:
+            self.on_sent(frame)
+
+    def send_audio(self, block: AudioBlock) -> None:
+        """Send some sound now; it is copied before this returns. Does nothing after `close`."""
+        samples = np.ascontiguousarray(block.samples, np.float32)
+        audio = self._ndi.AudioFrameV2()
+        audio.data = samples  # takes the address, and a description that the next lines make sure of
+        audio.no_channels, audio.no_samples = samples.shape
+        audio.channel_stride_in_bytes, audio.sample_rate = samples.strides[0], block.rate
+        audio.timecode = self._ndi.SEND_TIMECODE_SYNTHESIZE
+        with self._audio_lock:
+            if self._sender is not None:
+                self._ndi.send_send_audio_v2(self._sender, audio)
 
     def _allocate(self, frame: Frame) -> None:
         self._flush()
@@ -133,7 +150,7 @@ class NdiSink(Sink):
                 self._ndi.send_set_failover(self._sender, failover)
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, self._audio_lock:
             if self._sender is not None:
                 self._flush()
                 sender, self._sender = self._sender, None

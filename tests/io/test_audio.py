@@ -1,0 +1,127 @@
+"""The sound's delay line: every sample whole and in order, and no step in the sound where the delay changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdv2_live.io.audio import LATE_NS, LIMIT_S, AudioBlock, DelayLine
+
+RATE, LENGTH = 48_000, 480
+BLOCK_NS = LENGTH * 1_000_000_000 // RATE  # 10 ms
+START = 10**12
+
+
+def tone(index: int, level: float = 0.5) -> AudioBlock:
+    """Block `index` of a 100 Hz sine: a whole number of periods, so that any two blocks join without a step."""
+    at = np.arange(index * LENGTH, (index + 1) * LENGTH)
+    wave = (level * np.sin(2 * np.pi * 100 * at / RATE)).astype(np.float32)
+    return AudioBlock(np.stack([wave, -wave]), RATE, START + index * BLOCK_NS)
+
+
+def played(line: DelayLine, blocks: int, delays: dict[int, int]) -> list[tuple[int, AudioBlock]]:
+    """(when, block) of a sound of so many blocks, each a block's time after the last, with delays that hold from a block on."""
+    given: list[tuple[int, AudioBlock]] = []
+    for index in range(blocks + 200):
+        now = START + index * BLOCK_NS
+        if index in delays:
+            line.follow(delays[index])
+        if index < blocks:
+            line.push(tone(index))
+        for step in range(4):
+            given += [(now + step * BLOCK_NS // 4, block) for block in line.due(now + step * BLOCK_NS // 4)]
+    return given
+
+
+def sound(given: list[tuple[int, AudioBlock]]) -> np.ndarray:
+    return np.concatenate([block.samples for _, block in given], axis=1)
+
+
+def largest_step(samples: np.ndarray) -> float:
+    return float(np.abs(np.diff(samples, axis=1)).max())
+
+
+STEP = largest_step(np.concatenate([tone(0).samples, tone(1).samples], axis=1))
+
+
+def test_a_steady_delay_changes_no_sample() -> None:
+    given = played(DelayLine(), 50, {0: 300_000_000})
+    assert np.array_equal(sound(given), np.concatenate([tone(i).samples for i in range(50)], axis=1))
+    assert all(when >= block.captured_ns + 300_000_000 for when, block in given)
+    assert all(when < block.captured_ns + 300_000_000 + BLOCK_NS for when, block in given)
+
+
+def test_nothing_sounds_before_a_picture_was_shown() -> None:
+    line = DelayLine()
+    line.push(tone(0))
+    assert line.due(START + 10**9) == []
+    assert line.next_due is None
+    line.follow(0)
+    assert line.next_due == START
+
+
+def test_a_small_change_moves_blocks_and_changes_no_sample() -> None:
+    given = played(DelayLine(), 700, {0: 300_000_000, 100: 340_000_000})
+    assert np.array_equal(sound(given), np.concatenate([tone(i).samples for i in range(700)], axis=1))
+    moments = np.array([when - block.captured_ns for when, block in given])
+    assert moments[-1] == pytest.approx(340_000_000, abs=BLOCK_NS / 2)
+    assert np.abs(np.diff(moments)).max() <= BLOCK_NS / 4 + BLOCK_NS * 0.01 + 1  # by the step of this test's clock at most
+
+
+@pytest.mark.parametrize(("before", "after"), [(600_000_000, 5_000_000), (5_000_000, 600_000_000), (100_000_000, 203_700_000)])
+def test_a_large_change_is_made_in_silence(before: int, after: int) -> None:
+    line = DelayLine()
+    given = played(line, 300, {0: before, 150: after})
+    samples = sound(given)
+    assert largest_step(samples) <= STEP * 1.02
+    assert given[-1][0] - given[-1][1].captured_ns == pytest.approx(after, abs=BLOCK_NS)
+    change = (after - before) * RATE / 1e9
+    assert samples.shape[1] == pytest.approx(300 * LENGTH + change, abs=LENGTH)  # one unbroken stream, longer or shorter
+    late = np.concatenate([tone(i).samples for i in range(250, 300)], axis=1)  # long after the change all is as it was
+    assert np.array_equal(samples[:, -50 * LENGTH :], late)
+
+
+def test_blocks_that_are_far_too_late_are_left_out() -> None:
+    line = DelayLine()
+    line.follow(0)
+    for index in range(100):
+        line.push(tone(index))
+    given = line.due(START + 99 * BLOCK_NS)
+    assert len(given) + line.dropped == 100
+    assert given[0].captured_ns >= START + 99 * BLOCK_NS - LATE_NS
+    assert abs(given[0].samples[0, 0]) == 0.0
+    assert np.array_equal(given[1].samples, tone(round((given[1].captured_ns - START) / BLOCK_NS)).samples)
+
+
+def test_memory_is_bounded() -> None:
+    line = DelayLine()
+    line.follow(int(100e9))
+    for index in range(5000):
+        line.push(tone(index))
+    line.due(START)
+    kept = 5000 - line.dropped
+    assert kept * BLOCK_NS <= LIMIT_S * 1e9
+    assert kept > LIMIT_S * 1e9 / BLOCK_NS - 2
+
+
+@given(
+    st.dictionaries(st.integers(0, 199), st.integers(0, 1_500_000_000), min_size=1, max_size=6),
+    st.lists(st.integers(1, 2000), min_size=200, max_size=200),
+)
+def test_any_delays_and_lengths_keep_the_order(delays: dict[int, int], lengths: list[int]) -> None:
+    """Blocks of a constant, which only fades may change."""
+    line, now, given = DelayLine(), START, []
+    line.follow(delays.get(0, 0))
+    for index, length in enumerate(lengths):
+        if index in delays:
+            line.follow(delays[index])
+        line.push(AudioBlock(np.ones((1, length), np.float32), RATE, now))
+        now += length * 1_000_000_000 // RATE
+        given += line.due(now)
+    given += line.due(now + 2_000_000_000)
+    captured = [block.captured_ns for block in given if block.samples.any()]
+    assert captured == sorted(set(captured))
+    assert len(captured) + line.dropped <= len(lengths) + sum(not block.samples.any() for block in given)
+    assert all(0.0 <= block.samples.min() <= block.samples.max() <= 1.0 for block in given)
