@@ -36,7 +36,7 @@ class ModelConfig(Section):
     profile: Literal["auto", "tiny", "1.3b", "14b"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    vae: Literal["auto", "wan", "taehv"] = "auto"
+    vae: Literal["auto", "wan", "light", "taehv", "lighttae"] = "auto"
     weights_dir: Folder = key(Path("~/.cache/sdv2-live/weights").expanduser(), "a folder")
     prompt_cache: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
     threads: int = key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)

@@ -63,9 +63,8 @@ def _list(args: argparse.Namespace) -> int:
             shown = state if state != "missing" or file in default else "missing (optional)"
             part = file.part if file.part == "tokenizer" else f"{file.part} {file.kind}" if file.part != "dit" else "dit"
             path = folder.found(file)
-            size = path.stat().st_size if path is not None else file.size
             shown_name = path.relative_to(folder.path).as_posix() if path is not None else file.name
-            cells = (name, part, shown_name, _size(size), shown, str(file.origins[0]))
+            cells = (name, part, shown_name, _size(folder.size(file)), shown, str(file.origins[0]))
             table.add_row(*(escape(cell) for cell in cells), style=COLOURS.get(state))
         table.add_section()
     Console().print(table)
@@ -91,7 +90,7 @@ def _download(args: argparse.Namespace) -> int:
     folder = Folder(config.model.weights_dir)
     with _Bar() as bar:
         fetched = Downloader(folder, config.weights, bar).download(files)
-    total = sum(path.stat().st_size for path in map(folder.found, files) if path is not None)
+    total = sum(folder.size(file) or 0 for file in files)
     what = f"fetched {len(fetched)} of {len(files)} files" if fetched else f"all {len(files)} files were there already"
     print(f"{folder.path}: {what}, {total / GB:.2f} GB; start with: sdv2-live run --model {args.profile}")
     return 0

@@ -9,14 +9,16 @@ import torch
 from torch import nn
 from transformers import ByT5Tokenizer
 
-from sdv2_live.errors import EngineError, WeightsError
+from sdv2_live.errors import EngineError
+from sdv2_live.model.checkpoint import is_there, read_checkpoint
 from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.load_text import load_text, text_version, version_of
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import UMT5, TextEncoder
 from sdv2_live.model.vae import WanVAE
-from sdv2_live.model.weights import assign, find_file, load_strict, on_meta, read_checkpoint, synthetic_state_dict
+from sdv2_live.model.vae_choice import make_vae, vae_kind
+from sdv2_live.model.weights import assign, find_file, load_strict, on_meta, synthetic_state_dict
 
 EMBEDDED = Path(__file__).parent.parent / "assets" / "tiny.safetensors"
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -56,42 +58,34 @@ def has_weights(profile: Profile, vae: str, weights_dir: Path) -> bool:
     """Whether every file is there that `load_models` would read; not whether it is whole."""
     if profile.files is None:
         return True
-    files, kind = profile.files, profile.vae if vae == "auto" else vae
-    wanted = (files.dit, files.wan if kind == "wan" else files.taehv, files.text)
-    return all(any((weights_dir / name).is_file() for name in names) for names in wanted)
+    files = profile.files
+    wanted = (files.dit, files.vae(vae_kind(profile, vae)), files.text)
+    return all(any(is_there(weights_dir / name) for name in names) for names in wanted)
 
 
 def load_models(profile: Profile, *, device: torch.device, dtype: torch.dtype, vae: str, weights_dir: Path) -> Models:
-    """All models of a profile. vae: auto, wan or taehv. Raises WeightsError naming the file that is missing or unfit."""
-    kind = profile.vae if vae == "auto" else vae
+    """All models of a profile. vae: auto or one of VAES. Raises WeightsError naming the file that is missing or unfit."""
+    kind = vae_kind(profile, vae)
     if profile.files is None:
         return _load_embedded(profile, kind, device, dtype)
     files = profile.files
     dit = on_meta(lambda: CausalDiT(profile.dit))
     assign(dit, find_file(weights_dir, files.dit), device, dtype)
-    autoencoder = _autoencoder(profile, kind)
-    vae_file = find_file(weights_dir, files.wan if kind == "wan" else files.taehv)
-    load_strict(autoencoder, read_checkpoint(vae_file), str(vae_file))
+    autoencoder = on_meta(lambda: make_vae(profile, kind))
+    rename = autoencoder.own_rows if isinstance(autoencoder, TAEHV) else dict
+    assign(autoencoder, find_file(weights_dir, files.vae(kind)), device, dtype, rename)
     return Models(
         profile,
         dit.eval().requires_grad_(False),
-        _placed(autoencoder, device, dtype),
+        _placed(autoencoder),
         load_text(profile, files, weights_dir, device, dtype),
         text_version(files, weights_dir),
     )
 
 
-def _autoencoder(profile: Profile, kind: str) -> WanVAE | TAEHV:
-    if kind == "taehv":
-        return TAEHV(profile.taehv)
-    if profile.wan is None:
-        raise WeightsError(f"model.vae = wan, but the {profile.name} model has only taehv; set model.vae to auto")
-    return WanVAE(profile.wan)
-
-
 def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: torch.dtype) -> Models:
     """The model inside the package; without its weights file, untrained weights that are the same everywhere."""
-    dit, vae, text = CausalDiT(profile.dit), _autoencoder(profile, kind), UMT5(profile.text)
+    dit, vae, text = CausalDiT(profile.dit), make_vae(profile, kind), UMT5(profile.text)
     parts: dict[str, nn.Module] = {"dit": dit, "vae": vae, "text": text}
     state = read_checkpoint(EMBEDDED) if EMBEDDED.is_file() else None
     for name, model in parts.items():
@@ -107,12 +101,12 @@ def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: tor
     tokenizer = ByT5Tokenizer()
     encoder = TextEncoder(text, lambda prompt: list(tokenizer(prompt).input_ids))
     version = version_of(EMBEDDED) if state is not None else f"{profile.name}, untrained"
-    return Models(profile, dit, _placed(vae, device, dtype), encoder, version)
+    return Models(profile, dit, _placed(vae), encoder, version)
 
 
-def _placed(vae: WanVAE | TAEHV, device: torch.device, dtype: torch.dtype) -> WanVAE | TAEHV:
-    """On its device; 2-d convolutions run fastest with channels last."""
-    vae.to(device, dtype).eval().requires_grad_(False)
+def _placed(vae: WanVAE | TAEHV) -> WanVAE | TAEHV:
+    """2-d convolutions run fastest with channels last."""
+    vae.eval().requires_grad_(False)
     if isinstance(vae, TAEHV):
         for conv in (module for module in vae.modules() if isinstance(module, nn.Conv2d)):
             conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)

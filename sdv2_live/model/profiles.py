@@ -16,10 +16,23 @@ class Files:
     """File names below the weights directory; the first of a tuple that exists is taken."""
 
     dit: tuple[str, ...]
-    wan: tuple[str, ...] = ("Wan2.1_VAE.pth",)
+    wan: tuple[str, ...] = ("Wan2.1_VAE.pth", "Wan2.1_VAE.safetensors")
+    light: tuple[str, ...] = ("lightvaew2_1.pth", "lightvaew2_1.safetensors")
     taehv: tuple[str, ...] = ("taew2_1.pth", "taew2_1.safetensors")
+    lighttae: tuple[str, ...] = ("lighttaew2_1.pth", "lighttaew2_1.safetensors")
     text: tuple[str, ...] = ("models_t5_umt5-xxl-enc-bf16.pth", "umt5-xxl-enc-fp8_e4m3fn.safetensors")
     tokenizer: str = "google/umt5-xxl"
+
+    def vae(self, kind: str) -> tuple[str, ...]:
+        """The names of an autoencoder's file, of the kinds of vae_choice.VAES."""
+        return {"wan": self.wan, "light": self.light, "taehv": self.taehv, "lighttae": self.lighttae}[kind]
+
+
+def dit_files(folder: str) -> tuple[str, ...]:
+    """The names of a DiT's file: as published, as safetensors, whole or in shards, also as diffusers names them."""
+    stems = ("model", "diffusion_pytorch_model")
+    safe = (f"{folder}/{stem}.safetensors{ending}" for stem in stems for ending in ("", ".index.json"))
+    return (f"{folder}/model.pt", *safe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,7 @@ PROFILES = {
             text=TextConfig(),
             taehv=TaehvConfig(),
             wan=WanVaeConfig(),
-            files=Files(("wan_causal_dmd_v2v/model.pt", "wan_causal_dmd_v2v/model.safetensors")),
+            files=Files(dit_files("wan_causal_dmd_v2v")),
             max_pixels=480 * 832,
             vae="wan",
         ),
@@ -79,7 +92,7 @@ PROFILES = {
             text=TextConfig(),
             taehv=TaehvConfig(),
             wan=WanVaeConfig(),
-            files=Files(("wan_causal_dmd_v2v_14b/model.pt", "wan_causal_dmd_v2v_14b/model.safetensors")),
+            files=Files(dit_files("wan_causal_dmd_v2v_14b")),
             max_pixels=480 * 832,
             vae="wan",
         ),

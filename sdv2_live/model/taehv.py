@@ -1,11 +1,12 @@
 """TAEHV: a tiny convolutional video autoencoder with one-frame memory blocks (madebyollin/taehv), streamed.
 
-Parameter names are those of taew2_1.pth. Every block keeps one frame of memory instead of decoding old latents again, so
-streamed output equals whole-clip output. Legend: N samples, T frames, C channels.
+Parameter names are those of taew2_1.pth and of lighttaew2_1.pth, its distilled sister. Every block keeps one frame of memory
+instead of decoding old latents again, so streamed output equals whole-clip output. Legend: N samples, T frames, C channels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -173,11 +174,26 @@ class TAEHV(nn.Module):
         self.encoder = _encoder(self.config)
         self.decoder = _decoder(self.config)
         self._slots = (_number_slots(self.encoder), _number_slots(self.decoder))
-        self.register_buffer("mean", torch.tensor(LATENT_MEAN).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(LATENT_STD).view(-1, 1, 1), persistent=False)
+        # Constants, in no file: on the CPU, so that they have their values in a model on meta too.
+        self.register_buffer("mean", torch.tensor(LATENT_MEAN, device="cpu").view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(LATENT_STD, device="cpu").view(-1, 1, 1), persistent=False)
 
     mean: Tensor
     std: Tensor
+
+    def own_rows(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A file's state dict with this model's rows: of a TGrow that makes more frames in the file, the last ones are taken.
+
+        Some TAEHV files were trained with time growing at every level, and are used with less.
+        """
+        own = dict(state)
+        for i, module in enumerate(self.decoder):
+            key = f"decoder.{i}.conv.weight"
+            if isinstance(module, TGrow) and key in own and own[key].ndim == 4:
+                rows, width = own[key].shape[:2]
+                if rows > width * module.stride and rows % width == 0:
+                    own[key] = own[key][-width * module.stride :]
+        return own
 
     def new_memory(self) -> TaehvMemory:
         """State of a stream that has not begun."""

@@ -115,8 +115,9 @@ class WanVAE(nn.Module):
         self.conv2 = CausalConv3d(config.z_dim, config.z_dim, 1)
         self.decoder = Decoder(config)
         self._slots = (number_slots(self.encoder), number_slots(self.decoder))
-        self.register_buffer("mean", torch.tensor(LATENT_MEAN).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(LATENT_STD).view(-1, 1, 1), persistent=False)
+        # Constants, in no file: on the CPU, so that they have their values in a model on meta too.
+        self.register_buffer("mean", torch.tensor(LATENT_MEAN, device="cpu").view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(LATENT_STD, device="cpu").view(-1, 1, 1), persistent=False)
 
     mean: Tensor
     std: Tensor

@@ -1,11 +1,10 @@
-"""Checkpoints: read safely, checked strictly, put straight into a model.
+"""Weights into models: checked strictly, tensor by tensor from the mapped file to the device and precision.
 
 Also the synthetic weights that benchmarks and reference cases use: each tensor made from its key and shape alone.
 """
 
 from __future__ import annotations
 
-import pickle
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,62 +12,40 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sdv2_live.errors import WeightsError
+from sdv2_live.model.checkpoint import open_checkpoint
+from sdv2_live.model.mapping import release, touch
+from sdv2_live.model.stored import stored_kind
 
-WRAPPERS = ("generator_ema", "generator", "state_dict")  # names under which training scripts keep the state dict
-PREFIX = "model."
 M = TypeVar("M", bound=nn.Module)
+Rename = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 SHOWN = 6  # keys listed in an error before "and N more"
+KEPT_SIZE = 1 << 16  # elements from which `keep` keeps a matrix as it is; smaller ones are not worth it
+SCALE, SCALED = ".scale_weight", "scaled_fp8"  # ComfyUI's scaled fp8 files: one factor a matrix, and a mark without meaning
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors, .pt or .pth file, memory-mapped. Pickles are read with weights_only.
-
-    Raises WeightsError when the file is missing, damaged, or holds anything but tensors.
-    """
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such weights file; check model.weights_dir")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise WeightsError(f"{path}: cannot be read as weights ({error}); it is damaged or unsafe, fetch it again") from error
-    return unwrap(content, path)
-
-
-def unwrap(content: object, path: Path) -> dict[str, Tensor]:
-    """The state dict inside a checkpoint's content: bare or under a wrapper, with or without the prefix `model.`."""
-    if isinstance(content, Mapping):
-        inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), content)
-        if inner and all(isinstance(value, Tensor) for value in inner.values()):
-            prefixed = all(key.startswith(PREFIX) for key in inner)
-            return {key.removeprefix(PREFIX) if prefixed else key: value for key, value in inner.items()}
-    raise WeightsError(f"{path}: holds no state dict, neither bare nor under {', '.join(WRAPPERS)}")
-
-
-def load_strict(model: nn.Module, state: Mapping[str, Tensor], source: str, *, assign: bool = False) -> None:
-    """Put `state` into `model`: copied and cast to its dtypes, or (`assign`, for models on meta) taken over as it is.
-
-    Raises WeightsError naming file, keys and shapes that do not fit.
-    """
+def require_fit(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Raise WeightsError naming `source`, the keys and the shapes of what does not fit the model, if anything."""
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     problems = [f"missing {key} {list(shape)}" for key, shape in wanted.items() if key not in state]
     problems += [f"unexpected {key} {list(value.shape)}" for key, value in state.items() if key not in wanted]
-    problems += [
-        f"{key} is {list(state[key].shape)} in the file, {list(shape)} in the model"
-        for key, shape in wanted.items()
-        if key in state and tuple(state[key].shape) != shape
-    ]
+    for key, shape in wanted.items():
+        if key in state and tuple(state[key].shape) != shape:
+            problems.append(f"{key} is {list(state[key].shape)} in the file, {list(shape)} in the model")
+        elif key in state and not state[key].is_floating_point():
+            problems.append(f"{key} is {str(state[key].dtype)[6:]} in the file, a floating-point tensor in the model")
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise WeightsError(f"{source}: does not fit {type(model).__name__}: {'; '.join(problems[:SHOWN])}{more}")
-    model.load_state_dict(state, strict=True, assign=assign)
+
+
+def load_strict(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Copy `state` into a model that has memory, cast to its dtypes. Raises WeightsError as require_fit."""
+    require_fit(model, state, source)
+    model.load_state_dict(state, strict=True)
 
 
 def on_meta(make: Callable[[], M]) -> M:
@@ -82,11 +59,76 @@ def assign(
     file: Path,
     device: torch.device,
     dtype: torch.dtype,
-    rename: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
+    rename: Rename = dict,
+    *,
+    keep: bool = False,
 ) -> None:
-    """Take a file's tensors over into a model on meta, at its device and precision. rename: the file's keys to the model's."""
-    load_strict(model, rename(read_checkpoint(file)), str(file), assign=True)
-    model.to(device, dtype)
+    """Take a file's tensors over into a model on meta, at its device and precision. rename: the file's keys to the model's.
+
+    Tensors that are on the CPU and have the precision already stay views of the file; the others are copied one by one, and
+    the file's pages given back. keep: large matrices of lower precision stay as they are in the file and are widened at each
+    use, see stored.py; on the CPU they are read from the file at their first use. Raises WeightsError as require_fit.
+    """
+    state, scales, mapped = _read(file)
+    state = rename(state)
+    require_fit(model, state, str(file))
+    _place_buffers(model, device, dtype)
+    done: dict[int, Tensor] = {}  # tied tensors have two keys and one place
+    placed: dict[str, Tensor] = {}
+    for key in list(state):
+        value = state.pop(key)  # where the file is not mapped, a tensor's memory is free once its turn has passed
+        scale = scales.get(id(value))
+        layer, _, leaf = key.rpartition(".")
+        worth = keep and leaf == "weight" and value.numel() >= KEPT_SIZE and value.dtype.itemsize < dtype.itemsize
+        kind = stored_kind(model.get_submodule(layer)) if worth else None
+        if id(value) not in done:
+            done[id(value)] = value.to(device) if kind else _placed(value, scale, device, dtype, mapped)
+        if kind:
+            model.set_submodule(layer, kind(done[id(value)], None if scale is None else scale.to(device), dtype))
+        else:
+            placed[key] = done[id(value)]
+    model.load_state_dict(placed, strict=True, assign=True)
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """A file's tensors without the scales of its fp8 matrices: what has to fit the model. Raises WeightsError."""
+    return _read(file)[0]
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[int, Tensor], bool]:
+    """A file's tensors without scales, the scale of each tensor (by its id) that has one, and whether the file is mapped."""
+    checkpoint = open_checkpoint(file)
+    tensors = checkpoint.tensors
+    state = {key: value for key, value in tensors.items() if not key.endswith(SCALE) and key != SCALED}
+    scales: dict[int, Tensor] = {}
+    for key, scale in tensors.items():
+        if key.endswith(SCALE):
+            weight = state.get(f"{key.removesuffix(SCALE)}.weight")
+            if weight is None or weight.dtype.itemsize != 1 or scale.numel() != 1 or not scale.is_floating_point():
+                raise WeightsError(f"{file}: {key} {list(scale.shape)} is not the one scale of an fp8 weight; use another file")
+            scales[id(weight)] = scale.float().reshape(())
+    return state, scales, checkpoint.mapped
+
+
+def _placed(value: Tensor, scale: Tensor | None, device: torch.device, dtype: torch.dtype, mapped: bool) -> Tensor:
+    """The tensor at its place: itself, or one copy of it (cast on the device, which is faster at it)."""
+    if value.device.type == device.type and value.dtype == dtype and value.is_contiguous():
+        if mapped:
+            touch(value)
+        return value
+    copy = value.to(device).to(dtype).contiguous()
+    if scale is not None:
+        copy *= scale.to(copy)
+    if mapped and copy.data_ptr() != value.data_ptr():
+        release(value)
+    return copy
+
+
+def _place_buffers(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Constants that no file holds; they are made with their values even in a model on meta."""
+    for name, buffer in list(model.named_buffers()):
+        owner, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(owner), leaf, buffer.to(device, dtype if buffer.is_floating_point() else buffer.dtype))
 
 
 def find_file(folder: Path, names: tuple[str, ...]) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdv2_live.errors import ConfigError, WeightsError
-from sdv2_live.model.profiles import PROFILES, Profile
+from sdv2_live.model.profiles import PROFILES, Profile, dit_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +60,26 @@ _LIGHT = "lightx2v/Autoencoders"
 
 
 def _dit(folder: str) -> WeightFile:
-    name = f"{folder}/model.pt"
+    name, *stand_ins = dit_files(folder)
     publishers = ("jerryfeng/StreamDiffusionV2", "daydreamlive/StreamDiffusionV2")
-    return WeightFile(
-        name, "dit", folder, tuple(Hub(repo, name) for repo in publishers), stand_ins=(f"{folder}/model.safetensors",)
-    )
+    return WeightFile(name, "dit", folder, tuple(Hub(repo, name) for repo in publishers), stand_ins=tuple(stand_ins))
 
 
-def _wan(name: str, part: str, kind: str, size: int, sha256: str) -> WeightFile:
-    return WeightFile(name, part, kind, (Hub(_WAN, name, _WAN_REVISION), Hub(_WAN, name)), size, sha256)
+def _wan(name: str, part: str, kind: str, size: int, sha256: str, stand_ins: tuple[str, ...] = ()) -> WeightFile:
+    return WeightFile(name, part, kind, (Hub(_WAN, name, _WAN_REVISION), Hub(_WAN, name)), size, sha256, stand_ins)
 
 
 CATALOG = (
     _dit("wan_causal_dmd_v2v"),
     _dit("wan_causal_dmd_v2v_14b"),
-    _wan("Wan2.1_VAE.pth", "vae", "wan", 507_609_880, "38071ab59bd94681c686fa51d75a1968f64e470262043be31f7a094e442fd981"),
+    _wan(
+        "Wan2.1_VAE.pth",
+        "vae",
+        "wan",
+        507_609_880,
+        "38071ab59bd94681c686fa51d75a1968f64e470262043be31f7a094e442fd981",
+        ("Wan2.1_VAE.safetensors",),
+    ),
     WeightFile(
         "taew2_1.pth",
         "vae",
@@ -92,6 +97,7 @@ CATALOG = (
         (Hub(_LIGHT, "lightvaew2_1.pth"),),
         32_208_043,
         "d5d6b094d4829fb03b6179be2cf4589baab21c9fea1ca70dcaa8c85ba8183ec9",
+        ("lightvaew2_1.safetensors",),
     ),
     WeightFile(
         "lighttaew2_1.pth",
@@ -100,6 +106,7 @@ CATALOG = (
         (Hub(_LIGHT, "lighttaew2_1.pth"),),
         45_301_802,
         "7c55c7d6b8eb3d24c7daca1295dea803fb847411e2c67bceecbb286f4dfdbef5",
+        ("lighttaew2_1.safetensors",),
     ),
     _wan(
         "models_t5_umt5-xxl-enc-bf16.pth",

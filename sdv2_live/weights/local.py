@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sdv2_live.errors import WeightsError
+from sdv2_live.model.checkpoint import INDEX, files_of, is_there
 from sdv2_live.weights.catalog import WeightFile
 
 log = logging.getLogger("sdv2_live.weights")
@@ -57,7 +58,12 @@ class Folder:
     def found(self, file: WeightFile) -> Path | None:
         """Where the file is, or one that stands in for it; None when neither is there."""
         names = (file.name, *file.stand_ins)
-        return next((path for path in (self.path / name for name in names) if path.is_file()), None)
+        return next((path for path in (self.path / name for name in names) if is_there(path)), None)
+
+    def size(self, file: WeightFile) -> int | None:
+        """Bytes of the file that is there, all its shards together; else as published, None where that is not known."""
+        path = self.found(file)
+        return file.size if path is None else sum(part.stat().st_size for part in files_of(path))
 
     def state(self, file: WeightFile) -> State:
         """Missing, damaged (wrong size, cut off, or known to have the wrong sum), present, or verified."""
@@ -131,7 +137,9 @@ def sha256_of(path: Path, read: Callable[[int], None] = lambda _: None) -> str:
 
 
 def cut_off(path: Path) -> bool:
-    """True for a .pt, .pth or .safetensors file whose end is missing, seen without reading it whole."""
+    """True for a .pt, .pth or .safetensors file (of an index: any shard) whose end is missing, seen without reading it whole."""
+    if path.name.endswith(INDEX):
+        return any(map(cut_off, files_of(path)))
     if path.suffix in (".pt", ".pth"):
         with path.open("rb") as file:
             head = file.read(2)
