@@ -71,10 +71,6 @@ class Rect:
         """View of this rectangle in an array or tensor (..., height, width)."""
         return picture[..., self.y : self.y + self.height, self.x : self.x + self.width]
 
-    def half_width(self) -> Rect:
-        """The same rectangle in a 4:2:2 chroma plane. Needs even x and width."""
-        return Rect(self.x // 2, self.y, self.width // 2, self.height)
-
 
 @dataclass(frozen=True, slots=True)
 class FitPlan:

@@ -12,6 +12,7 @@ from sdv2_live.gpu.color import code_limits, rgb_to_ycbcr
 from sdv2_live.gpu.geometry import Fit, Rect, Size, return_crop
 from sdv2_live.gpu.preprocess import RGB_OFFSETS
 from sdv2_live.gpu.resample import change_color, downsample_chroma, resize_columns, resize_rows
+from sdv2_live.gpu.staging import download
 
 
 class Postprocessor:
@@ -22,6 +23,8 @@ class Postprocessor:
     every turn of a feedback loop. The fourth byte of the RGB formats is 255. UYVY chroma is filtered (1, 2, 1) / 4 and
     sited on the left, as `Preprocessor` takes it; an odd width loses its last column.
     """
+
+    backend = "torch"
 
     def __init__(
         self,
@@ -64,14 +67,17 @@ class Postprocessor:
 
     def _frames(self, pixels: torch.Tensor, crop: Rect, size: Size, like: Sequence[Frame]) -> list[Frame]:
         """Frames of one size from pixels (T, 3, H, W)."""
-        rgb = crop.of(pixels).to(torch.float32).clamp(-1, 1).add_(1).mul_(127.5)
-        pack = self._pack_uyvy if self.format is PixelFormat.UYVY else self._pack_rgb
-        data = pack(rgb, *size).flatten(2).cpu().numpy()
         height, width = size
         return [
             Frame(rows, width, height, self.format, frame.rate, frame.captured_ns, frame.index, self.color)
-            for rows, frame in zip(data, like, strict=True)
+            for rows, frame in zip(download(self._bytes(crop.of(pixels), size)), like, strict=True)
         ]
+
+    def _bytes(self, pixels: torch.Tensor, size: Size) -> torch.Tensor:
+        """uint8 rows (T, height, bytes) of pictures of `size`, from all of pixels (T, 3, h, w)."""
+        rgb = pixels.to(torch.float32).clamp(-1, 1).add_(1).mul_(127.5)
+        pack = self._pack_uyvy if self.format is PixelFormat.UYVY else self._pack_rgb
+        return pack(rgb, *size).flatten(2)
 
     def _pack_rgb(self, rgb: torch.Tensor, height: int, width: int) -> torch.Tensor:
         """uint8 (T, height, width, 4) from RGB codes (T, 3, h, w)."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.gpu.color import ycbcr_to_rgb
 from sdv2_live.gpu.geometry import Fit, FitPlan, Rect, Size, fit_plan
 from sdv2_live.gpu.resample import change_color, resize_columns, resize_rows, upsample_chroma
+from sdv2_live.gpu.staging import upload
 
 RGB_OFFSETS = {
     PixelFormat.BGRA: (2, 1, 0),
@@ -37,6 +37,8 @@ class Preprocessor:
     frame. `size` itself is fixed, as an engine's state is made for it.
     """
 
+    backend = "torch"
+
     def __init__(
         self, size: Size, *, fit: Fit = Fit.FILL, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
     ) -> None:
@@ -51,42 +53,45 @@ class Preprocessor:
 
     def __call__(self, frame: Frame) -> torch.Tensor:
         """Pixels (3, H, W) in [-1, 1] of one frame."""
-        plan = self.plan(frame)
-        picture = self._picture(frame, plan).clamp_(-1, 1)[0]
-        if plan.target.size == plan.size:
-            return picture.to(self.dtype)
-        canvas = torch.full((3, *plan.size), -1.0, dtype=self.dtype, device=self.device)
-        plan.target.of(canvas).copy_(picture)
-        return canvas
+        return self.chunk([frame])[0, :, 0]
 
     def chunk(self, frames: Sequence[Frame]) -> torch.Tensor:
         """Pixels (1, 3, T, H, W) of T frames, which need not be alike."""
-        return torch.stack([self(frame) for frame in frames], dim=1)[None]
+        out = torch.empty((1, 3, len(frames), *self.size), dtype=self.dtype, device=self.device)
+        for frame, pixels in zip(frames, out[0].unbind(1), strict=True):
+            self._write(frame, self.plan(frame), pixels)
+        return out
+
+    def _write(self, frame: Frame, plan: FitPlan, out: torch.Tensor) -> None:
+        """Pixels of one frame into `out`, a view (3, H, W) whose pictures have no gaps."""
+        if plan.target.size != plan.size:
+            out.fill_(-1.0)
+        plan.target.of(out).copy_(self._picture(frame, plan).clamp_(-1, 1)[0])
 
     def _picture(self, frame: Frame, plan: FitPlan) -> torch.Tensor:
         """Unclamped RGB (1, 3, *plan.target.size), 0..255 scaled to [-1, 1]."""
-        rows = self._upload(frame)
+        rows = self._upload(frame, plan.source)
         height, width = plan.target.size
         if frame.format is not PixelFormat.UYVY:
-            rgb = _planes(rows[:, : frame.width * 4], 4, RGB_OFFSETS[frame.format], plan.source)
+            rgb = _planes(rows, 4, RGB_OFFSETS[frame.format])
             rgb = resize_columns(resize_rows(rgb, height, "bilinear"), width, "bilinear")
             return rgb.div_(127.5).sub_(1)
-        pairs = rows[:, : frame.width * 2]
-        luma = resize_rows(_planes(pairs, 2, (1,), plan.source), height, "bilinear")
-        chroma = resize_rows(_planes(pairs, 4, (0, 2), plan.source.half_width()), height, "bilinear")
+        luma = resize_rows(_planes(rows, 2, (1,)), height, "bilinear")
+        chroma = resize_rows(_planes(rows, 4, (0, 2)), height, "bilinear")
         chroma = resize_columns(upsample_chroma(chroma), width, "bilinear")
         ycbcr = torch.cat([resize_columns(luma, width, "bilinear"), chroma], 1)
         return change_color(ycbcr, ycbcr_to_rgb(frame.color).scaled(1 / 127.5, -1))
 
-    def _upload(self, frame: Frame) -> torch.Tensor:
-        """The frame's rows, uint8 (height, stride), on the device."""
-        data = np.ascontiguousarray(frame.data) if min(frame.data.strides) < 0 else frame.data  # a flipped view
-        return torch.from_numpy(data).to(self.device, non_blocking=True)
+    def _upload(self, frame: Frame, source: Rect) -> torch.Tensor:
+        """The rows of a part of the frame, uint8 (height, bytes), on the device. What is cut off stays where it is."""
+        unit = frame.format.bytes_per_pixel
+        left, right = source.x * unit, (source.x + source.width) * unit
+        return upload(frame.data[source.y : source.y + source.height, left:right], self.device)
 
 
-def _planes(rows: torch.Tensor, step: int, offsets: Sequence[int], crop: Rect) -> torch.Tensor:
-    """The bytes at `offsets` of every `step`, cropped: float32 (1, len(offsets), crop.height, crop.width)."""
-    out = torch.empty((1, len(offsets), *crop.size), device=rows.device)
+def _planes(rows: torch.Tensor, step: int, offsets: Sequence[int]) -> torch.Tensor:
+    """The bytes at `offsets` of every `step`: float32 (1, len(offsets), height, width)."""
+    out = torch.empty((1, len(offsets), rows.shape[0], rows.shape[1] // step), device=rows.device)
     for plane, offset in zip(out[0], offsets, strict=True):
-        plane.copy_(crop.of(rows[:, offset::step]))
+        plane.copy_(rows[:, offset::step])
     return out

@@ -1,0 +1,83 @@
+"""Which way the frames take: the fused kernels where they work, PyTorch's operations everywhere else."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import numpy as np
+import torch
+
+from sdv2_live.errors import EngineError
+from sdv2_live.frame import ColorSpec, Frame, PixelFormat
+from sdv2_live.gpu.fused import DTYPES, FusedPostprocessor, FusedPreprocessor, Kernels
+from sdv2_live.gpu.geometry import Fit, Size
+from sdv2_live.gpu.postprocess import Postprocessor
+from sdv2_live.gpu.preprocess import Preprocessor
+
+log = logging.getLogger("sdv2_live.gpu")
+
+TOLERANCE = 1e-3  # of [-1, 1], between the kernels and PyTorch on one small picture: float32 differs by some 1e-6
+
+
+def new_preprocessor(
+    size: Size, *, fit: Fit = Fit.FILL, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+) -> Preprocessor:
+    """The fastest Preprocessor that works on `device`; its `backend` says which it is ("torch" or "cupy")."""
+    kernels = find_kernels(torch.device(device))
+    if kernels is None or dtype not in DTYPES:
+        return Preprocessor(size, fit=fit, dtype=dtype, device=device)
+    return FusedPreprocessor(size, kernels, fit=fit, dtype=dtype, device=device)
+
+
+def new_postprocessor(
+    format: PixelFormat = PixelFormat.BGRX,
+    *,
+    color: ColorSpec = ColorSpec(),  # noqa: B008 (frozen)
+    input_size: bool = False,
+    fit: Fit = Fit.FILL,
+    device: torch.device | str = "cpu",
+) -> Postprocessor:
+    """The fastest Postprocessor that works on `device`; its `backend` says which it is ("torch" or "cupy")."""
+    kernels = find_kernels(torch.device(device))
+    if kernels is None:
+        return Postprocessor(format, color=color, input_size=input_size, fit=fit)
+    return FusedPostprocessor(kernels, format, color=color, input_size=input_size, fit=fit)
+
+
+@cache
+def find_kernels(device: torch.device) -> Kernels | None:
+    """The kernels for a device, compiled and checked once; None on the CPU and, with a warning, where they do not work."""
+    if device.type != "cuda":
+        return None
+    try:
+        return cupy_kernels(device)
+    except EngineError as error:
+        log.warning("frames take the slower way over PyTorch alone: %s", error)
+        return None
+
+
+def cupy_kernels(device: torch.device) -> Kernels:
+    """The kernels by CuPy. Raises EngineError when they cannot be compiled or do not compute what PyTorch does."""
+    from sdv2_live.gpu.cupy_kernels import CupyKernels
+
+    kernels = CupyKernels(device)
+    check(kernels, device)
+    return kernels
+
+
+def check(kernels: Kernels, device: torch.device) -> None:
+    """Raise EngineError unless the kernels take a picture there and back as PyTorch does: drivers and compilers vary."""
+    data = np.random.default_rng(0).integers(0, 256, (36, 2 * 64), dtype=np.uint8)
+    frame = Frame(data, 64, 36, PixelFormat.UYVY)
+    try:
+        fused = FusedPreprocessor((32, 48), kernels, device=device)(frame)
+        pixels = Preprocessor((32, 48), device=device)(frame)
+        bytes_fused = FusedPostprocessor(kernels, frame.format, input_size=True)(pixels, [frame])[0].data
+        bytes_torch = Postprocessor(frame.format, input_size=True)(pixels, [frame])[0].data
+        error = float((fused - pixels).abs().max())
+    except (RuntimeError, TypeError) as problem:  # of PyTorch, CuPy or the driver
+        raise EngineError(f"the frame kernels failed on {device} ({problem})") from problem
+    codes = int(np.abs(bytes_fused.astype(int) - bytes_torch).max())
+    if not error < TOLERANCE or codes > 1:
+        raise EngineError(f"the frame kernels on {device} are wrong by {error:.2g} of [-1, 1] and {codes} of 255: report this")

@@ -1,0 +1,185 @@
+"""Preprocessor and Postprocessor as one kernel each: every byte is read once, every pixel written once.
+
+A frame's bytes go up through page-locked memory and the kernel writes the finished pixels into their place in the chunk's
+tensor; on the way back it writes the finished bytes, and they come down through page-locked memory. All memory is PyTorch's
+and all work is queued on PyTorch's current stream, so its allocators know when each buffer is free again.
+
+What the kernels compute is in frames.cu, what filters they apply in taps.py. This module fills in their arguments; who
+launches them is a `Kernels`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from sdv2_live.frame import ColorSpec, Frame, PixelFormat
+from sdv2_live.gpu.color import Affine, code_limits, rgb_to_ycbcr, ycbcr_to_rgb
+from sdv2_live.gpu.geometry import Fit, FitPlan, Size
+from sdv2_live.gpu.postprocess import Postprocessor
+from sdv2_live.gpu.preprocess import Preprocessor
+from sdv2_live.gpu.taps import Taps, downsample_chroma, resample, upsample_chroma
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+PLANS = 32  # that keep their tables; a stream uses one or two
+FORMATS = {PixelFormat.RGBA: 0, PixelFormat.RGBX: 0, PixelFormat.BGRA: 1, PixelFormat.BGRX: 1, PixelFormat.UYVY: 2}
+
+# The structs of frames.cu, laid out as C does.
+_AXIS = np.dtype([("start", "u8"), ("weights", "u8"), ("taps", "i4"), ("outputs", "i4")], align=True)
+_AXES = [("rows", _AXIS), ("columns", _AXIS), ("chroma", _AXIS)]
+_COLOR = ("color", "f4", (3, 4))
+PREPROCESS = np.dtype(
+    [("source", "u8"), ("out", "u8"), ("channel", "i8"), *_AXES]
+    + [(name, "i4") for name in ("words", "format", "width", "height", "x", "y")]
+    + [_COLOR],
+    align=True,
+)
+POSTPROCESS = np.dtype(
+    [(name, "u8") for name in ("pixels", "out")]
+    + [(name, "i8") for name in ("frame", "channel", "row", "column")]
+    + [*_AXES, *((name, "i4") for name in ("words", "height", "format"))]
+    + [(name, "f4") for name in ("luma_low", "luma_high", "chroma_low", "chroma_high")]
+    + [_COLOR],
+    align=True,
+)
+
+
+class Kernels(Protocol):
+    """The compiled kernels of frames.cu on one device."""
+
+    name: str
+
+    def launch(self, kernel: str, threads: tuple[int, int, int], args: np.ndarray) -> None:
+        """Queue `kernel` on the current stream, with at least that many threads along x, y and z.
+
+        args: one PREPROCESS or POSTPROCESS, whose pointers are good until the stream has done it.
+        """
+
+
+class FusedPreprocessor(Preprocessor):
+    """A Preprocessor in one kernel a frame. `dtype` is one of DTYPES."""
+
+    def __init__(
+        self,
+        size: Size,
+        kernels: Kernels,
+        *,
+        fit: Fit = Fit.FILL,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__(size, fit=fit, dtype=dtype, device=device)
+        self.backend = kernels.name
+        self._kernels = kernels
+        self._kernel = f"preprocess_{str(dtype)[6:]}"
+        self._args = lru_cache(PLANS)(self._make_args)
+
+    def _write(self, frame: Frame, plan: FitPlan, out: torch.Tensor) -> None:
+        source = self._upload(frame, plan.source).contiguous()
+        args = self._args(plan, frame.format, frame.color).fill(
+            source=source.data_ptr(), out=out.data_ptr(), channel=out.stride(0)
+        )
+        self._kernels.launch(self._kernel, (plan.size[1], plan.size[0], 1), args)
+
+    def _make_args(self, plan: FitPlan, format: PixelFormat, color: ColorSpec) -> _Args:
+        source, target = plan.source, plan.target
+        columns = chroma = resample(source.width, target.width, "bilinear")
+        if format is PixelFormat.UYVY:
+            chroma = upsample_chroma(source.width // 2).then(columns)
+        args = _Args(PREPROCESS, self.device)
+        args.filters(resample(source.height, target.height, "bilinear"), columns, chroma)
+        args.color(ycbcr_to_rgb(color).scaled(1 / 127.5, -1))
+        return args.set(
+            words=source.width * format.bytes_per_pixel // 4,
+            format=FORMATS[format],
+            width=plan.size[1],
+            height=plan.size[0],
+            x=target.x,
+            y=target.y,
+        )
+
+
+class FusedPostprocessor(Postprocessor):
+    """A Postprocessor in one kernel a chunk, from pixels of any strides, as a decoder leaves them."""
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        format: PixelFormat = PixelFormat.BGRX,
+        *,
+        color: ColorSpec = ColorSpec(),  # noqa: B008 (frozen)
+        input_size: bool = False,
+        fit: Fit = Fit.FILL,
+    ) -> None:
+        super().__init__(format, color=color, input_size=input_size, fit=fit)
+        self.backend = kernels.name
+        self._kernels = kernels
+        self._args = lru_cache(PLANS)(self._make_args)
+
+    def _bytes(self, pixels: torch.Tensor, size: Size) -> torch.Tensor:
+        if pixels.dtype not in DTYPES:
+            pixels = pixels.float()
+        frames, height, words = pixels.shape[0], size[0], size[1] * self.format.bytes_per_pixel // 4
+        out = torch.empty((frames, height, words * 4), dtype=torch.uint8, device=pixels.device)
+        frame, channel, row, column = pixels.stride()
+        crop = int(pixels.shape[2]), int(pixels.shape[3])
+        args = self._args(crop, size, pixels.device).fill(
+            pixels=pixels.data_ptr(), out=out.data_ptr(), frame=frame, channel=channel, row=row, column=column
+        )
+        self._kernels.launch(f"postprocess_{str(pixels.dtype)[6:]}", (words, height, frames), args)
+        return out
+
+    def _make_args(self, crop: Size, size: Size, device: torch.device) -> _Args:
+        columns = chroma = resample(crop[1], size[1], "bicubic")
+        if self.format is PixelFormat.UYVY:
+            chroma = columns.then(downsample_chroma(size[1]))
+        luma_limits, chroma_limits = code_limits(self.color)
+        args = _Args(POSTPROCESS, device)
+        args.filters(resample(crop[0], size[0], "bicubic"), columns, chroma)
+        args.color(rgb_to_ycbcr(self.color))
+        return args.set(
+            words=size[1] * self.format.bytes_per_pixel // 4,
+            height=size[0],
+            format=FORMATS[self.format],
+            luma_low=luma_limits[0],
+            luma_high=luma_limits[1],
+            chroma_low=chroma_limits[0],
+            chroma_high=chroma_limits[1],
+        )
+
+
+class _Args:
+    """A kernel's arguments that follow from the plan, and the tables on the device that they point to."""
+
+    def __init__(self, layout: np.dtype, device: torch.device) -> None:
+        self._record = np.zeros(1, layout)
+        self._device = device
+        self._tables: list[torch.Tensor] = []
+
+    def set(self, **fields: float) -> _Args:
+        """This, with fields by name."""
+        for name, value in fields.items():
+            self._record[name] = value
+        return self
+
+    def fill(self, **fields: int) -> np.ndarray:
+        """The whole record, with the fields that are a call's own."""
+        record = self._record.copy()
+        for name, value in fields.items():
+            record[name] = value
+        return record
+
+    def filters(self, *taps: Taps) -> None:
+        """The tables of rows, columns and chroma; weights lie tap by tap, so that neighbouring threads read neighbours."""
+        for name, axis in zip(("rows", "columns", "chroma"), taps, strict=True):
+            start = torch.from_numpy(axis.start).to(self._device)
+            weights = torch.from_numpy(np.ascontiguousarray(axis.weights.T, np.float32)).to(self._device)
+            self._tables += [start, weights]
+            self._record[name] = (start.data_ptr(), weights.data_ptr(), *weights.shape)
+
+    def color(self, affine: Affine) -> None:
+        """A colour change, each row with its offset."""
+        self._record["color"] = np.column_stack([affine.matrix, affine.offset])

@@ -1,0 +1,44 @@
+"""Bytes across the bus: through page-locked memory, so that the copies run by DMA and nobody waits for the way up.
+
+The page-locked memory is PyTorch's caching host allocator's. It gives a buffer out again only when its owner is gone and the
+copies that used it are done (it keeps an event for each), so it is the ring of staging buffers that is needed here: it
+grows during the first chunks to as many buffers as are in flight or held by a sink, and nothing is allocated after that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def upload(rows: np.ndarray, device: torch.device) -> torch.Tensor:
+    """uint8 rows (height, bytes) on `device`, without gaps between them on a CUDA device.
+
+    The copy is queued on the current stream and `rows` may change as soon as this returns (on the CPU the tensor may
+    share its memory).
+    """
+    if min(rows.strides) < 0:  # a flipped view, which a tensor cannot be
+        rows = np.ascontiguousarray(rows)
+    source = torch.from_numpy(rows)
+    if device.type != "cuda":
+        return source.to(device)
+    staging = torch.empty(source.shape, dtype=torch.uint8, pin_memory=True)
+    return staging.copy_(source).to(device, non_blocking=True)
+
+
+def download(pictures: torch.Tensor) -> list[np.ndarray]:
+    """uint8 pictures (T, height, bytes) as contiguous host arrays (height, bytes), when all that made them is done.
+
+    From a CUDA device each has page-locked memory of its own, which goes back to the allocator with the last view of it: a
+    sink may keep a picture for as long as it likes, and keeps no other with it.
+    """
+    if not pictures.is_cuda:
+        return list(pictures.cpu().numpy())
+    hosts = [torch.empty(picture.shape, dtype=torch.uint8, pin_memory=True) for picture in pictures]
+    for host, picture in zip(hosts, pictures, strict=True):
+        host.copy_(picture, non_blocking=True)
+    with torch.cuda.device(pictures.device):
+        done = torch.cuda.Event(blocking=True)  # sleep: a spinning wait for the GPU would take a core from the video threads
+        done.record()
+    done.synchronize()
+    return [host.numpy() for host in hosts]
