@@ -129,6 +129,14 @@ class OscConfig(Section):
     max_rate: int = key(20_000, "an integer of messages a second 10..1000000", ge=10, le=1_000_000)
 
 
+class OscQueryConfig(Section):
+    """The description of the OSC addresses over HTTP. `port` None for auto: the number of OSC's UDP port."""
+
+    enabled: bool = key(True, "true or false")
+    port: AutoInt = key(None, "auto or an integer 0..65535; 0 is any free port", ge=0, le=65535)
+    announce: bool = key(True, "true or false")
+
+
 class EngineConfig(Section):
     """What sizes the engine's state."""
 
@@ -181,9 +189,12 @@ class StateConfig(Section):
 
 
 class LogConfig(Section):
-    """What is logged."""
+    """What is logged, and to which file beside the terminal. `file` auto: in the folder of the live state."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Annotated[str, OrOff] = key("auto", "auto, off or a file", min_length=1)
+    max_mb: float = key(10.0, "a number of megabytes 0.1..1000", ge=0.1, le=1000, allow_inf_nan=False)
+    keep: int = key(5, "an integer 0..100", ge=0, le=100)
 
 
 class Config(Section):
@@ -196,6 +207,7 @@ class Config(Section):
     output: OutputConfig = OutputConfig()
     ndi: NdiConfig = NdiConfig()
     osc: OscConfig = OscConfig()
+    oscquery: OscQueryConfig = OscQueryConfig()
     engine: EngineConfig = EngineConfig()
     presets: PresetsConfig = PresetsConfig()
     takes: TakesConfig = TakesConfig()

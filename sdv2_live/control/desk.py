@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from sdv2_live.control.journal import Journal, LiveState, journal_path
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscfeedback import Status
+from sdv2_live.control.oscquery import Identity, OscQueryServer
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline_model import Timeline
@@ -60,6 +61,7 @@ class Desk:
         self.failures = 0
         osc = config.osc
         self.osc: OscServer | None = None
+        self.oscquery: OscQueryServer | None = None
         if osc.enabled:
             actions = {"preset/save": self._save, "preset/reload": self._reload}
             actions |= transport_actions(self.transport) if self.transport else {}
@@ -74,11 +76,36 @@ class Desk:
                 actions=actions,
                 status=self._whole_status,
             )
+            self.oscquery = self._describe(self.osc, config, actions)
+
+    def _describe(self, osc: OscServer, config: Config, actions: Collection[str]) -> OscQueryServer | None:
+        """The OSCQuery server, when it is wanted. Raises ConfigError when its port cannot be had; `osc` is closed then."""
+        query = config.oscquery
+        if not query.enabled:
+            return None
+        # The same number as UDP's: clients send OSC there unless they read HOST_INFO. A port that any may be, any may be here.
+        same = 0 if config.osc.port == 0 else osc.port + config.osc.tcp
+        try:
+            return OscQueryServer(
+                self.store,
+                osc,
+                same if query.port is None else query.port,
+                identity=Identity(announce=query.announce),
+                allow=config.osc.allow,
+                presets=lambda: [preset.name for preset in self.presets.presets],
+                status=self._whole_status,
+                actions=actions,
+            )
+        except ConfigError:
+            osc.close()
+            raise
 
     def start(self) -> None:
         """Listen, play, and watch the preset files."""
         if self.osc is not None:
             self.osc.start()
+        if self.oscquery is not None:
+            self.oscquery.start()
         if self.transport is not None:
             (self._resumed or LiveState({})).resume(self.transport)
         if self.journal is not None:
@@ -90,6 +117,8 @@ class Desk:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self.oscquery is not None:
+            self.oscquery.close()
         if self.osc is not None:
             self.osc.close()
         if self.journal is not None:
@@ -127,6 +156,7 @@ class Desk:
             if self.presets.poll():
                 log.info("presets read again: %d usable", len(self.presets.presets))
                 self._report(self.presets.problems)
+                self._tell_presets()
         except ConfigError as error:
             if not lost:
                 log.warning("%s", error)
@@ -142,11 +172,18 @@ class Desk:
             raise ParamError("preset/save takes a name")
         preset = self.presets.save(args[0], self.store.latest())
         log.info("preset %d '%s' saved to %s", preset.number, preset.name, preset.path)
+        self._tell_presets()
 
     def _reload(self, args: tuple[Any, ...]) -> None:
         self.presets.load()
+        self._tell_presets()
         if self.presets.problems:
             raise ParamError("; ".join(self.presets.problems))
+
+    def _tell_presets(self) -> None:
+        """Have OSCQuery clients read again which presets there are."""
+        if self.oscquery is not None:
+            self.oscquery.path_changed("/sdv2/preset")
 
     def _whole_status(self) -> Mapping[str, float | str]:
         own: dict[str, float | str] = {"presets": len(self.presets.presets)}

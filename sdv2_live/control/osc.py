@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -180,6 +181,23 @@ class OscServer:
                 log.debug("a message to %s:%s could not be delivered: %s", host, port, error)
 
         return Peer(host, port, send)
+
+    def receive(self, data: bytes, peer: Peer) -> None:
+        """Take in a packet that reached this machine another way, such as a WebSocket. Any thread."""
+        self._call(self._take, data, peer)
+
+    def forget(self, peer: Peer) -> None:
+        """A peer of `receive` has gone, and its subscription with it. Any thread."""
+        self._call(lambda: self._feedback.forget(peer) if self._feedback else None)
+
+    def _take(self, data: bytes, peer: Peer) -> None:
+        if self._admits(peer.host):
+            self._input.received(data, peer)
+
+    def _call(self, function: Callable[..., None], *args: Any) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has closed: nobody listens any more
+                self._loop.call_soon_threadsafe(function, *args)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = writer.get_extra_info("peername")[:2]

@@ -20,7 +20,7 @@ MAX_DEPTH = 8  # bundles within bundles; real senders use one or two
 IMMEDIATELY = 0.0
 
 _NTP_TO_UNIX = 2_208_988_800  # seconds from 1900 to 1970
-_TYPE_TAGS = re.compile(r",[ihfdsbrmtTFN\[\]]*\Z")
+_TYPE_TAGS = re.compile(r",[ihfdsbrmtTFNI\[\]]*\Z")
 _FLOAT32_EXACT = 2**24
 
 
@@ -97,6 +97,8 @@ def _read_message(data: bytes) -> Message:
         tags, _ = osc_types.get_string(data, index)
         if not _TYPE_TAGS.match(tags):
             raise ValueError(f"type tags {tags[:20]!r} are not known")
+        if "I" in tags:  # an impulse, which fires triggers: to python-osc unknown, and without data just as true is
+            data = data[:index] + tags.replace("I", "T").encode() + data[index + len(tags) :]
     return Message(address, tuple(osc_message.OscMessage(data).params))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import socket
 
 from sdv2_live.errors import ConfigError
@@ -25,6 +26,11 @@ def bind_tcp(host: str, port: int, udp: socket.socket) -> socket.socket:
         raise
 
 
+def bind_listener(host: str, port: int, key: str) -> socket.socket:
+    """A TCP socket at the address, for a server whose port is the configuration `key`. Raises ConfigError with the remedy."""
+    return _bind(host, port, socket.SOCK_STREAM, key)
+
+
 def endpoint(text: str) -> tuple[str, int]:
     """(host, port) of "127.0.0.1:9001". Raises ConfigError."""
     host, _, port = text.rpartition(":")
@@ -38,8 +44,8 @@ def endpoint(text: str) -> tuple[str, int]:
     return host.strip("[]"), number
 
 
-def _bind(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    where = f"osc: {host}:{port}"
+def _bind(host: str, port: int, kind: socket.SocketKind, key: str = "osc.port") -> socket.socket:
+    where = f"{key.partition('.')[0]}: {host}:{port}"
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=kind)[0]
     except (socket.gaierror, UnicodeError) as error:
@@ -50,11 +56,13 @@ def _bind(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     try:
         if kind is socket.SOCK_DGRAM:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        elif os.name == "posix":  # else the connections of a show that just ended keep the next one out for a minute
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(address)
     except OSError as error:
         server.close()
         if error.errno == errno.EADDRINUSE:
-            what = f"is in use by another program; choose another port, as in --set osc.port={port + 1}"
+            what = f"is in use by another program; choose another port, as in --set {key}={port + 1}"
         else:
             what = f"cannot be opened ({error.strerror}); set osc.host to 127.0.0.1 or an address of this machine"
         raise ConfigError(f"{where} {what}") from error
