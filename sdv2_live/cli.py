@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from sdv2_live import __version__
+from sdv2_live import __version__, logs
 from sdv2_live.errors import Sdv2Error
 
 COMMANDS = ("run", "render", "replay", "sources", "presets", "play", "osc", "timeline", "midi", "prompt", "weights", "doctor")
@@ -26,12 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in COMMANDS:
         import_module(f"sdv2_live.commands.{name}").add_parser(subparsers)
     args = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("sdv2_live").setLevel(logging.INFO)
+    logs.to_console()
     try:
         status: int = args.run(args)
     except Sdv2Error as error:
-        print(f"sdv2-live: {error}", file=sys.stderr)
+        print("sdv2-live: " + "\n".join(logs.harmless(line) for line in str(error).split("\n")), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

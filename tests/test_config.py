@@ -146,7 +146,7 @@ params:
             'give a list of addresses, or text such as "192.168.1.20,10.0.0.5"',
         ),
         ("log.level=loud", "--set log.level=loud: log.level: cannot be 'loud'; give one of debug, info, warning, error"),
-        ("log.zzz=1", "--set log.zzz=1: log.zzz: there is no such key; the keys of log are level"),
+        ("log.zzz=1", "--set log.zzz=1: log.zzz: there is no such key; the keys of log are level, file, max_mb, keep"),
     ],
 )
 def test_option_errors_name_the_option(option: str, message: str) -> None:

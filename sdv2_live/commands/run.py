@@ -11,10 +11,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
 from sdv2_live.control.journal import LiveState, journal_path, read_journal
 from sdv2_live.control.timeline import load_timeline
 from sdv2_live.errors import ConfigError
+from sdv2_live.settings import StateConfig
 
 if TYPE_CHECKING:
     from sdv2_live.app import Status
@@ -60,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
+    _log_to_file(config)
     report = _Reporter()
     timeline = load_timeline(args.timeline) if args.timeline is not None else None
     with Show(config, args.preset, timeline, _resumed(args.resume, config)) as show:
@@ -70,6 +73,21 @@ def run(args: argparse.Namespace) -> int:
         show.run(stop.wait, report, args.seconds)
         report.end(show.status())
     return 0
+
+
+def _log_to_file(config: Config) -> None:
+    """Begin the log file. One that nobody asked for and that cannot be written is no reason not to play."""
+    if config.log.file == "off":
+        return
+    asked = config.log.file != "auto"
+    folder = config.state.folder or StateConfig().folder
+    path = Path(config.log.file).expanduser() if asked else journal_path(folder or Path(), config.output.sink).with_suffix(".log")
+    try:
+        logs.to_file(path, config.log.max_mb, config.log.keep)
+    except ConfigError as error:
+        if asked:
+            raise
+        log.warning("%s", error)
 
 
 def _resumed(asked: Path | None, config: Config) -> LiveState | None:

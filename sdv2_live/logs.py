@@ -1,0 +1,119 @@
+"""Where log records go: to the terminal as lines for people, and to a file as JSON, one object a line, rotated.
+
+Names and texts from the network end up in messages: control characters are escaped, so that no source, prompt or sender can
+forge a line or drive the terminal. What the environment holds as a token or key never reaches a log.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import TextIO
+
+from sdv2_live.control.params import printable
+from sdv2_live.errors import ConfigError
+
+SECRET_NAMES = ("TOKEN", "SECRET", "PASSWORD", "API_KEY")  # environment variables whose names end so hold secrets
+MIN_SECRET = 8  # characters; hiding a shorter value would hide ordinary words
+_CLEAR_LINE = "\r\033[K"
+
+
+def secrets() -> tuple[str, ...]:
+    """The values that must not be shown, longest first."""
+    found = {value for name, value in os.environ.items() if name.upper().endswith(SECRET_NAMES) and len(value) >= MIN_SECRET}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+class Redactor(logging.Filter):
+    """Makes a record's text harmless: secrets hidden, control characters escaped. Never drops a record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Replace the record's message by its harmless form."""
+        record.msg, record.args = harmless(record.getMessage()), ()
+        return True
+
+
+def harmless(text: str) -> str:
+    """`text` without secrets, in one printable line."""
+    for secret in secrets():
+        text = text.replace(secret, "***")
+    return printable(text)
+
+
+class Lines(logging.Formatter):
+    """One line a record, tracebacks below it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 (logging's name)
+        """The traceback, each of its lines harmless: an exception's text may come from the network too."""
+        return "\n".join(_trace(ei))
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a record: time (UTC), level, logger, message, thread and, if there is one, the traceback's lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The object as one line."""
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "thread": record.threadName,
+        }
+        if record.exc_info:
+            entry["traceback"] = _trace(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def _trace(exc_info: object) -> list[str]:
+    lines: Iterable[str] = "".join(traceback.format_exception(*exc_info)).splitlines()  # type: ignore[misc]  # as logging has it
+    return [harmless(line) for line in lines]
+
+
+class Console(logging.StreamHandler[TextIO]):
+    """The terminal. A status line that is being rewritten there gives way to the record."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(Lines())
+        self.addFilter(Redactor())
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, over a status line if one may stand there."""
+        return (_CLEAR_LINE if self.stream.isatty() and sys.stdout.isatty() else "") + super().format(record)
+
+
+def to_console() -> None:
+    """Show the project's records from INFO, and others' from WARNING, on the terminal."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    root.addHandler(Console())
+    root.setLevel(logging.WARNING)
+    logging.getLogger("sdv2_live").setLevel(logging.INFO)
+
+
+def to_file(path: Path, max_mb: float, keep: int) -> logging.Handler:
+    """Also write records to a file of at most `max_mb` megabytes, and `keep` older ones beside it.
+
+    Raises ConfigError when the file cannot be written. The handler is for removal at the end.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(path, maxBytes=int(max_mb * 1e6), backupCount=keep, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"log.file: {path} cannot be written: {error.strerror}; choose another, or off") from error
+    handler.setFormatter(JsonLines())
+    handler.addFilter(Redactor())
+    logging.getLogger().addHandler(handler)
+    return handler

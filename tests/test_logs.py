@@ -1,0 +1,102 @@
+"""What is logged, and how."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sdv2_live import logs
+from sdv2_live.errors import ConfigError
+
+FORGED = "CAM\n12:00:00 ERROR all is lost\x1b[2J\u2028\x07"
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """A logger of the project; every handler that a test adds to the root goes again."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    yield logging.getLogger("sdv2_live.test_logs")
+    for handler in [one for one in root.handlers if one not in before]:
+        root.removeHandler(handler)
+        handler.close()
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_record_is_one_json_object(logger: logging.Logger, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "show.log"
+    logs.to_file(path, 1.0, 1)
+    logger.warning("source %s lost after %d frames", FORGED, 7)
+    (entry,) = lines(path)
+    assert entry["level"] == "warning"
+    assert entry["logger"] == "sdv2_live.test_logs"
+    assert entry["thread"] == "MainThread"
+    assert str(entry["time"]).endswith("+00:00")
+    message = str(entry["message"])
+    assert message.isprintable()
+    assert message.endswith("lost after 7 frames")
+
+
+def test_a_traceback_is_kept_and_harmless(logger: logging.Logger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDV2_API_KEY", "sk-very-secret-9")
+    path = tmp_path / "show.log"
+    logs.to_file(path, 1.0, 1)
+    try:
+        raise ValueError(f"sk-very-secret-9 {FORGED}")
+    except ValueError:
+        logger.exception("it broke")
+    (entry,) = lines(path)
+    trace = entry["traceback"]
+    assert isinstance(trace, list)
+    assert all(str(line).isprintable() for line in trace)
+    assert any("ValueError: *** CAM" in str(line) for line in trace)
+    assert "very-secret" not in path.read_text()
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "SDV2_API_KEY", "STUDIO_PASSWORD"])
+def test_secrets_are_hidden(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "hf_abcdefgh")
+    assert logs.harmless("GET /x?key=hf_abcdefgh failed") == "GET /x?key=*** failed"
+    monkeypatch.setenv(name, "on")  # too short to be one
+    assert logs.harmless("switched on") == "switched on"
+
+
+def test_a_full_file_is_put_aside_and_the_oldest_goes(logger: logging.Logger, tmp_path: Path) -> None:
+    path = tmp_path / "show.log"
+    logs.to_file(path, 0.001, 2)
+    for i in range(60):
+        logger.warning("number %d of many", i)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["show.log", "show.log.1", "show.log.2"]
+    assert all(file.stat().st_size <= 1000 for file in tmp_path.iterdir())
+    assert lines(path)[-1]["message"] == "number 59 of many"
+
+
+def test_a_file_that_cannot_be_written_names_its_key(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"log\.file: .*show\.log cannot be written"):
+        logs.to_file(tmp_path / "file" / "show.log", 1.0, 1)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_terminal_gets_a_line_over_the_status_line(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr("sys.stdout", terminal)
+    logging.getLogger().addHandler(logs.Console())
+    logger.error("no source named %s", FORGED)
+    text = terminal.getvalue()
+    assert text.startswith("\r\033[K")
+    assert text.removeprefix("\r\033[K").rstrip("\n").isprintable()
+    assert "no source named CAM\\n12:00:00 ERROR all is lost\\x1b[2J" in text
