@@ -20,8 +20,8 @@ from sdv2_live.engine.plan import ChunkSettings, Mode, Painting, PromptMix, Sche
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.state import StreamState
 from sdv2_live.frame import Frame
+from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
 from sdv2_live.gpu.geometry import Fit, Size, model_size
-from sdv2_live.gpu.postprocess import Postprocessor
 from sdv2_live.gpu.preprocess import Preprocessor
 from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.settings import Config
@@ -39,11 +39,12 @@ class Stream:
         self._director = director
         self._config = config
         self._max_pixels = max_pixels
-        self._postprocess = Postprocessor(
+        self._postprocess = new_postprocessor(
             config.video.pixel_format,
             color=config.video.color,
             input_size=config.video.output_size == "input",
             fit=Fit(config.video.fit),
+            device=engine.device,
         )
         self._preprocess: Preprocessor | None = None
         self._state: StreamState | None = None
@@ -66,7 +67,8 @@ class Stream:
         size = model_size(like.size, self._config.video.size, self._max_pixels)
         spec = self._spec(size, params)
         if self._state is None or self._must_rebuild(spec, reset):
-            log.info("stream set up at height %d, width %d, for input %dx%d", *size, like.height, like.width)
+            where = (*size, like.height, like.width, self._postprocess.backend)
+            log.info("stream set up at height %d, width %d, for input %dx%d, frames by %s", *where)
             return self.begin(spec).frames_needed
         if reset:
             self._state.reset_()
@@ -76,7 +78,12 @@ class Stream:
     def begin(self, spec: StreamSpec) -> StreamState:
         """Start a new stream of exactly this kind, whatever the input's size."""
         self._state = self.engine.new_state(spec)
-        self._preprocess = Preprocessor((spec.height, spec.width), fit=Fit(self._config.video.fit), device=self.engine.device)
+        self._preprocess = new_preprocessor(
+            (spec.height, spec.width),
+            fit=Fit(self._config.video.fit),
+            dtype=self.engine.pixel_dtype,
+            device=self.engine.device,
+        )
         self._in_flight.clear()
         return self._state
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdv2_live.doctor.probe import Check, fail, ok, warn
+from sdv2_live.errors import EngineError
 from sdv2_live.settings import Config
 
 PYTHON = (3, 11)
@@ -140,22 +141,31 @@ def driver() -> Driver | None:
 
 
 def look_cupy(config: Config) -> Iterator[Check]:
-    """cupy."""
+    """cupy: do the kernels that take frames to pixels and back work here?"""
     if config.model.device == "cpu" or shutil.which("nvidia-smi") is None:
         yield ok("cupy", "not needed without a GPU")
         return
-    remedy = "frames take the way over torch alone; for CuPy: pip install 'sdv2-live[cuda]'"
+    remedy = (
+        "frames take the slower way over PyTorch alone; for the faster: pip install 'sdv2-live[cuda]' "
+        "(with PyTorch for CUDA 12: 'sdv2-live[cuda12]')"
+    )
     if importlib.util.find_spec("cupy") is None:
         yield warn("cupy", "not installed", remedy)
         return
     try:
         import cupy
+        import torch
 
-        count = cupy.cuda.runtime.getDeviceCount()
-    except (ImportError, OSError, RuntimeError) as error:  # CuPy's own errors of CUDA are RuntimeErrors
-        yield warn("cupy", f"does not work ({error})", remedy)
+        from sdv2_live.gpu.backend import cupy_kernels
+
+        if not torch.cuda.is_available():
+            yield warn("cupy", "not tried: PyTorch finds no GPU", "see cuda")
+            return
+        cupy_kernels(torch.device("cuda"))
+    except (ImportError, OSError, EngineError) as error:
+        yield warn("cupy", str(error), remedy)
         return
-    yield ok("cupy", f"{cupy.__version__}, {count} device{'s' * (count != 1)}")
+    yield ok("cupy", f"{cupy.__version__}: frames take one kernel each way, compiled and checked against PyTorch")
 
 
 def _existing(path: Path) -> Path:

@@ -59,6 +59,11 @@ class Engine:
         """Device of the weights."""
         return self.dit.device
 
+    @property
+    def pixel_dtype(self) -> torch.dtype:
+        """What the autoencoder computes in: pixels of this type need no conversion."""
+        return self._vae_dtype
+
     def new_state(self, spec: StreamSpec) -> StreamState:
         """A stream that has not begun."""
         if spec.rope_refresh_frame >= TIME_ROWS:

@@ -37,7 +37,7 @@ class CupyKernels:
                 module.compile()
                 self._kernel = cache(module.get_function)
         # What CuPy and NVRTC raise without a driver or a library is a RuntimeError; for a source a CompileException.
-        except (OSError, RuntimeError, cupy.cuda.compiler.CompileException) as error:
+        except (ImportError, OSError, RuntimeError, cupy.cuda.compiler.CompileException) as error:
             raise EngineError(f"CuPy {cupy.__version__} cannot compile the frame kernels ({error})") from error
 
     def launch(self, kernel: str, threads: tuple[int, int, int], args: np.ndarray) -> None:
