@@ -1,0 +1,74 @@
+"""The daemon as its users run it: a process of its own, with what it prints and its OSC port."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pythonosc.udp_client import SimpleUDPClient
+from waiting import eventually
+
+sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent / "io"))
+from ndi_client import unique_name
+
+
+class Daemon:
+    """A running `sdv2-live run`, its printed lines and its OSC port."""
+
+    def __init__(self, *options: str) -> None:
+        self.output = unique_name("show-out")
+        command = [
+            sys.executable,
+            "-m",
+            "sdv2_live",
+            "run",
+            "--model",
+            "tiny",
+            "--device",
+            "cpu",
+            "--output",
+            f"ndi:{self.output}",
+        ]
+        keys = ("osc.port=0", "model.prompt_cache=off", "video.size=64x64", "model.threads=1")
+        settings = [part for key in keys for part in ("--set", key)]
+        self.process = subprocess.Popen(
+            [*command, *settings, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: list[str] = []
+        self.log: list[str] = []
+        for stream, lines in ((self.process.stdout, self.lines), (self.process.stderr, self.log)):
+            assert stream is not None
+            threading.Thread(target=lambda s=stream, to=lines: to.extend(iter(s.readline, "")), daemon=True).start()
+        found = eventually("the daemon to be ready", lambda: self._ready() or self.process.poll() is not None, 90)
+        assert self.process.poll() is None, "".join(self.log)
+        assert found
+        self.port = int(re.findall(r"osc://[\d.]+:(\d+)", "".join(self.lines))[0])
+        self.client = SimpleUDPClient("127.0.0.1", self.port)
+
+    def _ready(self) -> bool:
+        return any("osc://" in line for line in self.lines)
+
+    def osc(self, address: str, *values: str) -> None:
+        """Send by liblo's oscsend where it is installed, else by python-osc. Whole numbers go as integers, others as text."""
+        numbers = [value.isdigit() for value in values]
+        if shutil.which("oscsend"):
+            types = ["".join("i" if number else "s" for number in numbers)] if values else []
+            subprocess.run(["oscsend", "127.0.0.1", str(self.port), address, *types, *values], check=True, timeout=10)
+        else:
+            self.client.send_message(address, [int(v) if number else v for v, number in zip(values, numbers, strict=True)])
+
+
+@contextmanager
+def running(*options: str) -> Iterator[Daemon]:
+    daemon = Daemon(*options)
+    try:
+        yield daemon
+    finally:
+        daemon.process.send_signal(signal.SIGINT)
+        assert daemon.process.wait(20) == 0, "".join(daemon.log)
