@@ -151,7 +151,11 @@ class OscServer:
         counting = last_of_each(waiting)
         self.counters.coalesced += len(waiting) - len(counting)
         for data, (host, port) in counting:
-            self._input.received(data, self.datagram_peer(host, port))
+            try:
+                self._input.received(data, self.datagram_peer(host, port))
+            except Exception:  # as at a thread's top: one packet is lost, those that came with it are read
+                self.counters.failures += 1
+                log.exception("a packet from %s could not be read", host)
 
     def _admits(self, host: str) -> bool:
         """Whether a message of this sender is read at all. No answer goes to one that is not: it may not have sent it."""

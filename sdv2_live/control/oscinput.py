@@ -106,6 +106,8 @@ class OscInput:
             self._counters.malformed += 1
             self.tell(peer, ERROR, "", reason)
         for due, messages in packet.groups.items():
+            if not messages:
+                continue  # a bundle may be empty
             delay = 0.0 if due == IMMEDIATELY else due - time.time()
             if delay <= 0:
                 self._apply(messages, peer)

@@ -267,3 +267,11 @@ def test_a_sender_beyond_its_rate_is_not_read(store: ParamStore, wait: Any) -> N
         wait(lambda: server.counters.flooded >= 400)
         assert 10 <= server.counters.messages <= 100  # 10 at once, and what a slow machine's seconds add
         assert server.counters.barred == 0
+
+
+@pytest.mark.parametrize("when", [-5.0, 5.0, 1e6])
+def test_an_empty_bundle_means_nothing(when: float, server: OscServer, client: Any, wait: Any) -> None:
+    client.bundle(at=time.time() + when)
+    client.send("/sdv2/mix", 0.5)
+    wait(lambda: server.counters.messages == 1)
+    assert (server.counters.failures, server.counters.scheduled, server.counters.refused) == (0, 0, 0)
