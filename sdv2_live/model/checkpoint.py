@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,6 +26,11 @@ INDEX = ".safetensors.index.json"  # ending of the file that tells the shard of 
 
 _PREFIXES = ("module", "model")  # what DistributedDataParallel and the training wrapper put before every key
 _INSERTED = frozenset({"_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_orig_mod"})  # torch's wrappers, anywhere in a key
+
+_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
+}  # fmt: skip
 
 # What torch's restricted unpickler and its zip reader raise on damaged, foreign or unsafe files.
 _UNREADABLE = (
@@ -46,20 +52,21 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return open_checkpoint(path).tensors
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Path, *, shapes_only: bool = False) -> Checkpoint:
     """All tensors of a file, or of the shards that an index names; mapped where the format allows.
+
+    shapes_only: the tensors of .safetensors files may be on the meta device; nothing but their headers is read then.
 
     Raises WeightsError when a file is missing, damaged or unsafe, holds anything but tensors, or one key twice.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file; check model.weights_dir")
     if path.name.endswith(INDEX):
-        return Checkpoint(_own_keys(_sharded(path), path), mapped=True)
+        return Checkpoint(_own_keys(_sharded(path, shapes_only), path), mapped=True)
     if path.suffix == ".safetensors":
-        return Checkpoint(_own_keys(_safetensors(path), path), mapped=True)
-    # Files of torch before 1.6 are no zip archives and cannot be mapped.
-    mapped = zipfile.is_zipfile(path)
+        return Checkpoint(_own_keys(_safetensors(path, shapes_only), path), mapped=True)
     try:
+        mapped = zipfile.is_zipfile(path)  # files of torch before 1.6 are none, and cannot be mapped
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
@@ -111,7 +118,7 @@ def _own_keys(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     return result
 
 
-def _safetensors(path: Path, keys: Iterable[str] | None = None) -> dict[str, Tensor]:
+def _safetensors(path: Path, shapes_only: bool, keys: Iterable[str] | None = None) -> dict[str, Tensor]:
     """The file's tensors; `keys`: exactly these are expected of a shard."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -120,19 +127,24 @@ def _safetensors(path: Path, keys: Iterable[str] | None = None) -> dict[str, Ten
                 odd = sorted(set(keys).symmetric_difference(held))[0]
                 side = "lacks" if odd in keys else "has besides its index"
                 raise WeightsError(f"{path}: {side} {odd}; fetch the index and all its shards from the same place again")
-            return {key: file.get_tensor(key) for key in held}
+            return {key: _on_meta(file.get_slice(key)) if shapes_only else file.get_tensor(key) for key in held}
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
-def _sharded(path: Path) -> dict[str, Tensor]:
+def _on_meta(view: Any) -> Tensor:
+    """Shape and precision of a slice of safetensors; precisions that no model has are all the same here."""
+    return torch.empty(view.get_shape(), dtype=_DTYPES.get(view.get_dtype(), torch.int64), device="meta")
+
+
+def _sharded(path: Path, shapes_only: bool) -> dict[str, Tensor]:
     keys: dict[Path, set[str]] = {}
     for key, shard in _shards(path).items():
         keys.setdefault(shard, set()).add(key)
     for shard in keys:
         if not shard.is_file():
             raise WeightsError(f"{shard}: no such weights file, but {path.name} names it; fetch all shards")
-    return {key: value for shard, expected in sorted(keys.items()) for key, value in _safetensors(shard, expected).items()}
+    return {key: value for shard in sorted(keys) for key, value in _safetensors(shard, shapes_only, keys[shard]).items()}
 
 
 def _shards(path: Path) -> dict[str, Path]:
@@ -152,4 +164,9 @@ def _shards(path: Path) -> dict[str, Path]:
 
 def _unreadable(path: Path, error: BaseException) -> WeightsError:
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    if "unable to mmap" in reason:  # torch's words; Linux refuses private mappings of more than memory and swap together
+        return WeightsError(
+            f"{path}: {path.stat().st_size / 1e9:.1f} GB are more than this machine maps at once ({reason}); use the same "
+            "weights as .safetensors in shards, or allow it: sysctl vm.overcommit_memory=1"
+        )
     return WeightsError(f"{path}: cannot be read as weights ({reason}); it is damaged or unsafe, fetch it again")

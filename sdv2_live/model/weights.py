@@ -90,14 +90,14 @@ def assign(
     model.load_state_dict(placed, strict=True, assign=True)
 
 
-def read_weights(file: Path) -> dict[str, Tensor]:
-    """A file's tensors without the scales of its fp8 matrices: what has to fit the model. Raises WeightsError."""
-    return _read(file)[0]
+def read_shapes(file: Path) -> dict[str, Tensor]:
+    """A file's tensors, maybe on meta, without the scales of its fp8 matrices: what has to fit the model. Raises WeightsError."""
+    return _read(file, shapes_only=True)[0]
 
 
-def _read(file: Path) -> tuple[dict[str, Tensor], dict[int, Tensor], bool]:
+def _read(file: Path, *, shapes_only: bool = False) -> tuple[dict[str, Tensor], dict[int, Tensor], bool]:
     """A file's tensors without scales, the scale of each tensor (by its id) that has one, and whether the file is mapped."""
-    checkpoint = open_checkpoint(file)
+    checkpoint = open_checkpoint(file, shapes_only=shapes_only)
     tensors = checkpoint.tensors
     state = {key: value for key, value in tensors.items() if not key.endswith(SCALE) and key != SCALED}
     scales: dict[int, Tensor] = {}

@@ -11,7 +11,7 @@ from sdv2_live.model.profiles import Profile
 from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import UMT5, transformers_state
 from sdv2_live.model.vae_choice import make_vae
-from sdv2_live.model.weights import on_meta, read_weights, require_fit
+from sdv2_live.model.weights import on_meta, read_shapes, require_fit
 from sdv2_live.weights.catalog import WeightFile
 
 
@@ -19,7 +19,7 @@ def check_fit(file: WeightFile, path: Path, profile: Profile) -> None:
     """Raise WeightsError naming the keys and shapes of the file that do not fit its model in this profile."""
     if file.part == "tokenizer":
         return
-    state = read_weights(path)
+    state = read_shapes(path)
     model = on_meta(lambda: _model(file, profile))
     if file.part == "text":
         state = transformers_state(state)

@@ -143,7 +143,10 @@ def cut_off(path: Path) -> bool:
     if path.suffix in (".pt", ".pth"):
         with path.open("rb") as file:
             head = file.read(2)
-        return head == b"PK" and not zipfile.is_zipfile(path)  # a zip's directory is at its end; older files are no zips
+        try:
+            return head == b"PK" and not zipfile.is_zipfile(path)  # a zip's directory is at its end; older files are no zips
+        except zipfile.BadZipFile:
+            return True
     if path.suffix == ".safetensors":  # 8 bytes with the header's length, the header, then the tensors (its format's README)
         size = path.stat().st_size
         with path.open("rb") as file:

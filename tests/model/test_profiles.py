@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from sdv2_live.errors import ConfigError, WeightsError
+from sdv2_live.model.checkpoint import read_checkpoint
 from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.profiles import PROFILES, profile
 from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import UMT5, TextConfig, transformers_state
 from sdv2_live.model.vae import WanVAE, WanVaeConfig
-from sdv2_live.model.checkpoint import read_checkpoint
 from sdv2_live.model.weights import load_strict
 
 MANIFESTS = Path(__file__).parent.parent / "golden" / "manifests"
