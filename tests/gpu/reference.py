@@ -1,4 +1,4 @@
-"""Bytes to pixels the slow, obvious way, in float64: convert at full size, then resample with explicit weights."""
+"""Bytes to pixels and back the slow, obvious way, in float64: convert at full size, then resample with explicit weights."""
 
 from __future__ import annotations
 
@@ -76,3 +76,37 @@ def preprocess(frame: Frame, plan: FitPlan) -> np.ndarray:
     out = np.full((3, *plan.size), -1.0)
     out[:, target.y : target.y + target.height, target.x : target.x + target.width] = np.clip(resized / 127.5 - 1, -1, 1)
     return out
+
+
+def cubic_weights(size: int, out: int) -> np.ndarray:
+    """(out, size): cubic with a = -0.5 around each output pixel's centre, stretched where the picture shrinks."""
+    if size == out:
+        return np.eye(size)
+    scale = size / out
+    centre = (np.arange(out) + 0.5) * scale
+    x = np.abs(np.arange(size) + 0.5 - centre[:, None]) / max(scale, 1.0)
+    weights = np.where(x < 1, 1.5 * x**3 - 2.5 * x**2 + 1, np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0))
+    return weights / weights.sum(1, keepdims=True)
+
+
+def postprocess(pixels: np.ndarray, crop: Rect, size: tuple[int, int], format: PixelFormat, color: ColorSpec) -> np.ndarray:
+    """Samples (T, height, bytes) of frames from pixels (T, 3, H, W), clamped to their nominal codes and not rounded."""
+    codes = (np.clip(crop.of(pixels).astype(np.float64), -1, 1) + 1) * 127.5
+    height, width = size
+    resized = np.einsum("hy,tcyx->tchx", cubic_weights(crop.height, height), codes, optimize=True)
+    resized = np.einsum("wx,tchx->tchw", cubic_weights(crop.width, width), resized, optimize=True)
+    if format is not PixelFormat.UYVY:
+        out = np.full((len(pixels), height, width, 4), 255.0)
+        out[..., [format.value.index(name) for name in "RGB"]] = np.clip(resized, 0, 255).transpose(0, 2, 3, 1)
+        return out.reshape(len(pixels), height, -1)
+    red, green, blue = (resized / 255).transpose(1, 0, 2, 3)
+    kr, kb = LUMA[color.matrix]
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    limited = color.range is ColorRange.LIMITED
+    out = np.empty((len(pixels), height, width, 2))
+    out[..., 1] = np.clip(luma * 219 + 16, 16, 235) if limited else np.clip(luma * 255, 0, 255)
+    for offset, chroma in ((0, (blue - luma) / (2 - 2 * kb)), (1, (red - luma) / (2 - 2 * kr))):
+        before = np.concatenate([chroma[..., :1], chroma[..., 1:-1:2]], -1)
+        chroma = (before + 2 * chroma[..., 0::2] + chroma[..., 1::2]) / 4
+        out[..., offset::2, 0] = np.clip(chroma * 224 + 128, 16, 240) if limited else np.clip(chroma * 255 + 128, 0, 255)
+    return out.reshape(len(pixels), height, -1)
