@@ -21,7 +21,16 @@ ROOT = "/sdv2/"
 BATCH = 250  # packets sent before the daemon must have answered
 GROWTH_MB = 100  # what its memory may grow by from the first tenth on: prompts are remembered, their number is bounded
 VALUES = (0, 1, -1, 0.5, 1e30, float("nan"), float("inf"), 2**31 - 1, "", "a face of ink", "x" * 3000, True, None, b"\0\xff" * 40)
-END = {"noise_scale": 0.25, "steps": "600,300", "seed": 1234, "prompt": "rain on a window", "mix": 0.75, "transition_chunks": 3}
+END = {
+    "noise_scale": 0.25,
+    "steps": "600,300",
+    "seed": 1234,
+    "prompt": "rain on a window",
+    "mix": 0.75,
+    "transition_chunks": 3,
+    "freeze": 0,
+    "bypass": 0,
+}
 
 
 def valid(rng: random.Random) -> bytes:
