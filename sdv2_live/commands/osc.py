@@ -1,32 +1,58 @@
-"""`sdv2-live osc`: the addresses that the OSC server knows."""
+"""`sdv2-live osc`: the addresses that the OSC server knows, and what other programs' controls are made from them."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.reference import reference_markdown, rows
+from sdv2_live.errors import ConfigError
+from sdv2_live.settings import Config
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the `osc` command to an argparse subparser group; its `run` is set as the default `run`."""
-    parser: argparse.ArgumentParser = subparsers.add_parser("osc", help="list the OSC addresses")
-    parser.add_argument("--markdown", action="store_true", help="print the whole reference as Markdown")
+    parser: argparse.ArgumentParser = subparsers.add_parser("osc", help="list the OSC addresses, or write controls for them")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print the whole reference as Markdown")
+    form.add_argument("--touchosc", type=Path, metavar="FILE", help="write a layout for TouchOSC, with your presets (FILE.tosc)")
+    add_config_options(parser)
     parser.set_defaults(run=run)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table and return the exit code."""
+    """Print the table or write a file, and return the exit code. Raises ConfigError when the file cannot be written."""
     if args.markdown:
         print(reference_markdown())
+        return 0
+    if args.touchosc is not None:
+        _write(args.touchosc, touchosc(configured(args)))
         return 0
     table = Table("Address", "Value", "Default", "Applies", "Meaning")
     for row in rows():
         table.add_row(*(escape(cell) for cell in row))
     Console().print(table)
     return 0
+
+
+def touchosc(config: Config) -> bytes:
+    """The TouchOSC layout with the configuration's presets."""
+    from sdv2_live.control.touchosc import layout, tosc  # its library is for this command alone
+
+    return tosc(layout(PresetLibrary(config.presets.folder).presets))
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}; give another path") from error
+    print(f"{path} written ({len(content)} bytes)")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import zlib
+from pathlib import Path
 
 import pytest
 
 from sdv2_live.commands import osc
 from sdv2_live.control.reference import reference_markdown
+from sdv2_live.errors import ConfigError
 
 
 def command(*words: str) -> int:
@@ -28,3 +31,18 @@ def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
 def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--markdown") == 0
     assert capsys.readouterr().out == reference_markdown() + "\n"
+
+
+def test_touchosc_file_holds_the_configured_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "presets"
+    folder.mkdir()
+    (folder / "01-ink.yaml").write_text("name: Encre de Chine\nparams: {prompt: ink}", encoding="utf-8")
+    path = tmp_path / "mine.tosc"
+    assert command("--touchosc", str(path), "--set", f"presets.dir={folder}") == 0
+    assert "Encre de Chine" in zlib.decompress(path.read_bytes()).decode()
+    assert capsys.readouterr().out == f"{path} written ({path.stat().st_size} bytes)\n"
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"x\.tosc: cannot be written: No such file or directory; give another path$"):
+        command("--touchosc", str(tmp_path / "nowhere" / "x.tosc"))

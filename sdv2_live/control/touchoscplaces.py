@@ -1,0 +1,78 @@
+"""Which parameter stands where in the TouchOSC layout, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sdv2_live.control.params import PARAMS, Kind, ParamSpec
+
+COLUMNS = 4  # of the grids of small controls
+FADERS, ROWS = 5, 4  # at most, on the first page
+
+_PLACES = {  # by the field of Params, or a trigger's name; all others: picture
+    **dict.fromkeys(("freeze", "bypass", "blackout", "reset"), "strip"),
+    **dict.fromkeys(
+        ("prompt", "prompts", "weights", "interpolation", "cue_prompt", "take", "prompt_change", "transition_chunks"), "prompts"
+    ),
+    **dict.fromkeys(("preset", "morph_seconds"), "presets"),
+    **dict.fromkeys(("record", "normalize_latents", "adapt_sink_threshold"), "system"),
+}
+_VALUES: dict[str, tuple[int | str, ...]] = {  # worth a button, where a fader would not do
+    "seed": ("random", 1, 2, 3, 4, 5, 6, 7),
+    "steps": ("400", "700", "700,500", "1000,750,500,250"),
+}
+_WIDEST = 10_000  # of a range that a fader can still meet
+
+
+def of(place: str) -> list[ParamSpec]:
+    """The parameters of one page, or of the strip, in the table's order."""
+    specs = [spec for spec in PARAMS.values() if _PLACES.get(spec.field or spec.name, "picture") == place]
+    return specs if place == "prompts" else [spec for spec in specs if spec.index is None]
+
+
+def families() -> dict[str, list[ParamSpec]]:
+    """The indexed families that no page claims, by the first part of their names."""
+    found: dict[str, list[ParamSpec]] = {}
+    for spec in PARAMS.values():
+        if spec.index is not None and spec.field not in _PLACES:
+            found.setdefault(spec.name.split("/")[0], []).append(spec)
+    return found
+
+
+def split(specs: Sequence[ParamSpec]) -> tuple[list[ParamSpec], list[ParamSpec]]:
+    """What the first page has room for, and the rest."""
+    here: list[ParamSpec] = []
+    for spec in specs:
+        faders = [one for one in (*here, spec) if fits_a_fader(one)]
+        rows = list(packed([one for one in (*here, spec) if not fits_a_fader(one)]))
+        if len(faders) <= FADERS and len(rows) <= ROWS:
+            here.append(spec)
+    return here, [spec for spec in specs if spec not in here]
+
+
+def packed(specs: Sequence[ParamSpec]) -> Iterator[list[ParamSpec]]:
+    """Rows of controls, each no wider than COLUMNS cells; small ones fill the gaps."""
+    left = sorted(specs, key=cells, reverse=True)
+    while left:
+        line: list[ParamSpec] = []
+        for spec in list(left):
+            if sum(map(cells, line)) + cells(spec) <= COLUMNS:
+                line.append(spec)
+                left.remove(spec)
+        yield line
+
+
+def fits_a_fader(spec: ParamSpec) -> bool:
+    """Whether a finger on a fader can meet the values of a parameter."""
+    return spec.kind in (Kind.INT, Kind.FLOAT) and float(spec.high or 0) - float(spec.low or 0) <= _WIDEST
+
+
+def cells(spec: ParamSpec) -> int:
+    """How many cells wide the control of a parameter is."""
+    values = values_of(spec)
+    return 4 if spec.kind is Kind.TEXT or len(values) > 5 else 2 if len(values) > 2 or fits_a_fader(spec) else 1
+
+
+def values_of(spec: ParamSpec) -> tuple[int | str, ...]:
+    """The values that get a button each."""
+    return _VALUES.get(spec.name) or spec.choices or (str(spec.default),)
