@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from threading import Lock
 
 
@@ -45,17 +48,43 @@ class Summary:
     max: float = 0.0
 
 
+# Upper bounds of a distribution's buckets, in seconds: a frame time of 60 fps is 0.017, a chunk of 30 fps 0.133.
+BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.133, 0.167, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0, math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How many times since the start, in seconds, fell below each bound of BUCKETS and above the one before."""
+
+    counts: tuple[int, ...] = (0,) * len(BUCKETS)
+    sum: float = 0.0
+
+    def cumulative(self) -> list[tuple[float, int]]:
+        """(bound, how many were at most that), ascending."""
+        return list(zip(BUCKETS, accumulate(self.counts), strict=True))
+
+
 class Window:
-    """The last `size` values and their statistics."""
+    """The last `size` values, in milliseconds, and their statistics; of all values, the distribution."""
 
     def __init__(self, size: int = 256) -> None:
         self._lock = Lock()
         self._values: deque[float] = deque(maxlen=size)
+        self._counts = [0] * len(BUCKETS)
+        self._sum = 0.0
 
     def add(self, value: float) -> None:
         """Take in a value; the oldest one leaves when the window is full."""
+        seconds = value / 1e3
         with self._lock:
             self._values.append(value)
+            self._counts[bisect_left(BUCKETS, seconds)] += 1
+            self._sum += seconds
+
+    def distribution(self) -> Distribution:
+        """All values since the start."""
+        with self._lock:
+            return Distribution(tuple(self._counts), self._sum)
 
     def summary(self) -> Summary:
         """Mean, maximum and percentiles by nearest rank: p95 is the smallest value that 95 % do not exceed."""
@@ -105,6 +134,12 @@ class StageTimer:
         with self._lock:
             stages = dict(self._stages)
         return {stage: window.summary() for stage, window in stages.items()}
+
+    def distributions(self) -> dict[str, Distribution]:
+        """All times since the start, by stage."""
+        with self._lock:
+            stages = dict(self._stages)
+        return {stage: window.distribution() for stage, window in stages.items()}
 
 
 class Rate:

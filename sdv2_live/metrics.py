@@ -1,0 +1,92 @@
+"""What a show counts, in Prometheus' text form: counters, gauges, and histograms of chunk times and latency.
+
+Read on demand from the parts that count anyway; nothing on the frame path knows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from sdv2_live.stats import Distribution
+
+PREFIX = "sdv2_"
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "frames_in": "Frames read from the input.",
+    "frames_out": "Frames sent to the output, repeats included.",
+    "frames_skipped": "Input frames that no chunk took, because the engine was busy.",
+    "frames_repeated": "Frames sent again for want of a new one.",
+    "frames_late": "Painted frames that were overtaken before they could be sent.",
+    "frames_failed": "Frames that could not be sent.",
+    "reads_failed": "Reads of the input that failed.",
+    "chunks": "Chunks painted.",
+    "engine_failures": "Chunks that failed.",
+    "engine_restarts": "Times the engine's process was started again.",
+    "chunk_seconds": "Time to paint one chunk.",
+    "latency_seconds": "From a frame's capture to its painted picture's sending.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One moment of everything that is counted. Names without prefix; counters without `_total`."""
+
+    counters: Mapping[str, float] = field(default_factory=dict)
+    gauges: Mapping[str, float] = field(default_factory=dict)
+    distributions: Mapping[str, Distribution] = field(default_factory=dict)
+    stages: Mapping[str, Distribution] = field(default_factory=dict)
+    info: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Show(Collector):
+    def __init__(self, read: Callable[[], Reading]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """The reading as Prometheus' families."""
+        reading = self._read()
+        if reading.info:
+            about = GaugeMetricFamily(PREFIX + "info", "What is running.", labels=list(reading.info))
+            about.add_metric(list(reading.info.values()), 1)
+            yield about
+        for name, value in reading.counters.items():
+            yield CounterMetricFamily(PREFIX + name, _described(name), value=value)
+        for name, value in reading.gauges.items():
+            yield GaugeMetricFamily(PREFIX + name, _described(name), value=value)
+        for name, one in reading.distributions.items():
+            histogram = HistogramMetricFamily(PREFIX + name, _described(name))
+            histogram.add_metric([], _buckets(one), one.sum)
+            yield histogram
+        if reading.stages:
+            stages = HistogramMetricFamily(PREFIX + "stage_seconds", "Time of each stage of a chunk.", labels=["stage"])
+            for name, one in reading.stages.items():
+                stages.add_metric([name], _buckets(one), one.sum)
+            yield stages
+
+
+def _described(name: str) -> str:
+    return DESCRIPTIONS.get(name, name.replace("_", " ").capitalize() + ".")
+
+
+def _buckets(one: Distribution) -> list[tuple[str, float]]:
+    return [("+Inf" if bound == float("inf") else str(bound), count) for bound, count in one.cumulative()]
+
+
+class Metrics:
+    """The page that a Prometheus server scrapes."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, read: Callable[[], Reading]) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Show(read))
+
+    def page(self) -> bytes:
+        """All of it, now."""
+        return generate_latest(self._registry)
