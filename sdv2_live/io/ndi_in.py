@@ -137,7 +137,7 @@ class NdiSource(Source):
             tally = self._tally
             self._ndi.recv_set_tally(self._receiver, self._ndi.Tally(*tally))
             self._tally_sent = tally
-        hears = self.on_audio is not None
+        hears = self.on_audio is not None  # a receiver asks for sound only where somebody wants it
         kind, video, audio, _ = self._ndi.recv_capture_v2(self._receiver, int(wait * 1000), True, hears, False)
         if kind == self._ndi.FRAME_TYPE_VIDEO:
             return self._take(video)
@@ -226,12 +226,13 @@ class NdiSource(Source):
             rate, stamp = audio.sample_rate, audio.timestamp
         finally:
             self._ndi.recv_free_audio_v2(self._receiver, audio)
-        if self.on_audio is None or samples.ndim != 2 or not samples.size or rate <= 0:
+        on_audio = self.on_audio
+        if on_audio is None or samples.ndim != 2 or not samples.size or rate <= 0:
             return
         captured_ns = arrived_ns if self._clock_ns is None else stamp * 100 + self._clock_ns
         if abs(captured_ns - arrived_ns) > SANE_NS:
             captured_ns = arrived_ns
-        self.on_audio(AudioBlock(samples, rate, captured_ns))
+        on_audio(AudioBlock(samples, rate, captured_ns))
 
     def _ask_plain(self, fourcc: Any) -> None:
         """FASTEST may mean other layouts on other platforms: then let the SDK convert to those that we read."""

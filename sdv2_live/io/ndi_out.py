@@ -82,8 +82,9 @@ class NdiSink(Sink):
             video.frame_rate_N, video.frame_rate_D = rate.numerator, rate.denominator
             self._ndi.send_send_video_async_v2(self._sender, video)
             self.sent += 1
-        if self.on_sent is not None:
-            self.on_sent(frame)
+        on_sent = self.on_sent
+        if on_sent is not None:
+            on_sent(frame)
 
     def send_audio(self, block: AudioBlock) -> None:
         """Send some sound now; it is copied before this returns. Does nothing after `close`."""

@@ -7,7 +7,18 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
-from cyndilib import Finder, FourCC, FrameFormat, Receiver, RecvBandwidth, RecvColorFormat, Sender, VideoFrameSync, VideoSendFrame
+from cyndilib import (
+    AudioSendFrame,
+    Finder,
+    FourCC,
+    FrameFormat,
+    Receiver,
+    RecvBandwidth,
+    RecvColorFormat,
+    Sender,
+    VideoFrameSync,
+    VideoSendFrame,
+)
 from waiting import eventually
 
 
@@ -17,7 +28,7 @@ def unique_name(stem: str = "test") -> str:
 
 
 class ClientSender:
-    """Publishes pictures; one size, rate and layout for its life."""
+    """Publishes pictures, and where `sound` is set two channels of it; one size, rate and layout for its life."""
 
     def __init__(
         self,
@@ -27,7 +38,9 @@ class ClientSender:
         fourcc: FourCC = FourCC.BGRX,
         rate: Fraction = Fraction(30),
         frame_format: FrameFormat = FrameFormat.progressive,
+        sound: int = 0,
     ) -> None:
+        """sound: samples a block at most, at 48 kHz; 0 for none."""
         self._sender = Sender(name, clock_video=False, clock_audio=False)
         frame = VideoSendFrame()
         frame.set_resolution(width, height)
@@ -35,6 +48,11 @@ class ClientSender:
         frame.set_fourcc(fourcc)
         frame.set_frame_format(frame_format)
         self._sender.set_video_frame(frame)
+        if sound:
+            audio = AudioSendFrame()
+            audio.sample_rate, audio.num_channels = 48_000, 2
+            audio.set_max_num_samples(sound)
+            self._sender.set_audio_frame(audio)
         self._sender.open()
 
     @property
@@ -44,6 +62,10 @@ class ClientSender:
     def send(self, pixels: np.ndarray) -> None:
         """Synchronous: the picture is encoded and on its way when this returns."""
         self._sender.write_video(np.ascontiguousarray(pixels).reshape(-1))
+
+    def send_sound(self, samples: np.ndarray) -> None:
+        """float32 (2, n)."""
+        self._sender.write_audio(np.ascontiguousarray(samples, np.float32))
 
     @property
     def tally(self) -> tuple[bool, bool]:

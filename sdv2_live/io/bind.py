@@ -1,0 +1,133 @@
+"""What passes beside the picture from an NDI input to an NDI output: sound, tally and failover."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import threading
+import time
+from collections import deque
+
+from sdv2_live.frame import Frame
+from sdv2_live.io.audio import AudioBlock, DelayLine
+from sdv2_live.io.base import Port, Sink, Source
+from sdv2_live.io.ndi_in import NdiSource
+from sdv2_live.io.ndi_lib import NdiSourceInfo, as_address
+from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.stats import Counters
+
+log = logging.getLogger("sdv2_live.bind")
+
+POLL_S = 0.1  # how often tally and failover are looked at
+REST_S = 1.0  # pause after an unforeseen error
+PICTURES = 9  # new pictures whose median delay the sound follows: one late chunk (4 pictures) does not move it
+
+
+def bind(source: Source, sink: Sink, counters: Counters, *, audio: bool = True, failover: str = "auto") -> SideChannels | None:
+    """Join an NDI input and an NDI output; None, and nothing joined, where one of them is something else.
+
+    Call it before the source is read and the sink written to, and close what it returns before them. See SideChannels.
+    """
+    if isinstance(source, NdiSource) and isinstance(sink, NdiSink):
+        return SideChannels(source, sink, counters, audio=audio, failover=failover)
+    return None
+
+
+class SideChannels(Port):
+    """Passes sound on, as late as the picture; reports to the input whether the output is on air; keeps the failover set.
+
+    audio: pass sound. Its delay is the one that new pictures have from capture to output, in bypass as in painting; while
+        the picture is held, the last one. Counts audio_blocks (sent) and audio_dropped (left out, see DelayLine).
+    failover: where receivers turn when this program dies. auto: the input they then see as it is | off | a source's full
+        name, or its ip:port.
+    """
+
+    def __init__(self, source: NdiSource, sink: NdiSink, counters: Counters, *, audio: bool, failover: str) -> None:
+        self.name = f"{source.name} to {sink.name}"
+        self._source, self._sink, self._counters = source, sink, counters
+        self._failover = failover
+        self._failover_set: NdiSourceInfo | None = None
+        self._line = DelayLine()
+        self._dropped = 0
+        self._delays: deque[int] = deque(maxlen=PICTURES)
+        self._delay_ns = 0
+        self._shown_ns = -1  # capture time of the picture shown last: a repeated one says nothing about the delay
+        self._news = threading.Event()
+        self._closing = False
+        if audio:
+            source.on_audio, sink.on_sent = self._heard, self._shown
+        self._thread = threading.Thread(target=self._run, name="side channels", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop passing. Idempotent."""
+        self._source.on_audio = self._sink.on_sent = None
+        self._closing = True
+        self._news.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    @property
+    def delay_ms(self) -> float:
+        """Delay of the picture that the sound follows, 0 before the first picture."""
+        return self._delay_ns / 1e6
+
+    def _heard(self, block: AudioBlock) -> None:
+        self._line.push(block)
+        self._news.set()
+
+    def _shown(self, frame: Frame) -> None:
+        """On the sending thread, after every picture."""
+        if frame.captured_ns == self._shown_ns:
+            return
+        self._shown_ns = frame.captured_ns
+        self._delays.append(time.monotonic_ns() - frame.captured_ns)
+        self._delay_ns = int(statistics.median(self._delays))
+        self._line.follow(self._delay_ns)
+
+    def _run(self) -> None:
+        poll_at = 0.0
+        while not self._closing:
+            try:
+                self._send_due()
+                if time.monotonic() >= poll_at:
+                    poll_at = time.monotonic() + POLL_S
+                    self._report()
+            except Exception:  # the thread's top: some sound or one report is lost, the rest goes on
+                self._counters.add("side_channels_failed")
+                log.exception("sound, tally or failover could not be passed on; trying again in %.0f s", REST_S)
+                self._news.wait(REST_S)
+            self._sleep(poll_at)
+
+    def _sleep(self, poll_at: float) -> None:
+        due = self._line.next_due
+        wake = poll_at if due is None else min(poll_at, due / 1e9)
+        self._news.wait(max(wake - time.monotonic(), 0))
+        if not self._closing:
+            self._news.clear()
+
+    def _send_due(self) -> None:
+        blocks = self._line.due(time.monotonic_ns())
+        if blocks and self._sink.watched:
+            for block in blocks:
+                self._sink.send_audio(block)
+            self._counters.add("audio_blocks", len(blocks))
+        dropped, self._dropped = self._line.dropped - self._dropped, self._line.dropped
+        if dropped:
+            self._counters.add("audio_dropped", dropped)
+
+    def _report(self) -> None:
+        self._source.set_tally(*self._sink.tally)
+        target = self._failover_target()
+        if target is not None and target != self._failover_set:
+            self._sink.set_failover(target)
+            self._failover_set = target
+            log.info("if sdv2-live ends, receivers turn to '%s'", target.name or target.address)
+
+    def _failover_target(self) -> NdiSourceInfo | None:
+        """Where receivers shall turn; a source that went away stays the failover until another one comes in."""
+        if self._failover == "off":
+            return None
+        if self._failover == "auto":
+            return self._source.peer
+        return as_address(self._failover) or NdiSourceInfo(self._failover)

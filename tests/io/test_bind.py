@@ -1,0 +1,324 @@
+"""Sound, tally and failover beside the picture, over real NDI on loopback.
+
+The camera and the receiver of tally and failover are a client that others wrote. That client loses blocks of sound while
+other threads work (it keeps the interpreter's lock while it waits), so sound is listened to with the SDK itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+pytest.importorskip("NDIlib", reason="ndi-python has no wheel for this system", exc_type=ImportError)
+pytest.importorskip("cyndilib", reason="the independent NDI client (cyndilib) has no wheel for this system", exc_type=ImportError)
+
+from fakes import FakeSink, FakeSource
+from ndi_client import ClientReceiver, ClientSender, unique_name
+from pictures import assert_like, bars, with_fourth
+from waiting import eventually
+
+from sdv2_live.frame import Frame
+from sdv2_live.io.bind import SideChannels, bind
+from sdv2_live.io.intake import Intake
+from sdv2_live.io.ndi_in import NdiSource
+from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, initialise, list_sources, sdk_source
+from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.io.playout import Playout, Showing
+from sdv2_live.stats import Counters
+
+HEIGHT, WIDTH, FPS = 32, 64, 30
+BLOCK = 1600  # samples a picture at 48 kHz
+FLASH_EVERY = 48  # pictures
+FINE, COARSE = 256, FLASH_EVERY * BLOCK // 256
+
+
+def digits(number: np.ndarray) -> np.ndarray:
+    """Sound whose every sample says its number, from 0 at a flash to the next one: NDI sends about 16 bits, so two digits."""
+    return np.stack([number % FINE / FINE, number // FINE % COARSE / COARSE]) - 0.5
+
+
+def numbers(blocks: list[tuple[float, np.ndarray]]) -> np.ndarray:
+    """Back from `digits` of all blocks to the numbers."""
+    fine, coarse = np.concatenate([samples for _, samples in blocks], axis=1) + 0.5
+    return np.round(coarse * COARSE).astype(int) * FINE + np.round(fine * FINE).astype(int)
+
+
+def tone(number: np.ndarray) -> np.ndarray:
+    """100 Hz."""
+    wave = 0.5 * np.sin(2 * np.pi * 100 * number / 48_000)
+    return np.stack([wave, -wave])
+
+
+class Camera:
+    """Sends a picture and the sound that belongs to it, 30 times a second; some pictures are white."""
+
+    def __init__(self, sound: Callable[[np.ndarray], np.ndarray] = digits) -> None:
+        self._sound = sound
+        self.sender = ClientSender(unique_name("camera"), HEIGHT, WIDTH, sound=BLOCK)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        begin = time.monotonic()
+        for index in count():
+            if self._stop.wait(max(begin + index / FPS - time.monotonic(), 0)):
+                return
+            self.sender.send_sound(self._sound(index * BLOCK + np.arange(BLOCK)))
+            level = 235 if index % FLASH_EVERY == 0 else 30
+            self.sender.send(np.full((HEIGHT, WIDTH, 4), level, np.uint8))
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.sender.close()
+
+
+class Listener:
+    """Takes everything that one source sends, on a thread of its own, with the times at which it was sent."""
+
+    def __init__(self, full_name: str) -> None:
+        self._ndi = initialise(NdiSettings())
+        self.pictures: list[tuple[float, int]] = []  # seconds, brightness of the first pixel
+        self.sound: list[tuple[float, np.ndarray]] = []  # seconds, (channels, n)
+        self.said: list[str] = []  # metadata
+        info = eventually(full_name, lambda: [s for s in list_sources(NdiSettings(), 0.2) if s.name == full_name])[0]
+        create = self._ndi.RecvCreateV3()
+        create.source_to_connect_to = sdk_source(self._ndi, NdiSourceInfo(info.name, info.address))
+        create.color_format = self._ndi.RECV_COLOR_FORMAT_RGBX_RGBA
+        self._receiver = self._ndi.recv_create_v3(create)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        ndi = self._ndi
+        while not self._stop.is_set():
+            kind, video, audio, metadata = ndi.recv_capture_v2(self._receiver, 100)
+            if kind == ndi.FRAME_TYPE_VIDEO:
+                self.pictures.append((video.timestamp * 1e-7, int(video.data.flat[0])))
+                ndi.recv_free_video_v2(self._receiver, video)
+            elif kind == ndi.FRAME_TYPE_AUDIO:
+                self.sound.append((audio.timestamp * 1e-7, np.array(audio.data)))
+                ndi.recv_free_audio_v2(self._receiver, audio)
+            elif kind == ndi.FRAME_TYPE_METADATA:
+                self.said.append(metadata.data)
+                ndi.recv_free_metadata(self._receiver, metadata)
+
+    def hear(self, blocks: int) -> list[tuple[float, np.ndarray]]:
+        """The next so many blocks of sound; what came before is forgotten."""
+        self.sound.clear()
+        self.pictures.clear()
+        eventually(f"{blocks} blocks of sound", lambda: len(self.sound) >= blocks, 60)
+        return self.sound[:blocks]
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._ndi.recv_destroy(self._receiver)
+
+
+class Rig:
+    """The daemon's own path with an engine that hands chunks of four through, as late as it is told."""
+
+    def __init__(self, source: NdiSource, sink: NdiSink, late_s: float, **options: Any) -> None:
+        self.counters = Counters()
+        self.showing = Showing()
+        self.late_s = late_s
+        self.sides = bind(source, sink, self.counters, **options)
+        self.playout = Playout(sink, self.counters, lambda: self.showing)
+        self.intake = Intake(source, self.counters, self.playout.offer_input)
+        self._stop = threading.Event()
+        self._engine = threading.Thread(target=self._paint)
+        for part in (self.playout, self.intake, self._engine):
+            part.start()
+
+    def _paint(self) -> None:
+        chunks: list[tuple[float, list[Frame]]] = []
+        while not self._stop.is_set():
+            frames = self.intake.take(4, 0.01)
+            if frames:
+                chunks.append((time.monotonic() + self.late_s, frames))
+            if chunks and time.monotonic() >= chunks[0][0]:
+                self.playout.show(chunks.pop(0)[1])
+
+    def close(self) -> None:
+        self._stop.set()
+        self._engine.join()
+        self.intake.close()
+        if self.sides is not None:
+            self.sides.close()
+        self.playout.close()
+
+
+@pytest.fixture
+def closing() -> Iterator[Callable]:
+    """Registers things to close, the last first."""
+    things: list = []
+
+    def register(thing: Any) -> Any:
+        things.append(thing)
+        return thing
+
+    yield register
+    for thing in reversed(things):
+        thing.close()
+
+
+def lip_sync_ms(pictures: list[tuple[float, int]], sound: list[tuple[float, np.ndarray]]) -> list[float]:
+    """For every flash that came while there was sound: how much later than it its own sound was sent, in milliseconds."""
+    flashes = [after[0] for before, after in pairwise(pictures) if after[1] > 128 >= before[1]]
+    clicks = [
+        stamp + (numbers([(stamp, samples)]) == 0).argmax() / 48_000 for stamp, samples in sound if 0 in numbers([(0, samples)])
+    ]
+    return [1000 * min((click - flash for click in clicks), key=abs) for flash in flashes if clicks]
+
+
+def painted(rig: Rig) -> bool:
+    return rig.sides.delay_ms > 250
+
+
+def painting(closing: Callable, sound: Callable[[np.ndarray], np.ndarray] = digits) -> tuple[Rig, Listener]:
+    """A camera, the daemon's path, and somebody who listens, when the sound follows the painting."""
+    camera = closing(Camera(sound))
+    sink = NdiSink(unique_name())
+    rig = closing(Rig(NdiSource(camera.sender.full_name), sink, late_s=0.25))
+    listener = closing(Listener(sink.full_name))
+    eventually("the painting's delay", lambda: painted(rig))
+    listener.hear(15)
+    return rig, listener
+
+
+def test_sound_passes_whole_and_with_the_picture(closing: Callable) -> None:
+    rig, listener = painting(closing)
+    sound = listener.hear(60)
+    heard = numbers(sound)
+    assert set(np.diff(heard) % (FLASH_EVERY * BLOCK)) == {1}  # every sample, in order
+    offsets = lip_sync_ms(listener.pictures, sound)
+    assert offsets
+    print(f"picture {rig.sides.delay_ms:.0f} ms late; sound after the picture by", [f"{ms:.0f} ms" for ms in offsets])
+
+
+def test_bypass_and_back_make_no_click(closing: Callable) -> None:
+    rig, listener = painting(closing, tone)
+    listener.sound.clear()
+    rig.showing = Showing(bypass=True)
+    eventually("the input's delay", lambda: 0 < rig.sides.delay_ms < 150)
+    there = len(listener.sound)
+    eventually("sound of the input", lambda: len(listener.sound) > there + 30)
+    rig.showing = Showing()
+    eventually("the painting's delay again", lambda: painted(rig))
+    there = len(listener.sound)
+    eventually("its sound", lambda: len(listener.sound) > there + 60)
+    heard = np.concatenate([samples[0] for _, samples in listener.sound])
+    steepest = 0.5 * 2 * np.pi * 100 / 48_000
+    assert np.abs(np.diff(heard)).max() < 1.5 * steepest  # a lost or doubled piece of a tone is a step
+    assert np.abs(heard).max() < 0.51
+    silent = np.convolve(np.abs(heard) < 0.01, np.ones(48), "valid") == 48
+    assert silent.sum() > 0.1 * 48_000  # put in on the way back
+
+
+def test_sound_goes_on_while_the_picture_is_held(closing: Callable) -> None:
+    rig, listener = painting(closing)
+    rig.showing = Showing(freeze=True)
+    heard = numbers(listener.hear(30))
+    assert set(np.diff(heard) % (FLASH_EVERY * BLOCK)) == {1}
+
+
+def test_sound_can_be_off(closing: Callable) -> None:
+    camera = closing(Camera())
+    source, sink = NdiSource(camera.sender.full_name), NdiSink(unique_name())
+    rig = closing(Rig(source, sink, late_s=0.0, audio=False))
+    listener = closing(Listener(sink.full_name))
+    eventually("pictures", lambda: len(listener.pictures) > 40)
+    assert listener.sound == []
+    assert rig.counters["audio_blocks"] == 0
+
+
+def test_tally_of_the_output_reaches_the_camera(closing: Callable) -> None:
+    camera = closing(Camera())
+    source, sink = NdiSource(camera.sender.full_name), NdiSink(unique_name())
+    closing(Rig(source, sink, late_s=0.0))
+    receiver = closing(ClientReceiver(sink.full_name))
+    for tally in [(True, False), (True, True), (False, False)]:
+        receiver.set_tally(*tally)
+        eventually(f"tally {tally}", lambda tally=tally: camera.sender.tally == tally)
+
+
+def test_receivers_hear_who_sends(closing: Callable) -> None:
+    sink = closing(NdiSink(unique_name()))
+    listener = closing(Listener(sink.full_name))
+    eventually("two words", lambda: len(listener.said) >= 2)
+    said = {element.tag: element.attrib for element in map(ElementTree.fromstring, listener.said)}
+    assert said["ndi_product"]["short_name"] == "sdv2-live"
+    assert said["ndi_product"]["session"] == sink.full_name
+    assert said["ndi_capabilities"]["ntk_ptz"] == "false"
+
+
+DAEMON = """
+import logging, sys
+from sdv2_live.io.bind import bind
+from sdv2_live.io.ndi_in import NdiSource
+from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, initialise, list_sources, sdk_source
+from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.stats import Counters
+
+logging.basicConfig(stream=sys.stdout, level=logging.INFO)
+source, sink = NdiSource(sys.argv[1]), NdiSink(sys.argv[2])
+print("name", sink.full_name, flush=True)
+bind(source, sink, Counters(), failover=sys.argv[3])
+while True:
+    frame = source.read(1)
+    if frame is not None:
+        sink.send(frame)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a process cannot be killed as abruptly here")
+@pytest.mark.parametrize("failover", ["auto", "name"])
+def test_when_the_program_dies_receivers_see_the_camera(closing: Callable, failover: str) -> None:
+    camera = closing(ClientSender(unique_name("camera"), 48, 128))
+    pixels = with_fourth(bars(48, 128), "BGR")
+    arguments = [camera.full_name, unique_name(), camera.full_name if failover == "name" else failover]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    daemon = subprocess.Popen([sys.executable, "-c", DAEMON, *arguments], stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert daemon.stdout is not None
+        lines = iter(daemon.stdout.readline, "")
+        name = next(line for line in lines if line.startswith("name ")).removeprefix("name ").strip()
+        receiver = closing(ClientReceiver(name))
+        receiver.picture(lambda got: got.shape[:2] == (48, 128), lambda: camera.send(pixels))
+        next(line for line in lines if "receivers turn to" in line)
+        receiver.picture(lambda got: True, lambda: camera.send(pixels))
+    finally:
+        daemon.kill()
+        daemon.wait()
+    dark = np.full((48, 128, 3), 20, np.uint8)
+    got = receiver.picture(lambda got: got[..., :3].max() < 60, lambda: camera.send(with_fourth(dark, "BGR")))
+    assert_like(got[..., :3], dark, bar_edges=False)
+
+
+def test_other_ports_are_not_joined() -> None:
+    assert bind(FakeSource([]), FakeSink(), Counters()) is None
+
+
+def test_close_repeats_and_lets_go(closing: Callable) -> None:
+    source, sink = closing(NdiSource(unique_name())), closing(NdiSink(unique_name()))
+    sides = bind(source, sink, Counters())
+    assert isinstance(sides, SideChannels)
+    sides.close()
+    sides.close()
+    assert source.on_audio is None
+    assert sink.on_sent is None
