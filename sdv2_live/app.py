@@ -22,6 +22,7 @@ from sdv2_live.control.journal import LiveState
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline_model import Timeline
+from sdv2_live.io.bind import bind
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.io.open import open_sink, open_source
@@ -112,6 +113,9 @@ class Show:
             rate=TEXT_RATE if config.engine.mode == "text" else TEST_RATE,
         )
         opened.callback(source.close)
+        sides = bind(source, sink, self.counters, audio=config.output.audio == "pass", failover=config.output.failover)
+        if sides is not None:
+            opened.callback(sides.close)
         self.playout = Playout(sink, self.counters, self._showing)
         opened.callback(self.playout.close)
         self.intake = Intake(source, self.counters, self.playout.offer_input)
@@ -225,6 +229,7 @@ class Show:
             return {}
         status = self.status()
         count = status.counters.get
+        program, preview = self.playout.sink.tally
         return {
             "fps": round(status.fps_painted, 2),
             "fps_in": round(status.fps_in, 2),
@@ -236,6 +241,8 @@ class Show:
             "repeated": count("frames_repeated", 0),
             "failed": sum(count(name, 0) for name in FAILURES),
             "watched": int(status.watched),
+            "tally_program": int(program),
+            "tally_preview": int(preview),
             "recording": int(status.recording),
             "source": status.source,
         }

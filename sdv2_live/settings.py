@@ -100,6 +100,8 @@ class OutputConfig(Section):
     """Where the picture goes, as the URI that `io` opens."""
 
     sink: str = key("ndi:sdv2-live", 'text such as "ndi:NAME"', min_length=1)
+    audio: Annotated[Literal["pass", "off"], OrOff] = "pass"
+    failover: Annotated[str, OrOff] = key("auto", 'auto, off, or a source such as "MACHINE (Camera 1)" or IP:PORT', min_length=1)
 
 
 class NdiConfig(Section):

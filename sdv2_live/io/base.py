@@ -62,3 +62,8 @@ class Sink(Port):
     def watched(self) -> bool:
         """False when nobody receives the output, so that conversion and sending may be skipped."""
         return True
+
+    @property
+    def tally(self) -> tuple[bool, bool]:
+        """(on program, on preview), where receivers report it."""
+        return False, False
