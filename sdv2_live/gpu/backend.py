@@ -42,7 +42,7 @@ def new_postprocessor(
     kernels = find_kernels(torch.device(device))
     if kernels is None:
         return Postprocessor(format, color=color, input_size=input_size, fit=fit)
-    return FusedPostprocessor(kernels, format, color=color, input_size=input_size, fit=fit)
+    return FusedPostprocessor(kernels, format, color=color, input_size=input_size, fit=fit, device=device)
 
 
 @cache
@@ -73,7 +73,7 @@ def check(kernels: Kernels, device: torch.device) -> None:
     try:
         fused = FusedPreprocessor((32, 48), kernels, device=device)(frame)
         pixels = Preprocessor((32, 48), device=device)(frame)
-        bytes_fused = FusedPostprocessor(kernels, frame.format, input_size=True)(pixels, [frame])[0].data
+        bytes_fused = FusedPostprocessor(kernels, frame.format, input_size=True, device=device)(pixels, [frame])[0].data
         bytes_torch = Postprocessor(frame.format, input_size=True)(pixels, [frame])[0].data
         error = float((fused - pixels).abs().max())
     except (RuntimeError, TypeError) as problem:  # of PyTorch, CuPy or the driver

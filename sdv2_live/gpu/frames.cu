@@ -12,7 +12,8 @@ __device__ inline float to_float(float value) { return value; }
 __device__ inline float to_float(BFloat16 value) { return __uint_as_float((unsigned int)value.bits << 16); }
 
 __device__ inline float to_float(Half value) {
-    const unsigned int sign = (unsigned int)(value.bits & 0x8000) << 16, exponent = value.bits >> 10 & 31, fraction = value.bits & 0x3ff;
+    const unsigned int sign = (unsigned int)(value.bits & 0x8000) << 16;
+    const unsigned int exponent = value.bits >> 10 & 31, fraction = value.bits & 0x3ff;
     if (exponent == 0)  // zero or subnormal: the build flushes subnormal float32, and none is made here
         return __uint_as_float(sign | __float_as_uint((float)fraction * (1.0f / 16777216)));
     const unsigned int wide = exponent == 31 ? 255 : exponent + 112;

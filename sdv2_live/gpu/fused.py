@@ -1,4 +1,4 @@
-"""Preprocessor and Postprocessor as one kernel each: every byte is read once, every pixel written once.
+"""Preprocessor and Postprocessor as one kernel each: one pass over memory, with nothing in between written down.
 
 A frame's bytes go up through page-locked memory and the kernel writes the finished pixels into their place in the chunk's
 tensor; on the way back it writes the finished bytes, and they come down through page-locked memory. All memory is PyTorch's
@@ -113,31 +113,32 @@ class FusedPostprocessor(Postprocessor):
         color: ColorSpec = ColorSpec(),  # noqa: B008 (frozen)
         input_size: bool = False,
         fit: Fit = Fit.FILL,
+        device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(format, color=color, input_size=input_size, fit=fit)
         self.backend = kernels.name
+        self.device = torch.device(device)
         self._kernels = kernels
         self._args = lru_cache(PLANS)(self._make_args)
 
     def _bytes(self, pixels: torch.Tensor, size: Size) -> torch.Tensor:
-        if pixels.dtype not in DTYPES:
-            pixels = pixels.float()
+        pixels = pixels.to(self.device, pixels.dtype if pixels.dtype in DTYPES else torch.float32)
         frames, height, words = pixels.shape[0], size[0], size[1] * self.format.bytes_per_pixel // 4
-        out = torch.empty((frames, height, words * 4), dtype=torch.uint8, device=pixels.device)
+        out = torch.empty((frames, height, words * 4), dtype=torch.uint8, device=self.device)
         frame, channel, row, column = pixels.stride()
         crop = int(pixels.shape[2]), int(pixels.shape[3])
-        args = self._args(crop, size, pixels.device).fill(
+        args = self._args(crop, size).fill(
             pixels=pixels.data_ptr(), out=out.data_ptr(), frame=frame, channel=channel, row=row, column=column
         )
         self._kernels.launch(f"postprocess_{str(pixels.dtype)[6:]}", (words, height, frames), args)
         return out
 
-    def _make_args(self, crop: Size, size: Size, device: torch.device) -> _Args:
+    def _make_args(self, crop: Size, size: Size) -> _Args:
         columns = chroma = resample(crop[1], size[1], "bicubic")
         if self.format is PixelFormat.UYVY:
             chroma = columns.then(downsample_chroma(size[1]))
         luma_limits, chroma_limits = code_limits(self.color)
-        args = _Args(POSTPROCESS, device)
+        args = _Args(POSTPROCESS, self.device)
         args.filters(resample(crop[0], size[0], "bicubic"), columns, chroma)
         args.color(rgb_to_ycbcr(self.color))
         return args.set(

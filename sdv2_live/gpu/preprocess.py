@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import torch
@@ -19,9 +18,6 @@ RGB_OFFSETS = {
     PixelFormat.RGBA: (0, 1, 2),
     PixelFormat.RGBX: (0, 1, 2),
 }
-
-# Frames are never written to, so a tensor over a read-only array is safe here.
-warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
 
 
 class Preprocessor:

@@ -7,8 +7,13 @@ grows during the first chunks to as many buffers as are in flight or held by a s
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
+
+# Frames are never written to, so a tensor over a read-only array is safe here.
+warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
 
 
 def upload(rows: np.ndarray, device: torch.device) -> torch.Tensor:

@@ -90,7 +90,7 @@ def test_cuda_computes_exactly_what_the_host_does(format, fit, dtype, kernels):
     assert torch.equal(made[0], made[1].cpu())
     for input_size in (False, True):
         on_host, on_device = (
-            backend.FusedPostprocessor(which, format, input_size=input_size, fit=fit)(pixels, frames)
+            backend.FusedPostprocessor(which, format, input_size=input_size, fit=fit, device=pixels.device)(pixels, frames)
             for which, pixels in zip((kernels, cupy), made, strict=True)
         )
         for one, other in zip(on_host, on_device, strict=True):
