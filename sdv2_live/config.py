@@ -15,9 +15,11 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from sdv2_live.control.coerce import read_params
-from sdv2_live.control.params import Params, nearest, shown, updated
+from sdv2_live.control.names import LORA, TABLE
+from sdv2_live.control.params import Params, Value, nearest, shown, updated
 from sdv2_live.control.yamlfile import KeyPath, dotted, load_yaml
 from sdv2_live.errors import ConfigError
+from sdv2_live.loras import LoraConfig
 from sdv2_live.settings import (
     Config,
     EngineConfig,
@@ -67,12 +69,24 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
         merged.add(document.data, document.where)
     for option in overrides:
         merged.add_option(option)
-    values, problems = read_params(merged.section("params"), lambda name: merged.where(("params", name)))
-    merged.problems += problems
+    unread = len(merged.problems)
     config = _validated(merged)
+    values, problems = _params(merged, config)
+    merged.problems[unread:unread] = problems
     if merged.problems or config is None:
         raise ConfigError("\n".join(dict.fromkeys(merged.problems)))
     return config.with_params(updated(Params(), values), frozenset(values))
+
+
+def _params(merged: _Merged, config: Config | None) -> tuple[dict[str, Value], list[str]]:
+    """The start values, those of LoRAs from where they are listed, and what is wrong with them."""
+    given = merged.section("params")
+    if config is None:  # what the LoRAs are called is not known, so a name of theirs is no mistake
+        given = {name: value for name, value in given.items() if not name.startswith("lora/")}
+    names = config.names if config else TABLE
+    values, problems = read_params(given, lambda name: merged.where(("params", name)), names=names)
+    loras = config.model.loras if config else ()
+    return {LORA.format(number): lora.scale for number, lora in enumerate(loras, start=1)} | values, problems
 
 
 class _Merged:
@@ -115,7 +129,9 @@ class _Merged:
     def value(self, key: KeyPath) -> Any:
         value: Any = self.data
         for part in key:
-            value = value[part]
+            if not isinstance(value, dict | list):  # one text that stands for several values
+                return value
+            value = value[part]  # type: ignore[index]  # a list's parts are numbers
         return value
 
     def section(self, name: str) -> dict[str, Any]:
@@ -132,6 +148,12 @@ class _Merged:
                 self._lay(under.setdefault(name, {}), value, child, where)
             else:
                 under[name] = value
+                self._mark_items(value, child, where)
+
+    def _mark_items(self, items: Any, key: KeyPath, where: Callable[[KeyPath], str]) -> None:
+        for part, item in enumerate(items) if isinstance(items, list) else items.items() if isinstance(items, dict) else ():
+            self._places[(*key, part)] = where((*key, part))
+            self._mark_items(item, (*key, part), where)
 
 
 def _option_value(text: str) -> Any:
@@ -154,6 +176,8 @@ def _validated(merged: _Merged) -> Config | None:
 
 
 def _sentence(kind: str, location: KeyPath, merged: _Merged) -> str:
+    if location[:2] == _LORAS and len(location) > 2:
+        return _item_sentence(kind, location[:4], merged)
     key = location[:2]  # below lie pydantic's names for union members and tuple items
     lead = f"{merged.where(key)}: {dotted(key)}"
     if kind == "extra_forbidden" and len(key) == 1:
@@ -163,6 +187,21 @@ def _sentence(kind: str, location: KeyPath, merged: _Merged) -> str:
     if kind == "extra_forbidden":
         return f"{lead}: there is no such key{nearest(str(key[1]), keys) or _list(f'the keys of {key[0]}', keys)}"
     return f"{lead}: cannot be {shown(merged.value(key))}; give {_allowed(keys[str(key[1])])}"
+
+
+_LORAS = ("model", "loras")  # the one list whose items have keys of their own
+
+
+def _item_sentence(kind: str, key: KeyPath, merged: _Merged) -> str:
+    lead = f"{merged.where(key)}: {dotted(key)}"
+    keys = LoraConfig.model_fields
+    if len(key) == 3:
+        return f"{lead}: cannot be {shown(merged.value(key))}; give a file, or the keys {', '.join(keys)}"
+    if kind == "extra_forbidden":
+        return f"{lead}: there is no such key{nearest(str(key[3]), keys) or _list('the keys of a LoRA', keys)}"
+    if kind == "missing":
+        return f"{lead}: is missing; give {_allowed(keys[str(key[3])])}"
+    return f"{lead}: cannot be {shown(merged.value(key))}; give {_allowed(keys[str(key[3])])}"
 
 
 def _fields(section: str) -> Mapping[str, FieldInfo]:
@@ -188,6 +227,10 @@ def _allowed(field: FieldInfo) -> str:
 
 def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Values that are each allowed but not together."""
+    names = config.names.loras
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield ("model", "loras", index), f"the name '{name}' is taken by another LoRA; give each its own"
     engine = config.engine
     if engine.sink_frames >= engine.kv_frames:
         yield (

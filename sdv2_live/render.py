@@ -41,7 +41,8 @@ def render(
         models = load(config)
         with closing(new_prompts(config, models)) as prompts:
             stream = new_stream(config, models, prompts, StageTimer())
-            store = ParamStore(config.params, Macros(PresetLibrary(config.presets.folder)), clock := VideoClock())
+            presets = PresetLibrary(config.presets.folder, names=config.names)
+            store = ParamStore(config.params, Macros(presets), clock := VideoClock(), config.names)
             written = 0
             for frame in restyled(stream, islice(_frames(video), max_frames), store, timeline, clock):
                 sink.send(frame)

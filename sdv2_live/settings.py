@@ -12,10 +12,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, InstanceOf, PrivateAttr
 
-from sdv2_live.control.params import Params
+from sdv2_live.control.names import Names
+from sdv2_live.control.params import LORA_SLOTS, Params
 from sdv2_live.fields import AutoBool, AutoInt, AutoPath, AutoSize, Folder, OrAuto, OrOff, Section, SplitTexts, Texts, key
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.io.ndi_lib import NdiSettings
+from sdv2_live.loras import GIVE, Loras, names_of
 
 MAX_ROPE_FRAMES = 1024  # rows of the DiT's temporal position table
 
@@ -40,6 +42,7 @@ class ModelConfig(Section):
     weights_dir: Folder = key(Path("~/.cache/sdv2-live/weights").expanduser(), "a folder")
     prompt_cache: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
     threads: int = key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)
+    loras: Loras = key((), GIVE, max_length=LORA_SLOTS)
 
     @property
     def prompt_folder(self) -> Path | None:
@@ -222,6 +225,13 @@ class Config(Section):
     def given(self) -> frozenset[str]:
         """Parameters whose start value somebody chose, in a file or by an option."""
         return self._given
+
+    @property
+    def names(self) -> Names:
+        """What the show calls its parameters."""
+        loras = self.model.loras
+        names = names_of(loras)
+        return Names(names, [name for name, lora in zip(names, loras, strict=True) if not lora.live])
 
     def with_params(self, params: Params, given: frozenset[str]) -> Self:
         """A copy with other start values, of which those of the parameters `given` were chosen."""

@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError, MidiError, ParamError
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise MidiError(f"MIDI needs {error.name}; install the extra: pip install 'sdv2-live[midi]'") from error
     ports = SystemPorts(args.api)
     if args.list:
-        return _list(ports)
+        return _list(ports, configured(args).names)
     return _learn(args, ports) if args.learn is not None else _play(args, ports)
 
 
@@ -72,11 +73,11 @@ def map_files() -> list[Path]:
     return [path for folder in (own_maps(), config_dir() / "midi") for path in sorted(folder.glob("*.yaml"))]
 
 
-def find_map(port_name: str) -> Path | None:
+def find_map(port_name: str, names: Names = TABLE) -> Path | None:
     """The first map whose `port` is in the port's name. Raises ConfigError when a map on the way is broken."""
     from sdv2_live.midi.mapfile import load_map
 
-    return next((path for path in map_files() if load_map(path).port in port_name), None)
+    return next((path for path in map_files() if load_map(path, names).port in port_name), None)
 
 
 def endpoint(text: str) -> tuple[str, int]:
@@ -87,10 +88,10 @@ def endpoint(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _list(ports: Any) -> int:
+def _list(ports: Any, known: Names = TABLE) -> int:
     names = list(dict.fromkeys([*ports.inputs(), *ports.outputs()]))
     for name in names:
-        print(f"{name}\t{find_map(name) or 'no map; make one with --learn'}")
+        print(f"{name}\t{find_map(name, known) or 'no map; make one with --learn'}")
     if not names:
         print(f"no MIDI ports ({ports.api})")
     return 0
@@ -102,11 +103,12 @@ def _play(args: argparse.Namespace, ports: Any) -> int:
 
     config = configured(args)
     part = args.port
-    path = args.map or _map_for(ports, part)
-    midi_map = load_map(path)
+    path = args.map or _map_for(ports, part, config.names)
+    midi_map = load_map(path, config.names)
     host, port = endpoint(args.osc) if args.osc else (config.osc.host, config.osc.port)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    bridge = Bridge(ports, midi_map, host, port, part=part, preset_name=_preset_names(PresetLibrary(config.presets.folder)))
+    library = PresetLibrary(config.presets.folder, names=config.names)
+    bridge = Bridge(ports, midi_map, host, port, part=part, preset_name=_preset_names(library))
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         bridge.stop()
@@ -133,7 +135,7 @@ def _preset_names(library: PresetLibrary) -> Callable[[Any], str | None]:
     return name
 
 
-def _map_for(ports: Any, part: str | None) -> Path:
+def _map_for(ports: Any, part: str | None, known: Names) -> Path:
     from sdv2_live.midi.ports import find_port
 
     names = list(ports.inputs())
@@ -143,7 +145,7 @@ def _map_for(ports: Any, part: str | None) -> Path:
             raise MidiError(f"no MIDI port contains '{part}', so its map is not known; plug it in or give --map. Ports: {names}")
         names = [name]
     for name in names:
-        if path := find_map(name):
+        if path := find_map(name, known):
             return path
     raise MidiError(f"no map fits a port; give one with --map FILE, or make one with --learn ADDRESS. Ports: {names}")
 
@@ -152,7 +154,8 @@ def _learn(args: argparse.Namespace, ports: Any) -> int:
     from sdv2_live.midi.learn import check_address, learned, moved, taught, write
     from sdv2_live.midi.ports import Device
 
-    check_address(args.learn)
+    known = configured(args).names
+    check_address(args.learn, known)
     value = _value(args.value)
     names = list(ports.inputs())
     heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -161,12 +164,12 @@ def _learn(args: argparse.Namespace, ports: Any) -> int:
     if not device.connected:
         raise MidiError(f"no MIDI port contains '{args.port}'; the ports are {names}")
     try:
-        path, text = _file_to_teach(args.map, device.name)
+        path, text = _file_to_teach(args.map, device.name, known)
         print(f"{device.name}: move the control for {args.learn} ({LEARN_S:g} s)", flush=True)
-        item = learned(moved(heard, LEARN_S), args.learn, value)
+        item = learned(moved(heard, LEARN_S), args.learn, value, known)
     finally:
         device.close()
-    new, replaced = taught(text, path, item)
+    new, replaced = taught(text, path, item, known)
     write(path, new)
     print(f"{path}: {item} {'replaced the entry for that address' if replaced else 'added'}")
     return 0
@@ -185,9 +188,9 @@ def _value(text: str | None) -> Any:
         raise ConfigError(f"--value cannot be {text!r}: {error}") from error
 
 
-def _file_to_teach(given: Path | None, port: str) -> tuple[Path, str]:
+def _file_to_teach(given: Path | None, port: str, known: Names) -> tuple[Path, str]:
     """The map to write, and what it says now. What ships with sdv2-live is copied, not written to."""
-    found = given or find_map(port)
+    found = given or find_map(port, known)
     device = re.sub(r"(:.*| \d+(:\d+)?)$", "", port)
     path = given or own_maps() / (found.name if found else re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-") + ".yaml")
     if found is not None and found.exists():

@@ -33,8 +33,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the parsed command and return the exit code. Raises ConfigError or ParamError for the top to print."""
-    folder = getattr(args, "dir", None) or configured(args).presets.folder
-    library = PresetLibrary(folder)
+    config = configured(args)
+    folder = getattr(args, "dir", None) or config.presets.folder
+    library = PresetLibrary(folder, names=config.names)
     console = Console()
     match args.action:
         case "list":

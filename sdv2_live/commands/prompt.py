@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     print(text, flush=True)
     if args.save is not None:
         config = configured(args)
-        library = PresetLibrary(config.presets.folder, writable=config.presets.dir is not None)
+        library = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         params = dataclasses.replace(config.params, prompt=text)
         preset = library.save(args.save, params, f"Expanded from: {args.text[:200]}", force=args.force)
         print(f"saved as preset {preset.number} '{preset.name}' in {preset.path}", file=sys.stderr)

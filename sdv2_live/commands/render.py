@@ -38,14 +38,15 @@ def run(args: argparse.Namespace) -> int:
     from sdv2_live.render import render
 
     config = configured(args)
-    store = ParamStore(start_params(config), Macros(PresetLibrary(config.presets.folder)))
+    presets = PresetLibrary(config.presets.folder, names=config.names)
+    store = ParamStore(start_params(config), Macros(presets), names=config.names)
     if args.preset is not None:
         store.set("preset", args.preset, f"--preset {args.preset}")
     for name in ("prompt", "seed"):
         if getattr(args, name) is not None:
             store.set(name, getattr(args, name), f"--{name}")
     config = config.replaced(params=store.latest())
-    timeline = load_timeline(args.timeline) if args.timeline is not None else None
+    timeline = load_timeline(args.timeline, config.names) if args.timeline is not None else None
     begin = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:

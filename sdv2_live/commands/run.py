@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, on_signal)
     _log_to_file(config)
     report = _Reporter()
-    timeline = load_timeline(args.timeline) if args.timeline is not None else None
+    timeline = load_timeline(args.timeline, config.names) if args.timeline is not None else None
     with Show(config, args.preset, timeline, _resumed(args.resume, config)) as show:
         if stop.is_set():
             return 0

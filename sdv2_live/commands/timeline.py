@@ -12,6 +12,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.control.params import shown
 from sdv2_live.control.timeline import Timeline, load_timeline
 from sdv2_live.control.timeline_scope import to_scope
@@ -24,17 +25,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     show = actions.add_parser("show", help="list a timeline's events; every mistake in the file is named")
     show.add_argument("file", type=Path, metavar="FILE")
+    add_config_options(show)
     show.set_defaults(run=run_show)
     convert = actions.add_parser("convert", help="write a timeline in the other form")
     convert.add_argument("file", type=Path, metavar="FILE", help="a .yaml timeline, or a .json one that Scope exported")
     convert.add_argument("target", type=Path, metavar="TARGET", help="a new .json (for Scope) or .yaml file")
     convert.add_argument("--force", action="store_true", help="replace TARGET if it exists")
+    add_config_options(convert)
     convert.set_defaults(run=run_convert)
 
 
 def run_show(args: argparse.Namespace) -> int:
     """Print the events. Raises ConfigError for a file that cannot be used."""
-    timeline = load_timeline(args.file)
+    timeline = load_timeline(args.file, configured(args).names)
     table = Table("at", "marker", "sets", title=f"{timeline.name}  {timeline.duration:g} s{', looping' if timeline.loop else ''}")
     for event in timeline.events:
         table.add_row(f"{event.at:g}", event.marker, "\n".join(f"{name}: {shown(value)}" for name, value in event.values.items()))
@@ -44,7 +47,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_convert(args: argparse.Namespace) -> int:
     """Write the other form. What the target's form cannot hold is said, a line each. Raises ConfigError."""
-    timeline = load_timeline(args.file)
+    timeline = load_timeline(args.file, configured(args).names)
     lost: list[str] = []
     match args.target.suffix.lower():
         case ".json":

@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.params import ALIASES, PARAMS, Kind, ParamSpec, nearest
+from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.params import PARAMS, Kind, ParamSpec, nearest
 from sdv2_live.errors import ParamError
 
 ROOT = "/sdv2/"
@@ -85,20 +86,22 @@ class Call(NamedTuple):
     args: tuple[Any, ...]
 
 
-def meaning(address: str, args: tuple[Any, ...], suggest: bool = True) -> Setting | Call | None:
+def meaning(address: str, args: tuple[Any, ...], suggest: bool = True, names: Names = TABLE) -> Setting | Call | None:
     """What the message asks for; None for an address that is accepted without effect.
 
     Raises ParamError, saying what was expected, for an unknown address or a missing value. `suggest` False saves the search
-    for the nearest address, a millisecond that matters when they come by the thousand.
+    for the nearest address, a millisecond that matters when they come by the thousand. names: those of the show.
     """
     if address.startswith(ROOT):
         name = address.removeprefix(ROOT)
         if name in ACTIONS:
             return Call(ACTIONS[name], args)
-        if name.endswith((NORM, MIDI)) and (spec := _param(name[: -len(NORM)])):
+        if name.endswith((NORM, MIDI)) and (spec := names.find(name[: -len(NORM)])):
             return Setting(spec.name, _scaled(spec, args, 1 if name.endswith(NORM) else MIDI_MAX))
-        if spec := _param(name):
+        if spec := names.find(name):
             return Setting(spec.name, _given(spec, args))
+        if reason := names.refusal(name.removesuffix(NORM).removesuffix(MIDI)):
+            raise ParamError(reason)
     elif address.startswith(SCOPE_ROOT):
         name = address.removeprefix(SCOPE_ROOT)
         if name in SCOPE_IGNORED:
@@ -106,29 +109,29 @@ def meaning(address: str, args: tuple[Any, ...], suggest: bool = True) -> Settin
         if name in SCOPE_NAMES:
             spec = PARAMS[SCOPE_NAMES[name]]
             return Setting(spec.name, _given(spec, args))
-    known = [ROOT + name for name in (*PARAMS, *ACTIONS)] + [SCOPE_ROOT + name for name in SCOPE_NAMES] if suggest else []
+    known = [ROOT + name for name in (*names, *ACTIONS)] + [SCOPE_ROOT + name for name in SCOPE_NAMES] if suggest else []
     raise ParamError(f"there is no such address{nearest(address, known) or f'; addresses look like {ROOT}noise_scale'}")
 
 
-def expand(address: str) -> tuple[str, ...]:
+def expand(address: str, names: Names = TABLE) -> tuple[str, ...]:
     """The parameter addresses that an OSC address pattern matches; an address without pattern characters is itself.
 
     Raises ParamError for a pattern that matches none, or that is longer than any that is meant well.
     """
     if _PATTERN.isdisjoint(address):
         return (address,)
-    matches = _matches(address) if len(address) <= MAX_PATTERN and address.count("*") <= MAX_STARS else ()
+    matches = _matches(address, names) if len(address) <= MAX_PATTERN and address.count("*") <= MAX_STARS else ()
     if not matches:
         raise ParamError("no parameter matches this address pattern")
     return matches
 
 
 @lru_cache(maxsize=64)
-def _matches(pattern: str) -> tuple[str, ...]:
+def _matches(pattern: str, names: Names) -> tuple[str, ...]:
     """OSC 1.0, "OSC Message Dispatching and Pattern Matching", as a regular expression over the parameters' addresses."""
     parts = re.split(r"(\*|\?|\[[^\]]*\]|\{[^}]*\})", pattern)
     regex = re.compile("".join(_regex(part) for part in parts))
-    return tuple(ROOT + name for name in PARAMS if regex.fullmatch(ROOT + name))
+    return tuple(ROOT + name for name in names if regex.fullmatch(ROOT + name))
 
 
 def _regex(part: str) -> str:
@@ -149,10 +152,6 @@ def _regex(part: str) -> str:
 def scalable(spec: ParamSpec) -> bool:
     """Whether the parameter has the addresses /norm and /midi."""
     return spec.kind in _SCALABLE
-
-
-def _param(name: str) -> ParamSpec | None:
-    return PARAMS.get(ALIASES.get(name, name))
 
 
 def _given(spec: ParamSpec, args: tuple[Any, ...]) -> Any:

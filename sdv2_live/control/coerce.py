@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value, shown, spec_of
+from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value, shown
 from sdv2_live.errors import ParamError
 
 _TRUE = {"true", "on", "yes"}
@@ -56,17 +57,18 @@ def exact(spec: ParamSpec, value: Any, where: str = "") -> Value:
 
 
 def read_params(
-    given: Mapping[str, Any], where: Callable[[str], str], *, happenings: bool = False
+    given: Mapping[str, Any], where: Callable[[str], str], *, happenings: bool = False, names: Names = TABLE
 ) -> tuple[dict[str, Value], list[str]]:
     """The usable values of a file's parameters, and a sentence on each that is not. `where(name)` is a name's place in the file.
 
-    Triggers and preset recalls count as mistakes unless `happenings`: a start value or a preset holds values only.
+    Triggers and preset recalls count as mistakes unless `happenings`: a start value or a preset holds values only. names: those
+    that mean something in the show.
     """
     values: dict[str, Value] = {}
     problems: list[str] = []
     for name, value in given.items():
         try:
-            spec = spec_of(name, where(name))
+            spec = names.spec(name, where(name))
             if not spec.kept and not happenings:
                 raise ParamError(f"{where(name)}: {name} happens once and has no value to keep here; leave it out")
             values[spec.name] = exact(spec, value, where(name))

@@ -45,9 +45,9 @@ class Desk:
         resumed: LiveState | None = None,
         status: Status | None = None,
     ) -> None:
-        self.presets = PresetLibrary(config.presets.folder, writable=config.presets.dir is not None)
+        self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self._report(self.presets.problems)
-        self.store = ParamStore(config.params, Macros(self.presets))
+        self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
         if preset is not None:
             self.store.set("preset", preset, f"--preset {preset}")
         self.transport = Transport(timeline, self.store) if timeline else None

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from sdv2_live.control.access import Access
 from sdv2_live.control.oscfeedback import Feedback, Peer, Status
-from sdv2_live.control.oscflood import Datagram, last_of_each
+from sdv2_live.control.oscflood import Datagram, faders_of, last_of_each
 from sdv2_live.control.oscinput import ERROR, Action, OscCounters, OscInput
 from sdv2_live.control.oscsocket import bind_tcp, bind_udp, endpoint
 from sdv2_live.control.osctcp import MAX_PACKET, FramingError, frames
@@ -64,6 +64,7 @@ class OscServer:
         self._allowed = bool(allow)
         self._access = Access(allow, max_rate, "osc.allow")
         self._store = store
+        self._faders = faders_of(store.names)
         self._subscribers = [endpoint(text) for text in subscribers]
         self._udp = bind_udp(host, port)
         self.host, self.port = self._udp.getsockname()[:2]
@@ -148,7 +149,7 @@ class OscServer:
         if taken >= BURST:
             self._loop.remove_reader(self._udp)
             self._loop.call_later(PAUSE_S, self._loop.add_reader, self._udp, self._read)
-        counting = last_of_each(waiting)
+        counting = last_of_each(waiting, self._faders)
         self.counters.coalesced += len(waiting) - len(counting)
         for data, (host, port) in counting:
             try:

@@ -112,7 +112,8 @@ class Feedback:
 
     def applied(self, applied: Applied) -> None:
         """Listener of the store; the engine's thread."""
-        self._call_soon(self._mark_all_of, {f"{ROOT}applied/{name}": (applied.chunk,) for name in sorted(applied.names)})
+        told = (spoken for name in sorted(applied.names) for spoken in self._store.names.told(name))
+        self._call_soon(self._mark_all_of, {f"{ROOT}applied/{name}": (applied.chunk,) for name in told})
 
     def _call_soon(self, function: Callable[..., None], *args: Any) -> None:
         if self._subscribers:
@@ -125,11 +126,13 @@ class Feedback:
             for name, value in change.values.items():
                 if name not in known:
                     trigger = PARAMS[name].kind is Kind.TRIGGER
-                    subscriber.pending[ROOT + name] = (int(bool(value)),) if trigger else None
+                    args = (int(bool(value)),) if trigger else None
+                    subscriber.pending |= dict.fromkeys((ROOT + spoken for spoken in self._store.names.told(name)), args)
         self._wake()
 
     def _mark_all(self, subscriber: _Subscriber) -> None:
-        subscriber.pending |= {ROOT + name: None for name, spec in PARAMS.items() if spec.kind is not Kind.TRIGGER}
+        values = (name for name, spec in PARAMS.items() if spec.kind is not Kind.TRIGGER)
+        subscriber.pending |= {ROOT + spoken: None for name in values for spoken in self._store.names.told(name)}
         subscriber.pending |= {address: (value,) for address, value in self._told.items()}
         self._wake()
 
@@ -163,7 +166,9 @@ class Feedback:
             for address in list(subscriber.pending)[:BURST]:
                 args = subscriber.pending.pop(address)
                 if args is None:
-                    args = _arguments(value_of(params, PARAMS[address.removeprefix(ROOT)]))
+                    spec = self._store.names.find(address.removeprefix(ROOT))
+                    assert spec is not None
+                    args = _arguments(value_of(params, spec))
                 subscriber.target.send(encode(address, *(int(arg) if isinstance(arg, bool) else arg for arg in args)))
         self._wake()
 

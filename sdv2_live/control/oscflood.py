@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sdv2_live.control.addresses import ROOT
-from sdv2_live.control.params import PARAMS
+from sdv2_live.control.names import TABLE, Names
 
 Datagram = tuple[bytes, tuple[str, int]]  # what came, and from which host and port
 
-FADERS = frozenset(
-    f"{ROOT}{name}{form}".encode() for name, spec in PARAMS.items() if spec.continuous for form in ("", "/norm", "/midi")
-)  # addresses whose last value is all that counts
+
+def faders_of(names: Names) -> frozenset[bytes]:
+    """The addresses whose last value is all that counts."""
+    moving = (name for name in names if (spec := names.find(name)) and spec.continuous)
+    return frozenset(f"{ROOT}{name}{form}".encode() for name in moving for form in ("", "/norm", "/midi"))
 
 
-def last_of_each(datagrams: list[Datagram]) -> list[Datagram]:
+FADERS = faders_of(TABLE)
+
+
+def last_of_each(datagrams: list[Datagram], faders: Collection[bytes] = FADERS) -> list[Datagram]:
     """The same datagrams without those that a later one of the same sender to the same fader replaces.
 
     Nothing overtakes: across anything but fader messages (a trigger, a preset, a bundle) no value is left out.
@@ -22,7 +29,7 @@ def last_of_each(datagrams: list[Datagram]) -> list[Datagram]:
     for datagram in datagrams:
         data, sender = datagram
         address = data[: data.find(b"\0")]
-        if address in FADERS:
+        if address in faders:
             earlier = places.get((address, sender))
             if earlier is not None:
                 kept[earlier] = None

@@ -135,7 +135,7 @@ class OscInput:
             if message.address in (ERROR, WARNING):
                 continue  # never answer an answer: two servers would talk for ever
             try:
-                for address in expand(message.address):
+                for address in expand(message.address, self._store.names):
                     self._read(replace(message, address=address), batch)
             except ParamError as error:
                 self._refuse(peer, message.address, str(error))
@@ -153,7 +153,8 @@ class OscInput:
 
     def _read(self, message: Message, batch: _Batch) -> None:
         """Add what one message asks for, if it can be done. Raises ParamError."""
-        asked = meaning(message.address, message.args, suggest=self._log_throttle.open or self._reply_throttle.open)
+        suggest = self._log_throttle.open or self._reply_throttle.open
+        asked = meaning(message.address, message.args, suggest, self._store.names)
         if isinstance(asked, Setting):
             self._store.check(batch.cue | {asked.name: asked.value})
         if asked is not None:

@@ -181,7 +181,8 @@ class OscQueryServer:
     def tree(self) -> Node:
         """Every node as it is now."""
         status = self._status() if self._status is not None else {}
-        return tree(self._store.latest(), presets=self._presets(), status=status, actions=self._actions)
+        known = self._store.names
+        return tree(self._store.latest(), presets=self._presets(), status=status, actions=self._actions, names=known)
 
     def host_info(self) -> Mapping[str, Any]:
         """HOST_INFO. OSC_IP is left out: OSC is taken at the address at which this was asked."""

@@ -18,13 +18,11 @@ from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.oscfeedback import RATE, Peer
 from sdv2_live.control.oscpacket import encode
 from sdv2_live.control.oscquerytree import READ, Node, arguments, find
-from sdv2_live.control.params import ALIASES, PARAMS
 from sdv2_live.control.store import ParamStore
 
 log = logging.getLogger("sdv2_live.oscquery")
 
 MAX_WAITING = 256  # answers and commands that a client may leave unread; older ones are dropped
-_SPOKEN = {name: tuple(alias for alias, meant in ALIASES.items() if meant == name) for name in ALIASES.values()}
 
 
 class Client:
@@ -67,7 +65,7 @@ class Client:
             address = node["FULL_PATH"]
             self._listening.add(address)
             self._told.pop(address, None)
-            if (name := address.removeprefix(ROOT)) in PARAMS or name in ALIASES:
+            if self._store.names.find(address.removeprefix(ROOT)):
                 self._mark(address, None)
 
     def command(self, command: str, data: str) -> None:
@@ -77,7 +75,7 @@ class Client:
     def mark(self, names: Iterable[str]) -> None:
         """The values of these parameters have changed (of triggers too, which nobody can listen to)."""
         for name in names:
-            for spoken in (name, *_SPOKEN.get(name, ())):
+            for spoken in self._store.names.all_of(name):
                 self._mark(ROOT + spoken, None)
 
     def mark_status(self, status: Mapping[str, float | str]) -> None:
@@ -107,7 +105,7 @@ class Client:
                 for address in list(self._values):
                     args = self._values.pop(address)
                     if args is None:
-                        args = arguments(address.removeprefix(ROOT), self._store.latest())
+                        args = arguments(address.removeprefix(ROOT), self._store.latest(), self._store.names)
                     await self._send_one(encode(address, *args))
                 await asyncio.sleep(1 / RATE)
         except (ConnectionError, ClientError, RuntimeError) as error:  # it has gone; its reader notices too

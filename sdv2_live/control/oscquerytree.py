@@ -15,7 +15,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sdv2_live.control.addresses import ACTIONS, ROOT
-from sdv2_live.control.params import ALIASES, PARAMS, Kind, Params, ParamSpec, Value, value_of
+from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.params import PARAMS, Kind, Params, ParamSpec, Value, value_of
 
 Node = dict[str, Any]
 
@@ -30,15 +31,20 @@ _ACTION_TYPES = {"timeline/play": "I", "timeline/stop": "I", "timeline/next": "I
 
 
 def tree(
-    params: Params, *, presets: Sequence[str] = (), status: Mapping[str, float | str] | None = None, actions: Collection[str] = ()
+    params: Params,
+    *,
+    presets: Sequence[str] = (),
+    status: Mapping[str, float | str] | None = None,
+    actions: Collection[str] = (),
+    names: Names = TABLE,
 ) -> Node:
     """The root node with all below it.
 
     presets: what can be recalled. status: numbers and words of the running show. actions: those that this show carries out.
+    names: what it calls its parameters.
     """
     root = _container("/", "sdv2-live")
-    names = {name: spec for name, spec in PARAMS.items()} | {alias: PARAMS[name] for alias, name in ALIASES.items()}
-    for name, spec in names.items():
+    for name, spec in (dict(PARAMS) | {alias: PARAMS[name] for alias, name in names.aliases.items()}).items():
         _put(root, ROOT + name, _parameter(spec, value_of(params, spec), presets))
     for name in actions:
         if name in _ACTION_TYPES:
@@ -58,9 +64,9 @@ def find(root: Node, path: str) -> Node | None:
     return node
 
 
-def arguments(name: str, params: Params) -> tuple[int | float | str, ...]:
+def arguments(name: str, params: Params, names: Names = TABLE) -> tuple[int | float | str, ...]:
     """The OSC arguments that stream a parameter's value: booleans as 1 and 0, as to every subscriber; `steps` as text."""
-    value = _value(value_of(params, PARAMS[ALIASES.get(name, name)]))
+    value = _value(value_of(params, PARAMS[names.aliases.get(name, name)]))
     return (int(value) if isinstance(value, bool) else value,)
 
 

@@ -22,6 +22,8 @@ MAX_STEPS = 4
 MAX_TIMESTEP = 1000
 MAX_PROMPT = 4000  # characters; the text encoder reads 512 tokens
 PROMPT_SLOTS = 8
+LORA_SLOTS = 8
+MAX_LORA_SCALE = 4.0
 _SHOWN = 80  # characters of a refused value that an error repeats
 
 
@@ -157,6 +159,14 @@ class Params:
     )
     noise_controller: bool = _param(True, doc="Lower the noise while the input moves fast (motion-aware noise controller).")
     steps: tuple[int, ...] = _param((700, 500), doc="Denoising timesteps; fewer are faster, more are cleaner.")
+    lora_scales: tuple[float, ...] = _param(
+        (1.0,) * LORA_SLOTS,
+        family="lora/{}/scale",
+        low=-MAX_LORA_SCALE,
+        high=MAX_LORA_SCALE,
+        continuous=True,
+        doc="Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale.",
+    )
     prompt_change: Literal["soft", "cut"] = _param(
         "soft", doc="soft: a new prompt grows out of the running picture; cut: it starts from fresh caches."
     )

@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from sdv2_live.control.coerce import read_params
+from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import PARAMS, Applies, Params, Value, nearest, shown, value_of
 from sdv2_live.control.yamlfile import Document, load_yaml
 from sdv2_live.errors import ConfigError, ParamError
@@ -44,7 +45,7 @@ class Preset:
     values: Mapping[str, Value] = field(hash=False)
 
 
-def load_preset(path: Path, number: int = 1) -> Preset:
+def load_preset(path: Path, number: int = 1, names: Names = TABLE) -> Preset:
     """Read and check one preset file. Raises ConfigError with a line for every mistake: file, line, key, what is allowed."""
     document = load_yaml(path)
     data = document.data
@@ -60,7 +61,7 @@ def load_preset(path: Path, number: int = 1) -> Preset:
         where = document.where(("params",))
         problems.append(f"{where}: params: cannot be {shown(given)}; give parameters and their values, such as noise_scale: 0.8")
         given = {}
-    values, refused = read_params(given, lambda key: document.where(("params", key)))
+    values, refused = read_params(given, lambda key: document.where(("params", key)), names=names)
     problems += refused
     if problems:
         raise ConfigError("\n".join(problems))
@@ -81,10 +82,11 @@ class PresetLibrary:
     """The presets of one folder. A broken file is reported in `problems` and leaves the others usable; when a file that was
     read before is broken by an edit, what was read stays. Thread-safe."""
 
-    def __init__(self, folder: Path, writable: bool = True) -> None:
+    def __init__(self, folder: Path, writable: bool = True, names: Names = TABLE) -> None:
         """Read `folder`. Raises ConfigError when it is not a folder; broken files do not raise."""
         self.folder = folder
         self.writable = writable
+        self._names = names
         self.presets: tuple[Preset, ...] = ()
         self.problems: tuple[str, ...] = ()
         self._seen: dict[Path, tuple[int, int]] = {}
@@ -103,7 +105,7 @@ class PresetLibrary:
         problems: list[str] = []
         for number, path in enumerate(seen, start=1):
             try:
-                preset = load_preset(path, number)
+                preset = load_preset(path, number, self._names)
             except ConfigError as error:
                 problems += str(error).splitlines()
                 if path not in before:
@@ -145,7 +147,7 @@ class PresetLibrary:
         if old and not force:
             raise ParamError(f"there is a preset '{old.name}' already; choose another name")
         path = old.path if old else self.folder / f"{len(self._seen) + 1:02d}-{name.lower().replace(' ', '-')}.yaml"
-        _write(path, name, description, params, replacing=old is not None)
+        _write(path, name, description, look(params, self._names), replacing=old is not None)
         self.load()
         return self.get(name)
 
@@ -164,22 +166,25 @@ class PresetLibrary:
         raise ParamError(f"there is no preset {shown(key)}{nearest(wanted, names) or f'; the presets are {known}'}")
 
 
-def look(params: Params) -> dict[str, Value]:
+def look(params: Params, names: Names = TABLE) -> dict[str, Value]:
     """What a saved preset holds of `params`: all that shapes the picture, and nothing of the running show (freeze, mix, the cue).
 
-    Prompt slots and weights are among it only while further slots hold text.
+    Prompt slots and weights are among it only while further slots hold text; scales of LoRAs, by their names, only of those that
+    are loaded and live.
     """
     blending = any(params.prompts)
     values = {name: value_of(params, spec) for name, spec in PARAMS.items() if spec.kept and name not in _NOT_A_LOOK}
+    live = {known: names.kept(known) for known in names.named}
     return {
-        name: value
+        live.get(name, name): value
         for name, value in values.items()
-        if PARAMS[name].applies is not Applies.AT_ONCE and (PARAMS[name].index is None or (blending and value != ""))
+        if PARAMS[name].applies is not Applies.AT_ONCE
+        and (PARAMS[name].index is None or name in live or (PARAMS[name].field != "lora_scales" and blending and value != ""))
     }
 
 
-def _write(path: Path, name: str, description: str, params: Params, *, replacing: bool) -> None:
-    values = {key: list(value) if isinstance(value, tuple) else value for key, value in look(params).items()}
+def _write(path: Path, name: str, description: str, look: Mapping[str, Value], *, replacing: bool) -> None:
+    values = {key: list(value) if isinstance(value, tuple) else value for key, value in look.items()}
     data = {"name": name, **({"description": description} if description else {}), "params": values}
     text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110)
     part = path.with_suffix(".part")

@@ -16,7 +16,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sdv2_live.control.coerce import Coerced, coerce
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.morph import Morph, can_glide
-from sdv2_live.control.params import PARAMS, Kind, Params, Value, spec_of, updated, value_of
+from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.params import PARAMS, Kind, Params, Value, updated, value_of
 from sdv2_live.errors import ParamError
 
 MAX_QUEUED = 8  # firings of one trigger that wait for their chunk; a stuck button shall not reset for minutes
@@ -105,12 +106,17 @@ class _Listeners(Generic[E]):
 class ParamStore:
     """Thread-safe holder of the newest `Params`. A refused value changes nothing.
 
-    `macros` writes out requests such as a preset recall; `clock` gives seconds for gliding values.
+    `macros` writes out requests such as a preset recall; `clock` gives seconds for gliding values; `names` are the show's.
     """
 
     def __init__(
-        self, start: Params | None = None, macros: Macros | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        start: Params | None = None,
+        macros: Macros | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        names: Names = TABLE,
     ) -> None:
+        self.names = names
         self._params = start or Params()
         self._macros = macros or Macros()
         self._clock = clock
@@ -127,7 +133,7 @@ class ParamStore:
 
         Raises ParamError for an unknown name or a value without meaning.
         """
-        return self.set_many({name: value}, origin).values.get(spec_of(name).name, False)  # absent: a trigger's release
+        return self.set_many({name: value}, origin).values.get(self.names.spec(name).name, False)  # absent: a trigger's release
 
     def set_many(self, values: Mapping[str, Any], origin: str) -> Change:
         """Set several parameters (and fire triggers given a true value) so that one chunk sees all of them or none.
@@ -195,7 +201,7 @@ class ParamStore:
         return self._applied.add(listener)
 
     def _read(self, values: Mapping[str, Any], origin: str) -> _Request:
-        given = {spec_of(name, origin).name: value for name, value in values.items()}
+        given = {self.names.spec(name, origin).name: value for name, value in values.items()}
         params = self._params
         try:
             written = self._macros.write_out(given, params)

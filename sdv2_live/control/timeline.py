@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sdv2_live.control.coerce import read_params
+from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import PARAMS, Kind, shown
 from sdv2_live.control.timeline_model import MAX_SECONDS, Event, Timeline
 from sdv2_live.control.timeline_scope import load_scope_timeline
@@ -32,24 +33,24 @@ _KEYS = ("name", "description", "bpm", "duration", "loop", "events")
 _EVENT_KEYS = ("at", "beat", "marker", "set")
 
 
-def load_timeline(path: Path) -> Timeline:
-    """Read a timeline: `.yaml` or `.yml` in the form above, `.json` as Scope exports it.
+def load_timeline(path: Path, names: Names = TABLE) -> Timeline:
+    """Read a timeline: `.yaml` or `.yml` in the form above, `.json` as Scope exports it. names: those of the show.
 
     Raises ConfigError with a line for every mistake: file, line, key, and what is allowed.
     """
     match path.suffix.lower():
         case ".yaml" | ".yml":
-            return _from_document(load_yaml(path))
+            return _from_document(load_yaml(path), names)
         case ".json":
             return load_scope_timeline(path)
     raise ConfigError(f"{path}: a timeline is a .yaml file, or a .json file that Scope exported")
 
 
-def _from_document(document: Document) -> Timeline:
+def _from_document(document: Document, names: Names) -> Timeline:
     data = document.data
     if not isinstance(data, dict) or not isinstance(data.get("events"), list) or not data["events"]:
         raise ConfigError(f"{document.where(('events',))}: events: a timeline needs a list of events, each with at and set")
-    reader = _Reader(document)
+    reader = _Reader(document, names)
     reader.problems += document.unknown(_KEYS)
     name = reader.text(("name",), data.get("name", document.path.stem))
     if not isinstance(data.get("description", ""), str):
@@ -72,8 +73,9 @@ def _from_document(document: Document) -> Timeline:
 class _Reader:
     """Reads values of a document and collects what is wrong with them."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, names: Names) -> None:
         self.document = document
+        self.names = names
         self.problems = list(document.problems)
 
     def refuse(self, key: KeyPath, value: Any, give: str) -> None:
@@ -103,7 +105,7 @@ class _Reader:
             self.refuse((*key, "set"), given, "parameters and their values, such as noise_scale: 0.8")
             given = {}
         place = self.document.where
-        values, refused = read_params(given, lambda name: place((*key, "set", name)), happenings=True)
+        values, refused = read_params(given, lambda name: place((*key, "set", name)), happenings=True, names=self.names)
         self.problems += refused
         fired = {name: value for name, value in values.items() if value or PARAMS[name].kind is not Kind.TRIGGER}
         return Event(self._time(key, data, bpm), fired, marker)

@@ -17,6 +17,7 @@ from typing import Any
 import mido
 import yaml
 
+from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import Kind
 from sdv2_live.control.yamlfile import Document, parse_yaml
 from sdv2_live.errors import ConfigError, MidiError, ParamError
@@ -50,9 +51,9 @@ def moved(messages: queue.SimpleQueue[mido.Message], timeout_s: float) -> list[m
     return heard
 
 
-def learned(messages: list[mido.Message], address: str, value: Any = None) -> Item:
+def learned(messages: list[mido.Message], address: str, value: Any = None, names: Names = TABLE) -> Item:
     """The entry that joins the control which sent `messages` to `address`. Raises ParamError for an address there is not."""
-    target = target_of(address)
+    target = target_of(address, names)
     first = messages[0]
     item: Item = {}
     button = first.type != "control_change"
@@ -77,31 +78,31 @@ def learned(messages: list[mido.Message], address: str, value: Any = None) -> It
     return item
 
 
-def taught(text: str, path: Path, item: Item) -> tuple[str, bool]:
+def taught(text: str, path: Path, item: Item, names: Names = TABLE) -> tuple[str, bool]:
     """The map's text with `item` in it, and whether it took the place of an entry for the same address (and value).
 
     Of a replaced entry, the keys that are not about which control it is stay, where they still fit. Raises ConfigError when
     the map is broken before, or when `item` is no good.
     """
     document = parse_yaml(text, path)
-    read_map(document)
+    read_map(document, names)
     entries: list[Item] = document.data["controls"]
     index = next((i for i, entry in enumerate(entries) if _same(entry, item)), None)
     if index is None:
-        return _checked(_appended(text, document, item), path), False
+        return _checked(_appended(text, document, item), path, names), False
     kept = {key: entry for key, entry in entries[index].items() if key not in (*KINDS, "channel")}
     try:
-        return _checked(_replaced(text, index, item | kept), path), True
+        return _checked(_replaced(text, index, item | kept), path, names), True
     except ConfigError:  # a button has no curve, a fader no light
-        return _checked(_replaced(text, index, item), path), True
+        return _checked(_replaced(text, index, item), path, names), True
 
 
 def _same(entry: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
     return entry["address"] == item["address"] and ("value" not in item or entry.get("value") == item["value"])
 
 
-def _checked(text: str, path: Path) -> str:
-    read_map(parse_yaml(text, path))
+def _checked(text: str, path: Path, names: Names) -> str:
+    read_map(parse_yaml(text, path), names)
     return text
 
 
@@ -169,9 +170,9 @@ def write(path: Path, text: str) -> None:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; choose another file with --map") from error
 
 
-def check_address(address: str) -> None:
+def check_address(address: str, names: Names = TABLE) -> None:
     """Raise ParamError, led by the option's name, for an address there is not."""
     try:
-        target_of(address)
+        target_of(address, names)
     except ParamError as error:
         raise ParamError(f"--learn: {error}") from error

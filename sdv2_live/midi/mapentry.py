@@ -7,6 +7,7 @@ from typing import Any
 
 from sdv2_live.control.addresses import MIDI_MAX, NORM
 from sdv2_live.control.coerce import exact, shown
+from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import Kind, nearest
 from sdv2_live.errors import ParamError
 from sdv2_live.midi.mapping import CC14_LSB, Act, Control, Entry, Light, Target, full_range, target_of
@@ -26,10 +27,10 @@ class MistakeError(Exception):
         self.key = key
 
 
-def read_entry(item: dict[str, Any], channel: int | None = None) -> Entry:
-    """One entry, checked; `channel` 0..15 is the map's own. Raises MistakeError for the first mistake."""
+def read_entry(item: dict[str, Any], channel: int | None = None, names: Names = TABLE) -> Entry:
+    """One entry, checked; `channel` 0..15 is the map's own, `names` are the show's. Raises MistakeError for the first mistake."""
     control = _control(item, channel_of(item) if "channel" in item else channel)
-    target = _target(item)
+    target = _target(item, names)
     act = _act(item, control, target)
     if act is not Act.VALUE:
         _refuse(item, _FADER_KEYS, f"is for faders and knobs; this entry's action is {act}")
@@ -72,12 +73,12 @@ def _control(item: dict[str, Any], channel: int | None) -> Control:
     return Control(kind, number, channel)
 
 
-def _target(item: dict[str, Any]) -> Target:
+def _target(item: dict[str, Any], names: Names) -> Target:
     address = item.get("address")
     if not isinstance(address, str):
         raise MistakeError("address", f"cannot be {shown(address)}; give an OSC address such as /sdv2/noise_scale/norm")
     try:
-        return target_of(address)
+        return target_of(address, names)
     except ParamError as error:
         raise MistakeError("address", str(error)) from error
 

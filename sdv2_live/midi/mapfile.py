@@ -25,6 +25,7 @@ from typing import Any
 import mido
 
 from sdv2_live.control.coerce import shown
+from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_yaml
 from sdv2_live.errors import ConfigError
 from sdv2_live.midi.mapentry import ENTRY_KEYS, MistakeError, channel_of, read_entry
@@ -42,12 +43,15 @@ class MidiMap:
     setup: tuple[mido.Message, ...] = ()
 
 
-def load_map(path: Path) -> MidiMap:
-    """Read and check one map. Raises ConfigError with a line for every mistake: file, line, key, what is allowed."""
-    return read_map(load_yaml(path))
+def load_map(path: Path, names: Names = TABLE) -> MidiMap:
+    """Read and check one map. names: those of the show.
+
+    Raises ConfigError with a line for every mistake: file, line, key, what is allowed.
+    """
+    return read_map(load_yaml(path), names)
 
 
-def read_map(document: Document) -> MidiMap:
+def read_map(document: Document, names: Names = TABLE) -> MidiMap:
     """As `load_map`, for a document that is already read."""
     data = document.data
     if not isinstance(data, dict):
@@ -77,7 +81,7 @@ def read_map(document: Document) -> MidiMap:
         unknown = document.unknown(ENTRY_KEYS, ("controls", index))
         problems += unknown
         try:
-            entries += [] if unknown else [read_entry(item, channel)]
+            entries += [] if unknown else [read_entry(item, channel, names)]
         except MistakeError as mistake:
             complain(("controls", index, mistake.key) if mistake.key else ("controls", index), str(mistake))
     setup = _setup(data.get("setup", []), complain)

@@ -11,7 +11,8 @@ from typing import Any
 
 from sdv2_live.control.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, Setting, meaning, scalable
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.params import ALIASES, PARAMS, Kind, ParamSpec, Value, nearest
+from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.params import PARAMS, Kind, ParamSpec, Value, nearest
 from sdv2_live.errors import ParamError
 
 CC14_LSB = 32  # a 14-bit controller n sends its low seven bits on n + 32 (MIDI 1.0 specification, "Control Change")
@@ -59,27 +60,28 @@ class Target:
             return None
 
 
-def target_of(address: str) -> Target:
-    """What `address` names. Raises ParamError, with the nearest address, when the daemon does not know it."""
+def target_of(address: str, names: Names = TABLE) -> Target:
+    """What `address` names, at the table's own address where it is a LoRA's by name. names: those of the show.
+
+    Raises ParamError, with the nearest address, when the daemon does not know it.
+    """
     name = address.removeprefix(ROOT) if address.startswith(ROOT) else ""
     if name in ACTIONS:
         return Target(address, None)
-    if spec := _param(name):
-        return Target(address, spec)
+    if spec := names.find(name):
+        return Target(address if name in TABLE.aliases else ROOT + spec.name, spec)
     form = name[-len(NORM) :]
-    if form in (NORM, MIDI) and (spec := _param(name[: -len(form)])):
+    if form in (NORM, MIDI) and (spec := names.find(name[: -len(form)])):
         if not scalable(spec):
             raise ParamError(f"{spec.name} is no number to scale; use {ROOT}{spec.name}")
-        return Target(address, spec, form)
-    known = [ROOT + known for known in (*PARAMS, *ACTIONS)]
-    known += [ROOT + known + NORM for known, spec in PARAMS.items() if scalable(spec)]
+        return Target(ROOT + spec.name + form, spec, form)
+    if reason := names.refusal(name.removesuffix(form) if form in (NORM, MIDI) else name):
+        raise ParamError(f"{reason}; give the show's --config")
+    known = [ROOT + known for known in (*names, *ACTIONS)]
+    known += [ROOT + known + NORM for known in names if (spec := names.find(known)) and scalable(spec)]
     raise ParamError(
         f"there is no address '{address}'{nearest(address, known) or f'; addresses look like {ROOT}noise_scale/norm'}"
     )
-
-
-def _param(name: str) -> ParamSpec | None:
-    return PARAMS.get(ALIASES.get(name, name))
 
 
 def full_range(target: Target) -> tuple[float, float] | None:
