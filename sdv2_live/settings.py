@@ -39,6 +39,9 @@ class ModelConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     vae: Literal["auto", "wan", "light", "taehv", "lighttae"] = "auto"
+    text_encoder: Literal["auto", "gpu", "cpu", "on-demand"] = "auto"
+    fp8: bool = key(False, "true or false")
+    fit: bool = key(False, "true or false")
     weights_dir: Folder = key(Path("~/.cache/sdv2-live/weights").expanduser(), "a folder")
     prompt_cache: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
     threads: int = key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)
