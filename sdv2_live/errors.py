@@ -43,6 +43,10 @@ class EngineError(Sdv2Error):
     exit_code = 5
 
 
+class MemoryShortage(EngineError):
+    """The models and their state do not fit the memory that is free."""
+
+
 class MidiError(Sdv2Error):
     """MIDI is not available on this machine, or a port cannot be had."""
 
