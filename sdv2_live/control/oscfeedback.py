@@ -106,6 +106,10 @@ class Feedback:
         """A connection has ended."""
         self._subscribers.pop(_key(peer), None)
 
+    def also(self, peer: Peer) -> list[Peer]:
+        """Where else than at itself this sender listens: the ports that it has subscribed."""
+        return [one.target for one in self._subscribers.values() if one.owner == peer.origin and one.target != peer]
+
     def changed(self, change: Change) -> None:
         """Listener of the store; any thread."""
         self._call_soon(self._mark_change, change)

@@ -200,4 +200,6 @@ class OscInput:
                 "%s:%s %s: %s%s", peer.host, peer.port, printable(address), reason, f" ({more} more not shown)" if more else ""
             )
         if self._reply_throttle.allow():
-            peer.send(encode(kind, address[:200], reason[:500]))
+            answer = encode(kind, address[:200], reason[:500])
+            for listening in (peer, *self._feedback.also(peer)):  # many programs send from one port and listen at another
+                listening.send(answer)

@@ -151,3 +151,16 @@ def test_broken_subscriber_in_the_configuration(text: str) -> None:
         ConfigError, match=r"^osc\.subscribers: cannot be .*; give an IP address and a port, such as 127\.0\.0\.1:9001$"
     ):
         OscServer(ParamStore(), port=0, subscribers=[text])
+
+
+def test_answers_also_go_where_the_sender_listens(new_client: Callable[[], Any]) -> None:
+    hand, ear, stranger = new_client(), new_client(), new_client()
+    hand.send("/sdv2/subscribe", ear.port)
+    ear.until(*LAST)
+    hand.send("/sdv2/sed", 1)
+    for client in (hand, ear):
+        assert client.answer()[:2] == ("/sdv2/error", "/sdv2/sed")
+    stranger.send("/sdv2/sed", 1)
+    hand.send("/sdv2/noise_scale", 3)
+    assert stranger.answer()[0] == "/sdv2/error"
+    assert ear.answer()[:2] == ("/sdv2/warning", "/sdv2/noise_scale")  # and nothing of the stranger's mistake before it
