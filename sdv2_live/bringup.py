@@ -17,6 +17,7 @@ from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptCache, PromptDirector
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
+from sdv2_live.model.lora import LoraSource, load_loras
 from sdv2_live.model.profiles import Profile, profile
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
@@ -55,14 +56,21 @@ def load(config: Config) -> Models:
     chosen = chosen_profile(config)
     begin = time.monotonic()
     models = load_models(chosen, device=device, dtype=dtype, vae=config.model.vae, weights_dir=config.model.weights_dir)
+    models = replace(models, loras=load_loras(models.dit, _lora_sources(config)))
     log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, str(dtype)[6:], time.monotonic() - begin)
     return models
+
+
+def _lora_sources(config: Config) -> list[LoraSource]:
+    loras = config.model.loras
+    return [LoraSource(name, one.file, one.scale, one.live) for name, one in zip(config.names.loras, loras, strict=True)]
 
 
 def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:
     """A stream over loaded models."""
     max_pixels = config.video.max_pixels or models.profile.max_pixels
-    return Stream(Engine(models.dit, models.vae), PromptDirector(models.dit, prompts), config, max_pixels, timer)
+    director = PromptDirector(models.dit, prompts)
+    return Stream(Engine(models.dit, models.vae), director, config, max_pixels, timer, loras=models.loras)
 
 
 def new_prompts(config: Config, models: Models) -> PromptCache:

@@ -24,6 +24,7 @@ from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
 from sdv2_live.gpu.geometry import Fit, Size, model_size
 from sdv2_live.gpu.preprocess import Preprocessor
 from sdv2_live.model.cachespec import CacheSpec
+from sdv2_live.model.lora import LoraSet
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 
@@ -33,8 +34,18 @@ log = logging.getLogger("sdv2_live.stream")
 class Stream:
     """One stream of pictures over an engine: keeps its state, and sets it up anew when the input or the settings ask for it."""
 
-    def __init__(self, engine: Engine, director: PromptDirector, config: Config, max_pixels: int, timer: StageTimer) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        director: PromptDirector,
+        config: Config,
+        max_pixels: int,
+        timer: StageTimer,
+        *,
+        loras: LoraSet | None = None,
+    ) -> None:
         self.engine = engine
+        self._loras = loras or LoraSet()
         self.timer = timer
         self._director = director
         self._config = config
@@ -109,9 +120,9 @@ class Stream:
         assert state is not None
         assert self._preprocess is not None
         settings = ChunkSettings(params.noise_scale, params.steps, params.seed, params.noise_controller)
-        conditioning = self._director.condition(
-            PromptMix(params.blend, params.interpolation), params.transition_chunks, wait=wait_for_prompt
-        )
+        mix = PromptMix(params.blend, params.interpolation)
+        scales = self._loras.apply(params.lora_scales)
+        conditioning = self._director.condition(mix, params.transition_chunks, wait=wait_for_prompt, scales=scales)
         self.painting = Painting(None if state.started else state.spec, conditioning.step)
         if conditioning.step.began and params.prompt_change == "cut":
             state.cut_()

@@ -126,16 +126,20 @@ class PromptDirector:
         self._fade = (0, 0)  # chunks done, chunks in all
         self._anew = True
         self._cross: CrossKV | None = None
+        self._scales: tuple[float, ...] = ()  # that the cross-attention was made with
 
     def settle(self) -> None:
         """Let the next chunk show its prompt in full, without any transition, as a first chunk does."""
         self._anew = True
 
     @torch.inference_mode()
-    def condition(self, mix: PromptMix, transition_chunks: int = 0, *, wait: bool = False) -> Conditioning:
+    def condition(
+        self, mix: PromptMix, transition_chunks: int = 0, *, wait: bool = False, scales: tuple[float, ...] = ()
+    ) -> Conditioning:
         """Cross-attention keys and values for the next chunk.
 
-        wait: stop until the prompt is encoded (offline rendering). The very first prompt is always waited for.
+        wait: stop until the prompt is encoded (offline rendering). The very first prompt is always waited for. scales: of the
+        LoRAs that keys and values depend on; when they change, both are computed anew.
         Raises EngineError when there is no picture's prompt to go on with.
         """
         began = False
@@ -145,7 +149,9 @@ class PromptDirector:
                 began = self._target is not None
                 self._begin(mix, embedding, 0 if self._anew else transition_chunks)
         self._step()
-        assert self._cross is not None
+        if self._cross is None or scales != self._scales:
+            assert self._current is not None
+            self._cross, self._scales = self._dit.condition(self._current), scales
         assert self._target is not None
         anew, self._anew = self._anew, False
         return Conditioning(self._cross, PromptStep(self._target, *self._fade, began, anew))
@@ -183,4 +189,4 @@ class PromptDirector:
         else:
             self._current = blend([self._from, self._to], [1 - done / chunks, done / chunks])
         self._fade = (done, chunks)
-        self._cross = self._dit.condition(self._current)
+        self._cross = None

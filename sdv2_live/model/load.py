@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from sdv2_live.errors import EngineError
 from sdv2_live.model.checkpoint import is_there, read_checkpoint
 from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.load_text import load_text, text_version, version_of
+from sdv2_live.model.lora import LoraSet
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import UMT5, TextEncoder
@@ -33,6 +34,7 @@ class Models:
     vae: WanVAE | TAEHV
     text: TextEncoder
     text_version: str
+    loras: LoraSet = field(default_factory=LoraSet)
 
 
 def choose_device(name: str) -> torch.device:

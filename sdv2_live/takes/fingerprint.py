@@ -39,6 +39,7 @@ def header_of(models: Models, *, lossless: bool) -> Header:
         sdv2_live=__version__,
         torch=str(torch.__version__),
         profile=models.profile.name,
+        loras=models.loras.digests,
         weights=fingerprint(models.dit, models.vae, models.text.model),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",

@@ -42,7 +42,7 @@ class _Row(BaseModel):
 class Header(_Row):
     """Where a take was recorded, and with what, as `fingerprint.header_of` says it.
 
-    weights: a fingerprint of every model's weights. cpu: its vector unit.
+    weights: a fingerprint of every model's weights, merged LoRAs in them. loras: name and digest of each. cpu: its vector unit.
     """
 
     format: Literal[1]
@@ -52,6 +52,7 @@ class Header(_Row):
     torch: str
     profile: str
     weights: str
+    loras: tuple[str, ...] = ()
     device: str
     cpu: str
     dtype: str
@@ -59,10 +60,10 @@ class Header(_Row):
 
     def differences(self, here: Header) -> Iterator[str]:
         """What is not here as it was there and may change the pictures, a sentence each."""
-        for name in ("sdv2_live", "torch", "profile", "weights", "device", "cpu", "dtype", "threads"):
+        for name in ("sdv2_live", "torch", "profile", "weights", "loras", "device", "cpu", "dtype", "threads"):
             was, now = getattr(self, name), getattr(here, name)
             if was != now:
-                yield f"{name} was {was} and is {now}"
+                yield f"{name} was {_told(was)} and is {_told(now)}"
 
 
 class Video(_Row):
@@ -149,6 +150,10 @@ class EndLine(_Row):
     chunks: Count
 
 
+def _told(value: object) -> object:
+    return (", ".join(value) or "none") if isinstance(value, tuple) else value
+
+
 def video_name(number: int, lossless: bool) -> str:
     """File of one run of input frames."""
     return f"input-{number:03}.{'mkv' if lossless else 'mp4'}"
@@ -159,7 +164,8 @@ def plain(config: Config) -> dict[str, Any]:
     data = config.model_dump(mode="json", exclude={"params"})
     for section in data.values():
         section.update({key: "auto" for key, value in section.items() if value is None})
-    values = {name: value_of(config.params, spec) for name, spec in PARAMS.items() if spec.kept}
+    fixed = config.names.merged  # LoRAs whose scale is a setting, and stands there
+    values = {name: value_of(config.params, spec) for name, spec in PARAMS.items() if spec.kept and name not in fixed}
     data["params"] = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
     return data
 
