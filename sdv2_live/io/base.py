@@ -50,9 +50,11 @@ class Sink(Port):
     """Takes frames, one at a time.
 
     live: looked at while it is made, so that any picture is better than none. A recording is not: it begins with the work.
+    full_name: what other programs see it as, so that we do not take it for an input; empty where none see it.
     """
 
     live = True
+    full_name = ""
 
     @abstractmethod
     def send(self, frame: Frame) -> None:

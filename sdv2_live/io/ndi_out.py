@@ -55,7 +55,7 @@ class NdiSink(Sink):
         self._sender = self._ndi.send_create(create)
         if self._sender is None:
             raise VideoError(f"NDI cannot publish '{name}': a program on this machine already does; choose another output name")
-        self.full_name: str = self._ndi.send_get_source_name(self._sender).ndi_name  # "MACHINE (name)"
+        self.full_name = str(self._ndi.send_get_source_name(self._sender).ndi_name)  # "MACHINE (name)"
         self._describe()
         self._buffers: list[tuple[np.ndarray, Any]] = []  # (rows, the SDK's description of them), used in turn
         self._shape: tuple[int, int, PixelFormat] | None = None

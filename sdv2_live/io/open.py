@@ -15,10 +15,12 @@ from sdv2_live.io.file import FileSink, FileSource
 from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_lib import NdiSettings
 from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.io.spout_in import SpoutSource
+from sdv2_live.io.spout_out import SpoutSink
 from sdv2_live.io.synthetic import TestSource
 
-SOURCES = ("ndi:NAME", "file:PATH", "test[:HEIGHTxWIDTH]", "none")
-SINKS = ("ndi:NAME", "file:PATH", "none")
+SOURCES = ("ndi:NAME", "spout:NAME", "file:PATH", "test[:HEIGHTxWIDTH]", "none")
+SINKS = ("ndi:NAME", "spout:NAME", "file:PATH", "none")
 
 
 class NullSource(Source):
@@ -65,15 +67,19 @@ def open_source(
     realtime: bool = True,
     loop: bool = True,
 ) -> Source:
-    """`ndi:NAME` (`ndi:` takes the first found, `ndi:IP:PORT` connects directly), `file:PATH`, `test[:HEIGHTxWIDTH]`, `none`.
+    """`ndi:NAME` (`ndi:` takes the first found, `ndi:IP:PORT` connects directly), `spout:NAME` (`spout:` takes the active
+    sender), `file:PATH`, `test[:HEIGHTxWIDTH]`, `none`.
 
-    ndi, receiver_timeout_s, ignore, color: for NDI, see NdiSource. rate: of the test card. realtime, loop: for files, see
-    FileSource; realtime also paces the test card. Raises VideoError for what cannot be opened.
+    ndi, receiver_timeout_s, color: for NDI, see NdiSource. ignore: for NDI and Spout, the names of our own outputs.
+    rate: of the test card. realtime, loop: for files, see FileSource; realtime also paces the test card. Raises VideoError
+    for what cannot be opened.
     """
     scheme, rest = _split(spec, SOURCES, "source")
     match scheme:
         case "ndi":
             return NdiSource(rest, ndi, receiver_timeout_s=receiver_timeout_s, ignore=ignore, color=color)
+        case "spout":
+            return SpoutSource(rest, ignore=ignore)
         case "file":
             return FileSource(_path(spec, rest), realtime=realtime, loop=loop)
         case "test":
@@ -83,11 +89,13 @@ def open_source(
 
 
 def open_sink(spec: str, *, ndi: NdiSettings | None = None) -> Sink:
-    """`ndi:NAME`, `file:PATH` (.mp4 or .mkv) or `none`. Raises VideoError for what cannot be opened."""
+    """`ndi:NAME`, `spout:NAME`, `file:PATH` (.mp4 or .mkv) or `none`. Raises VideoError for what cannot be opened."""
     scheme, rest = _split(spec, SINKS, "sink")
     match scheme:
         case "ndi":
             return NdiSink(rest, ndi)
+        case "spout":
+            return SpoutSink(rest)
         case "file":
             return FileSink(_path(spec, rest))
     return NullSink()
@@ -99,8 +107,6 @@ def _split(spec: str, allowed: tuple[str, ...], kind: str) -> tuple[str, str]:
     choices = [re.split(r"[:\[]", form)[0] for form in allowed]
     if scheme in choices:
         return scheme, rest.strip()
-    if scheme == "spout":
-        raise VideoError(f"'{spec}': Spout is not yet supported on this system; use ndi: in its place")
     near = difflib.get_close_matches(scheme.lower(), choices, 1, 0.5)
     hint = f"did you mean {near[0]}{'' if near[0] == 'none' else ':'}{rest}? " if near else ""
     raise VideoError(f"'{spec}' is no video {kind}: {hint}Allowed are {', '.join(allowed)}")
