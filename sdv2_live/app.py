@@ -24,7 +24,6 @@ from sdv2_live.control.store import Change
 from sdv2_live.control.timeline_model import Timeline
 from sdv2_live.io.bind import bind
 from sdv2_live.io.intake import Intake
-from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.io.open import open_sink, open_source
 from sdv2_live.io.playout import Playout, Showing
 from sdv2_live.loop import LiveLoop
@@ -103,7 +102,7 @@ class Show:
         opened.callback(self.desk.close)
         ndi = config.ndi.settings
         sink = opened.enter_context(open_sink(config.output.sink, ndi=ndi))
-        own = [sink.full_name] if isinstance(sink, NdiSink) else []
+        own = [sink.full_name] if sink.full_name else []
         source = open_source(
             self._source_spec(),
             ndi=ndi,

@@ -6,6 +6,7 @@ from sdv2_live.doctor.machine import look_cupy, look_system, look_torch
 from sdv2_live.doctor.model import look_model
 from sdv2_live.doctor.network import look_discovery, look_ndi, look_osc
 from sdv2_live.doctor.probe import Probe
+from sdv2_live.doctor.spout import look_spout
 
 # Times are generous: a cold disk loads torch in half a minute, a large model in minutes.
 PROBES = (
@@ -13,6 +14,7 @@ PROBES = (
     Probe(("torch", "cuda", "gpu"), look_torch, 120, "the GPU's driver does not answer: restart the machine"),
     Probe(("cupy",), look_cupy, 60, "the GPU's driver does not answer: restart the machine"),
     Probe(("ndi_library", "ndi_loopback"), look_ndi, 60, "NDI does not answer: reinstall ndi-python, check the firewall"),
+    Probe(("spout",), look_spout, 60, "the graphics driver does not answer: restart the machine"),
     Probe(("discovery",), look_discovery, 60, "name service does not answer: give addresses in ndi.extra_ips"),
     Probe(("osc_port",), look_osc, 30, "name service does not answer: set osc.host to an address"),
     Probe(("weights", "engine"), look_model, 600, "a smaller model or video.size; sdv2-live run shows where it stops"),
