@@ -13,6 +13,7 @@ from rich.table import Table
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.reference import reference_markdown, rows
+from sdv2_live.control.touchdesigner import script
 from sdv2_live.errors import ConfigError
 from sdv2_live.settings import Config
 
@@ -23,6 +24,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print the whole reference as Markdown")
     form.add_argument("--touchosc", type=Path, metavar="FILE", help="write a layout for TouchOSC, with your presets (FILE.tosc)")
+    form.add_argument(
+        "--touchdesigner", type=Path, metavar="FILE", help="write the script of a TouchDesigner component (FILE.py)"
+    )
     add_config_options(parser)
     parser.set_defaults(run=run)
     return parser
@@ -35,6 +39,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.touchosc is not None:
         _write(args.touchosc, touchosc(configured(args)))
+        return 0
+    if args.touchdesigner is not None:
+        _write(args.touchdesigner, script().encode())
         return 0
     table = Table("Address", "Value", "Default", "Applies", "Meaning")
     for row in rows():

@@ -1,4 +1,4 @@
-"""Which parameter stands where in the TouchOSC layout, and as what."""
+"""Which parameter stands where in the TouchOSC layout and in TouchDesigner, and as what."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ _VALUES: dict[str, tuple[int | str, ...]] = {  # worth a button, where a fader w
 _WIDEST = 10_000  # of a range that a fader can still meet
 
 
+def place_of(spec: ParamSpec) -> str:
+    """The subject of a parameter: of the page where it stands."""
+    place = _PLACES.get(spec.field or spec.name)
+    return place or ("picture" if spec.index is None else spec.name.split("/")[0])
+
+
 def of(place: str) -> list[ParamSpec]:
     """The parameters of one page, or of the strip, in the table's order."""
-    specs = [spec for spec in PARAMS.values() if _PLACES.get(spec.field or spec.name, "picture") == place]
-    return specs if place == "prompts" else [spec for spec in specs if spec.index is None]
+    return [spec for spec in PARAMS.values() if place_of(spec) == place]
 
 
 def families() -> dict[str, list[ParamSpec]]:
@@ -35,7 +40,7 @@ def families() -> dict[str, list[ParamSpec]]:
     found: dict[str, list[ParamSpec]] = {}
     for spec in PARAMS.values():
         if spec.index is not None and spec.field not in _PLACES:
-            found.setdefault(spec.name.split("/")[0], []).append(spec)
+            found.setdefault(place_of(spec), []).append(spec)
     return found
 
 

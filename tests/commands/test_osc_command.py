@@ -10,6 +10,7 @@ import pytest
 
 from sdv2_live.commands import osc
 from sdv2_live.control.reference import reference_markdown
+from sdv2_live.control.touchdesigner import script
 from sdv2_live.errors import ConfigError
 
 
@@ -46,3 +47,9 @@ def test_touchosc_file_holds_the_configured_presets(tmp_path: Path, capsys: pyte
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"x\.tosc: cannot be written: No such file or directory; give another path$"):
         command("--touchosc", str(tmp_path / "nowhere" / "x.tosc"))
+
+
+def test_touchdesigner_file(tmp_path: Path) -> None:
+    path = tmp_path / "build.py"
+    assert command("--touchdesigner", str(path)) == 0
+    assert path.read_text(encoding="utf-8") == script()

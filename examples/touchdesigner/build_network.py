@@ -1,0 +1,296 @@
+# ruff: noqa: E501, F821
+"""Builds a component that plays sdv2-live from TouchDesigner. Written by `sdv2-live osc --touchdesigner FILE`.
+
+Paste it into a Text DAT and choose Run Script. Beside the DAT appears the component `sdv2live`:
+
+    TOP in   -> NDI Out TOP, the picture that sdv2-live shall restyle
+    TOP out  <- NDI In TOP, what it makes of it
+    CHOP in  -> OSC Out CHOP; channels named as addresses, such as sdv2/noise_scale
+    CHOP out <- OSC In CHOP; numbers of the show, such as sdv2/status/fps
+    its parameters: every parameter of sdv2-live, which send when they change and follow the show
+
+Running it again makes the component anew; the values of its Connection page are kept.
+"""
+
+import json
+import socket
+
+NAME = "sdv2live"
+OSC_PORT = 9000
+FEEDBACK_PORT = 9001
+
+# One parameter of sdv2-live each: OSC address, custom parameter, and how it looks.
+# fmt: off
+TABLE = [
+    {'address': '/sdv2/prompt', 'par': 'Prompt', 'label': 'Prompt', 'page': 'Prompts', 'style': 'Str', 'help': 'What the picture shall look like; long, detailed prompts do best. Slot 1 of the blend. OSC: /sdv2/prompt', 'empty': True, 'default': 'A hand-painted animation of a performer on a dark stage, thick confident brush strokes follow every movement, deep ultramarine and violet shadows, warm amber rim light along the hair and shoulders, drifting dust glitters in soft volumetric beams, rich oil texture with visible canvas grain, expressive face, fluid cloth, gentle depth of field, cinematic composition, highly detailed, steady camera, smooth continuous motion'},
+    {'address': '/sdv2/prompt/2/text', 'par': 'Prompt2text', 'label': 'Prompt 2 Text', 'page': 'Prompts', 'style': 'Str', 'help': 'A further prompt to blend in. OSC: /sdv2/prompt/2/text', 'empty': True, 'default': ''},
+    {'address': '/sdv2/prompt/3/text', 'par': 'Prompt3text', 'label': 'Prompt 3 Text', 'page': 'Prompts', 'style': 'Str', 'help': 'A further prompt to blend in. OSC: /sdv2/prompt/3/text', 'empty': True, 'default': ''},
+    {'address': '/sdv2/prompt/4/text', 'par': 'Prompt4text', 'label': 'Prompt 4 Text', 'page': 'Prompts', 'style': 'Str', 'help': 'A further prompt to blend in. OSC: /sdv2/prompt/4/text', 'empty': True, 'default': ''},
+    {'address': '/sdv2/prompt/5/text', 'par': 'Prompt5text', 'label': 'Prompt 5 Text', 'page': 'Prompts', 'style': 'Str', 'help': 'A further prompt to blend in. OSC: /sdv2/prompt/5/text', 'empty': True, 'default': ''},
+    {'address': '/sdv2/prompt/6/text', 'par': 'Prompt6text', 'label': 'Prompt 6 Text', 'page': 'Prompts', 'style': 'Str', 'help': 'A further prompt to blend in. OSC: /sdv2/prompt/6/text', 'empty': True, 'default': ''},
+    {'address': '/sdv2/prompt/7/text', 'par': 'Prompt7text', 'label': 'Prompt 7 Text', 'page': 'Prompts', 'style': 'Str', 'help': 'A further prompt to blend in. OSC: /sdv2/prompt/7/text', 'empty': True, 'default': ''},
+    {'address': '/sdv2/prompt/8/text', 'par': 'Prompt8text', 'label': 'Prompt 8 Text', 'page': 'Prompts', 'style': 'Str', 'help': 'A further prompt to blend in. OSC: /sdv2/prompt/8/text', 'empty': True, 'default': ''},
+    {'address': '/sdv2/prompt/1/weight', 'par': 'Prompt1weight', 'label': 'Prompt 1 Weight', 'page': 'Prompts', 'style': 'Float', 'help': "Share of this slot's prompt in the blend, relative to the other weights. OSC: /sdv2/prompt/1/weight", 'low': 0.0, 'high': 1.0, 'default': 1.0},
+    {'address': '/sdv2/prompt/2/weight', 'par': 'Prompt2weight', 'label': 'Prompt 2 Weight', 'page': 'Prompts', 'style': 'Float', 'help': "Share of this slot's prompt in the blend, relative to the other weights. OSC: /sdv2/prompt/2/weight", 'low': 0.0, 'high': 1.0, 'default': 0.0},
+    {'address': '/sdv2/prompt/3/weight', 'par': 'Prompt3weight', 'label': 'Prompt 3 Weight', 'page': 'Prompts', 'style': 'Float', 'help': "Share of this slot's prompt in the blend, relative to the other weights. OSC: /sdv2/prompt/3/weight", 'low': 0.0, 'high': 1.0, 'default': 0.0},
+    {'address': '/sdv2/prompt/4/weight', 'par': 'Prompt4weight', 'label': 'Prompt 4 Weight', 'page': 'Prompts', 'style': 'Float', 'help': "Share of this slot's prompt in the blend, relative to the other weights. OSC: /sdv2/prompt/4/weight", 'low': 0.0, 'high': 1.0, 'default': 0.0},
+    {'address': '/sdv2/prompt/5/weight', 'par': 'Prompt5weight', 'label': 'Prompt 5 Weight', 'page': 'Prompts', 'style': 'Float', 'help': "Share of this slot's prompt in the blend, relative to the other weights. OSC: /sdv2/prompt/5/weight", 'low': 0.0, 'high': 1.0, 'default': 0.0},
+    {'address': '/sdv2/prompt/6/weight', 'par': 'Prompt6weight', 'label': 'Prompt 6 Weight', 'page': 'Prompts', 'style': 'Float', 'help': "Share of this slot's prompt in the blend, relative to the other weights. OSC: /sdv2/prompt/6/weight", 'low': 0.0, 'high': 1.0, 'default': 0.0},
+    {'address': '/sdv2/prompt/7/weight', 'par': 'Prompt7weight', 'label': 'Prompt 7 Weight', 'page': 'Prompts', 'style': 'Float', 'help': "Share of this slot's prompt in the blend, relative to the other weights. OSC: /sdv2/prompt/7/weight", 'low': 0.0, 'high': 1.0, 'default': 0.0},
+    {'address': '/sdv2/prompt/8/weight', 'par': 'Prompt8weight', 'label': 'Prompt 8 Weight', 'page': 'Prompts', 'style': 'Float', 'help': "Share of this slot's prompt in the blend, relative to the other weights. OSC: /sdv2/prompt/8/weight", 'low': 0.0, 'high': 1.0, 'default': 0.0},
+    {'address': '/sdv2/interpolation', 'par': 'Interpolation', 'label': 'Interpolation', 'page': 'Prompts', 'style': 'Menu', 'help': 'How prompts blend: linear weights their embeddings, slerp turns from one to the next. OSC: /sdv2/interpolation', 'choices': ['linear', 'slerp'], 'default': 'linear'},
+    {'address': '/sdv2/cue_prompt', 'par': 'Cueprompt', 'label': 'Cue Prompt', 'page': 'Prompts', 'style': 'Str', 'help': 'The next prompt, prepared out of sight until take. OSC: /sdv2/cue_prompt', 'empty': True, 'default': ''},
+    {'address': '/sdv2/seed', 'par': 'Seed', 'label': 'Seed', 'page': 'Picture', 'style': 'Str', 'help': 'Seed of the noise; the same seed and input give the same output. Also takes the words random and lock. OSC: /sdv2/seed', 'default': '42'},
+    {'address': '/sdv2/seed_mode', 'par': 'Seedmode', 'label': 'Seed Mode', 'page': 'Picture', 'style': 'Menu', 'help': 'lock: the seed stays; random: every reset draws a new one. OSC: /sdv2/seed_mode', 'choices': ['lock', 'random'], 'default': 'lock'},
+    {'address': '/sdv2/noise_scale', 'par': 'Noisescale', 'label': 'Noise Scale', 'page': 'Picture', 'style': 'Float', 'help': 'Noise mixed into the input: more noise, more prompt, less input. OSC: /sdv2/noise_scale', 'low': 0.0, 'high': 1.0, 'default': 0.7},
+    {'address': '/sdv2/noise_controller', 'par': 'Noisecontroller', 'label': 'Noise Controller', 'page': 'Picture', 'style': 'Toggle', 'help': 'Lower the noise while the input moves fast (motion-aware noise controller). OSC: /sdv2/noise_controller', 'default': True},
+    {'address': '/sdv2/steps', 'par': 'Steps', 'label': 'Steps', 'page': 'Picture', 'style': 'Str', 'help': 'Denoising timesteps; fewer are faster, more are cleaner. OSC: /sdv2/steps', 'default': '700, 500'},
+    {'address': '/sdv2/lora/1/scale', 'par': 'Lora1scale', 'label': 'Lora 1 Scale', 'page': 'Lora', 'style': 'Float', 'help': 'Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale. OSC: /sdv2/lora/1/scale', 'low': -4.0, 'high': 4.0, 'default': 1.0},
+    {'address': '/sdv2/lora/2/scale', 'par': 'Lora2scale', 'label': 'Lora 2 Scale', 'page': 'Lora', 'style': 'Float', 'help': 'Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale. OSC: /sdv2/lora/2/scale', 'low': -4.0, 'high': 4.0, 'default': 1.0},
+    {'address': '/sdv2/lora/3/scale', 'par': 'Lora3scale', 'label': 'Lora 3 Scale', 'page': 'Lora', 'style': 'Float', 'help': 'Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale. OSC: /sdv2/lora/3/scale', 'low': -4.0, 'high': 4.0, 'default': 1.0},
+    {'address': '/sdv2/lora/4/scale', 'par': 'Lora4scale', 'label': 'Lora 4 Scale', 'page': 'Lora', 'style': 'Float', 'help': 'Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale. OSC: /sdv2/lora/4/scale', 'low': -4.0, 'high': 4.0, 'default': 1.0},
+    {'address': '/sdv2/lora/5/scale', 'par': 'Lora5scale', 'label': 'Lora 5 Scale', 'page': 'Lora', 'style': 'Float', 'help': 'Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale. OSC: /sdv2/lora/5/scale', 'low': -4.0, 'high': 4.0, 'default': 1.0},
+    {'address': '/sdv2/lora/6/scale', 'par': 'Lora6scale', 'label': 'Lora 6 Scale', 'page': 'Lora', 'style': 'Float', 'help': 'Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale. OSC: /sdv2/lora/6/scale', 'low': -4.0, 'high': 4.0, 'default': 1.0},
+    {'address': '/sdv2/lora/7/scale', 'par': 'Lora7scale', 'label': 'Lora 7 Scale', 'page': 'Lora', 'style': 'Float', 'help': 'Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale. OSC: /sdv2/lora/7/scale', 'low': -4.0, 'high': 4.0, 'default': 1.0},
+    {'address': '/sdv2/lora/8/scale', 'par': 'Lora8scale', 'label': 'Lora 8 Scale', 'page': 'Lora', 'style': 'Float', 'help': 'Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale. OSC: /sdv2/lora/8/scale', 'low': -4.0, 'high': 4.0, 'default': 1.0},
+    {'address': '/sdv2/prompt_change', 'par': 'Promptchange', 'label': 'Prompt Change', 'page': 'Prompts', 'style': 'Menu', 'help': 'soft: a new prompt grows out of the running picture; cut: it starts from fresh caches. OSC: /sdv2/prompt_change', 'choices': ['soft', 'cut'], 'default': 'soft'},
+    {'address': '/sdv2/transition_chunks', 'par': 'Transitionchunks', 'label': 'Transition Chunks', 'page': 'Prompts', 'style': 'Int', 'help': 'Chunks over which a new prompt fades in; 0 is at once. OSC: /sdv2/transition_chunks', 'low': 0, 'high': 64, 'default': 0},
+    {'address': '/sdv2/freeze', 'par': 'Freeze', 'label': 'Freeze', 'page': 'Picture', 'style': 'Toggle', 'help': 'Hold the picture. OSC: /sdv2/freeze', 'default': False},
+    {'address': '/sdv2/bypass', 'par': 'Bypass', 'label': 'Bypass', 'page': 'Picture', 'style': 'Toggle', 'help': 'Send the input through unchanged. OSC: /sdv2/bypass', 'default': False},
+    {'address': '/sdv2/blackout', 'par': 'Blackout', 'label': 'Blackout', 'page': 'Picture', 'style': 'Toggle', 'help': 'Send black. OSC: /sdv2/blackout', 'default': False},
+    {'address': '/sdv2/mix', 'par': 'Mix', 'label': 'Mix', 'page': 'Picture', 'style': 'Float', 'help': 'Crossfade from the input (0) to the output (1). OSC: /sdv2/mix', 'low': 0.0, 'high': 1.0, 'default': 1.0},
+    {'address': '/sdv2/preset', 'par': 'Preset', 'label': 'Preset', 'page': 'Presets', 'style': 'Str', 'help': 'Recall a preset: all its values in one chunk. OSC: /sdv2/preset', 'default': ''},
+    {'address': '/sdv2/morph_seconds', 'par': 'Morphseconds', 'label': 'Morph Seconds', 'page': 'Presets', 'style': 'Float', 'help': "Time over which a recalled preset's numbers glide to their values. OSC: /sdv2/morph_seconds", 'low': 0.0, 'high': 600.0, 'default': 0.0},
+    {'address': '/sdv2/record', 'par': 'Record', 'label': 'Record', 'page': 'System', 'style': 'Toggle', 'help': "Record a take, for `sdv2-live replay`. It begins with a reset, the prompt's transition complete; false again when the take cannot be written. OSC: /sdv2/record", 'default': False},
+    {'address': '/sdv2/normalize_latents', 'par': 'Normalizelatents', 'label': 'Normalize Latents', 'page': 'System', 'style': 'Toggle', 'help': 'Normalise latents per channel after encoding; pair it with noise_scale 0.6. OSC: /sdv2/normalize_latents', 'default': False},
+    {'address': '/sdv2/adapt_sink_threshold', 'par': 'Adaptsinkthreshold', 'label': 'Adapt Sink Threshold', 'page': 'System', 'style': 'Float', 'help': 'Similarity below which a new frame replaces a sink of the cache; -1 keeps the sinks for ever. OSC: /sdv2/adapt_sink_threshold', 'low': -1.0, 'high': 1.0, 'default': 0.2},
+    {'address': '/sdv2/reset', 'par': 'Reset', 'label': 'Reset', 'page': 'Picture', 'style': 'Pulse', 'help': 'Start again from empty caches and the first noise of the seed. OSC: /sdv2/reset'},
+    {'address': '/sdv2/take', 'par': 'Take', 'label': 'Take', 'page': 'Prompts', 'style': 'Pulse', 'help': 'Make cue_prompt the prompt. OSC: /sdv2/take'},
+]
+# fmt: on
+
+LOGIC = '''"""What the component does. Its callbacks are in the DATs beside this one."""
+
+import json
+
+ROWS = json.loads(op("table").text)
+BY_PAR = {row["par"]: row for row in ROWS}
+BY_ADDRESS = {row["address"]: row for row in ROWS}
+KNOWN = {}  # parameter name to the value that sdv2-live is known to hold: that one is not sent back to it
+HEARD = []  # filled by subscribing; until then the panel holds defaults, which are not to be sent to a running show
+
+
+def subscribe():
+    """Have sdv2-live send all values now, and every change from now on."""
+    KNOWN.clear()
+    HEARD[:] = [True]
+    port = int(parent().par.Feedbackport.eval())
+    op("osc_out").sendOSC("/sdv2/subscribe", [port])
+    op("osc_out").sendOSC("/sdv2/subscribe", [port + 1])
+
+
+def changed(par):
+    """A parameter of the panel has a new value: by hand, by an expression, or by what came from the show."""
+    row = BY_PAR.get(par.name)
+    if row is None or row["style"] == "Pulse" or not HEARD:
+        return
+    value = outgoing(row, par.eval())
+    if value is None or same(KNOWN.get(par.name), value):
+        return
+    KNOWN[par.name] = value
+    op("osc_out").sendOSC(row["address"], [value])
+
+
+def pulsed(par):
+    """A button of the panel was pressed."""
+    if par.name == "Subscribe":
+        subscribe()
+    elif par.name in BY_PAR:
+        op("osc_out").sendOSC(BY_PAR[par.name]["address"], [1])
+
+
+def received(address, args):
+    """sdv2-live has sent a value, or says why it refused one."""
+    if address == "/sdv2/error":
+        parent().par.Lasterror.val = " ".join(str(arg) for arg in args)
+        return
+    row = BY_ADDRESS.get(address)
+    if row is None or row["style"] == "Pulse" or not args:
+        return
+    value = incoming(row, args)
+    KNOWN[row["par"]] = value
+    par = parent().par[row["par"]]
+    if not same(outgoing(row, par.eval()), value):
+        par.val = value
+
+
+def outgoing(row, value):
+    """A parameter's value as it is sent; None for an empty field that means nothing."""
+    kinds = {"Float": float, "Int": int, "Toggle": int}
+    value = kinds.get(row["style"], str)(value)
+    return None if value == "" and not row.get("empty") else value
+
+
+def incoming(row, args):
+    """The arguments of a message as the parameter holds them."""
+    if row["style"] == "Str":
+        return ", ".join(str(arg) for arg in args)
+    return outgoing(row, args[0])
+
+
+def same(one, other):
+    """Whether two values are one, as far as an OSC float can tell."""
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= 1e-6 * max(1.0, abs(one))
+    return one is not None and one == other
+'''
+
+PANEL_CALLBACKS = """def onValueChange(par, prev):
+    op("logic").module.changed(par)
+
+
+def onPulse(par):
+    op("logic").module.pulsed(par)
+"""
+
+OSC_CALLBACKS = """def onReceiveOSC(dat, rowIndex, message, byteData, timeStamp, address, args, peer):
+    op("logic").module.received(address, args)
+"""
+
+START_CALLBACKS = """def onStart():
+    op("logic").module.subscribe()
+"""
+
+
+def build(where):
+    """Make the component in `where` and return it."""
+    connection = {}
+    old = where.op(NAME)
+    if old is not None:
+        connection = {par.name: par.eval() for par in old.customPars if par.page.name == "Connection" and not par.isPulse}
+        old.destroy()
+    comp = where.create(baseCOMP, NAME)
+    build_panel(comp)
+    build_connection(comp, connection)
+    build_scripts(comp)
+    build_video(comp)
+    build_osc(comp)
+    run("args[0].op('logic').module.subscribe()", comp, delayFrames=60)  # when the sockets are open
+    return comp
+
+
+def build_panel(comp):
+    """A custom parameter for each row of the table."""
+    pages = {}
+    for row in TABLE:
+        if row["page"] not in pages:
+            pages[row["page"]] = comp.appendCustomPage(row["page"])
+        append = getattr(pages[row["page"]], "append" + row["style"])
+        par = append(row["par"], label=row["label"])[0]
+        par.help = row["help"]
+        if row["style"] == "Menu":
+            par.menuNames = row["choices"]
+            par.menuLabels = row["choices"]
+        if row["style"] in ("Float", "Int"):
+            par.min = par.normMin = row["low"]
+            par.max = par.normMax = row["high"]
+            par.clampMin = par.clampMax = True
+        if row["style"] != "Pulse":
+            par.default = row["default"]
+            par.val = row["default"]
+
+
+def build_connection(comp, kept):
+    """Where sdv2-live is, and under which names the pictures go there and back."""
+    page = comp.appendCustomPage("Connection")
+    fields = (
+        ("Str", "Host", "Host of sdv2-live", "127.0.0.1"),
+        ("Int", "Port", "Its OSC Port", OSC_PORT),
+        ("Int", "Feedbackport", "Feedback Port, and the next", FEEDBACK_PORT),
+        ("Str", "Sourcename", "NDI Name to Send", "TouchDesigner"),
+        ("Str", "Resultname", "NDI Name to Receive", socket.gethostname().upper() + " (sdv2-live)"),
+        ("Toggle", "Sendchop", "Send CHOP Input", False),
+    )
+    for style, name, label, value in fields:
+        par = getattr(page, "append" + style)(name, label=label)[0]
+        if style == "Int":
+            par.min, par.max, par.clampMin, par.clampMax = 1, 65535, True, True
+            par.normMin, par.normMax = 1, 65535
+        par.default = value
+        par.val = kept.get(name, value)
+    page.appendPulse("Subscribe", label="Subscribe")
+    error = page.appendStr("Lasterror", label="Last Error")[0]
+    error.readOnly = True
+
+
+def build_scripts(comp):
+    """The table, what is done with it, and who calls that."""
+    text(comp, "table", json.dumps(TABLE), -200, 0)
+    text(comp, "logic", LOGIC, -200, -120)
+    text(comp, "osc_callbacks", OSC_CALLBACKS, -200, -240)
+    panel = place(comp.create(parameterexecuteDAT, "panel_changes"), 0, 0)
+    panel.text = PANEL_CALLBACKS
+    panel.par.op.expr = "parent()"
+    panel.par.pars = "*"
+    panel.par.custom = True
+    panel.par.builtin = False
+    panel.par.valuechange = True
+    panel.par.onpulse = True
+    panel.par.active = True
+    start = place(comp.create(executeDAT, "project_start"), 0, -120)
+    start.text = START_CALLBACKS
+    start.par.start = True
+    start.par.active = True
+
+
+def build_video(comp):
+    """The picture to sdv2-live and back."""
+    source = place(comp.create(inTOP, "in1"), 200, 0)
+    sent = place(comp.create(ndioutTOP, "ndi_out"), 400, 0)
+    source.outputConnectors[0].connect(sent)
+    sent.par.name.expr = "parent().par.Sourcename"
+    sent.par.active = True
+    result = place(comp.create(ndiinTOP, "ndi_in"), 200, -120)
+    result.par.name.expr = "parent().par.Resultname"
+    result.par.active = True
+    painted = place(comp.create(outTOP, "out1"), 400, -120)
+    result.outputConnectors[0].connect(painted)
+
+
+def build_osc(comp):
+    """Messages to sdv2-live and back: values of the panel by DAT, channels by CHOP."""
+    sent = place(comp.create(oscoutDAT, "osc_out"), 0, -240)
+    sent.par.address.expr = "parent().par.Host"
+    sent.par.port.expr = "parent().par.Port"
+    sent.par.active = True
+    heard = place(comp.create(oscinDAT, "osc_in"), 0, -360)
+    heard.par.callbacks = "osc_callbacks"
+    heard.par.port.expr = "parent().par.Feedbackport"
+    heard.par.active = True
+    channels = place(comp.create(inCHOP, "in2"), 200, -240)
+    channels_sent = place(comp.create(oscoutCHOP, "osc_out_chop"), 400, -240)
+    channels.outputConnectors[0].connect(channels_sent)
+    channels_sent.par.netaddress.expr = "parent().par.Host"
+    channels_sent.par.port.expr = "parent().par.Port"
+    channels_sent.par.active.expr = "parent().par.Sendchop"
+    numbers = place(comp.create(oscinCHOP, "osc_in_chop"), 200, -360)
+    numbers.par.port.expr = "parent().par.Feedbackport + 1"
+    numbers.par.active = True
+    out = place(comp.create(outCHOP, "out2"), 400, -360)
+    numbers.outputConnectors[0].connect(out)
+
+
+def text(comp, name, content, x, y):
+    """A Text DAT with this content."""
+    dat = place(comp.create(textDAT, name), x, y)
+    dat.text = content
+    return dat
+
+
+def place(node, x, y):
+    """Put a node at a place in the network editor."""
+    node.nodeX, node.nodeY = x, y
+    return node
+
+
+build(parent())
