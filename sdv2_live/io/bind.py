@@ -9,7 +9,7 @@ import time
 from collections import deque
 
 from sdv2_live.frame import Frame
-from sdv2_live.io.audio import AudioBlock, DelayLine
+from sdv2_live.io.audio import LIMIT_S, AudioBlock, DelayLine
 from sdv2_live.io.base import Port, Sink, Source
 from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_lib import NdiSourceInfo, as_address
@@ -81,7 +81,10 @@ class SideChannels(Port):
         if frame.captured_ns == self._shown_ns:
             return
         self._shown_ns = frame.captured_ns
-        self._delays.append(time.monotonic_ns() - frame.captured_ns)
+        delay_ns = time.monotonic_ns() - frame.captured_ns
+        if delay_ns > LIMIT_S * 1e9:  # a still of no time, or a picture that no sound is kept for
+            return
+        self._delays.append(delay_ns)
         self._delay_ns = int(statistics.median(self._delays))
         self._line.follow(self._delay_ns)
 
