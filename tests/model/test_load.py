@@ -18,6 +18,7 @@ from sdv2_live.model.profiles import PROFILES, TINY, Files, Profile
 from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import UMT5, TextConfig, clean_prompt, transformers_key
 from sdv2_live.model.vae import WanVAE, WanVaeConfig
+from sdv2_live.model.vae_choice import VAES, make_vae
 from sdv2_live.model.weights import synthetic_state_dict
 
 CPU = torch.device("cpu")
@@ -71,20 +72,25 @@ def weights(tmp_path: Path) -> Path:
     (tmp_path / "dit").mkdir()
     dit = {f"model.{key}": value for key, value in synthetic(CausalDiT(SMALL.dit)).items()}
     torch.save({"generator_ema": dit}, tmp_path / "dit/model.pt")
-    torch.save(synthetic(WanVAE(SMALL.wan)), tmp_path / "Wan2.1_VAE.pth")
+    torch.save(synthetic(WanVAE(SMALL.wan)), tmp_path / "Wan2.1_VAE.pth", _use_new_zipfile_serialization=False)
+    torch.save(synthetic(make_vae(SMALL, "light")), tmp_path / "lightvaew2_1.pth")
     save_file(synthetic(TAEHV(SMALL.taehv)), tmp_path / "taew2_1.safetensors")
+    torch.save({key: 2 * value for key, value in synthetic(TAEHV(SMALL.taehv)).items()}, tmp_path / "lighttaew2_1.pth")
     torch.save(wan_text_state(), tmp_path / "models_t5_umt5-xxl-enc-bf16.pth")
     tokenizer_folder(tmp_path / "google/umt5-xxl")
     return tmp_path
 
 
-@pytest.mark.parametrize("vae", ["auto", "wan", "taehv"])
+@pytest.mark.parametrize("vae", ["auto", *VAES])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_complete_set_loads_and_is_what_the_files_hold(weights: Path, vae: str, dtype: torch.dtype) -> None:
     assert has_weights(SMALL, vae, weights)
     models = load_models(SMALL, device=CPU, dtype=dtype, vae=vae, weights_dir=weights)
-    assert type(models.vae) is (TAEHV if vae == "taehv" else WanVAE)
-    for model in (models.dit, models.vae, models.text.model):
+    assert type(models.vae) is (TAEHV if vae in ("taehv", "lighttae") else WanVAE)
+    made = synthetic(make_vae(SMALL, "wan" if vae == "auto" else vae))
+    for key, value in models.vae.state_dict().items():
+        assert torch.equal(value, ((2 if vae == "lighttae" else 1) * made[key]).to(dtype))
+    for model in (models.dit, models.vae):
         assert {parameter.dtype for parameter in model.parameters()} == {dtype}
         assert not any(parameter.is_meta or parameter.requires_grad for parameter in model.parameters())
         assert not any(buffer.is_meta for buffer in model.buffers())
@@ -93,6 +99,21 @@ def test_a_complete_set_loads_and_is_what_the_files_hold(weights: Path, vae: str
     embedding = models.text.encode("red green")
     assert embedding.shape[::2] == (1, 32)
     assert embedding.isfinite().all()
+
+
+@pytest.mark.parametrize("vae", VAES)
+def test_only_the_chosen_autoencoder_needs_to_be_there(weights: Path, vae: str) -> None:
+    assert SMALL.files is not None
+    for kind in VAES:
+        for name in SMALL.files.vae(kind):
+            if kind != vae:
+                (weights / name).unlink(missing_ok=True)
+    assert [kind for kind in VAES if has_weights(SMALL, kind, weights)] == [vae]
+    models = load_models(SMALL, device=CPU, dtype=torch.float32, vae=vae, weights_dir=weights)
+    pixels = torch.rand(1, 3, 5, 16, 16) * 2 - 1
+    with torch.inference_mode():
+        latent = models.vae.encode(pixels, models.vae.new_memory())  # type: ignore[arg-type]
+        assert models.vae.decode(latent, models.vae.new_memory()).shape == pixels.shape  # type: ignore[arg-type]
 
 
 def test_without_its_files_the_error_names_them(weights: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
 from sdv2_live.errors import ConfigError, WeightsError
 from sdv2_live.model.profiles import PROFILES, Files
-from sdv2_live.settings import WeightsConfig
+from sdv2_live.model.vae_choice import VAES
+from sdv2_live.settings import ModelConfig, WeightsConfig
 from sdv2_live.weights.catalog import CATALOG, Hub, downloadable, needed, profile_files
+from sdv2_live.weights.catalog import VAES as PUBLISHED
 from sdv2_live.weights.remote import Remote
 
 
@@ -17,18 +20,23 @@ from sdv2_live.weights.remote import Remote
 def test_what_is_fetched_is_what_the_loader_looks_for(name: str) -> None:
     files = PROFILES[name].files
     assert isinstance(files, Files)
-    for file in needed(name, "taehv"):
-        expected = {"dit": files.dit, "vae": files.taehv}.get(file.part)
-        assert expected is None or set(file.stand_ins) <= set(expected)
-    for vae, expected in (("wan", files.wan), ("taehv", files.taehv)):
+    for vae in VAES:
+        for file in needed(name, vae):
+            expected = {"dit": files.dit, "vae": files.vae(vae)}.get(file.part)
+            assert expected is None or (file.name, *file.stand_ins) == expected
         names = {file.part: file.name for file in needed(name, vae) if file.part != "tokenizer"}
         assert names["dit"] in files.dit
-        assert names["vae"] in expected
+        assert names["vae"] in files.vae(vae)
         assert names["text"] in files.text
     assert {file.name for file in needed(name, text="fp8")} & set(files.text) == {"umt5-xxl-enc-fp8_e4m3fn.safetensors"}
     tokenizer = [file.name for file in needed(name) if file.part == "tokenizer"]
     assert len(tokenizer) == 4
     assert all(entry.startswith(f"{files.tokenizer}/") for entry in tokenizer)
+
+
+def test_every_choice_is_in_the_settings_and_published() -> None:
+    assert set(get_args(ModelConfig.model_fields["vae"].annotation)) == {"auto", *VAES}
+    assert set(PUBLISHED) == set(VAES)
 
 
 def test_each_profile_has_its_own_transformer_and_shares_the_rest() -> None:
