@@ -80,6 +80,11 @@ install_torch() {
         "name an index that has it: TORCH_INDEX=$([ "$BUILD" = cuda ] && echo "$CUDA_INDEX" || echo "$CPU_INDEX")"
 }
 
+extras() { # on a GPU machine also CuPy, of the CUDA generation that PyTorch was built with
+    [ "$BUILD" = cuda ] || { echo dev && return; }
+    "$BIN/python" -c 'import torch; print("dev,cuda13" if torch.version.cuda.startswith("13") else "dev,cuda")'
+}
+
 BUILD=cpu
 if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then
     BUILD=cuda
@@ -98,7 +103,7 @@ if [ "$(cat "$STAMP" 2>/dev/null)" != "$STATE" ] || ! "$BIN/python" -c '' 2>/dev
     fi
     install_torch
     echo "setup: installing sdv2-live and its tools"
-    pip install -qq --editable '.[dev]' || fail "the packages could not be installed; see pip's message above"
+    pip install -qq --editable ".[$(extras)]" || fail "the packages could not be installed; see pip's message above"
     echo "$STATE" >"$STAMP"
     echo "setup: ready ($("$BIN/sdv2-live" --version), PyTorch $("$BIN/python" -c 'import torch; print(torch.__version__)'))"
 fi
