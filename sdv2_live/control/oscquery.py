@@ -35,6 +35,7 @@ from sdv2_live.control.store import Change, ParamStore
 log = logging.getLogger("sdv2_live.oscquery")
 
 MAX_CLIENTS = 16  # WebSockets
+MAX_RATE = 500  # requests and commands a second of one host; a client reads a tree once and listens to all of it
 MAX_MESSAGE = 65_536  # bytes of a WebSocket message, as large as a datagram can be
 HEARTBEAT_S = 20.0  # between pings; a client that answers none is dropped
 STATUS_PERIOD_S = 0.5
@@ -73,7 +74,7 @@ class OscQueryServer:
         actions: Collection[str] = (),
     ) -> None:
         """Bind to the host of `osc`. Raises ConfigError, with the remedy, when the port cannot be had; 0 takes any free port."""
-        self._access = Access(allow, 1, "osc.allow")
+        self._access = Access(allow, MAX_RATE, "osc.allow")
         self._socket = bind_listener(osc.host, port, "oscquery.port")
         self.host, self.port = self._socket.getsockname()[:2]
         self._store = store
@@ -160,6 +161,8 @@ class OscQueryServer:
             raise web.HTTPForbidden(text="this address is not in osc.allow\n")
         if not _own_name(request.host) or not _same_origin(request):
             raise web.HTTPForbidden(text="web pages of another origin are not answered\n")
+        if not self._access.within_rate(_peer(request)[0]):
+            raise web.HTTPTooManyRequests(text=f"more than {MAX_RATE} requests a second\n")
         response: web.StreamResponse = await handler(request)
         return response
 
@@ -209,7 +212,7 @@ class OscQueryServer:
         self.clients.add(client)
         try:
             async for message in stream:
-                if message.type is WSMsgType.TEXT:
+                if message.type is WSMsgType.TEXT and self._access.within_rate(client.peer.host):
                     client.told(message.data, self.tree)
                 elif message.type is WSMsgType.BINARY:
                     self._osc.receive(message.data, client.peer)

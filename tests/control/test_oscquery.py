@@ -279,6 +279,28 @@ def test_port_in_use_names_the_key(server: OscServer, store: ParamStore) -> None
             OscQueryServer(store, server, port)
 
 
+def test_other_networks_and_floods_are_refused(store: ParamStore, server: OscServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with OscQueryServer(store, server) as query:
+        monkeypatch.setattr(query._access, "may_send", lambda host: False)
+        assert get(query, "/")[0] == 403
+    monkeypatch.setattr("sdv2_live.control.oscquery.MAX_RATE", 3)
+    with OscQueryServer(store, server) as query:
+        assert 429 in {get(query, "/sdv2/seed")[0] for _ in range(30)}
+
+
+def test_every_interface_and_ipv6(store: ParamStore) -> None:
+    for host in ("0.0.0.0", "::1"):
+        try:
+            osc = OscServer(store, host, port=0)
+        except ConfigError:
+            pytest.skip(f"{host} cannot be had on this machine")
+        with osc, OscQueryServer(store, osc, identity=Identity(announce=True)) as query:
+            name = "127.0.0.1" if host == "0.0.0.0" else "[::1]"
+            with urllib.request.urlopen(f"http://{name}:{query.port}/?HOST_INFO", timeout=DEADLINE_S) as answer:
+                assert json.load(answer)["OSC_PORT"] == osc.port
+        assert query.failures == 0
+
+
 def test_close_without_start_and_twice(server: OscServer, store: ParamStore) -> None:
     query = OscQueryServer(store, server)
     query.close()
