@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,29 +120,68 @@ class LoraSet:
         shifted.tensor.copy_(value)
 
 
-@torch.no_grad()
+Loaded = Sequence[tuple[LoraSource, LoraFile]]
+
+
 def load_loras(dit: CausalDiT, sources: Sequence[LoraSource]) -> LoraSet:
     """Read the files, merge those that are not live into the weights, and put the others beside them at scale 0.
 
-    Call it once, when the weights are in place. Raises WeightsError naming file, key and shapes of what does not fit.
+    Call it once, when the weights are in place. Where they are quantised, that comes between `merge_loras` and
+    `attach_loras`. Raises WeightsError naming file, key and shapes of what does not fit.
     """
+    loras = read_loras(dit, sources)
+    merge_loras(dit, loras)
+    return attach_loras(dit, loras)
+
+
+def read_loras(dit: CausalDiT, sources: Sequence[LoraSource]) -> Loaded:
+    """The files, checked against a model of these sizes; what fits no part of it is logged. Raises WeightsError."""
     if not sources:
-        return LoraSet()
-    shapes = {key: tuple(value.shape) for key, value in on_meta(lambda: CausalDiT(dit.config)).state_dict().items()}
-    files = [read_lora(source.file, shapes) for source in sources]
-    for source, file in zip(sources, files, strict=True):
+        return ()
+    shapes = _shapes(dit)
+    loras = [(source, read_lora(source.file, shapes)) for source in sources]
+    for source, file in loras:
         _report(source, file)
-    _merge(dit, [(source, file) for source, file in zip(sources, files, strict=True) if not source.live and source.scale != 0])
-    live = {index: file for index, file in enumerate(files) if sources[index].live}
-    linear = {key for key, shape in shapes.items() if len(shape) == 2 and key.endswith(".weight")}
+    return loras
+
+
+@torch.no_grad()
+def merge_loras(dit: CausalDiT, loras: Loaded) -> None:
+    """Add those that are not live to the weights: in float32, all that changes a weight together, rounded once."""
+    sums: dict[str, Tensor] = {}
+    for source, file in loras:
+        for key in {**file.low_rank, **file.shifts} if not source.live and source.scale else ():
+            weight = _tensor(dit, key)
+            if key not in sums:
+                sums[key] = weight.float().clone()
+            if key in file.low_rank:
+                sums[key].add_(_delta(file.low_rank[key], weight), alpha=source.scale)
+            if key in file.shifts:
+                sums[key].add_(file.shifts[key].to(weight.device), alpha=source.scale)
+    for key, value in sums.items():
+        _tensor(dit, key).copy_(value)
+
+
+@torch.no_grad()
+def attach_loras(dit: CausalDiT, loras: Loaded) -> LoraSet:
+    """Put the live ones beside the weights, at scale 0."""
+    if not loras:
+        return LoraSet()
+    live = {index: file for index, (source, file) in enumerate(loras) if source.live}
+    linear = {key for key, shape in _shapes(dit).items() if len(shape) == 2 and key.endswith(".weight")}
     shifted = _shifted(dit, live, linear)  # before the layers are wrapped: afterwards a parameter is at another place
     return LoraSet(
-        tuple(f"{source.name} {file.sha256[:16]}" for source, file in zip(sources, files, strict=True)),
+        tuple(f"{source.name} {file.sha256[:16]}" for source, file in loras),
         _wrapped(dit, live, linear),
         shifted,
         tuple(index for index, file in live.items() if any(map(_TEXT.search, (*file.low_rank, *file.shifts)))),
         dict.fromkeys(live, 0.0),
     )
+
+
+def _shapes(dit: CausalDiT) -> dict[str, tuple[int, ...]]:
+    """Of the parameters of a model of these sizes, however its weights are kept."""
+    return {key: tuple(value.shape) for key, value in on_meta(lambda: CausalDiT(dit.config)).state_dict().items()}
 
 
 def _report(source: LoraSource, file: LoraFile) -> None:
@@ -155,35 +194,21 @@ def _report(source: LoraSource, file: LoraFile) -> None:
         log.warning("LoRA %s: %d keys fit no part of this model and are left out: %s", source.name, len(file.unmatched), some)
 
 
-def _tensor(dit: CausalDiT, key: str, source: str) -> Tensor:
-    """A parameter that may be written. Raises WeightsError where the model keeps it in a form that cannot take a sum."""
+def _tensor(dit: CausalDiT, key: str) -> Tensor:
+    """A parameter that may be written. Raises WeightsError where the weights are kept in a form that cannot take a sum."""
     module, _, leaf = key.rpartition(".")
     tensor = getattr(dit.get_submodule(module), leaf, None)
-    if not isinstance(tensor, Tensor) or tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        form = tensor.dtype if isinstance(tensor, Tensor) else "packed"
-        raise WeightsError(f"LoRA {source}: {key} is {form} and cannot be added to; load the model in bf16, fp16 or fp32")
+    plain = type(tensor) in (Tensor, nn.Parameter)  # no subclass, as quantised weights are
+    if not isinstance(tensor, Tensor) or not plain or tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise WeightsError(
+            f"a LoRA adds to {key}, which is quantised; set model.fp8 to false, or use low-rank LoRAs alone, with live: true"
+        )
     return tensor
 
 
 def _delta(pair: LowRank, like: Tensor) -> Tensor:
     """B A in float32, of the shape and on the device of `like`."""
     return (pair.up.to(like.device) @ pair.down.to(like.device)).view_as(like)
-
-
-def _merge(dit: CausalDiT, loras: Iterable[tuple[LoraSource, LoraFile]]) -> None:
-    """Add to each weight, in float32, all that changes it, and round once."""
-    sums: dict[str, Tensor] = {}
-    for source, file in loras:
-        for key in {**file.low_rank, **file.shifts}:
-            weight = _tensor(dit, key, source.name)
-            if key not in sums:
-                sums[key] = weight.float().clone()
-            if key in file.low_rank:
-                sums[key].add_(_delta(file.low_rank[key], weight), alpha=source.scale)
-            if key in file.shifts:
-                sums[key].add_(file.shifts[key].to(weight.device), alpha=source.scale)
-    for key, value in sums.items():
-        _tensor(dit, key, "").copy_(value)
 
 
 def _shifted(dit: CausalDiT, live: Mapping[int, LoraFile], linear: set[str]) -> tuple[_Shifted, ...]:
@@ -194,9 +219,9 @@ def _shifted(dit: CausalDiT, live: Mapping[int, LoraFile], linear: set[str]) -> 
             deltas.setdefault(key, {})[index] = shift.to(dit.device)
         for key in file.low_rank.keys() - linear:
             mine = deltas.setdefault(key, {})
-            delta = _delta(file.low_rank[key], _tensor(dit, key, ""))
+            delta = _delta(file.low_rank[key], _tensor(dit, key))
             mine[index] = mine[index] + delta if index in mine else delta
-    tensors = {key: _tensor(dit, key, "") for key in deltas}
+    tensors = {key: _tensor(dit, key) for key in deltas}
     return tuple(_Shifted(tensor, tensor.detach().clone(), deltas[key]) for key, tensor in tensors.items())
 
 

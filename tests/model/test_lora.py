@@ -288,3 +288,21 @@ def test_no_file_no_set() -> None:
     assert loras.apply([1.0] * 8) == ()
     assert loras.digests == ()
     assert torch.equal(painted(dit), painted(new_dit()))
+
+
+def test_quantised_layers_take_live_loras_alone(tmp_path: Path) -> None:
+    class Packed(Tensor):
+        """As quantised weights are: a tensor of a class of its own."""
+
+    def packed() -> CausalDiT:
+        dit = new_dit()
+        layer = dit.get_submodule(SELF)
+        weight = dit.get_parameter(f"{SELF}.weight").data.as_subclass(Packed)
+        del layer.weight
+        layer.weight = weight
+        return dit
+
+    path = write(tmp_path / "one.safetensors", pairs_for(new_dit(), (SELF,)))
+    torch.testing.assert_close(painted(live(path, 0.5, packed())).as_subclass(Tensor), painted(live(path, 0.5)))
+    with pytest.raises(WeightsError, match=r"adds to blocks.0.self_attn.q.weight, which is quantised; set model.fp8 to false"):
+        merged(path, 0.5, packed())
