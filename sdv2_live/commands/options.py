@@ -29,8 +29,6 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--model", choices=get_args(ModelConfig.model_fields["profile"].annotation), help="model profile (default: auto)"
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the model runs (default: auto)")
-    vaes = get_args(ModelConfig.model_fields["vae"].annotation)
-    parser.add_argument("--vae", dest="model_vae", choices=vaes, help="autoencoder (default: auto, as suits the model)")
 
 
 def configured(args: argparse.Namespace, **keys: str | None) -> Config:
@@ -39,6 +37,5 @@ def configured(args: argparse.Namespace, **keys: str | None) -> Config:
     Options lie over --set, --set over the file, the file over the defaults. Raises ConfigError.
     """
     keys |= {"model__profile": getattr(args, "model", None), "model__device": getattr(args, "device", None)}
-    keys |= {"model__vae": getattr(args, "model_vae", None)}
     given = [f"{key.replace('__', '.')}={value}" for key, value in keys.items() if value is not None]
     return load_config(args.config, [*args.set, *given])

@@ -23,6 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_config_options(parser)
     add_model_options(parser)
+    parser.add_argument("--vae", metavar="NAME", help="autoencoder: wan, light, taehv or lighttae (default: model.vae)")
     parser.add_argument("--input", type=Path, required=True, metavar="VIDEO", help="video file to read")
     parser.add_argument("--output", type=Path, required=True, metavar="VIDEO", help="file to write: .mp4, or .mkv for lossless")
     parser.add_argument("--prompt", metavar="TEXT", help="what the picture shall look like")
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from sdv2_live.bringup import start_params  # here: torch takes seconds to import, and --help shall not
     from sdv2_live.render import render
 
-    config = configured(args)
+    config = configured(args, model__vae=args.vae)
     presets = PresetLibrary(config.presets.folder, names=config.names)
     store = ParamStore(start_params(config), Macros(presets), names=config.names)
     if args.preset is not None:

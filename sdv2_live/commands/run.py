@@ -34,6 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_config_options(parser)
     add_model_options(parser)
+    parser.add_argument("--vae", metavar="NAME", help="autoencoder: wan, light, taehv or lighttae (default: model.vae)")
     parser.add_argument("--input", metavar="SOURCE", help="ndi:NAME, ndi: (first found), file:PATH or test")
     parser.add_argument("--output", metavar="SINK", help="ndi:NAME, file:PATH or none")
     parser.add_argument("--timeline", type=Path, metavar="FILE", help="play a timeline (.yaml, or Scope's .json) from its start")
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the show until Ctrl-C, SIGTERM, the time limit or the end of its source."""
     from sdv2_live.app import Show  # here: torch takes seconds to import, and --help shall not
 
-    config = configured(args, input__source=args.input, output__sink=args.output)
+    config = configured(args, input__source=args.input, output__sink=args.output, model__vae=args.vae)
     logging.getLogger("sdv2_live").setLevel(config.log.level.upper())
     stop = threading.Event()
 
