@@ -14,6 +14,7 @@ from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscfeedback import Status
 from sdv2_live.control.oscquery import Identity, OscQueryServer
+from sdv2_live.control.oscsocket import query_port
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline_model import Timeline
@@ -83,13 +84,11 @@ class Desk:
         query = config.oscquery
         if not query.enabled:
             return None
-        # The same number as UDP's: clients send OSC there unless they read HOST_INFO. A port that any may be, any may be here.
-        same = 0 if config.osc.port == 0 else osc.port + config.osc.tcp
         try:
             return OscQueryServer(
                 self.store,
                 osc,
-                same if query.port is None else query.port,
+                query_port(query.port, config.osc.port, config.osc.tcp),
                 identity=Identity(announce=query.announce),
                 allow=config.osc.allow,
                 presets=lambda: [preset.name for preset in self.presets.presets],

@@ -31,6 +31,12 @@ def bind_listener(host: str, port: int, key: str) -> socket.socket:
     return _bind(host, port, socket.SOCK_STREAM, key)
 
 
+def query_port(chosen: int | None, osc_port: int, osc_tcp: bool) -> int:
+    """The TCP port of OSCQuery: the one chosen, or else of the number of OSC's UDP port, where clients send OSC unless they read
+    HOST_INFO; the next one when OSC by TCP has that. Any free port where OSC's may be any."""
+    return chosen if chosen is not None else osc_port and osc_port + osc_tcp
+
+
 def endpoint(text: str) -> tuple[str, int]:
     """(host, port) of "127.0.0.1:9001". Raises ConfigError."""
     host, _, port = text.rpartition(":")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sdv2_live.control.oscsocket import bind_tcp, bind_udp
+from sdv2_live.control.oscsocket import bind_listener, bind_tcp, bind_udp, query_port
 from sdv2_live.doctor.probe import Check, fail, ok, warn
 from sdv2_live.errors import ConfigError, VideoError
 from sdv2_live.frame import Frame, PixelFormat
@@ -128,6 +128,22 @@ def look_osc(config: Config) -> Iterator[Check]:
         yield fail("osc_port", what, f"{remedy}; or end the sdv2-live that already runs")
         return
     yield ok("osc_port", f"{osc.host}:{osc.port} is free" if osc.port else f"{osc.host}, any free port")
+
+
+def look_oscquery(config: Config) -> Iterator[Check]:
+    """oscquery_port."""
+    osc, query = config.osc, config.oscquery
+    if not (osc.enabled and query.enabled):
+        yield ok("oscquery_port", "off (osc.enabled, oscquery.enabled)")
+        return
+    port = query_port(query.port, osc.port, osc.tcp)
+    try:
+        bind_listener(osc.host, port, "oscquery.port").close()
+    except ConfigError as error:
+        what, _, remedy = str(error).partition("; ")
+        yield fail("oscquery_port", what, f"{remedy}; or turn it off by oscquery.enabled=false")
+        return
+    yield ok("oscquery_port", f"{osc.host}:{port} is free" if port else f"{osc.host}, any free port")
 
 
 def _host_port(text: str, default: int) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sdv2_live.doctor.machine import look_cupy, look_system, look_torch
 from sdv2_live.doctor.model import look_model
-from sdv2_live.doctor.network import look_discovery, look_ndi, look_osc
+from sdv2_live.doctor.network import look_discovery, look_ndi, look_osc, look_oscquery
 from sdv2_live.doctor.probe import Probe
 from sdv2_live.doctor.spout import look_spout
 
@@ -17,5 +17,6 @@ PROBES = (
     Probe(("spout",), look_spout, 60, "the graphics driver does not answer: restart the machine"),
     Probe(("discovery",), look_discovery, 60, "name service does not answer: give addresses in ndi.extra_ips"),
     Probe(("osc_port",), look_osc, 30, "name service does not answer: set osc.host to an address"),
+    Probe(("oscquery_port",), look_oscquery, 30, "name service does not answer: set osc.host to an address"),
     Probe(("weights", "engine"), look_model, 600, "a smaller model or video.size; sdv2-live run shows where it stops"),
 )

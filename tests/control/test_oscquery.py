@@ -19,6 +19,7 @@ from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 from sdv2_live.control.desk import Desk
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscquery import MAX_CLIENTS, Identity, OscQueryServer
+from sdv2_live.control.oscsocket import query_port
 from sdv2_live.control.params import PARAMS
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
@@ -368,6 +369,14 @@ def test_the_desk_uses_the_number_of_the_osc_port() -> None:
         assert desk.oscquery.port == port
     finally:
         desk.close()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "osc_port", "tcp", "port"),
+    [(None, 9000, False, 9000), (None, 9000, True, 9001), (None, 0, True, 0), (0, 9000, False, 0)],
+)
+def test_which_port_it_takes(chosen: int | None, osc_port: int, tcp: bool, port: int) -> None:
+    assert query_port(chosen, osc_port, tcp) == port
 
 
 def test_the_desk_without_it(config: Config) -> None:

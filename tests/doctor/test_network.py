@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sdv2_live.config import load_config
-from sdv2_live.doctor.network import SIZE, _compared, discovery, look_ndi, look_osc, loopback
+from sdv2_live.doctor.network import SIZE, _compared, discovery, look_ndi, look_osc, look_oscquery, loopback
 from sdv2_live.doctor.probe import Status
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.ndi_lib import NdiSettings
@@ -84,4 +84,18 @@ def test_osc_port() -> None:
     (free,) = look_osc(load_config(None, [f"osc.port={port}", "osc.tcp=true"]))
     assert free.status is Status.OK
     (off,) = look_osc(load_config(None, ["osc.enabled=false"]))
+    assert "off" in off.detail
+
+
+def test_oscquery_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (taken,) = look_oscquery(load_config(None, [f"osc.port={port}"]))
+        (beside,) = look_oscquery(load_config(None, [f"osc.port={port}", "oscquery.port=0"]))
+    assert taken.status is Status.FAIL
+    assert f"127.0.0.1:{port} is in use" in taken.detail
+    assert "--set oscquery.port=" in taken.remedy
+    assert "oscquery.enabled=false" in taken.remedy
+    assert beside.status is Status.OK
+    (off,) = look_oscquery(load_config(None, ["oscquery.enabled=false"]))
     assert "off" in off.detail
