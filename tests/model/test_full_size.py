@@ -8,6 +8,7 @@ import pytest
 import torch
 from full_size import manifest, umt5_fp8_dtype, write_header, write_sparse, write_sparse_shards
 
+from sdv2_live.cli import main
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoint import INDEX
 from sdv2_live.model.load import has_weights
@@ -82,3 +83,17 @@ def test_14b_in_shards(tmp_path: Path, stem: str) -> None:
     shard.unlink()
     assert weights.state(file) is State.MISSING
     assert not has_weights(profile, "auto", tmp_path)
+
+
+def test_shards_in_the_weights_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "wan_causal_dmd_v2v_14b"
+    folder.mkdir()
+    write_sparse_shards(folder / f"model{INDEX}", manifest("dit_14b"), torch.bfloat16, shards=6)
+    where = ("--set", f"model.weights_dir={tmp_path}")
+    assert main(["weights", "check", *where]) == 0
+    assert f"wan_causal_dmd_v2v_14b/model{INDEX}: present" in capsys.readouterr().out
+    assert main(["weights", "list", *where]) == 0
+    assert "28.58 GB" in capsys.readouterr().out
+    (folder / "model-00001-of-00006.safetensors").write_bytes(b"")
+    assert main(["weights", "check", *where]) == 4
+    assert "DAMAGED: is cut off" in capsys.readouterr().out

@@ -78,6 +78,17 @@ def test_a_file_without_its_end_is_seen(tmp_path: Path, name: str) -> None:
     assert cut_off(path)
 
 
+def test_a_damaged_end_is_no_surprise(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    torch.save({"weight": torch.ones(3)}, path)
+    whole = path.read_bytes()
+    found = set()
+    for at in range(len(whole) - 150, len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        found.add(cut_off(path))
+    assert found == {True, False}
+
+
 def test_the_same_weights_in_another_form_will_do(tmp_path: Path) -> None:
     folder, file = Folder(tmp_path), dataclasses.replace(FILE, stand_ins=("m.safetensors",))
     save_file({"weight": torch.ones(300, 30)}, tmp_path / "m.safetensors")
