@@ -54,7 +54,7 @@ def reference_markdown() -> str:
             "Subscribers are sent every applied value at its own address (booleans as 1 and 0),",
             f"`{ROOT}applied/<param>` with the number of the chunk that first used it, `{ROOT}status/<name>` with a number and",
             f"`{ROOT}info/<name>` with text. A refused message is answered on `{ROOT}error` with its address and the reason, a",
-            f"clamped one on `{ROOT}warning`.",
+            f"clamped one on `{ROOT}warning`, at the port it came from and at those that its sender has subscribed.",
             "",
             f"The LoRAs of `model.loras` also go by name: `{ROOT}lora/ink/scale` is `{ROOT}lora/1/scale` where `ink` comes",
             "first. Its value is sent at both addresses. Presets, timelines, MIDI maps and `params` take the name too.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import xml.etree.ElementTree as ElementTree
 import zlib
@@ -278,6 +279,19 @@ def test_what_is_received_is_what_the_server_sends(nodes: list[Node]) -> None:
         for message in node.messages:
             if message.receive and not message.address.startswith(SENT_BY_THE_SERVER):
                 assert PARAMS[message.address.removeprefix("/sdv2/")].kind is not Kind.TRIGGER
+
+
+def test_the_status_shown_is_one_that_the_show_sends(nodes: list[Node]) -> None:
+    source = (Path(touchosc.__file__).parents[1] / "app.py").read_text(encoding="utf-8")
+    sent_names = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    shown = [
+        message.address
+        for node in nodes
+        for message in node.messages
+        if message.address.startswith(("/sdv2/status/", "/sdv2/info/"))
+    ]
+    assert len(shown) > 10
+    assert {address.split("/")[-1] for address in shown} <= sent_names
 
 
 def test_local_messages_reach_labels(nodes: list[Node]) -> None:
