@@ -1,8 +1,9 @@
 """The composition root: builds a show from its configuration, starts its threads, and takes it down again.
 
-Threads: intake (reads the source), engine (paints chunks), playout (sends frames when due), the desk's (OSC, timeline),
-the text encoder's and the recorder's (writes takes). They meet in the ParamStore (control to engine), the Intake's window, the
-Playout's queue and the Recorder's (frames), and nowhere else.
+Threads: intake (reads the source), engine (has chunks painted), playout (sends frames when due), the desk's (OSC, timeline), the
+recorder's (writes takes) and the engine host's (see `worker`). They meet in the ParamStore (control to engine), the Intake's
+window, the Playout's queue and the Recorder's (frames), and nowhere else. This process needs no torch where the engine has one
+of its own.
 """
 
 from __future__ import annotations
@@ -16,21 +17,23 @@ from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
-from sdv2_live.bringup import load, new_prompts, new_stream, start_params
 from sdv2_live.control.desk import Desk
 from sdv2_live.control.journal import LiveState
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline_model import Timeline
 from sdv2_live.io.bind import bind
+from sdv2_live.io.cover import Cover, Instead
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.open import open_sink, open_source
 from sdv2_live.io.playout import Playout, Showing
 from sdv2_live.loop import LiveLoop
 from sdv2_live.settings import Config
-from sdv2_live.stats import Counters, StageTimer
-from sdv2_live.takes.fingerprint import header_of
+from sdv2_live.stats import Counters
 from sdv2_live.takes.recorder import Recorder
+from sdv2_live.worker.host import EngineHost, EngineState, InlineEngine
+from sdv2_live.worker.messages import Hello
+from sdv2_live.worker.remote import RemoteEngine
 
 log = logging.getLogger("sdv2_live.app")
 
@@ -51,6 +54,7 @@ class Status:
     latency_p50: float
     latency_p95: float
     counters: dict[str, int]
+    engine: EngineState
     recording: bool = False
 
     def line(self) -> str:
@@ -66,6 +70,8 @@ class Status:
             f"skipped {count('frames_skipped', 0)}, repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}",
             f"failed {failed}",
             *(["recording"] if self.recording else []),
+            *([f"engine {self.engine.words}"] if self.engine.words != "running" else []),
+            *([f"lowered to {', '.join(self.engine.ladder)}"] if self.engine.ladder else []),
         )
         return " | ".join(parts)
 
@@ -85,13 +91,13 @@ class Show:
     ) -> None:
         if resumed is not None:
             config = config.with_params(resumed.start_params(config.params), config.given | resumed.values.keys())
-        self.config = config = config.replaced(params=start_params(config))
+        self.config = config
         # First: a port in use shall not cost the time to load a model.
         self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers)
         self.store = self.desk.store
+        self._chosen = self._chosen_so_far()  # parameters whose value somebody chose: they stay, whatever suits the model
         self._running = False
         self.counters = Counters()
-        self.timer = StageTimer()
         with ExitStack() as opened:
             self._open(opened)
             self._closing = opened.pop_all()
@@ -115,35 +121,41 @@ class Show:
         sides = bind(source, sink, self.counters, audio=config.output.audio == "pass", failover=config.output.failover)
         if sides is not None:
             opened.callback(sides.close)
-        self.playout = Playout(sink, self.counters, self._showing)
+        self.playout = Playout(sink, self.counters, self._showing, self._cover())
         opened.callback(self.playout.close)
         self.intake = Intake(source, self.counters, self.playout.offer_input)
         opened.callback(self.intake.close)
-
-    def _load(self) -> None:
-        """The models, and what works with them."""
-        config, opened = self.config, self._closing
-        models = load(config)
-        self._prompts = new_prompts(config, models)
-        opened.callback(self._prompts.close)
-        self._encode_ahead()
-        opened.callback(self.store.add_listener(self._encode_cued))
-        run_while_bypassed = config.engine.run_while_bypassed
-        if run_while_bypassed is None:  # on a CPU the painting would take the cores that passing the input needs
-            run_while_bypassed = models.dit.device.type != "cpu"
-        header = header_of(models, lossless=config.takes.lossless)
-        self.recorder = Recorder(config, header, self.store, self.counters)
+        self.engine = self._host()
+        opened.callback(self.engine.close)
+        self.recorder = Recorder(config, self.store, self.counters)
         opened.callback(self.recorder.close)
-        self.loop = LiveLoop(
-            new_stream(config, models, self._prompts, self.timer),
-            self.intake,
-            self.playout,
-            self.store,
-            self.counters,
-            run_while_bypassed=run_while_bypassed,
-            recorder=self.recorder,
-        )
+        opened.callback(self.store.add_listener(self._written))
+        self.loop = LiveLoop(self.engine, self.intake, self.playout, self.store, self.counters, recorder=self.recorder)
         opened.callback(self.loop.close)
+        opened.callback(self.engine.halt)
+
+    def _host(self) -> EngineHost:
+        if self.config.engine.process == "inline":
+            return InlineEngine(self.config, self._engine_up)
+        return RemoteEngine(self.config, self.counters, self._engine_up, self.playout.lost)
+
+    def _cover(self) -> Cover:
+        faults = self.config.faults
+        instead = Instead(faults.on_fault)
+        if instead is Instead.INPUT and self.config.engine.mode == "text":  # there is none that could be shown
+            instead = Instead.HOLD
+        return Cover(instead, hold_s=faults.hold_s, fade_s=faults.fade_s, text=faults.slate)
+
+    def _engine_up(self, hello: Hello) -> None:
+        """The models are loaded, for the first time or again; called where that was done."""
+        suited = {name: value for name, value in hello.suited.items() if name not in self._chosen}
+        if suited:
+            self.store.set_many(suited, "model")
+        run = self.config.engine.run_while_bypassed
+        # On a CPU the painting would take the cores that passing the input needs.
+        self.loop.run_while_bypassed = hello.device != "cpu" if run is None else run
+        self._encode_ahead()
+        self.recorder.start(hello.header)
 
     def _source_spec(self) -> str:
         """Text mode looks at no input: an unsent test card at the training rate is its clock."""
@@ -156,12 +168,12 @@ class Show:
     def start(self) -> None:
         """Begin: the input passes at once, and the painting takes its place when the models are loaded.
 
-        Raises WeightsError or EngineError when they cannot be.
+        With the engine in a process of its own this returns at once, and `run` raises what went wrong there; with the engine
+        inline the models are loaded here. Raises WeightsError or EngineError when they cannot be.
         """
         self.playout.start()
         self.intake.start()
-        self._load()
-        self.recorder.start()
+        self.engine.start()
         self.loop.start()
         self.desk.start()
         self._running = True
@@ -189,22 +201,25 @@ class Show:
             latency_p95=latency.p95,
             counters=self.counters.snapshot(),
             recording=self.recorder.recording,
+            engine=self.engine.state(),
         )
 
     def run(self, stopped: Callable[[float], bool], report: Callable[[Status], None], seconds: float | None = None) -> None:
         """Run until `stopped(timeout)` says so, the time is up, or the source has ended; report once a second.
 
-        Raises VideoError when the source broke in a way that a performer must repair.
+        Raises VideoError when the source broke in a way that a performer must repair, WeightsError or EngineError when there
+        can be no engine.
         """
         self.start()
         begin = time.monotonic()
-        while not self.intake.ended and (seconds is None or time.monotonic() - begin < seconds):
+        while not self.intake.ended and self.engine.failure is None and (seconds is None or time.monotonic() - begin < seconds):
             left = 1.0 if seconds is None else min(1.0, max(seconds - (time.monotonic() - begin), 0))
             if stopped(left):
                 break
             report(self.status())
-        if self.intake.failure is not None:
-            raise self.intake.failure
+        for failure in (self.intake.failure, self.engine.failure):
+            if failure is not None:
+                raise failure
 
     def _encode_ahead(self) -> None:
         """Have every prompt encoded that is known now, those on the air first, so that a recall never waits."""
@@ -213,14 +228,18 @@ class Show:
         timeline = self.desk.transport.timeline if self.desk.transport else None
         known += [str(event.values["prompt"]) for event in timeline.events if "prompt" in event.values] if timeline else []
         known += [str(preset.values["prompt"]) for preset in self.desk.presets.presets if "prompt" in preset.values]
-        for prompt in known:
-            self._prompts.request(prompt)
+        self.engine.encode(known)
 
-    def _encode_cued(self, change: Change) -> None:
+    def _written(self, change: Change) -> None:
         """Have a prompt encoded as soon as it is written, also where it does not show yet (the cue, a slot at weight 0)."""
-        for name, value in change.values.items():
-            if isinstance(value, str) and value and PARAMS[name].kind is Kind.TEXT:
-                self._prompts.request(value)
+        self._chosen |= change.values.keys()
+        texts = [value for name, value in change.values.items() if PARAMS[name].kind is Kind.TEXT]
+        self.engine.encode([text for text in texts if isinstance(text, str) and text])
+
+    def _chosen_so_far(self) -> frozenset[str]:
+        """What the configuration gives, and the preset that is recalled already."""
+        recalled = self.store.latest().preset
+        return self.config.given | (self.desk.presets.get(recalled).values.keys() if recalled else frozenset())
 
     def _numbers(self) -> dict[str, float | str]:
         """The status as OSC sends it: numbers, and words apart."""
@@ -243,7 +262,12 @@ class Show:
             "tally_program": int(program),
             "tally_preview": int(preview),
             "recording": int(status.recording),
+            "engine_pid": status.engine.pid,
+            "restarts": status.engine.restarts,
+            "lowered": len(status.engine.ladder),
+            "gpu_mb": status.engine.gpu_mb,
             "source": status.source,
+            "engine": status.engine.words,
         }
 
     def _showing(self) -> Showing:

@@ -43,6 +43,10 @@ class EngineError(Sdv2Error):
     exit_code = 5
 
 
+class EngineLost(EngineError):
+    """The engine's process has ended, or was ended because it did not answer."""
+
+
 class MemoryShortage(EngineError):
     """The models and their state do not fit the memory that is free."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.plan import Painting
+from sdv2_live.errors import EngineLost
 from sdv2_live.frame import Frame
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
@@ -26,10 +27,11 @@ IMPATIENT = 3  # failures in a row before the loop rests between tries
 
 
 class Painter(Protocol):
-    """What the loop drives: a `stream.Stream` in this process, or one in a process of its own."""
+    """What the loop drives: a `stream.Stream`, or an engine host of `worker` over one."""
 
     timer: StageTimer
     painting: Painting | None
+    ready: bool  # it can paint now
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
         """See `stream.Stream`."""
@@ -58,7 +60,7 @@ class LiveLoop:
         store: ParamStore,
         counters: Counters,
         *,
-        run_while_bypassed: bool,
+        run_while_bypassed: bool = False,
         recorder: Recorder | None = None,
     ) -> None:
         self.rate = Rate()
@@ -67,7 +69,7 @@ class LiveLoop:
         self._playout = playout
         self._store = store
         self._counters = counters
-        self._run_while_bypassed = run_while_bypassed
+        self.run_while_bypassed = run_while_bypassed
         self._recorder = recorder
         self._stop = threading.Event()
         self._changed = threading.Event()  # a parameter was written: an idle loop looks at once
@@ -92,17 +94,24 @@ class LiveLoop:
             try:
                 self._step()
                 failures = 0
+            except EngineLost:  # its host says why, and starts it again
+                self._lost_chunk()
             except Exception:
                 failures += 1
-                self._counters.add("engine_failures")
-                log.exception("a chunk failed; the stream starts anew and the last picture stays until it is back")
+                log.exception("a chunk failed; the stream starts anew")
+                self._lost_chunk()
                 self._stream.discard()
                 self._stop.wait(REST_S if failures >= IMPATIENT else 0)
 
+    def _lost_chunk(self) -> None:
+        if not self._stop.is_set():
+            self._counters.add("engine_failures")
+            self._playout.lost()
+
     def _step(self) -> None:
-        if self._idle(self._store.latest()):
+        if not self._stream.ready or self._idle(self._store.latest()):
             self._changed.clear()
-            if self._idle(self._store.latest()) and not self._stop.is_set():
+            if (not self._stream.ready or self._idle(self._store.latest())) and not self._stop.is_set():
                 self._changed.wait(WAIT_S)
             self._intake.skip()
             return
@@ -134,4 +143,4 @@ class LiveLoop:
 
     def _idle(self, params: Params) -> bool:
         """Whether nothing that is painted now would be seen."""
-        return params.freeze or (params.bypass and not self._run_while_bypassed)
+        return params.freeze or (params.bypass and not self.run_while_bypassed)

@@ -146,14 +146,34 @@ class OscQueryConfig(Section):
 
 
 class EngineConfig(Section):
-    """What sizes the engine's state."""
+    """Where the engine runs, and what sizes its state."""
 
+    process: Literal["child", "inline"] = "inline"
     mode: Literal["video", "text"] = "video"
     schedule: Literal["sequential", "stream_batch"] = "sequential"
     kv_frames: int = key(6, "an integer 2..64", ge=2, le=64)
     sink_frames: int = key(3, "an integer 0..63, below kv_frames", ge=0, le=63)
     rope_refresh_frame: int = key(50, f"an integer 3..{MAX_ROPE_FRAMES}, above kv_frames", ge=3, le=MAX_ROPE_FRAMES)
     run_while_bypassed: AutoBool = key(None, "auto, true or false")
+
+
+_STEP = r"^(taehv|[1-9][0-9]?%)$"
+
+
+class FaultsConfig(Section):
+    """What the audience sees while the engine is away, and when it is given up and started anew. Times in seconds."""
+
+    on_fault: Literal["input", "hold", "slate", "black"] = "input"
+    hold_s: float = key(1.0, "a number of seconds 0..3600", ge=0, le=3600, allow_inf_nan=False)
+    fade_s: float = key(1.0, "a number of seconds 0..60", ge=0, le=60, allow_inf_nan=False)
+    slate: str = key("One moment, please", "text")
+    hang_s: float = key(5.0, "a number of seconds 0.5..3600", ge=0.5, le=3600, allow_inf_nan=False)
+    load_s: float = key(900.0, "a number of seconds 5..86400", ge=5, le=86400, allow_inf_nan=False)
+    crashes: int = key(3, "an integer 1..100", ge=1, le=100)
+    ladder: Annotated[tuple[Annotated[str, Field(pattern=_STEP)], ...], SplitTexts] = key(
+        ("taehv", "60%", "30%"), 'a list of taehv and shares of the pixels, such as ["taehv", "50%"]'
+    )
+    retry_s: float = key(30.0, "a number of seconds 1..3600", ge=1, le=3600, allow_inf_nan=False)
 
 
 class PresetsConfig(Section):
@@ -217,6 +237,7 @@ class Config(Section):
     osc: OscConfig = OscConfig()
     oscquery: OscQueryConfig = OscQueryConfig()
     engine: EngineConfig = EngineConfig()
+    faults: FaultsConfig = FaultsConfig()
     presets: PresetsConfig = PresetsConfig()
     takes: TakesConfig = TakesConfig()
     state: StateConfig = StateConfig()

@@ -34,6 +34,8 @@ log = logging.getLogger("sdv2_live.stream")
 class Stream:
     """One stream of pictures over an engine: keeps its state, and sets it up anew when the input or the settings ask for it."""
 
+    ready = True  # as `loop.Painter` wants to know
+
     def __init__(
         self,
         engine: Engine,
@@ -67,6 +69,11 @@ class Stream:
     def size(self) -> Size | None:
         """(height, width) the model runs at, None before the first frame."""
         return (self._state.spec.height, self._state.spec.width) if self._state else None
+
+    @property
+    def started(self) -> bool:
+        """The stream is past its first chunk."""
+        return self._state is not None and self._state.started
 
     @property
     def chunks_in_flight(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "sdv2_live"
-BUILDERS = ("sdv2_live.app", "sdv2_live.bringup")
+BUILDERS = ("sdv2_live.app", "sdv2_live.bringup", "sdv2_live.worker")
 FORBIDDEN = {
     "control": ("torch", "sdv2_live.model", "sdv2_live.engine", "sdv2_live.gpu", "sdv2_live.loop", *BUILDERS),
     "io": (

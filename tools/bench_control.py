@@ -113,24 +113,25 @@ def prompt(options: argparse.Namespace) -> dict[str, Any]:
     """From the sending of a prompt to the chunk that is first painted with it, and to the sending of its first frame."""
     with showing(options) as show:
         client = SimpleUDPClient("127.0.0.1", show.desk.osc.port if show.desk.osc else 0)
-        director, sink = show.loop._stream._director, show.playout.sink
+        engine, sink = show.engine, show.playout.sink
         began = threading.Event()
         chunk_ns = [0]
         sent: list[tuple[int, int]] = []  # (when, capture time of the frame)
-        condition, send = director.condition, sink.send
+        paint, send = engine.paint, sink.send
 
-        def noting_condition(*args: Any, **keys: Any) -> Any:
-            result = condition(*args, **keys)
-            if result.step.began:
-                chunk_ns[0] = time.monotonic_ns()
+        def noting_paint(*args: Any, **keys: Any) -> Any:
+            begin = time.monotonic_ns()
+            painted = paint(*args, **keys)
+            if engine.painting is not None and engine.painting.prompt.began:
+                chunk_ns[0] = begin
                 began.set()
-            return result
+            return painted
 
         def noting_send(frame: Frame) -> None:
             sent.append((time.monotonic_ns(), frame.captured_ns))
             send(frame)
 
-        director.condition = noting_condition  # type: ignore[method-assign]
+        engine.paint = noting_paint  # type: ignore[method-assign]
         sink.send = noting_send  # type: ignore[method-assign]
         rows: dict[str, dict[str, Window]] = {}
         for kind in ("uncached", "cached"):
@@ -147,7 +148,7 @@ def prompt(options: argparse.Namespace) -> dict[str, Any]:
                 if first is not None:
                     to_frame.add((first - asked) / 1e6)
             rows[kind] = {"to_chunk_ms": to_chunk, "to_first_frame_ms": to_frame}
-        chunk = show.timer.summaries()["chunk"]
+        chunk = show.engine.timer.summaries()["chunk"]
         latency = show.playout.latency.summary()
         result: dict[str, Any] = {"chunk_ms": chunk.p50, "pipeline_latency_ms": latency.p50}
         for kind, windows in rows.items():

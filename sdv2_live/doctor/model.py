@@ -64,6 +64,7 @@ def engine(config: Config) -> Check:
         output=OutputConfig(sink="none"),
         osc=OscConfig(enabled=False),
         state=StateConfig(dir="off"),
+        engine=config.engine.model_copy(update={"process": "inline"}),  # a fault shall be told, not overcome
     )
     try:
         with Show(config) as show:

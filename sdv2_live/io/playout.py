@@ -2,7 +2,8 @@
 
 A frame is due at its input frame's capture time plus a delay, as in a jitter buffer: the output moves at exactly the input's
 pace, whether or not the engine skipped frames. The delay is what nine in ten recent chunks needed, so it follows the engine's
-speed and no single hitch. When nothing is due the last picture is sent again.
+speed and no single hitch. When nothing is due the last picture is sent again; when no paintings come at all, what `cover`
+says is faded over it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from sdv2_live.errors import VideoError
-from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.frame import Frame
 from sdv2_live.io.base import Sink
+from sdv2_live.io.cover import Cover, Instead, black_like
 from sdv2_live.stats import Counters, Rate, Window
 
 log = logging.getLogger("sdv2_live.playout")
@@ -40,6 +40,16 @@ class Showing:
     blackout: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A frame to send now. repeated: it was sent before. level, seen: the cover over it, and the input frame for that."""
+
+    frame: Frame
+    repeated: bool
+    level: float = 0.0
+    seen: Frame | None = None
+
+
 class Playout:
     """Sends frames to `sink` on its own thread, at the time each is due.
 
@@ -47,19 +57,31 @@ class Playout:
     before they could be sent), frames_failed. `latency` holds milliseconds from capture to send of new frames.
     """
 
-    def __init__(self, sink: Sink, counters: Counters, showing: Callable[[], Showing] = Showing) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        counters: Counters,
+        showing: Callable[[], Showing] = Showing,
+        cover: Cover | None = None,
+    ) -> None:
+        """cover: what is seen when `lost` says that no paintings come; None: the last one."""
         self.sink = sink
         self.rate = Rate()
         self.latency = Window(512)
         self._counters = counters
         self._showing = showing
+        self._cover = cover or Cover()
         self._ready = threading.Condition()
         self._queue: deque[Frame] = deque()
         self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
         self._needed: deque[int] = deque(maxlen=MEMORY)
         self._delay = 0
-        self._last: Frame | None = None
+        self._last: Frame | None = None  # of all that were sent
+        self._painted: Frame | None = None  # of the engine's
+        self._seen: Frame | None = None  # of the input's, while the cover needs it
+        self._moved = False  # a new one came
         self._last_sent_ns = 0
+        self._follows_input = False  # the last frame was sent because it came: the next may come a little late
         self._begun = not sink.live  # the engine has shown something: from then on the input shows in bypass only
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="playout", daemon=True)
@@ -82,6 +104,7 @@ class Playout:
         now = time.monotonic_ns()
         with self._ready:
             self._begun = True
+            self._cover.back(now)
             self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
             self._delay = sorted(self._needed)[math.ceil(KEPT * len(self._needed)) - 1]
             self._queue.extend(frames)
@@ -90,17 +113,27 @@ class Playout:
                 self._counters.add("frames_late")
             self._ready.notify_all()
 
+    def lost(self) -> None:
+        """No paintings come until `show` is called again. Never waits."""
+        with self._ready:
+            self._cover.lost(time.monotonic_ns())
+            self._ready.notify_all()
+
     def offer_input(self, frame: Frame) -> None:
-        """Take over an input frame, for bypass and for the time before the first chunk. Never waits."""
+        """Take over an input frame, for bypass, for the time before the first chunk and for the cover. Never waits."""
         with self._ready:
             showing = self._showing()
-            if showing.freeze or showing.blackout or not (showing.bypass or not self._begun):
+            self._seen = frame if self._covering(time.monotonic_ns()) else None
+            if showing.freeze or showing.blackout or not (showing.bypass or not self._begun or self._seen is not None):
                 self._input.clear()
                 return
+            self._moved = True
+            self._ready.notify_all()
+            if self._begun and not showing.bypass:
+                return  # the cover needs the newest only
             if len(self._input) == INPUT_QUEUE:
                 self._counters.add("frames_late")
             self._input.append(frame)
-            self._ready.notify_all()
 
     @property
     def delay_ms(self) -> float:
@@ -110,34 +143,56 @@ class Playout:
     def _run(self) -> None:
         while True:
             with self._ready:
-                frame, repeated = self._next()
-                if frame is None:
+                due = self._next()
+                if due is None:
                     if self._closing:
                         return
                     self._ready.wait(self._until_next())
                     continue
             try:
-                self._send(frame, repeated)
+                self._send(due)
             except Exception:  # the thread's top: one frame is lost, the output goes on
                 self._counters.add("frames_failed")
                 self._last_sent_ns = time.monotonic_ns()
                 log.exception("a frame could not be sent; the next one will be tried")
 
-    def _next(self) -> tuple[Frame | None, bool]:
-        """The frame to send now, and whether it was sent before; None when it is too early."""
+    def _next(self) -> _Due | None:
+        """The frame to send now; None when it is too early."""
         showing, now = self._showing(), time.monotonic_ns()
         if showing.blackout:
-            self._drop_due(now)
-            return (black_like(self._last), True) if self._last is not None and self._repeat_at(None) <= now else (None, False)
+            self._keep(self._drop_due(now))
+            return _Due(black_like(self._last), True) if self._last is not None and self._repeat_at(None) <= now else None
         if self._input and (showing.bypass or not self._begun) and not showing.freeze:
             self._queue.clear()
-            return self._input.popleft(), False
+            self._follows_input = True
+            return _Due(self._input.popleft(), False)
         due = self._drop_due(now)
-        if due is not None and not (showing.freeze or showing.bypass):
-            return due, False
-        if self._last is not None and not self._closing and self._repeat_at(self._next_due()) <= now:
-            return self._last, True
-        return None, False
+        self._keep(due)
+        if not (showing.freeze or showing.bypass):
+            if self._painted is not None and (level := self._cover.level(now)) > 0:
+                return self._covered(self._painted, due is not None, level, now)
+            if due is not None:
+                self._follows_input = False
+                return _Due(due, False)
+        return _Due(self._last, True) if self._last is not None and self._may_repeat(now) else None
+
+    def _covered(self, painted: Frame, new: bool, level: float, now: int) -> _Due | None:
+        """A painting with the cover over it: when it is new; while none come, with every input frame; else as it is repeated."""
+        moved, self._moved = self._moved, False
+        if new or (moved and self._cover.away):
+            self._follows_input = not new
+            return _Due(painted, False, level, self._seen)
+        return _Due(painted, True, level, self._seen) if self._may_repeat(now) else None
+
+    def _keep(self, painted: Frame | None) -> None:
+        self._painted = painted or self._painted
+
+    def _covering(self, now: int) -> bool:
+        """Whether the cover needs input frames."""
+        return self._cover.instead is Instead.INPUT and (self._cover.away or self._cover.level(now) > 0)
+
+    def _may_repeat(self, now: int) -> bool:
+        return not self._closing and self._repeat_at(self._next_due()) <= now
 
     def _drop_due(self, now: int) -> Frame | None:
         """Take the newest frame that is due off the queue; older ones that are due with it are late."""
@@ -154,10 +209,13 @@ class Playout:
         return self._queue[0].captured_ns + self._delay if self._queue else None
 
     def _repeat_at(self, next_due: int | None) -> int:
-        """When the last frame is sent again: after one frame time, unless a new one is due within the half after that."""
+        """When the last frame is sent again: after one frame time, unless a new one is due, or may come, within the half after
+        that."""
         assert self._last is not None
         interval = int(1e9 / self._last.rate)
         moment = self._last_sent_ns + interval
+        if self._follows_input:
+            return moment + interval // 2
         return next_due if next_due is not None and moment < next_due <= moment + interval // 2 else moment
 
     def _until_next(self) -> float | None:
@@ -168,36 +226,30 @@ class Playout:
             moments.append(due)
         return max(min(moments) - time.monotonic_ns(), 0) / 1e9 if moments else None
 
-    def _send(self, frame: Frame, repeated: bool) -> None:
+    def _send(self, due: _Due) -> None:
+        frame = due.frame
         try:
             if not self.sink.watched:  # nothing is sent, but the clock goes on
                 self._last_sent_ns = time.monotonic_ns()
-                self._last = self._last if repeated else frame
+                self._last = self._last if due.repeated else frame
                 return
+            if due.level:
+                frame = self._cover.over(frame, due.seen, due.level)
             self.sink.send(frame)
         except VideoError as error:
             if not self._counters["frames_failed"]:
                 log.error("%s; the show goes on without this output", error)
             self._counters.add("frames_failed")
         now = time.monotonic_ns()
-        if repeated:
+        self._follows_input &= not due.repeated
+        if not due.repeated or due.level:
+            self._last = frame
+        if due.repeated:
             self._counters.add("frames_repeated")
         else:
             self.latency.add((now - frame.captured_ns) / 1e6)
-            self._last = frame
         self._counters.add("frames_out")
         self.rate.add()
         # Repeats keep their own steady beat; a new frame starts it over.
         interval = int(1e9 / (self._last or frame).rate)
-        self._last_sent_ns = self._last_sent_ns + interval if repeated and now - self._last_sent_ns < 2 * interval else now
-
-
-def black_like(frame: Frame) -> Frame:
-    """A black frame of the same size, format and time."""
-    data = np.zeros_like(frame.data)
-    if frame.format is PixelFormat.UYVY:
-        data[:, 0::2] = 128
-        data[:, 1::2] = 16
-    else:
-        data[:, 3::4] = 255
-    return replace(frame, data=data)
+        self._last_sent_ns = self._last_sent_ns + interval if due.repeated and now - self._last_sent_ns < 2 * interval else now

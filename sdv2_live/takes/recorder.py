@@ -51,9 +51,9 @@ class _End:
 class Recorder:
     """Follows the parameter `record`. Counts takes_recorded and takes_failed."""
 
-    def __init__(self, config: Config, header: Header, store: ParamStore, counters: Counters) -> None:
+    def __init__(self, config: Config, store: ParamStore, counters: Counters) -> None:
         self._config = config
-        self._header = header
+        self._header: Header | None = None
         self._store = store
         self._counters = counters
         self._state = _State.IDLE
@@ -64,11 +64,16 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._forget = store.add_listener(self._changed)
 
-    def start(self) -> None:
-        """Begin to follow."""
-        self._thread.start()
-        if self._store.latest().record:
-            self._want(True)
+    def start(self, header: Header) -> None:
+        """Begin to follow. Called again when the engine was started anew: with other models, the take at hand ends."""
+        before, self._header = self._header, header
+        if before is None:
+            self._thread.start()
+            if self._store.latest().record:
+                self._want(True)
+        elif self.recording and any(header.differences(before)):
+            log.warning("the engine goes on with other models: the take ends here")
+            self._store.set("record", False, "recorder")
 
     def close(self) -> None:
         """Finish the take at hand, with all its chunks, and stop. Idempotent."""
@@ -154,6 +159,7 @@ class Recorder:
         take = self._take
         match job:
             case _Open() if self._state is _State.OPENING:  # else it was called off in the meantime
+                assert self._header is not None
                 self._take = TakeWriter(self._config, self._header)
                 log.info("recording to %s", self._take.folder)
                 with self._ready:

@@ -88,8 +88,7 @@ class Rig:
         self.playout = Playout(FakeSink(), self.counters)
         self.intake = Intake(self.source, self.counters)
         self.stream = new_stream(self.prompts, self.config, engine)
-        header = Header(lossless=self.config.takes.lossless, **HEADER)  # type: ignore[arg-type]
-        self.recorder = Recorder(self.config, header, self.store, self.counters)
+        self.recorder = Recorder(self.config, self.store, self.counters)
         self.loop = LiveLoop(
             self.stream,
             self.intake,
@@ -103,7 +102,7 @@ class Rig:
     def __enter__(self) -> Rig:
         self.playout.start()
         self.intake.start()
-        self.recorder.start()
+        self.recorder.start(Header(lossless=self.config.takes.lossless, **HEADER))  # type: ignore[arg-type]
         self.loop.start()
         return self
 

@@ -1,0 +1,8 @@
+"""The engine in a process of its own, so that whatever happens to it, the output goes on.
+
+    the show's process                                    the engine's process
+    loop -> RemoteEngine -> EngineProcess  == pipe ==>    child: reader -> Stream
+                                           <= memory =>
+
+Messages are JSON over a private pipe (no pickle); pictures lie in memory that both see. The parent needs no torch.
+"""

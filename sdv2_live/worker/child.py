@@ -1,0 +1,249 @@
+"""The engine's process: takes requests off the pipe, one after another, and answers them with a `Stream`.
+
+It ends with the pipe. It never outlives the show: not even when the show is killed while this process computes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdv2_live import errors
+from sdv2_live.settings import Config
+from sdv2_live.stats import StageTimer
+from sdv2_live.worker.memory import Segment
+from sdv2_live.worker.messages import (
+    INPUT,
+    OUTPUT,
+    Beat,
+    Channel,
+    Discard,
+    Encode,
+    Failed,
+    FrameAt,
+    Hello,
+    Log,
+    Memory,
+    Paint,
+    Painted,
+    Prepare,
+    Prepared,
+    Settle,
+    Setup,
+)
+
+if TYPE_CHECKING:
+    from sdv2_live.engine.prompt import PromptCache
+    from sdv2_live.stream import Stream
+
+log = logging.getLogger("sdv2_live.worker")
+
+BringUp = Callable[[Config, StageTimer, Sequence[str]], "tuple[Stream, PromptCache, Hello]"]
+
+BEAT_S = 0.5
+NO_MEMORY = "out of memory"  # in what CUDA and torch's allocators say, whatever the type of their error
+PR_SET_PDEATHSIG = 1
+
+
+def main(connection: Connection) -> None:
+    """The process, from beginning to end."""
+    serve(connection, _bring_up)
+
+
+def serve(connection: Connection, bring_up: BringUp) -> None:
+    """Bring an engine up as the first message says, then carry out requests until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the show decides what ends when
+    _die_with_parent()
+    channel = Channel(connection)
+    setup: Setup = channel.receive()
+    _log_to(channel, setup.log_level)
+    pulse = Pulse(channel)
+    timer = StageLog()
+    try:
+        stream, prompts, hello = bring_up(Config.model_validate(setup.config), timer, setup.ladder)
+    except errors.Sdv2Error as error:
+        channel.send(refused(error))
+        return
+    except Exception as error:  # the process's top
+        log.exception("the engine cannot be brought up")
+        channel.send(crashed(error, fatal=True))
+        return
+    if hello.device == "cuda":
+        pulse.gpu_bytes = sys.modules["torch"].cuda.memory_reserved
+    requests = Requests(channel, prompts)
+    channel.send(hello)
+    Server(channel, requests, stream, timer).run()
+
+
+def _bring_up(config: Config, timer: StageTimer, ladder: Sequence[str]) -> tuple[Stream, PromptCache, Hello]:
+    from sdv2_live.worker.models import bring_up  # here: a sign of life comes before torch, which takes seconds to import
+
+    return bring_up(config, timer, ladder)
+
+
+class Pulse:
+    """Gives a sign of life every so often, also while the models are loaded or a chunk is painted."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.gpu_bytes: Callable[[], int] = lambda: 0
+        self._channel = channel
+        threading.Thread(target=self._run, name="pulse", daemon=True).start()
+
+    def _run(self) -> None:
+        with suppress(OSError):  # nobody listens any more: the process ends by other means
+            while True:
+                self._channel.send(Beat(self.gpu_bytes() >> 20))
+                time.sleep(BEAT_S)
+
+
+class StageLog(StageTimer):
+    """A timer that also hands its times on, as they were added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._added: list[tuple[str, float]] = []
+
+    def add(self, stage: str, ms: float) -> None:
+        super().add(stage, ms)
+        self._added.append((stage, ms))
+
+    def taken(self) -> tuple[tuple[str, float], ...]:
+        """What was added since the last call."""
+        added, self._added = self._added, []
+        return tuple(added)
+
+
+class Requests:
+    """Reads the pipe on a thread of its own, so that its end is noticed at once, and prompts are encoded beside a chunk."""
+
+    def __init__(self, channel: Channel, prompts: PromptCache) -> None:
+        self.segments: dict[str, Segment] = {}
+        self._channel = channel
+        self._prompts = prompts
+        self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._read, name="requests", daemon=True).start()
+
+    def next(self) -> Any:
+        """The next request that the stream must carry out, in order."""
+        return self._waiting.get()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                match self._channel.receive():
+                    case Memory(direction, size, name):
+                        self.segments[direction] = Segment.receive(self._channel.connection, size, name)
+                    case Encode(prompts):
+                        for prompt in prompts:
+                            self._prompts.request(prompt)
+                    case request:
+                        self._waiting.put(request)
+        except (EOFError, OSError):
+            os._exit(0)  # the show is gone, or wants no more of us; what is being computed is for nobody
+        except Exception:  # the thread's top: without it nothing would ever be answered again
+            log.exception("the engine cannot read what the show asks")
+            os._exit(1)
+
+
+class Server:
+    """Carries requests out with the stream."""
+
+    def __init__(self, channel: Channel, requests: Requests, stream: Stream, timer: StageLog) -> None:
+        self._channel = channel
+        self._requests = requests
+        self._stream = stream
+        self._timer = timer
+
+    def run(self) -> None:
+        """For ever; the end of the pipe ends the process."""
+        while True:
+            request = self._requests.next()
+            try:
+                match request:
+                    case Prepare():
+                        self._prepare(request)
+                    case Paint():
+                        self._paint(request)
+                    case Settle():
+                        self._stream.settle()
+                    case Discard():
+                        self._stream.discard()
+            except errors.Sdv2Error as error:
+                self._channel.send(refused(error))
+            except Exception as error:  # one chunk is lost; the show decides what becomes of the stream
+                log.exception("'%s' failed", request.kind)
+                self._channel.send(crashed(error))
+
+    def _prepare(self, request: Prepare) -> None:
+        at = request.like
+        bytes_nowhere = np.broadcast_to(np.uint8(0), (at.height, at.stride))  # only the size is looked at
+        needed = self._stream.prepare(at.frame(bytes_nowhere), request.params, reset=request.reset)
+        size = self._stream.size
+        assert size is not None
+        self._channel.send(Prepared(needed, size, not self._stream.started))
+
+    def _paint(self, request: Paint) -> None:
+        self._timer.taken()
+        frames = [at.frame(self._rows(INPUT, at)) for at in request.frames]
+        painted = self._stream.paint(frames, request.params, convert=request.convert)
+        assert self._stream.painting is not None
+        free = list(request.free)
+        places = [free.pop() if free and frame.data.nbytes <= request.room else None for frame in painted]
+        placed = tuple(FrameAt.of(frame, place) for frame, place in zip(painted, places, strict=True))
+        for frame, at in zip(painted, placed, strict=True):
+            if at.offset is not None:
+                np.copyto(self._rows(OUTPUT, at), frame.data)
+        rest = [frame.data for frame, at in zip(painted, placed, strict=True) if at.offset is None]
+        self._channel.send(Painted(placed, self._stream.painting, self._timer.taken()), rest)
+
+    def _rows(self, direction: str, at: FrameAt) -> np.ndarray:
+        assert at.offset is not None
+        return self._requests.segments[direction].rows(at.offset, at.height, at.stride)
+
+
+def refused(error: errors.Sdv2Error) -> Failed:
+    """What the show is told of an error of the project's own: the same error is raised there."""
+    return Failed(type(error).__name__, str(error), fatal=False)
+
+
+def crashed(error: Exception, *, fatal: bool = False) -> Failed:
+    """What the show is told of any other. Memory that ran out comes back for sure with a new process only."""
+    text = f"{type(error).__name__}: {error}"
+    return Failed("", text, fatal=fatal or isinstance(error, MemoryError) or NO_MEMORY in text.lower())
+
+
+def _die_with_parent() -> None:
+    """Linux ends this process with the show's even while it computes and cannot look at the pipe."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it went in between
+            os._exit(0)
+
+
+class _ToShow(logging.Handler):
+    def __init__(self, send: Callable[[Log], None]) -> None:
+        super().__init__()
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # nobody is left to read it
+            self._send(Log(record.name, record.levelno, self.format(record)))
+
+
+def _log_to(channel: Channel, level: int) -> None:
+    """All that is logged here appears in the show's log, tracebacks included."""
+    logging.basicConfig(level=logging.WARNING, handlers=[_ToShow(channel.send)], format="%(message)s")
+    logging.getLogger("sdv2_live").setLevel(level)

@@ -1,0 +1,131 @@
+"""What the show has of an engine, wherever it runs: in this process, or (see `remote`) in one of its own."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdv2_live.control.params import Params
+from sdv2_live.engine.plan import Painting
+from sdv2_live.errors import Sdv2Error
+from sdv2_live.frame import Frame
+from sdv2_live.settings import Config
+from sdv2_live.stats import StageTimer
+from sdv2_live.worker.messages import Hello
+
+if TYPE_CHECKING:
+    from sdv2_live.engine.prompt import PromptCache
+    from sdv2_live.stream import Stream
+
+OnUp = Callable[[Hello], None]  # told when the models are loaded, for the first time or again
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """How an engine is. words: loading, running, or why not. pid: its process. ladder: steps taken down. Memory in MB."""
+
+    words: str
+    pid: int = 0
+    restarts: int = 0
+    ladder: tuple[str, ...] = ()
+    gpu_mb: int = 0
+
+
+class EngineHost(ABC):
+    """A `loop.Painter` that is started and closed. One thread paints, the loop's; the rest is for any."""
+
+    def __init__(self) -> None:
+        self.timer = StageTimer()
+        self.painting: Painting | None = None  # of the last chunk
+        self.ready = False  # it can paint now
+        self.failure: Sdv2Error | None = None  # why there is no engine and will be none, until somebody repairs it
+
+    @abstractmethod
+    def start(self) -> None:
+        """Load the models, and tell `on_up` when that is done."""
+
+    def halt(self) -> None:
+        """Paint nothing from now on; what takes too long to end is cut off."""
+        self.ready = False
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it. Idempotent."""
+
+    @abstractmethod
+    def encode(self, prompts: Sequence[str]) -> None:
+        """Encode these prompts ahead of their use. Never waits."""
+
+    @abstractmethod
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+        """As `Stream.prepare`."""
+
+    @abstractmethod
+    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
+        """As `Stream.paint`."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """As `Stream.settle`."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """As `Stream.discard`."""
+
+    @abstractmethod
+    def state(self) -> EngineState:
+        """How it is now."""
+
+
+class InlineEngine(EngineHost):
+    """The engine in the show's own process: one debugger sees all of it, and nothing shields the output from it."""
+
+    def __init__(self, config: Config, on_up: OnUp) -> None:
+        super().__init__()
+        self._config = config
+        self._on_up = on_up
+        self._stream: Stream | None = None
+        self._prompts: PromptCache | None = None
+
+    def start(self) -> None:
+        """Load the models here and now. Raises WeightsError or EngineError where that cannot be done."""
+        from sdv2_live.worker.models import bring_up  # here: a show whose engine is elsewhere needs no torch
+
+        self._stream, self._prompts, hello = bring_up(self._config, self.timer)
+        self._on_up(hello)
+        self.ready = True
+
+    def close(self) -> None:
+        self.ready = False
+        if self._prompts is not None:
+            self._prompts.close()
+
+    def encode(self, prompts: Sequence[str]) -> None:
+        if self._prompts is not None:
+            for prompt in prompts:
+                self._prompts.request(prompt)
+
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+        return self._up.prepare(like, params, reset=reset)
+
+    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
+        painted = self._up.paint(frames, params, convert=convert)
+        self.painting = self._up.painting
+        return painted
+
+    def settle(self) -> None:
+        self._up.settle()
+
+    def discard(self) -> None:
+        self._up.discard()
+
+    def state(self) -> EngineState:
+        return EngineState("running" if self.ready else "loading", os.getpid())
+
+    @property
+    def _up(self) -> Stream:
+        assert self._stream is not None
+        return self._stream

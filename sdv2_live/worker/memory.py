@@ -1,0 +1,105 @@
+"""Memory for pictures that two processes see, and who may write where."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+import tempfile
+import uuid
+import weakref
+from collections import deque
+from multiprocessing import reduction
+from multiprocessing.connection import Connection
+from typing import Self
+
+import numpy as np
+
+ALIGN = 64  # bytes; rows begin at a cache line
+
+
+def aligned(size: int) -> int:
+    """`size` bytes, rounded up."""
+    return -(-size // ALIGN) * ALIGN
+
+
+class Segment:
+    """Memory that its maker and one other process see.
+
+    It has no name in the file system and no owner that must remember to delete it: the system takes it back when the last
+    process that has it is gone, however it went. Pages are taken up when they are first written. (The standard library's
+    SharedMemory leaves a file behind after a kill, and is confined to /dev/shm: 64 MB in a container.)
+    """
+
+    def __init__(self, size: int, *, name: str = "", descriptor: int | None = None) -> None:
+        """A new one, or, with what `send` gave, the maker's. Raises OSError or MemoryError where there is no room."""
+        self.size = size
+        self.name = name or f"sdv2-live-{uuid.uuid4().hex}"
+        self._descriptor: int | None = None
+        if sys.platform == "win32":
+            self.buffer = mmap.mmap(-1, size, tagname=self.name)
+            return
+        self._descriptor = _anonymous_file(self.name, size) if descriptor is None else descriptor
+        self.buffer = mmap.mmap(self._descriptor, size)
+
+    def send(self, connection: Connection, pid: int) -> None:
+        """Let process `pid` have it, right after a message with `size` and `name`. The buffer stays, so do this once."""
+        if self._descriptor is not None:
+            reduction.send_handle(connection, self._descriptor, pid)
+            self._close_descriptor()
+
+    @classmethod
+    def receive(cls, connection: Connection, size: int, name: str) -> Self:
+        """The other end of `send`."""
+        segment = cls(size, name=name, descriptor=None if sys.platform == "win32" else reduction.recv_handle(connection))
+        segment._close_descriptor()  # the mapping keeps the memory
+        return segment
+
+    def rows(self, offset: int, height: int, stride: int) -> np.ndarray:
+        """uint8 (height, stride) at `offset`; the array keeps the memory alive."""
+        return np.ndarray((height, stride), np.uint8, self.buffer, offset)
+
+    def _close_descriptor(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _anonymous_file(name: str, size: int) -> int:
+    """Descriptor of a file without a name, in memory where the system has such files."""
+    if sys.platform == "linux":
+        descriptor = os.memfd_create(name)
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor
+
+
+class Slots:
+    """`count` places for pictures of at most `size` bytes each. A place that was lent is free again when it is given back,
+    or when nothing refers to the rows that were made there any more, on whatever thread that happens."""
+
+    def __init__(self, count: int, size: int) -> None:
+        self.size = size
+        self.segment = Segment(aligned(size) * count or ALIGN)
+        # A deque, as its ends are safe without a lock: the garbage collector may free a place in the midst of anything.
+        self._free = deque(place * aligned(size) for place in range(count))
+
+    def lend(self, most: int) -> list[int]:
+        """Offsets of up to `most` free places; none when all are in use."""
+        lent: list[int] = []
+        while len(lent) < most and self._free:
+            lent.append(self._free.pop())  # the one that was used last: its memory is warm, and the rest may stay untouched
+        return lent
+
+    def give_back(self, offset: int) -> None:
+        """Free a place that was lent."""
+        self._free.append(offset)
+
+    def rows(self, offset: int, height: int, stride: int) -> np.ndarray:
+        """The picture at a place that was lent, which is free when the array and all its views are gone."""
+        rows = self.segment.rows(offset, height, stride)
+        rows.flags.writeable = False
+        weakref.finalize(rows, self.give_back, offset).atexit = False
+        return rows

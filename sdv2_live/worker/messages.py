@@ -1,0 +1,229 @@
+"""What the show's process and the engine's say to each other: plain data, as JSON with checked types."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from multiprocessing.connection import Connection
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, TypeAdapter
+
+from sdv2_live.control.params import Params
+from sdv2_live.engine.plan import Painting
+from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
+from sdv2_live.takes.format import Header
+from sdv2_live.worker.memory import Segment
+
+INPUT, OUTPUT = "input", "output"  # the two directions of pictures, as the show sees them
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAt:
+    """A frame without its bytes. offset: where these lie in shared memory; None: they lie elsewhere, or follow."""
+
+    offset: int | None
+    width: int
+    height: int
+    stride: int
+    format: PixelFormat
+    rate: tuple[int, int]
+    captured_ns: int
+    index: int
+    matrix: str
+    range: ColorRange
+
+    @classmethod
+    def of(cls, frame: Frame, offset: int | None = None) -> Self:
+        """This frame, its rows at `offset`."""
+        rate, color = frame.rate, frame.color
+        return cls(
+            offset,
+            frame.width,
+            frame.height,
+            frame.stride,
+            frame.format,
+            (rate.numerator, rate.denominator),
+            frame.captured_ns,
+            frame.index,
+            color.matrix.name,
+            color.range,
+        )
+
+    def frame(self, rows: np.ndarray) -> Frame:
+        """The frame, with its rows (height, stride)."""
+        color = ColorSpec(ColorMatrix[self.matrix], self.range)
+        rate = Fraction(*self.rate)
+        return Frame(rows, self.width, self.height, self.format, rate, self.captured_ns, self.index, color)
+
+
+# From the show to the engine.
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The first message. config: of the show, as plain data, without its params. ladder: steps taken down so far."""
+
+    config: dict[str, Any]
+    ladder: tuple[str, ...]
+    log_level: int
+    kind: Literal["setup"] = "setup"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Use this segment from now on; its handle follows."""
+
+    direction: Literal["input", "output"]
+    size: int
+    name: str
+    kind: Literal["memory"] = "memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """As `Stream.prepare`; answered by `Prepared`."""
+
+    like: FrameAt
+    params: Params
+    reset: bool
+    kind: Literal["prepare"] = "prepare"
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """As `Stream.paint`; answered by `Painted`. free: where pictures of up to `room` bytes each may be put."""
+
+    frames: tuple[FrameAt, ...]
+    params: Params
+    convert: bool
+    free: tuple[int, ...]
+    room: int
+    kind: Literal["paint"] = "paint"
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """As `Stream.settle`; no answer."""
+
+    kind: Literal["settle"] = "settle"
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """As `Stream.discard`; no answer."""
+
+    kind: Literal["discard"] = "discard"
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """Encode these prompts ahead; no answer."""
+
+    prompts: tuple[str, ...]
+    kind: Literal["encode"] = "encode"
+
+
+# From the engine to the show.
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The models are loaded: which, on what, and what suits them where nobody chose.
+
+    suited: start values by parameter. device: as torch names it, such as cpu or cuda.
+    """
+
+    profile: str
+    device: str
+    vae: str
+    suited: dict[str, Any]
+    header: Header
+    kind: Literal["hello"] = "hello"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """needed: frames the next chunk takes. size: (height, width) the model runs at. begins: the chunk begins a stream."""
+
+    needed: int
+    size: tuple[int, int]
+    begins: bool
+    kind: Literal["prepared"] = "prepared"
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A chunk. The rows of frames without an offset follow, a message each. stages: milliseconds by stage, as they ended."""
+
+    frames: tuple[FrameAt, ...]
+    painting: Painting
+    stages: tuple[tuple[str, float], ...]
+    kind: Literal["painted"] = "painted"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """In place of an answer, or of Hello. error: name of the project's error, empty for any other; fatal: start me anew."""
+
+    error: str
+    text: str
+    fatal: bool
+    kind: Literal["failed"] = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A sign of life. gpu_mb: GPU memory that the engine holds."""
+
+    gpu_mb: int
+    kind: Literal["beat"] = "beat"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A line of the engine's log."""
+
+    name: str
+    level: int
+    text: str
+    kind: Literal["log"] = "log"
+
+
+Request = Setup | Memory | Prepare | Paint | Settle | Discard | Encode
+Reply = Hello | Prepared | Painted | Failed | Beat | Log
+_ANY: TypeAdapter[Any] = TypeAdapter(Annotated[Request | Reply, Field(discriminator="kind")])
+
+
+class Channel:
+    """One end of the pipe. Any thread may send; one receives. Raises EOFError or OSError when the other end is gone."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._sending = threading.Lock()
+
+    def send(self, message: Request | Reply, parts: Sequence[np.ndarray] = ()) -> None:
+        """A message, and rows that follow it."""
+        data = _ANY.dump_json(message)
+        with self._sending:
+            self.connection.send_bytes(data)
+            for rows in parts:
+                self.connection.send_bytes(np.ascontiguousarray(rows).data.cast("B"))
+
+    def share(self, direction: Literal["input", "output"], segment: Segment, pid: int) -> None:
+        """A segment."""
+        data = _ANY.dump_json(Memory(direction, segment.size, segment.name))
+        with self._sending:
+            self.connection.send_bytes(data)
+            segment.send(self.connection, pid)
+
+    def receive(self) -> Any:
+        """The next message."""
+        return _ANY.validate_json(self.connection.recv_bytes())
+
+    def rows(self, at: FrameAt) -> np.ndarray:
+        """Rows that follow the message received last."""
+        return np.frombuffer(self.connection.recv_bytes(), np.uint8).reshape(at.height, at.stride)

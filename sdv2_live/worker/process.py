@@ -1,0 +1,251 @@
+"""One engine process, from its start to its end, as the show sees it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import multiprocessing
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from sdv2_live import errors
+from sdv2_live.control.params import Params
+from sdv2_live.errors import EngineError, EngineLost, Sdv2Error
+from sdv2_live.frame import Frame
+from sdv2_live.worker.memory import Segment, Slots, aligned
+from sdv2_live.worker.messages import (
+    Beat,
+    Channel,
+    Failed,
+    FrameAt,
+    Hello,
+    Log,
+    Paint,
+    Painted,
+    Prepare,
+    Prepared,
+    Request,
+    Setup,
+)
+
+log = logging.getLogger("sdv2_live.worker")
+
+Target = Callable[[Connection], None]
+Answer = tuple[Any, list[np.ndarray]]  # a message, and the rows that followed it
+
+SILENT_S = 20.0  # without a sign of life for so long, a process that loads or rests is taken for hung
+POLL_S = 0.5
+END_S = 5.0  # a killed process is gone by then, or sticks in a driver and cannot be helped
+OUTPUT_SLOTS = 32  # pictures that the playout and the recorder may hold; beyond these they are copied
+CHUNK = 8  # places offered for one chunk's pictures; more than any chunk has
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an answer may take. `on_late` is called once when it is not there after `late_s`; after `within_s` the
+    process is taken for hung."""
+
+    within_s: float
+    late_s: float = math.inf
+    on_late: Callable[[], None] = lambda: None
+
+
+class EngineProcess:
+    """A child process and the pipe to it. One thread may wait for answers at a time; everything else is for any.
+
+    target: what the child runs, such as `child.main`. on_end: told when it has ended. Frames that come back lie in shared
+    memory, and keep it alive, also when the process is gone.
+    """
+
+    def __init__(self, setup: Setup, target: Target, on_end: Callable[[], None]) -> None:
+        """Raises OSError where no process can be started."""
+        self.gpu_mb = 0
+        self.why = ""  # it was killed by the show, for this reason
+        self._setup = setup
+        self._on_end = on_end
+        self._input: Segment | None = None
+        self._output = Slots(0, 0)  # none, until it is seen how large the pictures are
+        self._replies: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        self._alive_at = time.monotonic()
+        self.ended = threading.Event()
+        context = multiprocessing.get_context("spawn")  # never fork: threads and CUDA do not survive that
+        ours, theirs = context.Pipe()
+        self._process = context.Process(target=target, args=(theirs,), name="sdv2-live engine", daemon=True)
+        with _without_interrupts():
+            self._process.start()
+        theirs.close()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+        self._channel = Channel(ours)
+        threading.Thread(target=self._read, name="engine-replies", daemon=True).start()
+
+    def hello(self, within_s: float) -> Hello:
+        """Wait until the models are loaded. Raises what the child raised (WeightsError, EngineError), or EngineLost."""
+        reply, _ = self._exchange(self._setup, Patience(within_s))
+        if not isinstance(reply, Hello):
+            raise self.lost(f"it said {reply.kind} in place of hello")
+        return reply
+
+    def prepare(self, request: Prepare, patience: Patience) -> Prepared:
+        """Answer of the child's `Stream.prepare`."""
+        reply, _ = self._exchange(request, patience)
+        assert isinstance(reply, Prepared)
+        return reply
+
+    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool, patience: Patience) -> tuple[Painted, list[Frame]]:
+        """The child's `Stream.paint`: what it says of the chunk, and its pictures."""
+        slots = self._output
+        free = slots.lend(CHUNK)
+        try:
+            request = Paint(self._placed(frames), params, convert, tuple(free), slots.size)
+            reply, parts = self._exchange(request, patience)
+            assert isinstance(reply, Painted)
+            rest = iter(parts)
+            pictures = []
+            for at in reply.frames:
+                if at.offset is None:
+                    pictures.append(at.frame(next(rest)))
+                else:
+                    free.remove(at.offset)
+                    pictures.append(at.frame(slots.rows(at.offset, at.height, at.stride)))
+        finally:
+            for offset in free:
+                slots.give_back(offset)
+        self._make_room(pictures)
+        return reply, pictures
+
+    def tell(self, request: Request) -> None:
+        """Send what is not answered. Does nothing when the process is gone."""
+        try:
+            self._channel.send(request)
+        except OSError:
+            self._process.kill()
+
+    def lost(self, why: str = "") -> EngineLost:
+        """Kill the process, if it still lives, and say how it ended."""
+        if why and not self.ended.is_set():
+            self.why = self.why or why
+        self.kill()
+        self.ended.wait(END_S)
+        if self.why:
+            return EngineLost(f"the engine's process {self.pid} was stopped: {self.why}")
+        return EngineLost(f"the engine's process {self.pid} {_how(self._process.exitcode)}")
+
+    def kill(self) -> None:
+        """End it at once, whatever it does; `ended` says when it is gone. Idempotent."""
+        self._process.kill()
+
+    def _exchange(self, request: Request, patience: Patience) -> Answer:
+        """Send and wait for the answer. Raises EngineLost when it does not come in time: the process is killed then."""
+        begin = time.monotonic()
+        self.tell(request)
+        answer = self._answer(min(patience.late_s, patience.within_s))
+        if answer is None:
+            patience.on_late()
+            answer = self._answer(patience.within_s - (time.monotonic() - begin))
+        if answer is None:
+            raise self.lost(f"no answer to '{request.kind}' within {patience.within_s:.3g} s")
+        reply, _ = answer
+        if isinstance(reply, Failed):
+            raise self._error(reply)
+        return answer
+
+    def _answer(self, timeout: float) -> Answer | None:
+        """The next answer, None when none came in time. Raises EngineLost when none will come."""
+        try:
+            answer = self._replies.get(timeout=max(timeout, 0.0))
+        except queue.Empty:
+            return None
+        if answer is None:
+            self._replies.put(None)  # for whoever asks next
+            raise self.lost()
+        return answer
+
+    def _error(self, reply: Failed) -> Sdv2Error:
+        if reply.fatal:
+            return self.lost(reply.text)
+        kind = getattr(errors, reply.error, EngineError) if reply.error else EngineError
+        error: Sdv2Error = kind(reply.text)
+        return error
+
+    def _placed(self, frames: Sequence[Frame]) -> tuple[FrameAt, ...]:
+        """Copy a chunk's frames to where the child sees them."""
+        sizes = [aligned(frame.data.nbytes) for frame in frames]
+        if self._input is None or self._input.size < sum(sizes):
+            self._input = Segment(max(sizes) * CHUNK)
+            self._channel.share("input", self._input, self.pid)
+        placed, offset = [], 0
+        for frame, size in zip(frames, sizes, strict=True):
+            self._input.rows(offset, frame.height, frame.stride)[:] = frame.data
+            placed.append(FrameAt.of(frame, offset))
+            offset += size
+        return tuple(placed)
+
+    def _make_room(self, pictures: list[Frame]) -> None:
+        """Places of the size that pictures now have; those of another size live on as long as somebody looks at them."""
+        size = max((picture.data.nbytes for picture in pictures), default=0)
+        if size and self._output.size != size:
+            self._output = Slots(OUTPUT_SLOTS, size)
+            self._channel.share("output", self._output.segment, self.pid)
+
+    def _read(self) -> None:
+        channel = self._channel
+        try:
+            while True:
+                if not channel.connection.poll(POLL_S):
+                    if time.monotonic() - self._alive_at > SILENT_S and not self.why:
+                        self.why = f"no sign of life for {SILENT_S:g} s"
+                        self._process.kill()
+                    continue
+                message = channel.receive()
+                self._alive_at = time.monotonic()
+                match message:
+                    case Beat(gpu_mb):
+                        self.gpu_mb = gpu_mb
+                    case Log(name, level, text):
+                        logging.getLogger(name).log(level, "%s", text)
+                    case Painted(frames):
+                        self._replies.put((message, [channel.rows(at) for at in frames if at.offset is None]))
+                    case _:
+                        self._replies.put((message, []))
+        except (EOFError, OSError):
+            pass  # it has ended
+        except Exception:  # the thread's top
+            log.exception("the engine's process says what cannot be understood; it is stopped")
+            self.why = self.why or "it said what cannot be understood"
+            self._process.kill()
+        self._process.join()  # here alone, so that two threads never wait for one process
+        channel.connection.close()
+        self.ended.set()
+        self._replies.put(None)
+        self._on_end()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started in here never sees Ctrl-C, which reaches a terminal's whole group, not even before its first line."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _how(exitcode: int | None) -> str:
+    if exitcode is None:
+        return "does not end"
+    if exitcode < 0:
+        return f"was killed by {signal.Signals(-exitcode).name}"
+    return f"ended with exit status {exitcode}"

@@ -1,0 +1,223 @@
+"""The engine in a process of its own: watched, and started anew whenever it ends, without the show noticing more than that."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from sdv2_live.control.params import Params
+from sdv2_live.errors import EngineLost, Sdv2Error
+from sdv2_live.frame import Frame
+from sdv2_live.settings import Config
+from sdv2_live.stats import Counters, Window
+from sdv2_live.worker import child
+from sdv2_live.worker.host import EngineHost, EngineState, OnUp
+from sdv2_live.worker.ladder import Recovery
+from sdv2_live.worker.messages import Discard, Encode, FrameAt, Hello, Prepare, Settle, Setup
+from sdv2_live.worker.process import EngineProcess, Patience, Target
+
+log = logging.getLogger("sdv2_live.engine")
+
+HALT_S = 0.5  # a chunk at hand may still end in this time when the show closes
+USUAL = 10  # times the median chunk before one is taken for hung
+LATE = 4  # times the median chunk before the audience gets something else to see
+LATE_S = 1.0  # but not before this
+WARM_UP = 8  # chunks in which kernels may still be chosen and graphs captured: they get more time
+MORE_TIME = 4
+IMPATIENT = 3  # chunks in a row that failed before the process is started anew
+MAX_WAITING = 256  # prompts to encode ahead; what is more is encoded when it is used
+
+
+class RemoteEngine(EngineHost):
+    """A thread starts the process, waits for its end, and starts the next. Counts engine_restarts.
+
+    on_trouble: there may be no pictures for a while; called on any thread, must not block. target: see EngineProcess.
+    """
+
+    def __init__(
+        self, config: Config, counters: Counters, on_up: OnUp, on_trouble: Callable[[], None], target: Target = child.main
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._counters = counters
+        self._on_up = on_up
+        self._on_trouble = on_trouble
+        self._target = target
+        faults = config.faults
+        self._recovery = Recovery(faults.crashes, faults.ladder, faults.retry_s)
+        self._process: EngineProcess | None = None
+        self._words = "loading"
+        self._ever_up = self._was_up = False  # once; since the last start
+        self._up_at = 0.0
+        self._vae = ""
+        self._size: tuple[int, int] | None = None
+        self._cold = True  # the next chunk is the first of its process or of its size
+        self._warm = 0  # chunks painted since
+        self._failed = 0  # chunks in a row
+        self._chunk_s = Window(32)
+        self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # prompts to encode; None: look at the process
+        self._like: tuple[int, int] = (0, 0)  # of the input, at the last request
+        self._requesting = threading.Lock()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine-watch", daemon=True)
+
+    def start(self) -> None:
+        """Start the process and return. `on_up` is told when it has loaded its models; `failure` says when it cannot."""
+        self._thread.start()
+
+    def halt(self) -> None:
+        super().halt()
+        self._closing.set()
+        if self._requesting.acquire(timeout=HALT_S):
+            self._requesting.release()
+        if self._process is not None:
+            self._process.kill()  # it has nothing to lose
+
+    def close(self) -> None:
+        self.halt()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def state(self) -> EngineState:
+        process = self._process
+        restarts = self._counters["engine_restarts"]
+        if process is None:
+            return EngineState(self._words, 0, restarts, self._recovery.steps)
+        return EngineState(self._words, process.pid, restarts, self._recovery.steps, process.gpu_mb)
+
+    def encode(self, prompts: Sequence[str]) -> None:
+        for prompt in prompts:
+            if self._news.qsize() < MAX_WAITING:
+                self._news.put(prompt)
+
+    # What the loop drives.
+
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+        """Raises EngineLost when the process has ended or hangs."""
+        with self._using() as process:
+            prepared = process.prepare(Prepare(FrameAt.of(like), params, reset), self._patience(like.size))
+        if prepared.size != self._size:
+            self._size, self._cold, self._warm = prepared.size, True, 0
+        self._like = like.size
+        return prepared.needed
+
+    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
+        """Raises EngineLost when the process has ended or hangs, what the engine raised when it could not paint."""
+        begin = time.monotonic()
+        with self._using() as process:
+            painted, pictures = process.paint(frames, params, convert=convert, patience=self._patience(self._like))
+        if not self._cold:
+            self._chunk_s.add(time.monotonic() - begin)
+        self._cold, self._failed = False, 0
+        self._warm += 1
+        for stage, ms in painted.stages:
+            self.timer.add(stage, ms)
+        self.painting = painted.painting
+        return pictures
+
+    def settle(self) -> None:
+        if self._process is not None:
+            self._process.tell(Settle())
+
+    def discard(self) -> None:
+        """After several failed chunks in a row, throw the whole process away: its memory may be beyond repair."""
+        process = self._process
+        if process is None:
+            return
+        self._failed += 1
+        if self._failed < IMPATIENT:
+            process.tell(Discard())
+        else:
+            self.ready = False
+            process.lost(f"{self._failed} chunks in a row failed")
+
+    @contextmanager
+    def _using(self) -> Iterator[EngineProcess]:
+        """The process, for one request; no other is taken up before that has ended."""
+        with self._requesting:
+            process = self._process
+            if process is None or not self.ready:
+                raise EngineLost("the engine's process is not up")
+            try:
+                yield process
+            except EngineLost:
+                self.ready = False
+                raise
+
+    def _patience(self, like: tuple[int, int]) -> Patience:
+        hang_s, usual = self._config.faults.hang_s, self._chunk_s.summary().p50
+        within = max(hang_s, USUAL * usual)
+        if self._cold or like != self._like:
+            within = self._config.faults.load_s
+        elif self._warm < WARM_UP:
+            within *= MORE_TIME
+        return Patience(within, max(LATE_S, LATE * usual), self._on_trouble)
+
+    # The thread that keeps a process running.
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                why = self._live()
+            except Exception as error:  # the thread's top
+                log.exception("the engine's process could not be kept")
+                why = f"{type(error).__name__}: {error}"
+            if self.failure is not None:
+                return
+            if not self._closing.is_set():
+                self._closing.wait(self._ended(why))
+
+    def _live(self) -> str:
+        """One process, from its start to its end. Returns why it ended."""
+        config, faults = self._config, self._config.faults
+        level = log.getEffectiveLevel()
+        plain = config.model_dump(mode="json", exclude={"params"})
+        process = self._process = EngineProcess(
+            Setup(plain, self._recovery.steps, level), self._target, lambda: self._news.put(None)
+        )
+        try:
+            if self._closing.is_set():
+                return "the show closed"
+            self._came_up(process.hello(faults.load_s))
+            while not process.ended.is_set():
+                prompt = self._news.get()
+                if prompt is not None:
+                    process.tell(Encode((prompt,)))
+            return str(process.lost())
+        except EngineLost as error:
+            return str(error)
+        except Sdv2Error as error:
+            if not self._ever_up:  # as with missing weights: trying again would change nothing
+                self.failure = error
+            return str(error)
+        finally:
+            self.ready = False
+            process.kill()
+
+    def _came_up(self, hello: Hello) -> None:
+        if self._ever_up:
+            log.warning("the engine is back: model %s on %s", hello.profile, hello.device)
+        self._vae, self._up_at = hello.vae, time.monotonic()
+        self._ever_up = self._was_up = True
+        self._size, self._cold, self._warm, self._failed = None, True, 0, 0
+        self._on_up(hello)
+        with self._requesting:
+            self._words, self.ready = "running", not self._closing.is_set()
+
+    def _ended(self, why: str) -> float:
+        """Says so, and returns the seconds until the next start."""
+        self._counters.add("engine_restarts")
+        self._on_trouble()
+        before = self._recovery.steps
+        pause = self._recovery.ended(time.monotonic() - self._up_at if self._was_up else 0.0, self._vae)
+        self._was_up = False
+        then = "at once" if not pause else f"in {pause:g} s"
+        log.error("%s. The output goes on; the engine starts again %s", why, then)
+        if self._recovery.steps != before:
+            log.warning("it ended too often: from now on with less (%s)", ", ".join(self._recovery.steps))
+        self._words = f"away, next try {then}: {why}" if self._recovery.away else f"restarting: {why}"
+        return pause

@@ -1,0 +1,133 @@
+"""Child processes for the tests: the real one's serving, over a stand-in for the models that starts in a moment.
+
+What fails is real: signals from outside, or, told by the prompt, an exception, a hang, memory that is not there.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from sdv2_live.control.params import Params
+from sdv2_live.engine.plan import Painting, PromptMix, PromptStep, StreamSpec
+from sdv2_live.errors import WeightsError
+from sdv2_live.frame import Frame
+from sdv2_live.settings import Config
+from sdv2_live.stats import StageTimer
+from sdv2_live.takes.format import Header
+from sdv2_live.worker import child
+from sdv2_live.worker.messages import Hello
+
+CHUNK_S = 0.02
+SUITED = {"noise_scale": 0.4, "steps": [400]}
+
+
+class Negative:
+    """Paints the negative of its input."""
+
+    def __init__(self, timer: StageTimer) -> None:
+        self.timer = timer
+        self.size: tuple[int, int] | None = None
+        self.started = False
+        self.painting: Painting | None = None
+
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+        if self.size != like.size or reset:
+            self.discard()
+        self.size = like.size
+        return 4 if self.started else 5
+
+    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
+        match params.prompt:
+            case "raise":
+                raise RuntimeError("a bug in a kernel")
+            case "hang":
+                time.sleep(3600)
+            case "memory":
+                resource.setrlimit(resource.RLIMIT_AS, (1 << 28, resource.RLIM_INFINITY))
+                np.ones(1 << 32)
+        with self.timer("denoise"):
+            time.sleep(CHUNK_S)
+        begins = None if self.started else StreamSpec(64, 64)
+        self.painting = Painting(begins, PromptStep(PromptMix.of(params.prompt), 1, 1, False, begins is not None))
+        self.started = True
+        return [_negative(frame) for frame in frames] if convert else []
+
+    def settle(self) -> None:
+        pass
+
+    def discard(self) -> None:
+        self.started = False
+
+
+def _negative(frame: Frame) -> Frame:
+    data = 255 - frame.data
+    return Frame(data, frame.width, frame.height, frame.format, frame.rate, frame.captured_ns, frame.index)
+
+
+class Prompts:
+    """Remembers what it was asked for, in the log."""
+
+    def request(self, prompt: str) -> None:
+        child.log.info("encode %s", prompt)
+
+
+def _header(config: Config) -> Header:
+    return Header(
+        format=1,
+        recorded="2025-01-01T00:00:00+0000",
+        lossless=config.takes.lossless,
+        sdv2_live="0",
+        torch="0",
+        profile="tiny",
+        weights="0",
+        device="cpu",
+        cpu="any",
+        dtype="float32",
+        threads=1,
+    )
+
+
+def _bring_up(config: Config, timer: StageTimer, ladder: Sequence[str]) -> Any:
+    child.log.info("ladder %s", ",".join(ladder))
+    return Negative(timer), Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config))
+
+
+def negative(connection: Connection) -> None:
+    """Paints."""
+    child.serve(connection, _bring_up)
+
+
+def _without_weights(config: Config, timer: StageTimer, ladder: Sequence[str]) -> Any:
+    raise WeightsError("dit.safetensors is missing: fetch it")
+
+
+def without_weights(connection: Connection) -> None:
+    """Cannot be brought up, and says why."""
+    child.serve(connection, _without_weights)
+
+
+def _loading_for_ever(config: Config, timer: StageTimer, ladder: Sequence[str]) -> Any:
+    child.log.info("loading")
+    time.sleep(3600)
+
+
+def loading_for_ever(connection: Connection) -> None:
+    """A very large model on a very slow disk."""
+    child.serve(connection, _loading_for_ever)
+
+
+def _crashing(config: Config, timer: StageTimer, ladder: Sequence[str]) -> Any:
+    if ladder != ("60%",):
+        raise RuntimeError("CUDA error: no kernel image is available")
+    return _bring_up(config, timer, ladder)
+
+
+def crashing(connection: Connection) -> None:
+    """Crashes while it loads, until it is asked for less."""
+    child.serve(connection, _crashing)

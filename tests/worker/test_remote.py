@@ -1,0 +1,254 @@
+"""The engine in a process of its own, with real processes that really end, and a loop and a playout around it.
+
+After everything that happens to the engine: the output has no gap and no black frame, the parameters are as they were, and the
+painting comes back.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import FakeSink
+from waiting import eventually
+
+sys.path.insert(0, str(Path(__file__).parent))
+import engines
+
+from sdv2_live.control.params import Params
+from sdv2_live.control.store import ParamStore
+from sdv2_live.errors import WeightsError
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.base import Source
+from sdv2_live.io.cover import Cover, Instead
+from sdv2_live.io.intake import Intake
+from sdv2_live.io.playout import Playout
+from sdv2_live.loop import LiveLoop
+from sdv2_live.settings import Config, FaultsConfig
+from sdv2_live.stats import Counters
+from sdv2_live.worker.messages import Hello
+from sdv2_live.worker.process import Target
+from sdv2_live.worker.remote import RemoteEngine
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are signals")
+
+GREY, NEGATIVE = 100, 155  # the input, and what the stand-in engine makes of it
+
+
+class Camera(Source):
+    """Grey, 30 pictures a second, of a size that may be set."""
+
+    def __init__(self) -> None:
+        self.name = "camera"
+        self.size = (48, 64)
+        self._next = time.monotonic()
+        self._index = 0
+
+    def read(self, timeout: float) -> Frame | None:
+        self._next = max(self._next + 1 / 30, time.monotonic())
+        time.sleep(max(self._next - time.monotonic(), 0))
+        height, width = self.size
+        self._index += 1
+        data = np.full((height, width * 4), GREY, np.uint8)
+        return Frame(data, width, height, PixelFormat.BGRX, captured_ns=time.monotonic_ns(), index=self._index)
+
+    def close(self) -> None:
+        pass
+
+
+class Rig:
+    """A show without control, around a remote engine."""
+
+    def __init__(self, target: Target, instead: Instead, **faults: Any) -> None:
+        config = Config(faults=FaultsConfig(**{"hang_s": 0.5, "load_s": 30.0, **faults}))
+        self.counters, self.store, self.sink = Counters(), ParamStore(Params(seed=7)), FakeSink()
+        self.camera = Camera()
+        cover = Cover(instead, hold_s=0.1, fade_s=0.2, text="soon")
+        self.playout = Playout(self.sink, self.counters, cover=cover)
+        self.intake = Intake(self.camera, self.counters, self.playout.offer_input)
+        self.hellos: list[Hello] = []
+        self.engine = RemoteEngine(config, self.counters, self.hellos.append, self.playout.lost, target)
+        self.loop = LiveLoop(self.engine, self.intake, self.playout, self.store, self.counters)
+
+    def start(self) -> None:
+        for part in (self.playout, self.intake, self.engine, self.loop):
+            part.start()
+
+    def close(self) -> None:
+        self.engine.halt()
+        self.loop.close()
+        self.engine.close()
+        self.intake.close()
+        self.playout.close()
+
+    @property
+    def pid(self) -> int:
+        return self.engine.state().pid
+
+    def paints(self, more: int = 3) -> None:
+        until = self.counters["chunks"] + more
+        eventually("painted chunks", lambda: self.counters["chunks"] >= until, 30)
+
+    def restarted(self, before: int) -> None:
+        eventually("another process", lambda: self.pid != before and self.engine.ready, 30)
+        self.paints()
+
+    def shows(self, value: int) -> None:
+        """Wait until the newest picture sent has this value all over."""
+        eventually(f"a picture of {value}", lambda: self.sink.frames and abs(_middle(self.sink.frames[-1]) - value) <= 2)
+
+    def assert_unbroken(self) -> None:
+        """No black picture was sent; the output was never silent for long."""
+        times = np.array(self.sink.times_ns)
+        assert all(_middle(frame) > 50 for frame in self.sink.frames)
+        assert np.diff(times).max() / 1e6 < 500  # not a matter of speed: a restart takes longer than this
+
+
+def _middle(frame: Frame) -> int:
+    return int(frame.data[frame.height // 2, frame.width * 2])
+
+
+@contextmanager
+def rig(target: Target = engines.negative, instead: Instead = Instead.INPUT, **faults: Any) -> Iterator[Rig]:
+    show = Rig(target, instead, **faults)
+    show.start()
+    try:
+        yield show
+    finally:
+        show.close()
+
+
+def segments() -> list[str]:
+    """What of our memory has a name that could outlive us."""
+    return (
+        [name for name in os.listdir("/dev/shm") if name.startswith(("sdv2-live", "psm_"))] if Path("/dev/shm").is_dir() else []
+    )
+
+
+def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_back() -> None:
+    with rig() as show:
+        show.paints()
+        show.shows(NEGATIVE)
+        for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP):
+            pid = show.pid
+            os.kill(pid, number)
+            show.shows(GREY)  # crossfaded to the input
+            show.restarted(pid)
+            show.shows(NEGATIVE)  # and back
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+        assert show.counters["engine_restarts"] == 3
+        assert show.engine.state().restarts == 3
+        assert show.store.latest() == Params(seed=7)
+        assert len(show.hellos) == 4
+        show.assert_unbroken()
+        assert segments() == []
+
+
+@pytest.mark.parametrize("fault", ["raise", "hang", "memory"])
+def test_a_fault_inside_the_engine_is_overcome(fault: str, caplog: pytest.LogCaptureFixture) -> None:
+    with rig() as show:
+        show.paints(10)
+        pid = show.pid
+        show.store.set("prompt", fault, "test")
+        restarts = lambda: show.counters["engine_restarts"]  # noqa: E731
+        eventually("a restart", lambda: restarts() > 0, 60)
+        show.store.set("prompt", "a meadow", "test")
+        show.restarted(pid)
+        show.shows(NEGATIVE)
+        assert show.store.latest().prompt == "a meadow"
+        show.assert_unbroken()
+    said = {"raise": "a bug in a kernel", "hang": "no answer to 'paint'", "memory": "Unable to allocate"}
+    assert said[fault] in caplog.text
+
+
+def test_one_failed_chunk_does_not_cost_the_process(caplog: pytest.LogCaptureFixture) -> None:
+    with rig() as show:
+        show.paints()
+        pid, failures = show.pid, show.counters["engine_failures"]
+        show.store.set("prompt", "raise", "test")
+        eventually("a failure", lambda: show.counters["engine_failures"] > failures)
+        show.store.set("prompt", "a meadow", "test")
+        show.paints()
+        assert show.pid == pid
+        assert "a bug in a kernel" in caplog.text
+        assert "engines.py" in caplog.text  # the traceback of the other process
+
+
+@pytest.mark.parametrize(("instead", "value"), [(Instead.HOLD, NEGATIVE), (Instead.SLATE, 26), (Instead.BLACK, 0)])
+def test_what_is_seen_meanwhile_can_be_chosen(instead: Instead, value: int) -> None:
+    with rig(instead=instead, load_s=60.0) as show:
+        show.paints(10)
+        show.store.set("prompt", "hang", "test")
+        restarts = show.counters["engine_restarts"]
+        eventually("a restart", lambda: show.counters["engine_restarts"] > restarts, 60)
+        corner = lambda: int(show.sink.frames[-1].data[0, 0])  # noqa: E731
+        eventually("the substitute", lambda: corner() == value)
+        show.store.set("prompt", "", "test")
+        show.shows(NEGATIVE)
+
+
+def test_before_the_engine_is_up_the_input_passes_and_stopping_does_not_wait_for_it() -> None:
+    with rig(engines.loading_for_ever) as show:
+        show.shows(GREY)
+        assert show.engine.state().words == "loading"
+        pid = show.pid
+        begin = time.monotonic()
+        show.close()
+        assert time.monotonic() - begin < 5  # the deadline of loading is 30 s
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_what_the_performer_must_repair_ends_the_start(caplog: pytest.LogCaptureFixture) -> None:
+    with rig(engines.without_weights) as show:
+        failure = eventually("the failure", lambda: show.engine.failure, 30)
+        assert isinstance(failure, WeightsError)
+        assert "dit.safetensors is missing" in str(failure)
+        assert show.counters["engine_restarts"] == 0
+
+
+def test_a_crash_loop_steps_down_until_the_engine_lives(caplog: pytest.LogCaptureFixture) -> None:
+    with rig(engines.crashing, crashes=1, ladder=("taehv", "60%")) as show:
+        eventually("the last step", lambda: show.engine.state().ladder == ("taehv", "60%"), 60)
+    assert "no kernel image" in caplog.text
+    with rig(engines.crashing, crashes=1, ladder=("60%",)) as show:
+        show.paints()
+        assert show.engine.state().ladder == ("60%",)
+        assert "from now on with less (60%)" in caplog.text
+
+
+def test_below_the_ladder_the_engine_stays_away_and_tries_again(caplog: pytest.LogCaptureFixture) -> None:
+    with rig(engines.crashing, crashes=1, ladder=(), retry_s=1.0) as show:
+        eventually("three tries", lambda: show.counters["engine_restarts"] >= 3, 60)
+        assert show.engine.state().words.startswith("away")
+        show.shows(GREY)
+
+
+def test_prompts_written_while_the_engine_is_up_are_encoded_ahead(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sdv2_live")
+    with rig() as show:
+        show.paints(1)
+        show.engine.encode(["a lighthouse"])
+        eventually("the request", lambda: "encode a lighthouse" in caplog.text)
+
+
+def test_a_new_input_size_and_held_pictures_do_not_confuse_the_memory() -> None:
+    with rig() as show:
+        show.paints()
+        held = list(show.sink.frames)  # every picture so far: far more than there are places
+        show.paints(20)
+        show.camera.size = (64, 96)
+        eventually("the new size", lambda: show.sink.frames[-1].size == (64, 96))
+        show.paints()
+        assert {_middle(frame) for frame in held + show.sink.frames[-5:]} <= {GREY, NEGATIVE}
+        assert show.counters["engine_failures"] == 0
