@@ -148,18 +148,16 @@ def read_loras(dit: CausalDiT, sources: Sequence[LoraSource]) -> Loaded:
 @torch.no_grad()
 def merge_loras(dit: CausalDiT, loras: Loaded) -> None:
     """Add those that are not live to the weights: in float32, all that changes a weight together, rounded once."""
-    sums: dict[str, Tensor] = {}
-    for source, file in loras:
-        for key in {**file.low_rank, **file.shifts} if not source.live and source.scale else ():
-            weight = _tensor(dit, key)
-            if key not in sums:
-                sums[key] = weight.float().clone()
+    merged = [(file, source.scale) for source, file in loras if not source.live and source.scale]
+    for key in {key: None for file, _ in merged for key in (*file.low_rank, *file.shifts)}:  # each once, in the files' order
+        weight = _tensor(dit, key)
+        wide = weight.float().clone()  # of one weight at a time: all of them would need twice the model's memory
+        for file, scale in merged:
             if key in file.low_rank:
-                sums[key].add_(_delta(file.low_rank[key], weight), alpha=source.scale)
+                wide.add_(_delta(file.low_rank[key], weight), alpha=scale)
             if key in file.shifts:
-                sums[key].add_(file.shifts[key].to(weight.device), alpha=source.scale)
-    for key, value in sums.items():
-        _tensor(dit, key).copy_(value)
+                wide.add_(file.shifts[key].to(weight.device), alpha=scale)
+        weight.copy_(wide)
 
 
 @torch.no_grad()

@@ -22,6 +22,8 @@ from sdv2_live.errors import WeightsError
 from sdv2_live.model.dit import CausalDiT, CrossKV, DitConfig
 from sdv2_live.model.lora import LoraLinear, LoraSource, load_loras
 from sdv2_live.model.lora_file import read_lora
+from sdv2_live.model.profiles import profile
+from sdv2_live.model.weights import on_meta
 
 CONFIG = DitConfig(dim=96, heads=2, ffn=192, layers=2, text_dim=tiny.TEXT_DIM)
 SELF, CROSS = "blocks.0.self_attn.q", "blocks.1.cross_attn.k"
@@ -243,6 +245,16 @@ def test_a_lora_of_another_size_is_refused_by_name(tmp_path: Path) -> None:
     assert str(path) in text
     assert "diffusion_model.blocks.0.self_attn.q.lora_A.weight is for a weight of [128, 128], the model's is [96, 96]" in text
     assert "diffusion_model.blocks.0.ffn.2.lora_A.weight is for a weight of [128, 256], the model's is [96, 192]" in text
+
+
+def test_a_lora_for_14b_is_refused_by_1_3b(tmp_path: Path) -> None:
+    small, large = (on_meta(lambda size=size: CausalDiT(profile(size).dit)) for size in ("1.3b", "14b"))
+    path = tmp_path / "large.safetensors"
+    save_file(STYLES["kohya"](pairs_for(large, ("blocks.0.self_attn.q", "blocks.39.self_attn.q"), rank=1)), path)
+    with pytest.raises(WeightsError, match=r"blocks_0_self_attn_q.lora_down.weight is for .* \[5120, 5120\], .* \[1536, 1536\]"):
+        read_lora(path, {key: tuple(value.shape) for key, value in small.state_dict().items()})
+    fitting = read_lora(path, {key: tuple(value.shape) for key, value in large.state_dict().items()})
+    assert fitting.low_rank.keys() == {"blocks.0.self_attn.q.weight", "blocks.39.self_attn.q.weight"}
 
 
 @pytest.mark.parametrize(
