@@ -12,7 +12,7 @@ from sdv2_live.frame import Frame
 from sdv2_live.io.audio import LIMIT_S, AudioBlock, DelayLine
 from sdv2_live.io.base import Port, Sink, Source
 from sdv2_live.io.ndi_in import NdiSource
-from sdv2_live.io.ndi_lib import NdiSourceInfo, as_address
+from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, match_source
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.stats import Counters
 
@@ -23,13 +23,21 @@ REST_S = 1.0  # pause after an unforeseen error
 PICTURES = 9  # new pictures whose median delay the sound follows: one late chunk (4 pictures) does not move it
 
 
-def bind(source: Source, sink: Sink, counters: Counters, *, audio: bool = True, failover: str = "auto") -> SideChannels | None:
+def bind(
+    source: Source,
+    sink: Sink,
+    counters: Counters,
+    ndi: NdiSettings | None = None,
+    *,
+    audio: bool = True,
+    failover: str = "auto",
+) -> SideChannels | None:
     """Join an NDI input and an NDI output; None, and nothing joined, where one of them is something else.
 
     Call it before the source is read and the sink written to, and close what it returns before them. See SideChannels.
     """
     if isinstance(source, NdiSource) and isinstance(sink, NdiSink):
-        return SideChannels(source, sink, counters, audio=audio, failover=failover)
+        return SideChannels(source, sink, counters, ndi or NdiSettings(), audio=audio, failover=failover)
     return None
 
 
@@ -38,15 +46,19 @@ class SideChannels(Port):
 
     audio: pass sound. Its delay is the one that new pictures have from capture to output, in bypass as in painting; while
         the picture is held, the last one. Counts audio_blocks (sent) and audio_dropped (left out, see DelayLine).
-    failover: where receivers turn when this program dies. auto: the input they then see as it is | off | a source's full
-        name, or its ip:port.
+    failover: where receivers turn when this program dies. auto: the input, which they then see as it is | off | another
+        source, by name as `match_source` takes it, or by ip:port. Receivers go by the name first: measured with libndi
+        6.3.2, an address that holds on this machine only does no harm beside it.
     """
 
-    def __init__(self, source: NdiSource, sink: NdiSink, counters: Counters, *, audio: bool, failover: str) -> None:
+    def __init__(
+        self, source: NdiSource, sink: NdiSink, counters: Counters, ndi: NdiSettings, *, audio: bool, failover: str
+    ) -> None:
         self.name = f"{source.name} to {sink.name}"
         self._source, self._sink, self._counters = source, sink, counters
         self._failover = failover
         self._failover_set: NdiSourceInfo | None = None
+        self._finder = Finder(ndi) if failover not in ("auto", "off") and not as_address(failover) else None
         self._line = DelayLine()
         self._dropped = 0
         self._delays: deque[int] = deque(maxlen=PICTURES)
@@ -66,6 +78,8 @@ class SideChannels(Port):
         self._news.set()
         if threading.current_thread() is not self._thread:
             self._thread.join()
+        if self._finder is not None:
+            self._finder.close()
 
     @property
     def delay_ms(self) -> float:
@@ -133,4 +147,6 @@ class SideChannels(Port):
             return None
         if self._failover == "auto":
             return self._source.peer
-        return as_address(self._failover) or NdiSourceInfo(self._failover)
+        if self._finder is None or self._failover_set is not None:
+            return as_address(self._failover)
+        return match_source(self._failover, self._finder.sources, (self._sink.full_name,))

@@ -291,7 +291,7 @@ while True:
 def test_when_the_program_dies_receivers_see_the_camera(closing: Callable, failover: str) -> None:
     camera = closing(ClientSender(unique_name("camera"), 48, 128))
     pixels = with_fourth(bars(48, 128), "BGR")
-    arguments = [camera.full_name, unique_name(), camera.full_name if failover == "name" else failover]
+    arguments = [camera.full_name, unique_name(), camera.full_name[-20:-1] if failover == "name" else failover]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     daemon = subprocess.Popen([sys.executable, "-c", DAEMON, *arguments], stdout=subprocess.PIPE, text=True, env=environment)
     try:
