@@ -118,7 +118,7 @@ class Show:
             rate=TEXT_RATE if config.engine.mode == "text" else TEST_RATE,
         )
         opened.callback(source.close)
-        sides = bind(source, sink, self.counters, audio=config.output.audio == "pass", failover=config.output.failover)
+        sides = bind(source, sink, self.counters, ndi, audio=config.output.audio == "pass", failover=config.output.failover)
         if sides is not None:
             opened.callback(sides.close)
         self.playout = Playout(sink, self.counters, self._showing, self._cover())

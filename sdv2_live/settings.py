@@ -107,7 +107,7 @@ class OutputConfig(Section):
 
     sink: str = key("ndi:sdv2-live", 'text such as "ndi:NAME"', min_length=1)
     audio: Annotated[Literal["pass", "off"], OrOff] = "pass"
-    failover: Annotated[str, OrOff] = key("auto", 'auto, off, or a source such as "MACHINE (Camera 1)" or IP:PORT', min_length=1)
+    failover: Annotated[str, OrOff] = key("auto", 'auto, off, or a source such as "Camera 1" or IP:PORT', min_length=1)
 
 
 class NdiConfig(Section):
