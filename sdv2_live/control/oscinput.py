@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -92,11 +92,13 @@ class OscInput:
         self._log_throttle = Throttle(rate=5, burst=20)
         self._reply_throttle = Throttle(rate=20, burst=50)  # also keeps the server from being used as a reflector
         self._waiting = 0
+        self._also: Callable[[Peer], Sequence[Peer]] = lambda peer: ()
 
     def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
         """Give the running server's parts; before any packet."""
         self._loop = loop
         self._feedback = feedback
+        self._also = feedback.also
 
     def received(self, data: bytes, peer: Peer) -> None:
         """Take in one packet. Runs on the server's thread."""
@@ -201,5 +203,5 @@ class OscInput:
             )
         if self._reply_throttle.allow():
             answer = encode(kind, address[:200], reason[:500])
-            for listening in (peer, *self._feedback.also(peer)):  # many programs send from one port and listen at another
+            for listening in (peer, *self._also(peer)):  # many programs send from one port and listen at another
                 listening.send(answer)

@@ -114,7 +114,7 @@ def fader(spec: ParamSpec, box: Box, accent: str, *, upright: bool = True, named
         head, rest = box.cut_left(168 if named else 0, GAP if named else 0)
         track, foot = rest.cut_left(rest.w - 72, 4)
     share = (float(spec.default) - spec.low) / (spec.high - spec.low)  # type: ignore[arg-type]  # a number's default is one
-    scale = {"conversion": "INTEGER" if integer else "FLOAT", "scale_min": spec.low, "scale_max": spec.high}
+    scaled = Partial("VALUE", "INTEGER" if integer else "FLOAT", "x", spec.low, spec.high)
     figures = words(
         f"{spec.name} value", f"{spec.default:g}", foot, text_size=18, text_length=6, background=True, color=PANEL, font=1
     )
@@ -130,10 +130,18 @@ def fader(spec: ParamSpec, box: Box, accent: str, *, upright: bool = True, named
         gridSteps=11,
         outline=True,
     )
-    control.messages.append(_message(ROOT + spec.name, [Partial("VALUE", value="x", **scale)]))
+    control.messages.append(_message(ROOT + spec.name, [scaled]))
     control.messages.append(
         LocalMessage(
-            triggers=[Trigger("x")], type="VALUE", value="x", dst_type="VALUE", dst_var="text", dst_id=figures.id, **scale
+            triggers=[Trigger("x")],
+            type="VALUE",
+            conversion=scaled.conversion,
+            value="x",
+            scale_min=spec.low,
+            scale_max=spec.high,
+            dst_type="VALUE",
+            dst_var="text",
+            dst_id=figures.id,
         )
     )
     return [*([caption(spec, head)] if named else []), control, figures]
