@@ -14,11 +14,17 @@ import torch
 
 from sdv2_live.control.params import Params
 from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.prompt import PromptCache, PromptDirector
+from sdv2_live.engine.prompt import PromptDirector
+from sdv2_live.engine.promptcache import PromptCache
 from sdv2_live.engine.promptdisk import PromptDisk
+from sdv2_live.errors import WeightsError
+from sdv2_live.memory.room import chosen_placement, fitted, require_room
+from sdv2_live.model.fp8 import require_fp8, to_fp8
 from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
-from sdv2_live.model.lora import LoraSource, load_loras
+from sdv2_live.model.load_text import new_text
+from sdv2_live.model.lora import LoraSource, attach_loras, merge_loras, read_loras
 from sdv2_live.model.profiles import Profile, profile
+from sdv2_live.model.text import Text
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 from sdv2_live.stream import Stream
@@ -32,11 +38,21 @@ def chosen_profile(config: Config) -> Profile:
         return profile(config.model.profile)
     if choose_device(config.model.device).type != "cuda":
         return profile("tiny")
-    large = profile("1.3b")
-    if has_weights(large, config.model.vae, config.model.weights_dir):
-        return large
-    log.warning("%s lacks weights of the 1.3b model: the embedded tiny runs in its place", config.model.weights_dir)
+    large, folder = profile("1.3b"), config.model.weights_dir
+    if has_weights(large, config.model.vae, folder, text=False):
+        text = new_text(large, device=torch.device("cpu"), dtype=torch.float32, weights_dir=folder)
+        if not text.missing or not _unknown(config, text):
+            return large
+    log.warning("%s lacks weights of the 1.3b model: the embedded tiny runs in its place", folder)
     return profile("tiny")
+
+
+def settled(config: Config) -> Config:
+    """The configuration as the show runs it: start values that suit the model, and with model.fit settings that fit.
+
+    Everything else here takes a settled configuration. Raises MemoryShortage when nothing fits.
+    """
+    return fitted(config, chosen_profile(config)).replaced(params=start_params(config))
 
 
 def start_params(config: Config) -> Params:
@@ -48,22 +64,36 @@ def start_params(config: Config) -> Params:
 
 
 def load(config: Config) -> Models:
-    """The configured models on the configured device."""
+    """The configured models on the configured device; the text encoder waits until it is needed.
+
+    Raises MemoryShortage before anything is loaded that does not fit, WeightsError, EngineError.
+    """
     if config.model.threads:
         torch.set_num_threads(config.model.threads)
     device = choose_device(config.model.device)
     dtype = choose_dtype(config.model.dtype, device)
     chosen = chosen_profile(config)
+    if config.model.fp8:
+        require_fp8(device)
+    require_room(config, chosen)
     begin = time.monotonic()
-    models = load_models(chosen, device=device, dtype=dtype, vae=config.model.vae, weights_dir=config.model.weights_dir)
-    models = replace(models, loras=load_loras(models.dit, _lora_sources(config)))
-    log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, str(dtype)[6:], time.monotonic() - begin)
+    models = load_models(
+        chosen,
+        device=device,
+        dtype=dtype,
+        vae=config.model.vae,
+        weights_dir=config.model.weights_dir,
+        placement=chosen_placement(config, chosen, device),
+        dit_device=torch.device("cpu") if config.model.fp8 else None,
+    )
+    loras = read_loras(models.dit, _lora_sources(config))
+    merge_loras(models.dit, loras)
+    if config.model.fp8:
+        to_fp8(models.dit, device)
+    models = replace(models, loras=attach_loras(models.dit, loras))  # they wrap what fp8 has replaced
+    exactly = f"{str(dtype)[6:]}{' with fp8 linear layers' if config.model.fp8 else ''}, text encoder {models.text.placement}"
+    log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, exactly, time.monotonic() - begin)
     return models
-
-
-def _lora_sources(config: Config) -> list[LoraSource]:
-    loras = config.model.loras
-    return [LoraSource(name, one.file, one.scale, one.live) for name, one in zip(config.names.loras, loras, strict=True)]
 
 
 def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:
@@ -73,8 +103,34 @@ def new_stream(config: Config, models: Models, prompts: PromptCache, timer: Stag
     return Stream(Engine(models.dit, models.vae), director, config, max_pixels, timer, loras=models.loras)
 
 
-def new_prompts(config: Config, models: Models) -> PromptCache:
-    """The text encoder's output, remembered in memory and on disk; to be closed."""
+def _lora_sources(config: Config) -> list[LoraSource]:
+    loras = config.model.loras
+    return [LoraSource(name, one.file, one.scale, one.live) for name, one in zip(config.names.loras, loras, strict=True)]
+
+
+def new_prompts(config: Config, models: Models, start: Params | None = None) -> PromptCache:
+    """The text encoder's output, remembered in memory and on disk; to be closed.
+
+    start: the parameters that the picture begins with, if not the configuration's. Raises WeightsError when the text encoder
+    is not there and their prompts are not known; without later ones the picture goes on.
+    """
+    text = models.text
+    if text.missing:
+        unknown = _unknown(config.replaced(params=start) if start else config, text)
+        if unknown:
+            what = f"the prompt {unknown[0][:60]!r} is not encoded yet, and the text encoder is not there"
+            raise WeightsError(f"{what}: {text.missing}")
+        log.warning("only prompts that are encoded already can be shown: %s", text.missing)
+    return PromptCache(text, prompt_disk(config, text), text.rest)
+
+
+def prompt_disk(config: Config, text: Text) -> PromptDisk | None:
+    """Where this text encoder's output is kept, None for nowhere."""
     folder = config.model.prompt_folder
-    version = f"{models.profile.name} {models.text_version} {models.dit.dtype}"
-    return PromptCache(models.text, PromptDisk(folder, version) if folder else None)
+    return PromptDisk(folder, text.identities) if folder else None
+
+
+def _unknown(config: Config, text: Text) -> list[str]:
+    """Prompts of the start that are not on the disk."""
+    disk = prompt_disk(config, text)
+    return [prompt for prompt, _ in config.params.blend if disk is None or not disk.has(prompt)]

@@ -11,7 +11,9 @@ from importlib import import_module
 from sdv2_live import __version__, logs
 from sdv2_live.errors import Sdv2Error
 
-COMMANDS = ("run", "render", "replay", "sources", "presets", "play", "osc", "timeline", "midi", "prompt", "weights", "doctor")
+COMMANDS = (
+    "run", "render", "replay", "sources", "presets", "play", "osc", "timeline", "midi", "prompt", "weights", "plan", "doctor",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -38,7 +38,6 @@ from sdv2_live.io.synthetic import TestSource
 from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models
 from sdv2_live.model.profiles import Profile, profile
-from sdv2_live.model.umt5 import TextEncoder
 from sdv2_live.model.vae_choice import VAES, make_vae, vae_kind
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer, Window
@@ -66,7 +65,7 @@ def synthetic_models(chosen: Profile, kind: str, device: torch.device, dtype: to
         dit = CausalDiT(chosen.dit).to(dtype).eval().requires_grad_(False)
         vae = make_vae(chosen, vae_kind(chosen, kind)).to(device, dtype).eval().requires_grad_(False)
     text: Any = FixedPrompt(chosen.text.dim)
-    return Models(chosen, dit, vae, text, "synthetic")
+    return Models(chosen, dit, vae, text)
 
 
 def ready_frames(size: tuple[int, int], count: int = 32) -> list[Frame]:
@@ -155,8 +154,7 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
         models = load_models(chosen, device=device, dtype=dtype, vae=options.vae, weights_dir=config.model.weights_dir)
     else:
         models = synthetic_models(chosen, options.vae, device, dtype)
-    text: TextEncoder | FixedPrompt = models.text
-    prompts = PromptCache(text)
+    prompts = PromptCache(models.text)
     try:
         size = config.video.size
         assert size is not None

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from sdv2_live.engine.plan import Interpolation, PromptMix, PromptStep
-from sdv2_live.engine.promptdisk import PromptDisk
-from sdv2_live.errors import EngineError
+from sdv2_live.engine.promptcache import PromptCache
+from sdv2_live.errors import EngineError, Sdv2Error
 from sdv2_live.model.dit import CausalDiT, CrossKV
 
 log = logging.getLogger("sdv2_live.prompt")
-
-REMEMBERED = 128  # prompts whose embeddings are kept in memory (a long one of the 1.3B model takes 8 MB)
-
-
-class Encoder(Protocol):
-    """What turns a prompt into an embedding; umt5.TextEncoder does."""
-
-    def encode(self, prompt: str) -> Tensor:
-        """Embedding (1, n, text_dim), n <= 512."""
 
 
 def blend(embeddings: Sequence[Tensor], weights: Sequence[float], interpolation: Interpolation = "linear") -> Tensor:
@@ -63,42 +51,6 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     on_arc = arc * ((1 - t) * norm_a + t * norm_b)
     usable = (sine > 1e-4) & (norm_a > 0) & (norm_b > 0)
     return torch.where(usable, on_arc, torch.lerp(a, b, t))
-
-
-class PromptCache:
-    """Embeddings by prompt text, the least recently used forgotten first; encodes on one thread of its own.
-
-    disk: where embeddings are kept from one show to the next, if anywhere.
-    """
-
-    def __init__(self, encoder: Encoder, disk: PromptDisk | None = None) -> None:
-        self._encoder = encoder
-        self._disk = disk
-        self._embeddings: OrderedDict[str, Future[Tensor]] = OrderedDict()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="text-encoder")
-
-    def close(self) -> None:
-        """Stop the thread; prompts not begun are dropped."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
-
-    def request(self, prompt: str) -> Future[Tensor]:
-        """The prompt's embedding (1, n, dim), at once or later. Never waits."""
-        future = self._embeddings.get(prompt)
-        if future is None or (future.done() and future.exception() is not None):
-            future = self._embeddings[prompt] = self._worker.submit(self._embed, prompt)
-        self._embeddings.move_to_end(prompt)
-        while len(self._embeddings) > REMEMBERED:
-            self._embeddings.popitem(last=False)
-        return future
-
-    def _embed(self, prompt: str) -> Tensor:
-        """On the text encoder's thread."""
-        embedding = self._disk.load(prompt) if self._disk else None
-        if embedding is None:
-            embedding = self._encoder.encode(prompt)
-            if self._disk:
-                self._disk.store(prompt, embedding)
-        return embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +111,12 @@ class PromptDirector:
     def _embedding(self, mix: PromptMix, wait: bool) -> Tensor | None:
         """The blended embedding, or None while it is being made or when it cannot be."""
         used = [(prompt, weight) for prompt, weight in mix.prompts if weight > 0] or list(mix.prompts[:1])
-        futures = [self._cache.request(prompt) for prompt, _ in used]
+        futures = self._cache.want([prompt for prompt, _ in used])
         if not wait and not all(future.done() for future in futures):
             return None
         try:
-            embeddings = [future.result() for future in futures]
-        except (RuntimeError, ValueError, OSError, MemoryError) as error:
+            embeddings = [future.result().to(self._dit.device, self._dit.dtype) for future in futures]
+        except (Sdv2Error, RuntimeError, ValueError, OSError, MemoryError) as error:
             if self._current is None:
                 raise EngineError(f"the prompt cannot be encoded: {error}") from error
             log.error("the prompt cannot be encoded and stays as it was: %s", error)

@@ -1,41 +1,92 @@
-"""Prompt embeddings on disk: a prompt that was encoded once, by the same text encoder, is never encoded again."""
+"""Prompt embeddings on disk: a prompt that was encoded once, by the same text encoder, is never encoded again.
+
+    FOLDER/umt5-xxl-bf16/<hash of the prompt>.safetensors
+
+A file holds the embedding, and in its metadata the prompt, the encoder, its precision class and its file's fingerprint. It is
+accepted for an encoder of the same name and precision class; where that encoder's file is there, only if it is the very file
+that made it. So a folder can be copied to a machine that has no encoder, and no encoder's embeddings pass for another's.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from sdv2_live.model.text import TextIdentity
+
 log = logging.getLogger("sdv2_live.prompt")
 
 MAX_FILES = 2000  # per text encoder; beyond it the files used longest ago are removed
 SLACK = 100  # removed at once, so that the folder is not looked through at every prompt
+FORMAT = "1"  # of the files: their tensors, and how a prompt is cleaned and cut before it is encoded
 
 
 class PromptDisk:
-    """Embeddings as safetensors below `folder`, one subfolder a text encoder. Used from the text encoder's thread only.
+    """Embeddings as safetensors below `folder`, one subfolder a text encoder. Stores from the text encoder's thread only.
 
     A file that cannot be read is encoded anew; a disk that cannot be written is said once and otherwise does without.
     """
 
-    def __init__(self, folder: Path, encoder: str) -> None:
-        """encoder: what tells this text encoder and its version from any other; it becomes part of the path as a hash."""
-        self._folder = folder / _digest(encoder)
+    def __init__(self, folder: Path, identities: Sequence[TextIdentity]) -> None:
+        """identities: the encoders whose embeddings are accepted, the preferred first; it is the one that stores."""
+        self._folder = folder
+        self._identities = tuple(identities)
         self._written = True
+        self._told: set[TextIdentity] = set()
 
     def load(self, prompt: str) -> Tensor | None:
         """The prompt's embedding (1, n, dim), or None when it is not there."""
-        path = self._path(prompt)
+        for identity in self._identities:
+            embedding = self._read(prompt, identity)
+            if embedding is not None:
+                if identity != self._identities[0] and identity not in self._told:
+                    self._told.add(identity)
+                    log.warning("prompts are taken from those encoded by %s; %s lacks some", identity, self._identities[0])
+                return embedding
+        return None
+
+    def has(self, prompt: str) -> bool:
+        """Whether `load` would give something."""
+        return any(self._read(prompt, identity) is not None for identity in self._identities)
+
+    def store(self, prompt: str, embedding: Tensor) -> None:
+        """Keep an embedding. Whole or not at all: a reader never sees half a file."""
+        identity = self._identities[0]
+        path = self._path(prompt, identity)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        about = {
+            "format": FORMAT,
+            "prompt": prompt,
+            "encoder": identity.name,
+            "precision": identity.precision,
+            "fingerprint": identity.fingerprint,
+        }
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file({"embedding": embedding.cpu().contiguous()}, part, about)
+            part.replace(path)
+            self._prune(path.parent)
+        except (SafetensorError, OSError) as error:
+            if self._written:
+                log.warning("%s: cannot be written (%s); prompts are encoded again at the next start", path.parent, error)
+            self._written = False
+
+    def _read(self, prompt: str, identity: TextIdentity) -> Tensor | None:
+        path = self._path(prompt, identity)
         if not path.is_file():
             return None
         try:
             with safe_open(path, framework="pt") as file:
-                if (file.metadata() or {}).get("prompt") != prompt:
+                about = file.metadata() or {}
+                maker = TextIdentity(about.get("encoder", ""), about.get("precision", ""), about.get("fingerprint", ""))
+                if (about.get("format"), about.get("prompt")) != (FORMAT, prompt) or not identity.made_by(maker):
                     return None
                 embedding: Tensor = file.get_tensor("embedding")
             os.utime(path)
@@ -44,29 +95,13 @@ class PromptDisk:
             return None
         return embedding
 
-    def store(self, prompt: str, embedding: Tensor) -> None:
-        """Keep an embedding. Whole or not at all: a reader never sees half a file."""
-        path = self._path(prompt)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            save_file({"embedding": embedding.cpu().contiguous()}, part, {"prompt": prompt})
-            part.replace(path)
-            self._prune()
-        except (SafetensorError, OSError) as error:
-            if self._written:
-                log.warning("%s: cannot be written (%s); prompts are encoded again at the next start", self._folder, error)
-            self._written = False
+    def _path(self, prompt: str, identity: TextIdentity) -> Path:
+        digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+        return self._folder / str(identity) / f"{digest}.safetensors"
 
-    def _path(self, prompt: str) -> Path:
-        return self._folder / f"{_digest(prompt)}.safetensors"
-
-    def _prune(self) -> None:
-        files = list(self._folder.glob("*.safetensors"))
+    @staticmethod
+    def _prune(folder: Path) -> None:
+        files = list(folder.glob("*.safetensors"))
         if len(files) > MAX_FILES:
             for file in sorted(files, key=lambda f: f.stat().st_mtime)[: len(files) - MAX_FILES + SLACK]:
                 file.unlink(missing_ok=True)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]

@@ -7,33 +7,30 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import ByT5Tokenizer
 
 from sdv2_live.errors import EngineError
 from sdv2_live.model.checkpoint import is_there, read_checkpoint
 from sdv2_live.model.dit import CausalDiT
-from sdv2_live.model.load_text import load_text, text_version, version_of
+from sdv2_live.model.load_text import EMBEDDED, has_text, new_text
 from sdv2_live.model.lora import LoraSet
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.taehv import TAEHV
-from sdv2_live.model.umt5 import UMT5, TextEncoder
+from sdv2_live.model.text import Placement, Text
 from sdv2_live.model.vae import WanVAE
 from sdv2_live.model.vae_choice import make_vae, vae_kind
 from sdv2_live.model.weights import assign, find_file, load_strict, on_meta, synthetic_state_dict
 
-EMBEDDED = Path(__file__).parent.parent / "assets" / "tiny.safetensors"
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """A profile's three models, ready to run. text_version tells the text encoder's weights from all others."""
+    """A profile's models, ready to run; the text encoder is loaded when it is needed."""
 
     profile: Profile
     dit: CausalDiT
     vae: WanVAE | TAEHV
-    text: TextEncoder
-    text_version: str
+    text: Text
     loras: LoraSet = field(default_factory=LoraSet)
 
 
@@ -53,42 +50,59 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
         return DTYPES[name]
     if device.type == "cpu":
         return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return gpu_dtype(torch.cuda.get_device_capability(device))
 
 
-def has_weights(profile: Profile, vae: str, weights_dir: Path) -> bool:
-    """Whether every file is there that `load_models` would read; not whether it is whole."""
+def gpu_dtype(capability: tuple[int, int]) -> torch.dtype:
+    """bfloat16 from compute capability 8.0 (Ampere) on. Older GPUs only emulate it, which torch counts as support too."""
+    return torch.bfloat16 if capability >= (8, 0) else torch.float16
+
+
+def has_weights(profile: Profile, vae: str, weights_dir: Path, *, text: bool = True) -> bool:
+    """Whether every file is there that `load_models` would read; not whether it is whole.
+
+    text: those of the text encoder too, which a show does without where all its prompts are encoded already.
+    """
     if profile.files is None:
         return True
     files = profile.files
-    wanted = (files.dit, files.vae(vae_kind(profile, vae)), files.text)
-    return all(any(is_there(weights_dir / name) for name in names) for names in wanted)
+    wanted = (files.dit, files.vae(vae_kind(profile, vae)))
+    painting = all(any(is_there(weights_dir / name) for name in names) for names in wanted)
+    return painting and (not text or has_text(files, weights_dir))
 
 
-def load_models(profile: Profile, *, device: torch.device, dtype: torch.dtype, vae: str, weights_dir: Path) -> Models:
-    """All models of a profile. vae: auto or one of VAES. Raises WeightsError naming the file that is missing or unfit."""
+def load_models(
+    profile: Profile,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    vae: str,
+    weights_dir: Path,
+    placement: Placement = Placement.GPU,
+    dit_device: torch.device | None = None,
+) -> Models:
+    """All models of a profile. vae: auto or one of VAES. placement: of the text encoder, which is not loaded yet. dit_device:
+    where the DiT waits to be put into 8 bits on its way to the device (fp8.to_fp8).
+
+    Raises WeightsError naming the file that is missing or unfit.
+    """
     kind = vae_kind(profile, vae)
+    text = new_text(profile, device=device, dtype=dtype, weights_dir=weights_dir, placement=placement, embedded=EMBEDDED)
     if profile.files is None:
-        return _load_embedded(profile, kind, device, dtype)
+        return _load_embedded(profile, kind, device, dtype, text)
     files = profile.files
     dit = on_meta(lambda: CausalDiT(profile.dit))
-    assign(dit, find_file(weights_dir, files.dit), device, dtype)
+    assign(dit, find_file(weights_dir, files.dit), dit_device or device, dtype)
     autoencoder = on_meta(lambda: make_vae(profile, kind))
     rename = autoencoder.own_rows if isinstance(autoencoder, TAEHV) else dict
     assign(autoencoder, find_file(weights_dir, files.vae(kind)), device, dtype, rename)
-    return Models(
-        profile,
-        dit.eval().requires_grad_(False),
-        _placed(autoencoder),
-        load_text(profile, files, weights_dir, device, dtype),
-        text_version(files, weights_dir),
-    )
+    return Models(profile, dit.eval().requires_grad_(False), _placed(autoencoder), text)
 
 
-def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: torch.dtype) -> Models:
+def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: torch.dtype, text: Text) -> Models:
     """The model inside the package; without its weights file, untrained weights that are the same everywhere."""
-    dit, vae, text = CausalDiT(profile.dit), make_vae(profile, kind), UMT5(profile.text)
-    parts: dict[str, nn.Module] = {"dit": dit, "vae": vae, "text": text}
+    dit, vae = CausalDiT(profile.dit), make_vae(profile, kind)
+    parts: dict[str, nn.Module] = {"dit": dit, "vae": vae}
     state = read_checkpoint(EMBEDDED) if EMBEDDED.is_file() else None
     for name, model in parts.items():
         prefix = f"{name}."
@@ -96,14 +110,9 @@ def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: tor
             own = synthetic_state_dict({k: tuple(v.shape) for k, v in model.state_dict().items()}, 1.4 if name == "vae" else 1.0)
         else:
             own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        if name == "text" and "encoder.shared.weight" in own:  # the token embedding is tied: one tensor, two names
-            own["encoder.encoder.embed_tokens.weight"] = own["encoder.shared.weight"]
         load_strict(model, own, f"{EMBEDDED} ({name})")
         model.to(device, dtype).eval().requires_grad_(False)
-    tokenizer = ByT5Tokenizer()
-    encoder = TextEncoder(text, lambda prompt: list(tokenizer(prompt).input_ids))
-    version = version_of(EMBEDDED) if state is not None else f"{profile.name}, untrained"
-    return Models(profile, dit, _placed(vae), encoder, version)
+    return Models(profile, dit, _placed(vae), text)
 
 
 def _placed(vae: WanVAE | TAEHV) -> WanVAE | TAEHV:

@@ -40,9 +40,15 @@ def header_of(models: Models, *, lossless: bool) -> Header:
         torch=str(torch.__version__),
         profile=models.profile.name,
         loras=models.loras.digests,
-        weights=fingerprint(models.dit, models.vae, models.text.model),
+        weights=f"{fingerprint(models.dit, models.vae)} text {_text(models)}",
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         dtype=str(models.dit.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
     )
+
+
+def _text(models: Models) -> str:
+    """The text encoder, which may not be there: a show of known prompts needs none."""
+    identity = models.text.identities[0]
+    return f"{identity} {identity.fingerprint or 'not here'}"

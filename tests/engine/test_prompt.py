@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from waiting import eventually
 from sdv2_live.engine.prompt import PromptCache, PromptDirector, PromptMix, blend, slerp
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import EngineError
+from sdv2_live.model.text import TextIdentity
 
 
 class Dictionary:
@@ -48,6 +50,7 @@ def director(encoder: Dictionary) -> Iterator[PromptDirector]:
 
 
 A, B = PromptMix.of("red"), PromptMix.of("green")
+BF16, FP8 = TextIdentity("umt5-xxl", "bf16"), TextIdentity("umt5-xxl", "fp8")
 
 
 def test_the_first_prompt_is_waited_for_and_later_ones_are_not(director: PromptDirector, encoder: Dictionary) -> None:
@@ -135,8 +138,8 @@ def test_blends() -> None:
 
 
 def test_a_prompt_encoded_in_an_earlier_show_is_not_encoded_again(encoder: Dictionary, tmp_path: Path) -> None:
-    def embedding(version: str = "a", prompt: str = "red") -> Tensor:
-        cache = PromptCache(encoder, PromptDisk(tmp_path, version))
+    def embedding(identity: TextIdentity = BF16, prompt: str = "red") -> Tensor:
+        cache = PromptCache(encoder, PromptDisk(tmp_path, [identity]))
         try:
             return cache.request(prompt).result(30)
         finally:
@@ -145,13 +148,28 @@ def test_a_prompt_encoded_in_an_earlier_show_is_not_encoded_again(encoder: Dicti
     first = embedding()
     assert torch.equal(embedding(), first)
     assert encoder.encoded == ["red"]
-    embedding(version="another text encoder")
+    embedding(FP8)
     embedding(prompt="green")
     assert encoder.encoded == ["red", "red", "green"]
 
 
+def test_whose_embeddings_are_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one, other = replace(BF16, fingerprint="one"), replace(BF16, fingerprint="other")
+    PromptDisk(tmp_path, [one]).store("red", torch.ones(1, 2, 3))
+    PromptDisk(tmp_path, [FP8]).store("red", torch.zeros(1, 2, 3))
+    PromptDisk(tmp_path, [FP8]).store("green", torch.zeros(1, 2, 3))
+    assert PromptDisk(tmp_path, [one]).has("red")
+    assert not PromptDisk(tmp_path, [other]).has("red")  # a file of that name and precision, and not the one that made it
+    without_files = PromptDisk(tmp_path, [BF16, FP8])  # on a machine that has no text encoder
+    assert torch.equal(without_files.load("red"), torch.ones(1, 2, 3))
+    assert caplog.text == ""
+    assert torch.equal(without_files.load("green"), torch.zeros(1, 2, 3))
+    assert "encoded by umt5-xxl-fp8" in caplog.text  # never silently
+    assert without_files.load("blue") is None
+
+
 def test_a_damaged_cache_is_no_obstacle(encoder: Dictionary, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    disk = PromptDisk(tmp_path, "a")
+    disk = PromptDisk(tmp_path, [BF16])
     disk.store("red", torch.ones(1, 2, 3))
     (file,) = tmp_path.rglob("*.safetensors")
     file.write_bytes(b"half a file")
@@ -163,7 +181,7 @@ def test_a_damaged_cache_is_no_obstacle(encoder: Dictionary, tmp_path: Path, cap
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
-    disk = PromptDisk(tmp_path / "file", "a")
+    disk = PromptDisk(tmp_path / "file", [BF16])
     for _ in range(3):
         disk.store("red", torch.ones(1, 2, 3))
     assert disk.load("red") is None
@@ -173,7 +191,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, caplog: 
 def test_the_folder_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sdv2_live.engine.promptdisk.MAX_FILES", 5)
     monkeypatch.setattr("sdv2_live.engine.promptdisk.SLACK", 1)
-    disk = PromptDisk(tmp_path, "a")
+    disk = PromptDisk(tmp_path, [BF16])
     for i in range(12):
         disk.store(f"prompt {i}", torch.ones(1, 1, 1))
     assert len(list(tmp_path.rglob("*.safetensors"))) <= 5

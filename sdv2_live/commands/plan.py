@@ -1,0 +1,188 @@
+"""`sdv2-live plan`: how much memory the show takes with this configuration, part by part, and what saves how much.
+
+Nothing is loaded and no weights need to be there. --gpu-memory reckons for a card of that size, of which 1 GB is left to the
+driver and the desktop; else the free memory of this machine's GPU (or RAM) counts. --fit shows the best settings that fit.
+Caches and weights are exact, a stage's peak is an upper bound; figures for GPUs have not been measured on one.
+The exit code is 5 when it does not fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sdv2_live.commands.options import add_config_options, add_model_options, configured
+from sdv2_live.errors import MemoryShortage
+
+if TYPE_CHECKING:
+    from sdv2_live.memory.plan import Plan, Wish
+    from sdv2_live.settings import Config
+
+CARDS = (24, 16, 12, 8)  # GB, of --markdown
+RESERVED = 1_000_000_000  # bytes of a card that the driver, the CUDA context and the desktop take
+GB, GIB = 1e9, 1 << 30
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the `plan` command to an argparse subparser group; its `run` is set as the default `run`."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "plan", help="how much memory a show takes, and what saves how much", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add_config_options(parser)
+    add_model_options(parser)
+    parser.add_argument("--gpu-memory", type=_card, metavar="SIZE", help="reckon for a card of so much, such as 16GB")
+    parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="picture size (video.size)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--markdown", action="store_true", help="print the README's table of cards")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan and return 0 when it fits (or nothing is known to fit into), else 5."""
+    if args.markdown:
+        print(markdown())
+        return 0
+    from sdv2_live.memory.plan import plan, savings
+
+    config = configured(args, video__size=args.size)
+    wish, free = _wish(config, args.gpu_memory)
+    got = _best(config, wish, free) if config.model.fit else plan(wish)
+    fits = got is not None and got.total <= free
+    shown = got or plan(wish)
+    if args.json:
+        print(json.dumps(_report(shown, free, fits), indent=2))
+    else:
+        _print(shown, wish, free, fits)
+        if not fits:
+            for way in savings(wish):
+                print(f"  {way.setting} saves {way.bytes / GB:.1f} GB")
+    return 0 if fits else MemoryShortage.exit_code
+
+
+def markdown() -> str:
+    """The README's table: what --fit chooses on cards of common sizes, for models whose every setting is auto."""
+    import torch
+
+    from sdv2_live.memory.plan import Wish, fit, lighter_vaes, smaller_sizes
+    from sdv2_live.model.profiles import PROFILES
+    from sdv2_live.model.text import Placement
+
+    lines = [
+        "| card | model | text encoder | autoencoder | size | cache | linear layers | memory |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for card in CARDS:
+        for name in ("1.3b", "14b"):
+            profile = PROFILES[name]
+            wish = Wish(profile, profile.vae, (480, 832), torch.bfloat16)
+            best = fit(
+                wish, card * GIB - RESERVED, vaes=lighter_vaes(profile, wish.vae), sizes=smaller_sizes(wish.size),
+                texts=(Placement.GPU, Placement.CPU), fp8=True,
+            )  # fmt: skip
+            if best is None:
+                lines.append(f"| {card} GB | `{name}` | does not fit | | | | | |")
+                continue
+            got = best.wish
+            cells = (
+                got.text.value, f"`{got.vae}`", "{}x{}".format(*got.size), f"{got.kv_frames} frames",
+                "8 bits" if got.fp8 else "16 bits", f"{best.total / GB:.1f} GB",
+            )  # fmt: skip
+            lines.append(f"| {card} GB | `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _wish(config: Config, card: int | None) -> tuple[Wish, int]:
+    """What is asked for, and the bytes there are."""
+    import torch
+
+    from sdv2_live.bringup import chosen_profile
+    from sdv2_live.memory.room import chosen_placement, free_bytes, wish_of
+    from sdv2_live.model.load import choose_device
+    from sdv2_live.model.profiles import profile
+
+    if card is None:
+        device = choose_device(config.model.device)
+        chosen, free = chosen_profile(config), free_bytes(device)
+        wish = wish_of(config, chosen, device)
+        return (wish if config.model.fit else replace(wish, text=chosen_placement(config, chosen, device, free))), free
+    chosen = profile("1.3b" if config.model.profile == "auto" else config.model.profile)
+    wish = wish_of(config, chosen, torch.device("cpu"))  # as on a card, which need not be in this machine
+    dtype = torch.bfloat16 if config.model.dtype == "auto" else wish.dtype
+    return replace(wish, dtype=dtype, unified=False), card - RESERVED
+
+
+def _best(config: Config, wish: Wish, free: int) -> Plan | None:
+    from sdv2_live.memory.plan import fit, lighter_vaes, smaller_sizes
+    from sdv2_live.model.text import Placement
+
+    return fit(
+        wish,
+        free,
+        vaes=lighter_vaes(wish.profile, wish.vae) if config.model.vae == "auto" else (wish.vae,),
+        texts=(Placement.GPU, Placement.CPU) if config.model.text_encoder == "auto" else (wish.text,),
+        sizes=smaller_sizes(wish.size) if config.video.size is None else (wish.size,),
+        fp8=not wish.unified,
+    )
+
+
+def _report(plan: Plan, free: int, fits: bool) -> dict[str, Any]:
+    from sdv2_live.memory.plan import savings
+
+    wish = plan.wish
+    return {
+        "fits": fits,
+        "free": free,
+        "total": plan.total,
+        "parts": plan.parts,
+        "settings": _settings(wish),
+        "savings": [asdict(way) for way in savings(wish)],
+    }
+
+
+def _settings(wish: Wish) -> dict[str, Any]:
+    return {
+        "model.profile": wish.profile.name,
+        "model.vae": wish.vae,
+        "model.text_encoder": wish.text.value,
+        "model.fp8": wish.fp8,
+        "model.dtype": str(wish.dtype).removeprefix("torch."),
+        "video.size": "{}x{}".format(*wish.size),
+        "engine.kv_frames": wish.kv_frames,
+        "engine.sink_frames": wish.sink_frames,
+        "engine.schedule": wish.schedule.value,
+        "params.steps": list(wish.steps),
+    }
+
+
+def _print(plan: Plan, asked: Wish, free: int, fits: bool) -> None:
+    from sdv2_live.memory.room import differences
+
+    settings = ", ".join(f"{name.partition('.')[2]} {value}" for name, value in _settings(plan.wish).items())
+    table = Table("part", "GB", title=settings)
+    table.columns[1].justify = "right"
+    for part, size in plan.parts.items():
+        if size:
+            table.add_row(part, f"{size / GB:.2f}")
+    table.add_section()
+    table.add_row("together", f"{plan.total / GB:.2f}")
+    table.add_row("free", f"{free / GB:.2f}")
+    Console().print(table)
+    for change in differences(asked, plan.wish):
+        print(f"  {change}")
+    print("fits" if fits else f"{(plan.total - free) / GB:.1f} GB too little")
+
+
+def _card(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:GB|GiB|G)?", text.strip(), re.IGNORECASE)
+    if match is None or not 1 <= float(match[1]) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text} is not a card's memory, such as 16GB")
+    return int(float(match[1]) * GIB)
