@@ -25,6 +25,8 @@ SETTLE_S = 1.0  # a substring may fit several sources: the finder gets this long
 HINT_S = 8.0  # a search that found nothing for so long says what may be wrong
 PERFORMANCE_S = 1.0  # how often the SDK's drop count is read
 SANE_NS = 1_000_000_000  # a sender's time stamp that puts sound further from its arrival is not believed
+STEP_NS = 100_000_000  # a sender's clock that is further off than this was set anew; less is the network's unrest
+CALM = 16  # pictures over which that unrest is smoothed, so that sound comes as evenly as it was sent
 
 _NOT_FOUND = (
     "check its name and group, and that avahi-daemon runs (Linux); else add the sender's address to the extra IPs, "
@@ -89,7 +91,7 @@ class NdiSource(Source):
         self._look_at = self._performance_at = now
         self._hint_at = now + HINT_S
         self._flowing = False
-        self._clock_ns: int | None = None  # from the sender's time stamps to captured_ns, by its last picture
+        self._clock_ns: int | None = None  # from the sender's time stamps to captured_ns, by its last pictures
 
     @property
     def connected(self) -> str | None:
@@ -205,7 +207,7 @@ class NdiSource(Source):
         finally:
             self._ndi.recv_free_video_v2(self._receiver, video)
         self._alive_at = captured_ns / 1e9
-        self._clock_ns = captured_ns - stamp * 100
+        self._follow_clock(captured_ns - stamp * 100)
         if layout is None or pixels is None:
             self._ask_plain(fourcc)
             return None
@@ -217,6 +219,12 @@ class NdiSource(Source):
         return Frame(
             np.ascontiguousarray(pixels).reshape(height, -1), width, height, layout, rate, captured_ns, index, self._color
         )
+
+    def _follow_clock(self, clock_ns: int) -> None:
+        if self._clock_ns is None or abs(clock_ns - self._clock_ns) > STEP_NS:
+            self._clock_ns = clock_ns
+        else:
+            self._clock_ns += (clock_ns - self._clock_ns) // CALM
 
     def _hear(self, audio: Any) -> None:
         """Copy sound out of the SDK, and date it by the sender's own clock: pictures take longer to arrive than sound."""

@@ -114,7 +114,7 @@ def test_sound_passes_whole_and_with_the_picture(closing: Callable) -> None:
     sound = listener.hear_whole(60)
     offsets = lip_sync_ms(listener.pictures, sound)
     assert offsets
-    print(f"picture {rig.sides.delay_ms:.0f} ms late; sound after the picture by", [f"{ms:.0f} ms" for ms in offsets])
+    print(f"picture {rig.sides.delay_ms:.0f} ms late; sound after the picture by", [f"{ms:.1f} ms" for ms in offsets])
 
 
 def test_bypass_and_back_make_no_click(closing: Callable) -> None:
