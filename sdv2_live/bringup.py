@@ -18,13 +18,13 @@ from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.promptcache import PromptCache
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import WeightsError
-from sdv2_live.memory.room import chosen_placement, fitted, require_room
+from sdv2_live.memory.room import chosen_placement, fitted, free_bytes, require_room, text_size
 from sdv2_live.model.fp8 import require_fp8, to_fp8
 from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
 from sdv2_live.model.load_text import new_text
 from sdv2_live.model.lora import LoraSource, attach_loras, merge_loras, read_loras
 from sdv2_live.model.profiles import Profile, profile
-from sdv2_live.model.text import Text
+from sdv2_live.model.text import Placement, Text
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 from sdv2_live.stream import Stream
@@ -47,12 +47,12 @@ def chosen_profile(config: Config) -> Profile:
     return profile("tiny")
 
 
-def settled(config: Config) -> Config:
-    """The configuration as the show runs it: start values that suit the model, and with model.fit settings that fit.
+def with_room(config: Config) -> Config:
+    """With model.fit the best settings that fit the memory that is free now, and fit off; else the configuration itself.
 
-    Everything else here takes a settled configuration. Raises MemoryShortage when nothing fits.
+    Call it before `load`, and give the result to all that follows. Raises MemoryShortage when nothing fits.
     """
-    return fitted(config, chosen_profile(config)).replaced(params=start_params(config))
+    return fitted(config, chosen_profile(config))
 
 
 def start_params(config: Config) -> Params:
@@ -122,6 +122,24 @@ def new_prompts(config: Config, models: Models, start: Params | None = None) -> 
             raise WeightsError(f"{what}: {text.missing}")
         log.warning("only prompts that are encoded already can be shown: %s", text.missing)
     return PromptCache(text, prompt_disk(config, text), text.rest)
+
+
+def text_alone(config: Config) -> tuple[Text, PromptDisk]:
+    """The configured model's text encoder without the rest of it, and where its output is kept (which must not be off).
+
+    With no picture to leave room for, it takes the GPU unless it is to be in RAM, or has no room there.
+    """
+    device, chosen = choose_device(config.model.device), chosen_profile(config)
+    dtype = choose_dtype(config.model.dtype, device)
+    folder = config.model.weights_dir
+    there = free_bytes(device) > 1.1 * text_size(config, chosen)
+    beside = device.type != "cpu" and config.model.text_encoder in ("auto", "gpu") and there
+    text = new_text(
+        chosen, device=device, dtype=dtype, weights_dir=folder, placement=Placement.GPU if beside else Placement.CPU
+    )
+    disk = prompt_disk(config, text)
+    assert disk is not None
+    return text, disk
 
 
 def prompt_disk(config: Config, text: Text) -> PromptDisk | None:

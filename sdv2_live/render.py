@@ -8,7 +8,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from sdv2_live.bringup import load, new_prompts, new_stream
+from sdv2_live.bringup import load, new_prompts, new_stream, with_room
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
@@ -38,6 +38,7 @@ def render(
     Raises VideoError, WeightsError, EngineError.
     """
     with FileSource(source, realtime=False, loop=False) as video, FileSink(target) as sink:
+        config = with_room(config)
         models = load(config)
         with closing(new_prompts(config, models)) as prompts:
             stream = new_stream(config, models, prompts, StageTimer())

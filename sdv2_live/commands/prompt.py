@@ -1,9 +1,4 @@
-"""`sdv2-live prompt expand`: turn a short prompt into a long, detailed one.
-
-With --model, by an instruction-tuned transformers model in a folder; with --endpoint, by a server that speaks OpenAI's chat
-completions (its key, if it wants one, in the environment variable SDV2_API_KEY). The result is printed; --save also writes it
-as a preset. When that fails, the prompt is printed as it was, with a message and a non-zero exit code, and nothing is saved.
-"""
+"""`sdv2-live prompt`: turn a short prompt into a long, detailed one (`expand`), or encode prompts before a show (`encode`)."""
 
 from __future__ import annotations
 
@@ -13,19 +8,27 @@ import math
 import sys
 from typing import Any
 
+from sdv2_live.commands import prompt_encode
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.errors import ExpandError
 
+_EXPAND = """`sdv2-live prompt expand`: turn a short prompt into a long, detailed one.
+
+With --model, by an instruction-tuned transformers model in a folder; with --endpoint, by a server that speaks OpenAI's chat
+completions (its key, if it wants one, in the environment variable SDV2_API_KEY). The result is printed; --save also writes it
+as a preset. When that fails, the prompt is printed as it was, with a message and a non-zero exit code, and nothing is saved.
+"""
+
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the `prompt` command to an argparse subparser group; its `run` is set as the default `run`."""
-    parser: argparse.ArgumentParser = subparsers.add_parser("prompt", help="turn a short prompt into a long, detailed one")
+    parser: argparse.ArgumentParser = subparsers.add_parser("prompt", help="expand a prompt, or encode prompts before a show")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     expand = actions.add_parser(
         "expand",
         help="expand a prompt with a language model",
-        description=__doc__,
+        description=_EXPAND,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config_options(expand)
@@ -38,7 +41,15 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     expand.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds to wait (default: 60)")
     expand.add_argument("--save", metavar="NAME", help="also save it as a preset of this name, with the start values of --config")
     expand.add_argument("--force", action="store_true", help="with --save: replace the preset of that name")
-    parser.set_defaults(run=run)
+    expand.set_defaults(run=run)
+    encode = actions.add_parser(
+        "encode",
+        help="encode prompts before a show, so that it needs no text encoder",
+        description=prompt_encode.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    prompt_encode.add_options(encode)
+    encode.set_defaults(run=prompt_encode.run)
     return parser
 
 

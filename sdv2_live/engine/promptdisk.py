@@ -36,7 +36,7 @@ class PromptDisk:
 
     def __init__(self, folder: Path, identities: Sequence[TextIdentity]) -> None:
         """identities: the encoders whose embeddings are accepted, the preferred first; it is the one that stores."""
-        self._folder = folder
+        self.folder = folder
         self._identities = tuple(identities)
         self._written = True
         self._told: set[TextIdentity] = set()
@@ -97,7 +97,7 @@ class PromptDisk:
 
     def _path(self, prompt: str, identity: TextIdentity) -> Path:
         digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:40]
-        return self._folder / str(identity) / f"{digest}.safetensors"
+        return self.folder / str(identity) / f"{digest}.safetensors"
 
     @staticmethod
     def _prune(folder: Path) -> None:

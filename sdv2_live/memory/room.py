@@ -15,7 +15,7 @@ from sdv2_live.gpu.geometry import model_size
 from sdv2_live.memory.plan import GB, Plan, Saving, Wish, fit, lighter_vaes, plan, savings, smaller_sizes
 from sdv2_live.model.fp8 import why_not_fp8
 from sdv2_live.model.load import choose_device, choose_dtype, has_weights
-from sdv2_live.model.load_text import PRECISIONS
+from sdv2_live.model.load_text import PRECISIONS, text_bytes
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.text import Placement
 from sdv2_live.model.vae_choice import vae_kind
@@ -67,7 +67,7 @@ def chosen_placement(config: Config, profile: Profile, device: torch.device, fre
     if device.type != "cpu" and plan(wish).total <= (free if free is not None else free_bytes(device)):
         return Placement.GPU
     ram = free_bytes(torch.device("cpu"))
-    return Placement.CPU if plan(wish).parts["text encoder"] * 1.25 <= ram else Placement.ON_DEMAND
+    return Placement.CPU if 1.25 * text_size(config, profile) <= ram else Placement.ON_DEMAND
 
 
 def require_room(config: Config, profile: Profile) -> None:
@@ -137,6 +137,11 @@ def _placed(wish: Wish, text: Placement) -> Wish:
     return replace(wish, text=text)
 
 
+def text_size(config: Config, profile: Profile) -> int:
+    """Bytes of the text encoder's weights."""
+    return text_bytes(profile, _precision(config, profile))
+
+
 def _precision(config: Config, profile: Profile) -> str:
     names = profile.files.text if profile.files else ()
     present = [name for name in names if (config.model.weights_dir / name).is_file()]
@@ -145,7 +150,7 @@ def _precision(config: Config, profile: Profile) -> str:
 
 def _with(config: Config, wish: Wish) -> Config:
     text = wish.text.value if config.model.text_encoder != "auto" or wish.text is not Placement.CPU else "auto"
-    model = config.model.model_copy(update={"vae": wish.vae, "fp8": wish.fp8, "text_encoder": text})
+    model = config.model.model_copy(update={"fit": False, "vae": wish.vae, "fp8": wish.fp8, "text_encoder": text})
     engine = config.engine.model_copy(update={"kv_frames": wish.kv_frames, "sink_frames": wish.sink_frames})
     if config.engine.mode != "text":
         engine = engine.model_copy(update={"schedule": wish.schedule.value})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sdv2_live.bringup import chosen_profile, load, new_prompts, new_stream
+from sdv2_live.bringup import chosen_profile, load, new_prompts, new_stream, with_room
 from sdv2_live.engine.prompt import PromptCache
 from sdv2_live.model.load import Models
 from sdv2_live.model.taehv import TAEHV
@@ -23,6 +23,7 @@ def bring_up(config: Config, timer: StageTimer, ladder: Sequence[str] = ()) -> t
     """
     if ladder:
         config = lowered(config, ladder, chosen_profile(config).max_pixels)
+    config = with_room(config)
     models = load(config)
     prompts = new_prompts(config, models)
     return new_stream(config, models, prompts, timer), prompts, _hello(config, models)
