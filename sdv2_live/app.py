@@ -28,6 +28,7 @@ from sdv2_live.io.intake import Intake
 from sdv2_live.io.open import open_sink, open_source
 from sdv2_live.io.playout import Playout, Showing
 from sdv2_live.loop import LiveLoop
+from sdv2_live.metrics import Metrics, reading
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters
 from sdv2_live.takes.recorder import Recorder
@@ -92,8 +93,9 @@ class Show:
         if resumed is not None:
             config = config.with_params(resumed.start_params(config.params), config.given | resumed.values.keys())
         self.config = config
+        pages = {"/metrics": Metrics(lambda: reading(self)).page} if config.oscquery.metrics else None
         # First: a port in use shall not cost the time to load a model.
-        self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers)
+        self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
         self.store = self.desk.store
         self._chosen = self._chosen_so_far()  # parameters whose value somebody chose: they stay, whatever suits the model
         self._running = False

@@ -6,14 +6,19 @@ Read on demand from the parts that count anyway; nothing on the frame path knows
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from sdv2_live import __version__
 from sdv2_live.stats import Distribution
+
+if TYPE_CHECKING:
+    from sdv2_live.app import Show
 
 PREFIX = "sdv2_"
 
@@ -81,12 +86,35 @@ def _buckets(one: Distribution) -> list[tuple[str, float]]:
 class Metrics:
     """The page that a Prometheus server scrapes."""
 
-    content_type = CONTENT_TYPE_LATEST
-
     def __init__(self, read: Callable[[], Reading]) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Show(read))
 
-    def page(self) -> bytes:
-        """All of it, now."""
-        return generate_latest(self._registry)
+    def page(self) -> tuple[bytes, str]:
+        """All of it, now, and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+def reading(show: Show) -> Reading:
+    """What a running show counts."""
+    if not show.running:
+        return Reading()
+    status = show.status()
+    counters: dict[str, float] = dict(status.counters) | {"engine_restarts": status.engine.restarts}
+    if show.desk.osc is not None:
+        counters |= {f"osc_{name}": count for name, count in asdict(show.desk.osc.counters).items()}
+    counters |= {f"params_{name}": count for name, count in asdict(show.store.counters).items()}
+    gauges = {
+        "fps_in": status.fps_in,
+        "fps_painted": status.fps_painted,
+        "fps_out": status.fps_out,
+        "watched": float(status.watched),
+        "recording": float(status.recording),
+        "engine_lowered_steps": float(len(status.engine.ladder)),
+        "gpu_memory_bytes": status.engine.gpu_mb * 2.0**20,
+    }
+    stages = show.engine.timer.distributions()
+    distributions = {"latency_seconds": show.playout.latency.distribution()}
+    if "chunk" in stages:
+        distributions["chunk_seconds"] = stages.pop("chunk")
+    return Reading(counters, gauges, distributions, stages, {"version": __version__})

@@ -143,6 +143,7 @@ class OscQueryConfig(Section):
     enabled: bool = key(True, "true or false")
     port: AutoInt = key(None, "auto or an integer 0..65535; 0 is any free port", ge=0, le=65535)
     announce: bool = key(True, "true or false")
+    metrics: bool = key(True, "true or false")
 
 
 class EngineConfig(Section):

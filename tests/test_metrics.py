@@ -9,7 +9,9 @@ from sdv2_live.stats import BUCKETS, Counters, StageTimer, Window
 
 
 def scraped(reading: Reading) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    text = Metrics(lambda: reading).page().decode()
+    body, kind = Metrics(lambda: reading).page()
+    assert kind.startswith("text/plain")
+    text = body.decode()
     families = text_string_to_metric_families(text)
     return {(one.name, tuple(sorted(one.labels.items()))): one.value for family in families for one in family.samples}
 
@@ -52,9 +54,9 @@ def test_stages_are_told_apart() -> None:
 def test_the_page_is_of_the_moment() -> None:
     counters = Counters()
     metrics = Metrics(lambda: Reading(counters=counters.snapshot()))
-    assert metrics.page() == b""
+    assert metrics.page()[0] == b""
     counters.add("chunks")
-    first = metrics.page()
+    first, _ = metrics.page()
     counters.add("chunks")
     assert b"sdv2_chunks_total 1.0" in first
-    assert b"sdv2_chunks_total 2.0" in metrics.page()
+    assert b"sdv2_chunks_total 2.0" in metrics.page()[0]

@@ -99,7 +99,7 @@ def _resumed(asked: Path | None, config: Config) -> LiveState | None:
     try:
         if asked == Path() and folder is None:
             raise ConfigError("state.dir is off, so no state was kept; set it, or give --resume a FILE")
-        state = read_journal(asked if asked != Path() else journal_path(folder or Path(), config.output.sink))
+        state = read_journal(asked if asked != Path() else journal_path(folder or Path(), config.output.sink), config.names)
     except ConfigError as error:
         log.warning("%s: the show starts with its start values", error)
         return None

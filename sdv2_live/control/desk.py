@@ -13,7 +13,7 @@ from sdv2_live.control.journal import Journal, LiveState, journal_path
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscfeedback import Status
-from sdv2_live.control.oscquery import Identity, OscQueryServer
+from sdv2_live.control.oscquery import Identity, OscQueryServer, Page
 from sdv2_live.control.oscsocket import query_port
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
@@ -33,7 +33,7 @@ class Desk:
 
     preset: recalled before anything else, by name or number. timeline: played from its start as soon as the desk starts.
     resumed: what an earlier show left; its values are in `config.params` already, its timeline goes on where it would be now.
-    status: numbers and words for OSC subscribers; see `OscServer`.
+    status: numbers and words for OSC subscribers; see `OscServer`. pages: what else the OSCQuery server answers, by path.
     Raises ConfigError or ParamError on construction for whatever of this cannot be used.
     """
 
@@ -45,6 +45,7 @@ class Desk:
         timeline: Timeline | None = None,
         resumed: LiveState | None = None,
         status: Status | None = None,
+        pages: Mapping[str, Page] | None = None,
     ) -> None:
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self._report(self.presets.problems)
@@ -54,6 +55,7 @@ class Desk:
         self.transport = Transport(timeline, self.store) if timeline else None
         self._resumed = resumed
         self._status = status
+        self._pages = pages
         self.journal: Journal | None = None
         if config.state.folder is not None:
             self.journal = Journal(journal_path(config.state.folder, config.output.sink), self.store, self.transport)
@@ -94,6 +96,7 @@ class Desk:
                 presets=lambda: [preset.name for preset in self.presets.presets],
                 status=self._whole_status,
                 actions=actions,
+                pages=self._pages,
             )
         except ConfigError:
             osc.close()

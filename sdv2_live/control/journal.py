@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sdv2_live.control.coerce import read_params
+from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import PARAMS, Params, Value, updated, value_of
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.transport import Transport
@@ -136,7 +137,8 @@ class Journal:
 
     def _state(self) -> dict[str, Any]:
         params = self._store.settled()
-        values = {name: value_of(params, spec) for name, spec in PARAMS.items() if spec.kept}
+        kept = self._store.names.kept
+        values = {kept(name): value_of(params, spec) for name, spec in PARAMS.items() if spec.kept}
         transport = self._transport
         where = (
             None if transport is None else {"playing": transport.playing, "looping": transport.looping, "mark": transport.mark}
@@ -144,7 +146,7 @@ class Journal:
         return {"format": _FORMAT, "params": values, "timeline": where}
 
 
-def read_journal(path: Path) -> LiveState:
+def read_journal(path: Path, names: Names = TABLE) -> LiveState:
     """The state that a show left. A value that is of no use now is left out, with a warning.
 
     Raises ConfigError when there is no journal, or none that can be read.
@@ -152,7 +154,7 @@ def read_journal(path: Path) -> LiveState:
     try:
         with path.open(encoding="utf-8") as file:
             data = json.loads(file.read(MAX_BYTES))
-        values, problems = read_params(data["params"], lambda name: f"{path}: {name}")
+        values, problems = read_params(data["params"], lambda name: f"{path}: {name}", names=names)
         where = data["timeline"]
         standing = None
         if where is not None:

@@ -43,6 +43,7 @@ _START_TIMEOUT_S = 10.0
 _SHUTDOWN_S = 1.0
 
 Presets = Callable[[], Sequence[str]]
+Page = Callable[[], tuple[bytes, str]]  # a further page's body and content type; must not block
 
 
 class Identity(NamedTuple):
@@ -58,7 +59,7 @@ class OscQueryServer:
     Use as a context manager, or call `close`, which may be called any number of times.
 
     allow: networks whose hosts may ask; see `Access`. presets: names that can be recalled. status: numbers and words of the
-    show, read-only nodes; must not block. actions: the actions that the show carries out.
+    show, read-only nodes; must not block. actions: the actions that the show carries out. pages: by path, what else is answered.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class OscQueryServer:
         presets: Presets = tuple,
         status: Status | None = None,
         actions: Collection[str] = (),
+        pages: Mapping[str, Page] | None = None,
     ) -> None:
         """Bind to the host of `osc`. Raises ConfigError, with the remedy, when the port cannot be had; 0 takes any free port."""
         self._access = Access(allow, MAX_RATE, "osc.allow")
@@ -83,6 +85,7 @@ class OscQueryServer:
         self._presets = presets
         self._status = status
         self._actions = tuple(actions)
+        self._pages = dict(pages or {})
         self.clients: set[Client] = set()
         self.failures = 0
         self._connections = 0
@@ -169,6 +172,9 @@ class OscQueryServer:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request)
+        if request.path in self._pages:
+            body, content_type = self._pages[request.path]()
+            return web.Response(body=body, headers={"Content-Type": content_type})
         if "HOST_INFO" in request.query:
             return web.json_response(self.host_info())
         wanted = list(request.query)
