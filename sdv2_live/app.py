@@ -98,7 +98,7 @@ class Show:
         self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
         self.store = self.desk.store
         self._chosen = self._chosen_so_far()  # parameters whose value somebody chose: they stay, whatever suits the model
-        self._running = False
+        self.running = False
         self.counters = Counters()
         with ExitStack() as opened:
             self._open(opened)
@@ -178,7 +178,7 @@ class Show:
         self.engine.start()
         self.loop.start()
         self.desk.start()
-        self._running = True
+        self.running = True
 
     def close(self) -> None:
         """Stop everything, engine first, output last. Idempotent."""
@@ -245,7 +245,7 @@ class Show:
 
     def _numbers(self) -> dict[str, float | str]:
         """The status as OSC sends it: numbers, and words apart."""
-        if not self._running:
+        if not self.running:
             return {}
         status = self.status()
         count = status.counters.get

@@ -6,12 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from daemon import Daemon, running
+from prometheus_client.parser import text_string_to_metric_families
 from waiting import eventually
 
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent / "io"))
@@ -102,6 +104,25 @@ def test_the_show(daemon: Daemon, source_name: str) -> None:
         assert_like(back[..., :3], taller)
         daemon.osc("/sdv2/bypass", "0")
         receiver.picture(painted, pump)
+
+
+def test_the_metrics_page_counts_along() -> None:
+    with running("--input", "test:64x64") as daemon:
+
+        def scraped() -> dict[str, float]:
+            with urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/metrics", timeout=10) as answer:
+                families = text_string_to_metric_families(answer.read().decode())
+            return {one.name: one.value for family in families for one in family.samples if not one.labels}
+
+        eventually("a page with chunks", lambda: scraped().get("sdv2_chunks_total", 0) > 2, 60)
+        before = scraped()
+        daemon.osc("/sdv2/seed", "7")
+        daemon.osc("/sdv2/nonsense", "7")
+        eventually("the messages to count", lambda: scraped()["sdv2_osc_messages_total"] >= before["sdv2_osc_messages_total"] + 2)
+        now = scraped()
+        assert now["sdv2_osc_refused_total"] == before["sdv2_osc_refused_total"] + 1
+        assert now["sdv2_chunk_seconds_count"] >= before["sdv2_chunk_seconds_count"] > 0
+        assert now["sdv2_frames_in_total"] > 0
 
 
 def test_sigterm_ends_it_cleanly() -> None:

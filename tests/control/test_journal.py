@@ -14,6 +14,7 @@ import pytest
 
 from sdv2_live.control.journal import Journal, LiveState, Standing, journal_path, previous, read_journal
 from sdv2_live.control.macros import Macros
+from sdv2_live.control.names import Names
 from sdv2_live.control.params import PARAMS, Params
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
@@ -48,6 +49,16 @@ def test_every_parameter_comes_back_as_it_was(tmp_path: Path) -> None:
     assert state.start_params(Params()) == store.latest()
     assert set(state.values) == {name for name, spec in PARAMS.items() if spec.kept}
     assert [path.name for path in journal.path.parent.iterdir()] == ["show.json"]  # no half-written file stays
+
+
+def test_a_scale_belongs_to_its_lora_whatever_the_order(tmp_path: Path) -> None:
+    store = ParamStore(names=Names(["ink", "rain"]))
+    store.set("lora/rain/scale", 0.75, "hand")
+    journal = Journal(tmp_path / "show.json", store)
+    journal.start()
+    journal.close()
+    values = read_journal(journal.path, Names(["rain", "ink"])).values
+    assert (values["lora/1/scale"], values["lora/2/scale"]) == (0.75, PARAMS["lora/1/scale"].default)
 
 
 def test_a_change_is_written_while_the_show_runs(tmp_path: Path, wait: Any) -> None:
