@@ -100,7 +100,7 @@ def reading(show: Show) -> Reading:
     if not show.running:
         return Reading()
     status = show.status()
-    counters: dict[str, float] = dict(status.counters) | {"engine_restarts": status.engine.restarts}
+    counters = dict(status.counters) | {"engine_restarts": status.engine.restarts}
     if show.desk.osc is not None:
         counters |= {f"osc_{name}": count for name, count in asdict(show.desk.osc.counters).items()}
     counters |= {f"params_{name}": count for name, count in asdict(show.store.counters).items()}
