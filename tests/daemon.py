@@ -54,6 +54,10 @@ class Daemon:
     def _ready(self) -> bool:
         return any("osc://" in line for line in self.lines)
 
+    def http(self) -> str:
+        """Where OSCQuery and the metrics are answered, as the log says."""
+        return eventually("the HTTP port", lambda: re.findall(r"(http://\S+) describes", "".join(self.log)), 60)[0]
+
     def osc(self, address: str, *values: str) -> None:
         """Send by liblo's oscsend where it is installed, else by python-osc. Whole numbers go as integers, others as text."""
         numbers = [value.isdigit() for value in values]

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,13 +108,11 @@ def test_the_show(daemon: Daemon, source_name: str) -> None:
 
 def test_the_metrics_page_counts_along() -> None:
     with running("--input", "test:64x64") as daemon:
+        page = daemon.http() + "/metrics"
 
         def scraped() -> dict[str, float]:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/metrics", timeout=10) as answer:
-                    families = list(text_string_to_metric_families(answer.read().decode()))
-            except urllib.error.URLError:
-                return {}  # the desk is still being set up
+            with urllib.request.urlopen(page, timeout=10) as answer:
+                families = text_string_to_metric_families(answer.read().decode())
             return {one.name: one.value for family in families for one in family.samples if not one.labels}
 
         eventually("a page with chunks", lambda: scraped().get("sdv2_chunks_total", 0) > 2, 60)
