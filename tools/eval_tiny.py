@@ -32,6 +32,7 @@ from sdv2_live.model import load
 from sdv2_live.model.dit import CrossKV
 from sdv2_live.model.load import Models
 from sdv2_live.model.profiles import TINY
+from tools.tiny_measures import References, correlation, edge_map, measures
 from tools.train_tiny import styles
 
 # One prompt a look, none of them a training phrase alone; presets are looked at separately with --prompt.
@@ -127,57 +128,10 @@ def autoencoder(painter: Painter, clip: Tensor) -> dict[str, float]:
     return {"psnr_db": float(-10 * torch.log10((out - clip).square().mean())), "flicker": change}
 
 
-def measures(frames: Tensor) -> dict[str, float]:
-    """Simple measures of a look: mean colour, contrast, saturation, edges, and how blocky it is at 8 and 16 pixels."""
-    y = styles.luma(frames)
-    gx, gy = styles.gradient(y)
-    variance = float(y.var()) + 1e-4
-    red, green, blue = frames.mean((0, 2, 3)).tolist()
-    blocks = {
-        f"within_{n}": float((y - F.interpolate(F.avg_pool2d(y, n), scale_factor=float(n))).var()) / variance for n in (8, 16)
-    }
-    return {
-        "red": red, "green": green, "blue": blue, "contrast": variance**0.5,
-        "saturation": float((frames.amax(1) - frames.amin(1)).mean()),
-        "edges": float((gx.square() + gy.square()).sqrt().mean()),
-        "dark": float((y < 0.2).float().mean()), "light": float((y > 0.8).float().mean()),
-        **blocks,
-    }  # fmt: skip
-
-
-def nearest(out: Tensor, clip: Tensor) -> str:
-    """The look whose reference measures most like `out`; `input` stands for the untouched frames.
-
-    Distances combine the measures (in units of their spread over the looks) with the correlation of luminance and
-    reference, which tells looks of one colour apart.
-    """
-    references = {"input": clip, **{name: styles.apply(name, clip) for name in styles.STYLES}}
-    table = torch.tensor([list(measures(frames).values()) for frames in references.values()])
-    mine = torch.tensor(list(measures(out).values()))
-    distance = ((table - mine) / table.std(0).clamp_min(1e-3)).square().mean(1)
-    alike = torch.tensor([correlation(styles.luma(blurred(out)), styles.luma(blurred(frames))) for frames in references.values()])
-    return list(references)[int((distance + (1 - alike)).argmin())]
-
-
-def blurred(frames: Tensor) -> Tensor:
-    return F.avg_pool2d(frames, 4)
-
-
-def correlation(a: Tensor, b: Tensor) -> float:
-    """Pearson correlation of two maps; 0 for a constant one."""
-    a, b = a.flatten() - a.mean(), b.flatten() - b.mean()
-    return float((a @ b) / (a.norm() * b.norm()).clamp_min(1e-6))
-
-
-def edge_map(frames: Tensor) -> Tensor:
-    """Luminance edge strength at half size."""
-    gx, gy = styles.gradient(F.avg_pool2d(styles.luma(frames), 2))
-    return (gx.square() + gy.square()).sqrt()
-
-
 def looks(painter: Painter, clip: Tensor) -> dict[str, dict[str, object]]:
     """Every look alone, at noise scales 0.4, 0.7 and 0.9: what it is nearest to, and how it keeps the layout."""
     rows: dict[str, dict[str, object]] = {}
+    references = References(clip[-8:])
     for name, prompt in PROMPTS.items():
         cross = painter.cross(prompt)
         reference = styles.apply(name, clip)[-8:]
@@ -185,7 +139,7 @@ def looks(painter: Painter, clip: Tensor) -> dict[str, dict[str, object]]:
         for scale in (0.4, 0.7, 0.9):
             out = painter.paint(clip, cross, scale)
             end = out[-8:]
-            row[f"nearest_{scale}"] = nearest(end, clip[-8:])
+            row[f"nearest_{scale}"] = references.nearest(end)
             row[f"content_{scale}"] = correlation(edge_map(end), edge_map(reference))
             row[f"error_{scale}"] = float((end - reference).square().mean().sqrt())
             if scale == 0.7:
@@ -200,11 +154,12 @@ def switches(painter: Painter, clip: Tensor) -> float:
     """One stream through all looks, three chunks each: share of looks that show in the second chunk."""
     state, hits, parts = painter.state(clip.shape[-1]), 0, list(chunks(clip))
     painter.chunk(parts[0], painter.cross(""), 0.7, state)
+    references = References(parts[2])
     for name, prompt in PROMPTS.items():
         cross = painter.cross(prompt)
         for i in (1, 2, 3):
             out = painter.chunk(parts[i], cross, 0.7, state)
-            hits += i == 2 and nearest(out, parts[i]) == name
+            hits += i == 2 and references.nearest(out) == name
     return hits / len(PROMPTS)
 
 

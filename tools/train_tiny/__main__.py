@@ -12,6 +12,7 @@ import argparse
 import logging
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from sdv2_live.model.load import EMBEDDED
 from sdv2_live.model.profiles import TINY
 from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import UMT5
-from tools.train_tiny import parallel, styles
+from tools.train_tiny import parallel, pictures, styles
 from tools.train_tiny.autoencoder import train_autoencoder
 from tools.train_tiny.export import export
 from tools.train_tiny.prompts import prompt
@@ -32,7 +33,7 @@ from tools.train_tiny.settings import FULL, REDUCED, Settings
 from tools.train_tiny.text import embed, train_text
 
 log = logging.getLogger("train_tiny")
-STAGES = ("autoencoder", "text", "restyler")
+STAGES = ("autoencoder", "decoder", "text", "restyler")
 
 
 class Run:
@@ -55,8 +56,13 @@ class Run:
         model.to(self.device)
 
     def autoencoder(self) -> None:
-        train_autoencoder(self.vae, self.settings.autoencoder, self.device, lambda: self.save("autoencoder", self.vae))
+        train_autoencoder(self.vae, self.settings.autoencoder, self.device, partial(self.save, "autoencoder"))
         self.save("autoencoder", self.vae)
+
+    def decoder(self) -> None:
+        """Its decoder alone: latents, and what the DiT learned of them, stay as they are."""
+        train_autoencoder(self.vae, self.settings.decoder, self.device, partial(self.save, "decoder"), fresh=False)
+        self.save("decoder", self.vae)
 
     def text_encoder(self) -> None:
         probe = train_text(self.text, self.settings.text, self.device)
@@ -74,14 +80,12 @@ class Run:
             start_small(self.dit)
         self.vae.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = Restyler(self.dit, self.vae, prompts, settings, self.device)
+        run.train(partial(self.save, "restyler"))
+        self.dit.load_state_dict(run.average.model.state_dict())
+        self.save("restyler", self.dit)
 
-        def save() -> None:
-            self.save("restyler", self.dit)
-            export(self.dit, self.vae, self.text, self.output)
-
-        run.train(save)
-        save()
-        log.info("%s: %d bytes", self.output, self.output.stat().st_size)
+    def export(self) -> None:
+        log.info("%s: %d bytes", self.output, export(self.dit, self.vae, self.text, self.output))
 
 
 def main() -> None:
@@ -95,6 +99,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="with --stage: its time instead of the setting's")
     parser.add_argument("--rate", type=float, help="with --stage: its highest learning rate instead of the setting's")
     parser.add_argument("--resume", action="store_true", help="with --stage restyler: go on from its weights")
+    parser.add_argument("--pictures", type=Path, help="a folder with further pictures (png, jpg) to train on")
     parser.add_argument("--no-compile", action="store_true", help="for machines without a C++ compiler")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
@@ -106,14 +111,17 @@ def main() -> None:
     changes = {key: value for key in ("minutes", "rate") if (value := getattr(options, key)) is not None}
     if options.stage and changes:
         settings = replace(settings, **{options.stage: replace(getattr(settings, options.stage), **changes)})
+    if options.pictures:
+        pictures.FOLDERS.append(options.pictures)
     run = Run(options.work, settings, torch.device(options.device), options.output)
-    stages = {"autoencoder": (run.vae, run.autoencoder), "text": (run.text, run.text_encoder)}
-    for name, (model, train) in stages.items():
+    models = {"autoencoder": run.vae, "decoder": run.vae, "text": run.text, "restyler": run.dit}
+    stages = {"autoencoder": run.autoencoder, "decoder": run.decoder, "text": run.text_encoder}
+    for name, train in {**stages, "restyler": partial(run.restyler, options.resume)}.items():
         if options.stage == name or not (options.work / f"{name}.pt").is_file():
             train()
         else:
-            run.load(name, model)
-    run.restyler(options.resume)
+            run.load(name, models[name])
+    run.export()
 
 
 if __name__ == "__main__":

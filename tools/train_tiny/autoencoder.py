@@ -1,4 +1,4 @@
-"""Training of tiny's autoencoder: from the linear block transform, on plain and restyled clips."""
+"""Training of tiny's autoencoder: from the linear block transform, on plain and restyled clips; then its decoder alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdv2_live.model.taehv import TAEHV
 from tools.train_tiny import styles
+from tools.train_tiny.average import Average
 from tools.train_tiny.clips import ClipMaker
 from tools.train_tiny.linear import start_linear
 from tools.train_tiny.settings import AutoencoderSettings
@@ -33,15 +34,19 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return float(-10 * torch.log10(F.mse_loss(a.float().clamp(0, 1), b.float().clamp(0, 1))))
 
 
-def loss_of(model: TAEHV, frames: Tensor, noise: float) -> Tensor:
-    """Squared error, squared error of the frame-to-frame change, and a push that keeps latents inside the soft clamp.
+def loss_of(model: TAEHV, frames: Tensor, noise: float, steadiness: float = 0.002) -> Tensor:
+    """Squared error, squared error of the frame-to-frame change, and pushes on latents and on the amount of change.
 
-    The first latent is left out: a stream trims its frames.
+    The first latent is left out: a stream trims its frames. Latents are kept where the decoder's soft clamp can still tell
+    them apart. steadiness: weight of the ratio of change, out to in: squared error alone would rather smooth than flicker.
     """
     latent, out = reconstruct(model, frames, noise)
-    error = out[:, 4:].float() - frames[:, 4:]
-    overshoot = F.relu(latent.float().abs() - 4.0).square().mean()
-    return error.square().mean() + 0.3 * error.diff(dim=1).square().mean() + 0.01 * overshoot
+    out, frames = out[:, 4:].float(), frames[:, 4:]
+    error = out - frames
+    overshoot = F.relu(latent.float().abs() - 8.0).square().mean()
+    made, wanted = (x.diff(dim=1).abs().mean((1, 2, 3, 4)) + 0.004 for x in (out, frames))
+    ratio = (made / wanted).log().square().mean()
+    return error.square().mean() + 0.3 * error.diff(dim=1).square().mean() + 0.003 * overshoot + steadiness * ratio
 
 
 class ClipPool:
@@ -67,9 +72,12 @@ class ClipPool:
 
 
 def train_autoencoder(
-    model: TAEHV, settings: AutoencoderSettings, device: torch.device, save: Callable[[], None], fresh: bool = True
+    model: TAEHV, settings: AutoencoderSettings, device: torch.device, save: Callable[[nn.Module], None], fresh: bool = True
 ) -> None:
-    """Train in place until the steps or the minutes are used up. `save`: every 100 steps. fresh: start linear."""
+    """Train in place until the steps or the minutes are used up; the running average of the weights is the result.
+
+    save: called with the average every 100 steps. fresh: start linear.
+    """
     torch.manual_seed(settings.seed)
     random = np.random.default_rng(settings.seed)
     pool = ClipPool(ClipMaker(settings.seed), settings.size, settings.frames, settings.pool)
@@ -77,8 +85,12 @@ def train_autoencoder(
     if fresh:
         start_linear(model, pool.batch(random, min(96, settings.pool), fresh=0, styled=0.25))
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=1e-4, betas=(0.9, 0.98))
-    log.info("linear start: %.2f dB on held-out clips", test_psnr(model, test))
+    if settings.decoder_only:
+        model.encoder.requires_grad_(False)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=settings.rate, weight_decay=1e-4, betas=(0.9, 0.98))
+    average = Average(model, settings.average)
+    log.info("start: %.2f dB on held-out clips", test_psnr(model, test))
     begun = time.monotonic()
     for step in range(settings.steps):
         progress = max(step / settings.steps, (time.monotonic() - begun) / 60 / settings.minutes)
@@ -89,20 +101,18 @@ def train_autoencoder(
             group["lr"] = rate
         frames = pool.batch(random, settings.batch, fresh=step % 2, device=device)
         with torch.autocast(device.type, torch.bfloat16):
-            loss = loss_of(model, frames, noise=settings.noise if step % 2 else 0.0)
+            loss = loss_of(model, frames, settings.noise if step % 4 == 0 else 0.0, settings.steadiness)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
+        torch.nn.utils.clip_grad_norm_(trained, 0.1)
         optimiser.step()
+        average.update()
         if step % 100 == 99:
-            log.info(
-                "step %d, %.0f s: loss %.5f, held-out %.2f dB",
-                step + 1,
-                time.monotonic() - begun,
-                loss.item(),
-                test_psnr(model, test),
-            )
-            save()
+            quality = test_psnr(average.model, test)
+            log.info("step %d, %.0f s: loss %.5f, held-out %.2f dB", step + 1, time.monotonic() - begun, loss.item(), quality)
+            save(average.model)
+    model.load_state_dict(average.model.state_dict())
+    model.requires_grad_(True)
 
 
 @torch.no_grad()

@@ -31,6 +31,9 @@ class ClipMaker:
         if random.random() < 0.45:  # a figure in front, with motion of its own
             front, mask = self._view(size, frames), self._mask(size, frames)
             out = torch.lerp(out, front, mask)
+        if random.random() < 0.6:  # cameras sharpen, and a picture shown small is sharper than one shown large
+            soft = F.avg_pool2d(F.pad(out, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+            out = (out + float(random.uniform(0.2, 1.4)) * (out - soft)).clamp(0, 1)
         return self._grade(out) if random.random() < 0.6 else out
 
     def batch(self, count: int, size: int, frames: int) -> Tensor:
@@ -46,8 +49,8 @@ class ClipMaker:
         picture = fitting[random.integers(len(fitting))]
         height, width = picture.shape[1:]
         t = torch.linspace(0, 1, frames)
-        speed = random.choice([0.0, 0.3, 1.0], p=[0.15, 0.45, 0.4]) * frames / 16
-        zoom = random.uniform(0.7, 1.25) * torch.exp(t * random.normal(0, 0.15) * speed)
+        speed = random.choice([0.0, 0.12, 0.35, 1.0], p=[0.15, 0.3, 0.35, 0.2]) * frames / 16
+        zoom = random.uniform(0.7, 1.4) * torch.exp(t * random.normal(0, 0.15) * speed)
         angle = random.normal(0, 0.1) + t * random.normal(0, 0.12) * speed
         centre = torch.from_numpy(random.uniform(-0.5, 0.5, (1, 2)).astype(np.float32))
         drift = torch.from_numpy(random.normal(0, 0.25, (1, 2)).astype(np.float32)) * speed * size / min(height, width)
@@ -70,7 +73,7 @@ class ClipMaker:
         axis = torch.linspace(-1, 1, size)
         t = torch.linspace(0, 1, frames)[:, None, None]
         x0, y0 = random.uniform(-0.6, 0.6, 2)
-        vx, vy = random.normal(0, 0.6, 2) * frames / 16
+        vx, vy = random.normal(0, 0.6, 2) * frames / 16 * random.choice([0.2, 1.0])
         rx, ry = random.uniform(0.2, 0.7, 2)
         distance = ((axis[None, None] - x0 - vx * t) / rx) ** 2 + ((axis[None, :, None] - y0 - vy * t) / ry) ** 2
         return torch.sigmoid((1 - distance) * random.uniform(4, 40))[:, None]

@@ -15,9 +15,11 @@ from sdv2_live.model.taehv import TAEHV, MemBlock
 
 KEPT = 42  # coefficients kept of one frame's block, and of two frames' blocks: two channels each
 SCALE = 0.3  # of coefficients between the convolutions
-# Where a percentile of each latent lies. Block coefficients are heavy-tailed and TAEHV's soft clamp ends at 3: the few beyond
-# are squeezed, so that the others stand clear of the noise that the engine adds.
-LATENT_LIMIT, PERCENTILE = 2.4, 0.985
+# Where a percentile of each latent lies. Block coefficients are heavy-tailed and TAEHV's soft clamp ends at 3: those beyond are
+# squeezed, so that the others stand clear of the noise that the engine adds. KNEES undo the squeeze as far as they can: where
+# along the clamp's output a steeper piece of the inverse begins, and how much steeper it is. FIRST_SLOPE: of the piece before.
+LATENT_LIMIT, PERCENTILE = 4.5, 0.985
+FIRST_SLOPE, KNEES = 1.06, ((1.8, 1.28), (2.6, 6.4))
 
 
 def _basis(rows: Tensor, keep: int) -> Tensor:
@@ -84,12 +86,20 @@ def _encoder(half: nn.Sequential, mean: Tensor, frame: Tensor, pair: Tensor, qua
 
 
 def _decoder(half: nn.Sequential, mean: Tensor, frame: Tensor, pair: Tensor, quad: Tensor, first: Tensor) -> None:
-    _put(half[1], _signed(first.T * SCALE))
-    for grow, mix, matrix in ((half[6].conv, half[7], quad), (half[10].conv, half[11], pair)):
+    rows = _signed(torch.eye(first.shape[1]))
+    _put(half[1], torch.cat([rows] * (1 + len(KNEES))))
+    half[1].bias[: len(rows) * (1 + len(KNEES))] = -torch.tensor([0.0, *(start for start, _ in KNEES)]).repeat_interleave(
+        len(rows)
+    )
+    slopes = torch.tensor([FIRST_SLOPE, *(slope for _, slope in KNEES)])
+    quad = quad.T @ first.T  # from latents, in the engine's order, to the coefficients of two frame pairs
+    unclamp = torch.cat([_joined(quad) * slope for slope in slopes], 1)
+    for grow, mix, wide in ((half[6].conv, half[7], unclamp), (half[10].conv, half[11], _joined(pair.T))):
         width = grow.weight.shape[0] // 2
-        for i, part in enumerate(matrix.T.chunk(2)):
-            wide = torch.zeros(2 * len(part), grow.weight.shape[1])
-            wide[:, : 2 * part.shape[1]] = _joined(_signed(part))
-            grow.weight[i * width : i * width + len(wide)] = wide[:, :, None, None]
+        scale = SCALE if wide is unclamp else 1.0
+        for i, part in enumerate((wide * scale).chunk(2)):
+            part = _signed(part)
+            grow.weight[i * width : i * width + len(part)] = 0
+            grow.weight[i * width : i * width + len(part), : part.shape[1], 0, 0] = part
         _put(mix, torch.eye(2 * KEPT))
     _put(half[13], _joined(frame.T / SCALE), mean)

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from sdv2_live.model.cache import CacheSpec
+from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.dit import EPS, PATCH, TEXT_TOKENS, Attention, CausalDiT, layer_norm, modulate, timestep_features
 from sdv2_live.model.rope import RopeTable
 
@@ -42,7 +43,10 @@ def context(prompts: Sequence[Tensor], device: torch.device) -> Context:
     return Context(rows.to(device), bias.to(device))
 
 
-def cache_calls(frames: int, spec: CacheSpec, own_level: bool = False) -> list[tuple[list[int], list[int]]]:
+Calls = Sequence[tuple[list[int], list[int]]]  # groups that a call brings, groups that it attends to
+
+
+def cache_calls(frames: int, spec: CacheSpec, own_level: bool = False) -> Calls:
     """For every call the groups it brings and the groups it attends to: frames in order, the first call bringing two.
 
     own_level: the first step remembers earlier frames as the first step saw them (the schedule `stream_batch`).
@@ -64,7 +68,7 @@ def flow(
     x_BGCHW: Tensor,
     t_BG: Tensor,
     positions_BG: Tensor,
-    calls: Sequence[tuple[list[int], list[int]]],
+    calls: Calls,
     contexts: Sequence[tuple[Context, list[int]]],
 ) -> Tensor:
     """Flow (B, G, 16, h, w) of all groups. contexts: each prompt batch with the groups that it conditions."""
@@ -72,24 +76,27 @@ def flow(
     tokens = rows * columns
     time = rope.time[positions_BG][:, :, None].expand(-1, -1, tokens, -1)
     space = rope._grid(rows, columns).expand(*positions_BG.shape, -1, -1)
-    turns = torch.view_as_real(torch.cat((time, space), -1).flatten(1, 2).unsqueeze(2)).unbind(-1)
+    turns = torch.cat((time, space), -1).flatten(1, 2).unsqueeze(2)  # (B, S, 1, d/2), complex
     e = dit.time_embedding(timestep_features(t_BG, dit.config.freq_dim).float())
     e6 = dit.time_projection(e).unflatten(-1, (6, -1))
     text = [(dit.text_embedding(prompts.rows), prompts.bias, groups) for prompts, groups in contexts]
     x = dit._patchify(x_BGCHW)
     dtype = x.dtype  # bfloat16 under autocast
+    bias = visible(calls, x.shape[1], tokens, x.device)
     for block in dit.blocks:
-        shift0, scale0, gate0, shift1, scale1, gate1 = (block.modulation + e6).unsqueeze(-2).unbind(2)
-        attended = _self(block.self_attn, norm_modulate(x, shift0, scale0, dtype), turns, calls)
+        parts = (block.modulation + e6).unsqueeze(-2).unbind(2)
+        shift0, scale0, gate0, shift1, scale1, gate1 = (part.contiguous() for part in parts)  # compiled code asks for it
+        attended = _self(block.self_attn, norm_modulate(x, shift0, scale0, dtype), turns, bias)
         x = gated_add(x, attended, gate0)
         x = x + _cross(block.cross_attn, block.norm3(x), text)
-        x = gated_add(x, block.ffn(norm_modulate(x, shift1, scale1, dtype)), gate1)
+        x = gated_add(x, block.ffn[2](gelu(block.ffn[0](norm_modulate(x, shift1, scale1, dtype)))), gate1)
     return dit._unpatchify(dit.head(x, e), rows, columns).float()
 
 
 def fuse() -> None:
     """Compile the pointwise parts: a fifth less time on a CPU, more on a GPU. Needs a C++ compiler."""
-    for function in (norm_modulate, gated_add, norm_heads, norm_rotate):
+    torch._dynamo.config.recompile_limit = 64  # one of each for every kind of shape that the batches have
+    for function in (norm_modulate, gated_add, normed, gelu, masked_softmax):
         globals()[function.__name__] = torch.compile(function, dynamic=True)
 
 
@@ -103,50 +110,67 @@ def gated_add(x: Tensor, branch: Tensor, gate: Tensor) -> Tensor:
     return x.float() + branch.float() * gate.float()
 
 
-def norm_heads(x_BSD: Tensor, weight_D: Tensor, heads: int, dtype: torch.dtype) -> Tensor:
-    """RMS norm over the full width, split in heads."""
+def normed(x_BSD: Tensor, weight_D: Tensor) -> Tensor:
+    """RMS norm over the full width, float32."""
     x = x_BSD.float()
-    x = x * (x.square().mean(-1, keepdim=True) + EPS).rsqrt() * weight_D
-    return x.unflatten(-1, (heads, -1)).to(dtype)
+    return x * (x.square().mean(-1, keepdim=True) + EPS).rsqrt() * weight_D
 
 
-def norm_rotate(x_BSD: Tensor, weight_D: Tensor, heads: int, dtype: torch.dtype, cosine: Tensor, sine: Tensor) -> Tensor:
-    """RMS norm over the full width, split in heads, rotated in adjacent pairs."""
-    x = x_BSD.float()
-    x = x * (x.square().mean(-1, keepdim=True) + EPS).rsqrt() * weight_D
-    a, b = x.unflatten(-1, (heads, -1, 2)).unbind(-1)
-    return torch.stack((a * cosine - b * sine, a * sine + b * cosine), -1).flatten(-2).to(dtype)
+def gelu(x: Tensor) -> Tensor:
+    """The feed-forward's activation."""
+    return F.gelu(x, approximate="tanh")
 
 
-def _attend(q_BSHd: Tensor, k_BNHd: Tensor, v_BNHd: Tensor, bias: Tensor | None = None) -> Tensor:
+def masked_softmax(score: Tensor, bias: Tensor) -> Tensor:
+    """Softmax over the last axis in float32, back in the dtype of the scores."""
+    return (score.float() + bias).softmax(-1).to(score.dtype)
+
+
+def rotated(x_BSD: Tensor, turns: Tensor, heads: int, dtype: torch.dtype) -> Tensor:
+    """Heads (B, H, S, d), adjacent pairs turned by their positions' angles."""
+    pairs = torch.view_as_complex(x_BSD.unflatten(-1, (heads, -1, 2)))
+    return torch.view_as_real(pairs * turns).flatten(-2).to(dtype).transpose(1, 2)
+
+
+def _attend(q_BHSd: Tensor, k_BHNd: Tensor, v_BHNd: Tensor, bias: Tensor) -> Tensor:
     """Plain attention, (B, S, D): on a CPU its backward pass is several times faster than the fused one's."""
-    dtype = v_BNHd.dtype
-    q, k, v = (x.to(dtype).transpose(1, 2) for x in (q_BSHd * q_BSHd.shape[-1] ** -0.5, k_BNHd, v_BNHd))
-    score = q @ k.transpose(-1, -2)
-    score = score if bias is None else score + bias.to(dtype)
-    return (score.softmax(-1, dtype=torch.float32).to(dtype) @ v).transpose(1, 2).flatten(2)
+    weight = masked_softmax(q_BHSd @ k_BHNd.transpose(-1, -2), bias)
+    return (weight @ v_BHNd).transpose(1, 2).flatten(2)
 
 
-def _self(attn: Attention, x_BGLD: Tensor, turns: tuple[Tensor, Tensor], calls: Sequence[tuple[list[int], list[int]]]) -> Tensor:
-    x, groups = x_BGLD.flatten(1, 2), x_BGLD.shape[1]
-    q = norm_rotate(attn.q(x), attn.norm_q.weight, attn.heads, x.dtype, *turns)
-    k = norm_rotate(attn.k(x), attn.norm_k.weight, attn.heads, x.dtype, *turns)
-    qs, ks, vs = (y.unflatten(1, (groups, -1)).unbind(1) for y in (q, k, attn.split(attn.v(x))))
-    parts = {}
+def visible(calls: Calls, groups: int, tokens: int, device: torch.device) -> Tensor:
+    """Bias (S, S) added to the attention scores: 0 where a token's call attends to another token, -inf elsewhere."""
+    bias = torch.full((groups, groups), -math.inf)
     for new, seen in calls:
-        out = _attend(*(torch.cat([ys[g] for g in wanted], 1) for ys, wanted in ((qs, new), (ks, seen), (vs, seen))))
-        parts.update(zip(new, out.chunk(len(new), 1), strict=True))
-    out = torch.stack([parts[g] for g in range(groups)], 1)
-    return attn.o(out)
+        for group in new:
+            bias[group, seen] = 0.0
+    return bias.repeat_interleave(tokens, 0).repeat_interleave(tokens, 1).to(device)
+
+
+def _self(attn: Attention, x_BGLD: Tensor, turns: Tensor, bias_SS: Tensor) -> Tensor:
+    """The first half of the tokens, those of the last step, attend only among themselves: half the keys are enough."""
+    x, half = x_BGLD.flatten(1, 2), len(bias_SS) // 2
+    q = rotated(normed(attn.q(x), scaled(attn)), turns, attn.heads, x.dtype)
+    k = rotated(normed(attn.k(x), attn.norm_k.weight), turns, attn.heads, x.dtype)
+    v = attn.split(attn.v(x)).transpose(1, 2)
+    last = _attend(q[:, :, :half], k[:, :, :half], v[:, :, :half], bias_SS[:half, :half])
+    first = _attend(q[:, :, half:], k, v, bias_SS[half:])
+    return attn.o(torch.cat((last, first), 1)).unflatten(1, x_BGLD.shape[1:3])
+
+
+def scaled(attn: Attention) -> Tensor:
+    """The query norm's weight with the attention's 1/sqrt(d) in it."""
+    return attn.norm_q.weight * (len(attn.norm_q.weight) // attn.heads) ** -0.5
 
 
 def _cross(attn: Attention, x_BGLD: Tensor, text: list[tuple[Tensor, Tensor, list[int]]]) -> Tensor:
     parts, order = [], []
     for rows, bias, groups in text:
         x = x_BGLD[:, groups] if len(text) > 1 else x_BGLD
-        q = norm_heads(attn.q(x.flatten(1, 2)), attn.norm_q.weight, attn.heads, rows.dtype)
-        k = norm_heads(attn.k(rows), attn.norm_k.weight, attn.heads, rows.dtype)
-        parts.append(attn.o(_attend(q, k, attn.split(attn.v(rows)), bias)).view_as(x))
+        q = attn.split(normed(attn.q(x.flatten(1, 2)), scaled(attn)).to(rows.dtype)).transpose(1, 2)
+        k = attn.split(normed(attn.k(rows), attn.norm_k.weight).to(rows.dtype)).transpose(1, 2)
+        v = attn.split(attn.v(rows)).transpose(1, 2)
+        parts.append(attn.o(_attend(q, k, v, bias)).view_as(x))
         order += groups
     if len(text) == 1:
         return parts[0]

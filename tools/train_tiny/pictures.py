@@ -47,6 +47,8 @@ PHOTOS = (
     ),
 )
 
+FOLDERS: list[Path] = []  # further pictures to train on, in no package
+
 
 def _root(package: str) -> Path:
     spec = importlib.util.find_spec(package)
@@ -58,11 +60,11 @@ def _root(package: str) -> Path:
 @cache
 def photos(held_out: bool = False) -> tuple[tuple[Tensor, int], ...]:
     """All photographs of one side of the split, (3, H, W) in [0, 1], with their weights."""
-    chosen = [photo for photo in PHOTOS if photo.held_out is held_out]
-    images = [np.array(Image.open(_root(photo.package) / photo.path).convert("RGB")) for photo in chosen]
-    return tuple(
-        (torch.from_numpy(image).permute(2, 0, 1) / 255, photo.weight) for image, photo in zip(images, chosen, strict=True)
-    )
+    chosen = [(_root(photo.package) / photo.path, photo.weight) for photo in PHOTOS if photo.held_out is held_out]
+    if not held_out:
+        chosen += [(file, 2) for folder in FOLDERS for file in sorted(folder.iterdir()) if file.suffix in (".png", ".jpg")]
+    images = [(np.array(Image.open(file).convert("RGB")), weight) for file, weight in chosen]
+    return tuple((torch.from_numpy(image).permute(2, 0, 1) / 255, weight) for image, weight in images)
 
 
 def drawn(seed: int, size: int = 400) -> Tensor:

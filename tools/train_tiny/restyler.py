@@ -9,148 +9,70 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdv2_live.engine.plan import CHUNK_FRAMES
 from sdv2_live.engine.scheduler import FlowSchedule
-from sdv2_live.model.cachespec import CacheSpec
-from sdv2_live.model.dit import CausalDiT
+from sdv2_live.engine.state import CHUNK_FRAMES
+from sdv2_live.model.cache import CacheSpec
+from sdv2_live.model.dit import PATCH, CausalDiT
 from sdv2_live.model.taehv import TAEHV
-from tools.train_tiny import styles
-from tools.train_tiny.clips import ClipMaker
+from tools.train_tiny.average import Average
 from tools.train_tiny.parallel import Context, cache_calls, context, flow
+from tools.train_tiny.pool import SINKS, Batch, LatentPool, draw_batch, draw_positions, draw_steps
 from tools.train_tiny.settings import RestylerSettings
 
 log = logging.getLogger("train_tiny.restyler")
 LAST_STEP = 500  # timesteps above this are not the last one: their result is noised again before it is seen
-DRIVEN = 1.5  # root mean square that channel_drive lifts a channel to
-SHORT = 96  # bytes of a prompt that counts as short
-SINKS = 3  # frames of the clip that stand for the sinks: they may be of another scene or another look
+DRIVE = 2.0  # gain on what such steps are asked for, so that it stands clear of that noise; the last step takes it back
+SHORT, MIDDLE = 40, 120  # bytes of a prompt up to which it counts as such
 
 
 @torch.no_grad()
 def start_small(dit: CausalDiT) -> None:
-    """Open gates, small residual branches, no flow: the first output is the noisy input."""
-    depth = len(dit.blocks)
+    """Open gates, small residual branches, and a way straight through: the first flow is the noisy input itself.
+
+    The last dimensions of the residual stream hold a large constant. The norm of a token is then nearly the same for all
+    tokens, and layer norms, which would throw away how strong the signal is, are nearly linear.
+    """
+    depth, patch, dim = len(dit.blocks), dit.head.head.weight.shape[0], dit.config.dim
+    constants = dim // 12
     for block in dit.blocks:
         block.modulation[:, [2, 5]] = 1.0
+        block.modulation[:, [1, 4]] = 1.0  # the signal is about half of a token's norm
         for layer in (block.self_attn.o, block.cross_attn.o, block.ffn[2]):
             layer.weight.mul_((2 * depth) ** -0.5)
             layer.bias.zero_()
+        # A short prompt is a few rows among hundreds of zero ones: turned away from those, attention begins with the words.
+        block.cross_attn.q.bias.fill_(1.5)
+        block.cross_attn.k.bias.fill_(-0.08)
+    for layer in (dit.text_embedding[0], dit.text_embedding[2]):
+        nn.init.zeros_(layer.bias)
     nn.init.zeros_(dit.time_projection[1].weight)
     nn.init.zeros_(dit.time_projection[1].bias)
     nn.init.zeros_(dit.head.head.weight)
     nn.init.zeros_(dit.head.head.bias)
+    if dim < patch + constants:
+        return
+    embed, size = dit.patch_embedding.weight, dit.config.channels
+    bias = dit.patch_embedding.bias
+    assert bias is not None
+    embed.flatten(1)[:patch] = 0
+    # Rows in the head's order: position in the patch, then channel. The convolution's is channel, then position.
+    order = torch.arange(patch).view(size, PATCH * PATCH).T.flatten()
+    embed.flatten(1)[torch.arange(patch), order] = 1.0
+    bias[:patch] = 0
+    bias[-constants:] = 4.0 * (-1.0) ** torch.arange(constants)
+    spread = ((16.0 * constants + 1.5 * patch) / dim) ** 0.5
+    dit.head.head.weight[torch.arange(patch), torch.arange(patch)] = spread
 
 
-@dataclass(slots=True)
-class Entry:
-    """A clip's normalised latents, and those of some of its restyled versions, (F, 16, h, w) half precision."""
-
-    latent: Tensor
-    targets: dict[str, Tensor]
-
-
-class LatentPool:
-    """Encoded clips, replaced one by one."""
-
-    def __init__(self, vae: TAEHV, settings: RestylerSettings, device: torch.device) -> None:
-        self._vae, self._settings, self._device = vae, settings, device
-        self._maker = ClipMaker(settings.seed)
-        self._random = np.random.default_rng(settings.seed)
-        self._deck: list[str] = []
-        self.entries: list[Entry] = [self._make() for _ in range(settings.first_pool)]
-        self._next = 0
-
-    def _make(self) -> Entry:
-        settings = self._settings
-        clip = self._maker.clip(settings.size, 1 + CHUNK_FRAMES * (settings.frames - 1)).to(self._device)
-        if len(self._deck) < settings.looks:  # every look comes up equally often
-            self._deck = [str(name) for name in self._random.permutation(list(styles.STYLES))]
-        names = [self._deck.pop() for _ in range(settings.looks)]
-        batch = torch.stack([clip, *(styles.apply(name, clip) for name in names)])
-        with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16):
-            latent = self._vae.encode(batch.transpose(1, 2) * 2 - 1, self._vae.new_memory(), normalize=True).half()
-        return Entry(latent[0], {styles.FAITHFUL: latent[0], **dict(zip(names, latent[1:], strict=True))})
-
-    def refresh(self, count: int) -> None:
-        """Grow the pool to its full size, then replace the oldest clips."""
-        for _ in range(count):
-            entry = self._make()
-            if len(self.entries) < self._settings.pool:
-                self.entries.append(entry)
-            else:
-                self.entries[self._next] = entry
-                self._next = (self._next + 1) % len(self.entries)
-
-
-@dataclass(slots=True)
-class Batch:
-    """x_in: un-normalised latents of the input, target: normalised ones wanted, (B, F, 16, h, w). names: looks before, after."""
-
-    x_in: Tensor
-    target: Tensor
-    names: tuple[list[str], list[str]]
-
-
-def draw_batch(pool: LatentPool, vae: TAEHV, random: np.random.Generator, count: int, side: int, switch: bool) -> Batch:
-    """Crops of `side` latents. switch: the look changes after the frames that stand for the sinks."""
-    inputs, targets, before, after = [], [], [], []
-    for _ in range(count):
-        entry, other = (pool.entries[random.integers(len(pool.entries))] for _ in range(2))
-        name = styles.FAITHFUL if random.random() < 0.1 else str(random.choice(list(entry.targets)[1:]))
-        first = name
-        early = entry
-        if switch:
-            first = str(random.choice(list(entry.targets)))
-        elif random.random() < 0.5 and name in other.targets:
-            early = other
-        y, x = (2 * int(random.integers(0, (n - side) // 2 + 1)) for n in entry.latent.shape[-2:])  # whole DiT patches
-        cut = np.s_[..., y : y + side, x : x + side]
-        inputs.append(torch.cat((early.latent[:SINKS], entry.latent[SINKS:]))[cut])
-        targets.append(torch.cat((early.targets[first][:SINKS], entry.targets[name][SINKS:]))[cut])
-        before.append(first)
-        after.append(name)
-    latent = torch.stack(inputs).float()
-    return Batch(latent * vae.std + vae.mean, torch.stack(targets).float(), (before, after))
-
-
-@dataclass(slots=True)
-class Steps:
-    """Timesteps (B, F) of the first and the last denoising step; single (B,): both are the same step."""
-
-    first: Tensor
-    last: Tensor
-    scale: Tensor
-    single: Tensor
-
-
-def draw_steps(random: np.random.Generator, count: int, frames: int) -> Steps:
-    """Noise scales and the timesteps that the engine derives from them, for steps such as [700, 500] and [700]."""
-    scale = 0.2 + 0.75 * random.random(count) ** 1.3
-    single = random.random(count) < 0.2
-    last = np.where(random.random(count) < 0.8, LAST_STEP, random.integers(250, LAST_STEP, count))
-    opening = np.where(random.random(count) < 0.7, 700, random.integers(610, 950, count))
-    following = np.maximum((1000 * scale).astype(int) - 100, np.where(single, 0, last + 1))
-    first = np.where(np.arange(frames)[None] < 2, opening[:, None], following[:, None])
-    last = np.where(single[:, None], first, last[:, None])
-    as_float = [torch.from_numpy(a.astype(np.float32)) for a in (first, last, scale)]
-    return Steps(*as_float, torch.from_numpy(single))
-
-
-def draw_positions(random: np.random.Generator, count: int, frames: int) -> Tensor:
-    """Temporal positions (B, F): from the start of a stream, or long after it, across the refresh at 50 too."""
-    positions = np.tile(np.arange(frames), (count, 1))
-    for row in positions:
-        if random.random() < 0.6:
-            late = int(random.integers(SINKS, 50)) + np.arange(frames - SINKS)
-            row[SINKS:] = np.where(late < 50, late, late - 45)
-    return torch.from_numpy(positions)
+def squeeze(latent: Tensor) -> Tensor:
+    """The decoder's soft clamp: what it sees of a latent."""
+    return torch.tanh(latent / 3) * 3
 
 
 class Restyler:
@@ -173,17 +95,18 @@ class Restyler:
         ]
         self.pool = LatentPool(vae, settings, device)
         self.weights = channel_weights(vae, self.pool.entries[0].latent.float().to(device))
-        self.drive = channel_drive([entry.latent for entry in self.pool.entries]).to(device)
+        self.average = Average(self.dit, settings.average)
 
     def contexts(self, batch: Batch, frames: int) -> list[tuple[Context, list[int]]]:
         """Prompt batches with the groups they condition: one, or one before and one after the switch."""
 
         # Long prompts keep to batches of their own: one alone would make the whole batch pay for its length.
-        long = self.random.random() < self.settings.long_prompts
+        kind = self.random.random()
+        limit = 512 if kind < self.settings.long_prompts else MIDDLE if kind < 0.4 else SHORT
 
         def pick(name: str) -> Tensor:
             rows = self.prompts[name]
-            fitting = rows if long else [r for r in rows if len(r) <= SHORT]
+            fitting = [r for r in rows if len(r) <= limit]
             return fitting[self.random.integers(len(fitting))]
 
         def prompts(names: list[str]) -> Context:
@@ -198,7 +121,7 @@ class Restyler:
     def loss(self, batch: Batch, own: bool, pixels: bool) -> Tensor:
         """own: the last step starts from the model's first step. pixels: decode one clip and compare that too."""
         count, frames = batch.target.shape[:2]
-        steps = draw_steps(self.random, count, frames)
+        steps = draw_steps(self.random, count, frames, LAST_STEP)
         positions = draw_positions(self.random, count, frames).repeat(1, 2).to(self.device)
         calls = cache_calls(frames, CacheSpec(), own_level=bool(self.random.random() < 0.15))
         contexts = self.contexts(batch, frames)
@@ -207,10 +130,12 @@ class Restyler:
         t, target = t.to(self.device), batch.target.to(self.device)
         scale = steps.scale.to(self.device)[:, None, None, None, None]
         first = torch.randn_like(target) * scale + batch.x_in.to(self.device) * (1 - scale)
-        error = torch.randn(count, 1, 1, 1, 1, device=self.device).abs() * 0.3
-        wanted = torch.cat((target, target), 1)
-        wanted = torch.where(t[..., None, None, None] > LAST_STEP, wanted * self.drive, wanted)
-        guess, noise = wanted[:, frames:] + error * torch.randn_like(target), torch.randn_like(target)
+        seen = squeeze(target)
+        error = torch.randn(count, 1, 1, 1, 1, device=self.device).abs() * 0.5
+        # Below LAST_STEP the step before may have been at or below it too, as in [700, 500, 250]: then nothing was driven.
+        plain = torch.from_numpy((steps.last[:, -1].numpy() < LAST_STEP) & (self.random.random(count) < 0.5))
+        gain = torch.where(plain, 1.0, DRIVE).to(self.device)[:, None, None, None, None]
+        guess, noise = gain * seen + error * torch.randn_like(target), torch.randn_like(target)
         single = steps.single.to(self.device)[:, None, None, None, None]
 
         def clean(guess: Tensor) -> Tensor:
@@ -221,12 +146,16 @@ class Restyler:
 
         if own:
             with torch.no_grad():
-                guess = clean(guess)[:, frames:]
+                guess = clean(guess)[:, frames:] * (gain / DRIVE)
         out = clean(guess)
-        error = (out - wanted) * self.weights
-        loss = (error.square() + 0.01).sqrt().mean()
+        driven = (t > LAST_STEP)[..., None, None, None]
+        error = torch.where(driven, out / DRIVE, squeeze(out)) - torch.cat((seen, seen), 1)
+        loss = ((error * self.weights).square() + 0.01).sqrt().mean()
+        loss = loss + 0.03 * (torch.where(driven, 0, out) - torch.where(driven, 0, torch.cat((target, target), 1))).abs().mean()
         if pixels:
-            loss = loss + 1.5 * self.pixel_loss(out[:1, :frames], wanted[:1, :frames])
+            shown = torch.where(driven, out / DRIVE, out)[:, :frames]
+            clips = self.settings.decoded
+            loss = loss + self.settings.pixel_weight * self.pixel_loss(shown[:clips], target[:clips])
         return loss
 
     def pixel_loss(self, out: Tensor, target: Tensor) -> Tensor:
@@ -237,8 +166,8 @@ class Restyler:
             made = self.vae.decode_frames(out, self.vae.new_memory())
         return F.l1_loss(made[:, CHUNK_FRAMES:].float(), wanted[:, CHUNK_FRAMES:].float())
 
-    def train(self, save: Callable[[], None]) -> None:
-        """Until the steps or the minutes are used up. `save` is called every `save_every` steps."""
+    def train(self, save: Callable[[nn.Module], None]) -> None:
+        """Until the steps or the minutes are used up. `save` takes the average of the weights every `save_every` steps."""
         settings, begun, recent = self.settings, time.monotonic(), []
         self.vae.requires_grad_(False)
         for step in range(settings.steps):
@@ -251,35 +180,27 @@ class Restyler:
             sides = settings.sides if progress > 0.25 else settings.sides[:2]
             side, count = sides[self.random.integers(len(sides))]
             batch = draw_batch(self.pool, self.vae, self.random, count, side, switch=self.random.random() < 0.3)
-            loss = self.loss(batch, own=progress > settings.own_from, pixels=step % 3 == 0)
+            loss = self.loss(batch, own=progress > settings.own_from, pixels=step % 2 == 0)
             for optimiser in self.optimisers:
                 optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.dit.parameters(), 1.0)
             for optimiser in self.optimisers:
                 optimiser.step()
+            self.average.update()
             if step % settings.refresh_every == 0:
                 self.pool.refresh(1)
             recent.append(loss.item())
-            if step % 50 == 49:
+            if step % settings.log_every == settings.log_every - 1:
                 log.info(
                     "step %d, %.0f s: loss %.4f, %d clips",
                     step + 1,
                     time.monotonic() - begun,
-                    float(np.mean(recent[-50:])),
+                    float(np.mean(recent[-settings.log_every :])),
                     len(self.pool.entries),
                 )
             if step % settings.save_every == settings.save_every - 1:
-                save()
-
-
-def channel_drive(latents_FCHW: list[Tensor]) -> Tensor:
-    """Gain (16, 1, 1) on what steps above LAST_STEP are asked for: faint channels are lifted clear of the noise that follows.
-
-    The last step takes the gain back. Shown by itself, such a result is a sharpened picture.
-    """
-    spread = torch.stack([latent.float().square().mean((0, 2, 3)) for latent in latents_FCHW]).mean(0).sqrt()
-    return (DRIVEN / spread).clamp(1.2, 3.5)[:, None, None]
+                save(self.average.model)
 
 
 @torch.no_grad()

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class AutoencoderSettings:
-    """Stage 1. size: pixels; frames: a multiple of 4; noise: standard deviation added to the latents of every second step."""
+    """Stages 1 and 2. size: pixels; frames: a multiple of 4; noise: standard deviation added to the latents of every fourth step.
+
+    average: decay of the running average of the weights. steadiness: see loss_of. decoder_only: latents stay as they are.
+    """
 
     steps: int = 20_000
     minutes: float = 20.0
-    batch: int = 6
+    batch: int = 8
     size: int = 128
     frames: int = 12
     pool: int = 192
     rate: float = 3e-4
-    noise: float = 0.08
+    noise: float = 0.1
+    average: float = 0.998
+    steadiness: float = 0.002
+    decoder_only: bool = False
     seed: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class TextSettings:
-    """Stage 2. Each step takes 4 * batch prompts."""
+    """Stage 3. Each step takes 4 * batch prompts."""
 
     steps: int = 4000
     minutes: float = 5.0
@@ -33,27 +39,35 @@ class TextSettings:
 
 @dataclass(frozen=True, slots=True)
 class RestylerSettings:
-    """Stage 3. sides: (latent crop, batch) choices; the first two open the training. looks: restyled versions of each clip.
+    """Stage 4. sides: (latent crop, batch) choices; the first two open the training. looks: restyled versions of each clip.
 
     own_from: share of the training after which the last step starts from the model's own first step. long_prompts: share of
-    batches that may have prompts of any length. prompts: how many are encoded for each look.
+    batches that may have prompts of any length. prompts: how many are encoded for each look. average: decay of the running
+    average of the weights. decoded: clips of every second batch whose pixels are compared too, with pixel_weight.
     """
 
     steps: int = 20_000
     minutes: float = 40.0
-    sides: tuple[tuple[int, int], ...] = ((8, 8), (12, 4), (16, 2))
+    sides: tuple[tuple[int, int], ...] = ((8, 16), (12, 6), (16, 3))
     size: int = 128
     frames: int = 8
     looks: int = 4
-    first_pool: int = 24
+    first_pool: int = 48
     pool: int = 400
-    refresh_every: int = 8
+    refresh_every: int = 6
     rate: float = 2e-3
     own_from: float = 0.6
-    long_prompts: float = 0.2
-    prompts: int = 40
+    long_prompts: float = 0.08
+    prompts: int = 100
+    average: float = 0.995
+    decoded: int = 4
+    pixel_weight: float = 2.0
     save_every: int = 100
+    log_every: int = 50
     seed: int = 3
+
+
+DECODER = AutoencoderSettings(minutes=10.0, rate=2e-4, steadiness=0.006, decoder_only=True, seed=11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +75,15 @@ class Settings:
     """A whole run."""
 
     autoencoder: AutoencoderSettings = AutoencoderSettings()
+    decoder: AutoencoderSettings = DECODER
     text: TextSettings = TextSettings()
     restyler: RestylerSettings = RestylerSettings()
 
 
 REDUCED = Settings()
 FULL = Settings(
-    AutoencoderSettings(minutes=7.0, batch=32, pool=512, steps=12_000),
+    AutoencoderSettings(minutes=6.0, batch=32, pool=512, steps=12_000),
+    replace(DECODER, minutes=2.0, batch=32, pool=512),
     TextSettings(minutes=2.0, batch=64, steps=1500),
     RestylerSettings(
         minutes=13.0,

@@ -35,9 +35,9 @@ def gradient(y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def edges(x: Tensor, radius: int = 1) -> Tensor:
-    """Edge strength (T, 1, H, W) in 0..1 of the lightly blurred luminance."""
+    """Edge strength (T, 1, H, W) in 0..1 of the blurred luminance: a wider blur gives fewer, thicker lines."""
     gx, gy = gradient(blur(luma(x), radius))
-    return ((gx.square() + gy.square() + 1e-8).sqrt() * 5 - 0.15).clamp(0, 1)
+    return ((gx.square() + gy.square() + 1e-8).sqrt() * (3 + 2 * radius) - 0.15).clamp(0, 1)
 
 
 def palette(y: Tensor, *colours: tuple[float, float, float]) -> Tensor:
@@ -66,20 +66,18 @@ def faithful(x: Tensor) -> Tensor:
 
 def neon(x: Tensor) -> Tensor:
     """Glowing lines on near black; the direction of an edge chooses magenta, cyan or green."""
-    gx, gy = gradient(blur(luma(x), 1))
-    strength = ((gx.square() + gy.square() + 1e-8).sqrt() * 6 - 0.12).clamp(0, 1)
+    gx, gy = gradient(blur(luma(x), 2))
+    strength = ((gx.square() + gy.square() + 1e-8).sqrt() * 9 - 0.15).clamp(0, 1)
     angle = 2 * torch.atan2(gy, gx)
     hue = torch.cat([0.5 + 0.5 * torch.cos(angle - phase) for phase in (0.0, 2 * math.pi / 3, 4 * math.pi / 3)], 1)
-    line = strength * (0.25 + 0.75 * hue)
-    return (0.02 + line + 0.8 * blur(line, 3)).clamp(0, 1)
+    line = strength * (0.2 + 0.8 * hue)
+    return (0.02 + 0.9 * line + 0.7 * blur(line, 3)).clamp(0, 1)
 
 
 def pencil(x: Tensor) -> Tensor:
-    """Grey strokes on white paper: a dodge of the luminance by its blur, and light shading."""
-    y = luma(x)
-    lines = 1 - 0.9 * edges(x)
-    shade = 0.78 + 0.22 * stretch(blur(y, 2))
-    return (lines * shade).clamp(0, 1).expand(-1, 3, -1, -1) * 0.97
+    """Thick grey strokes along the edges on white paper, and light shading."""
+    shade = 0.8 + 0.2 * stretch(blur(luma(x), 2))
+    return ((1 - 0.85 * edges(x, 2)) * shade).clamp(0, 1).expand(-1, 3, -1, -1) * 0.98
 
 
 def watercolour(x: Tensor) -> Tensor:
@@ -90,10 +88,11 @@ def watercolour(x: Tensor) -> Tensor:
 
 
 def comic(x: Tensor) -> Tensor:
-    """Flat saturated colours in four steps under black outlines."""
-    flat = blur(saturate(x, 2.2), 1)
-    steps = (flat * 3 + 0.5).floor() / 3
-    return torch.where(edges(x) > 0.35, torch.zeros_like(x), torch.lerp(flat, steps.clamp(0, 1), 0.85))
+    """Flat saturated colours in four steps under thick black outlines."""
+    flat = (saturate(blur(x, 2), 2.4) * 1.15).clamp(0, 1)
+    steps = (flat * 3).floor() / 3 + torch.sigmoid(((flat * 3) % 1 - 0.5) * 14) / 3
+    outline = torch.sigmoid((edges(x, 2) - 0.5) * 12)
+    return steps.clamp(0, 1) * (1 - outline)
 
 
 def pixel_art(x: Tensor) -> Tensor:
@@ -159,7 +158,7 @@ def mosaic(x: Tensor) -> Tensor:
 def x_ray(x: Tensor) -> Tensor:
     """A film on the light box: inverted luminance, cold blue, edges bright."""
     y = 1 - stretch(luma(x))
-    glow = (0.75 * y + 0.6 * edges(x)).clamp(0, 1)
+    glow = (0.75 * y + 0.6 * edges(x, 2)).clamp(0, 1)
     return palette(glow, (0.0, 0.02, 0.06), (0.1, 0.22, 0.4), (0.45, 0.65, 0.85), (0.95, 1.0, 1.0))
 
 
