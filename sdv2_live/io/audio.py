@@ -85,8 +85,9 @@ class DelayLine:
         block = self._pop()
         change = self._target - delay
         if abs(change) > JUMP_NS:
+            begin = 0 if self._fade_in else 1  # a second change on the heels of the first: it is still silent
             self._jump(block, delay)
-            return _faded(block, 1, 0)
+            return _faded(block, begin, 0)
         step = int(block.duration_ns * SLEW)
         self._delay = delay + max(-step, min(step, change))
         if self._fade_in and block.samples.any():  # silence that was put in stays what it is

@@ -20,7 +20,8 @@ log = logging.getLogger("sdv2_live.bind")
 
 POLL_S = 0.1  # how often tally and failover are looked at
 REST_S = 1.0  # pause after an unforeseen error
-PICTURES = 9  # new pictures whose median delay the sound follows: one late chunk (4 pictures) does not move it
+WINDOW_NS = 1_500_000_000  # the sound follows the median delay of the pictures of so long, and so no hitch of half as long
+PICTURES = 9  # and of so many at least: one late chunk (4 pictures) does not move it
 
 
 def bind(
@@ -61,7 +62,7 @@ class SideChannels(Port):
         self._finder = Finder(ndi) if failover not in ("auto", "off") and not as_address(failover) else None
         self._line = DelayLine()
         self._dropped = 0
-        self._delays: deque[int] = deque(maxlen=PICTURES)
+        self._delays: deque[tuple[int, int]] = deque()  # (when it was shown, its delay) of the last new pictures
         self._delay_ns = 0
         self._shown_ns = -1  # capture time of the picture shown last: a repeated one says nothing about the delay
         self._news = threading.Event()
@@ -95,11 +96,14 @@ class SideChannels(Port):
         if frame.captured_ns == self._shown_ns:
             return
         self._shown_ns = frame.captured_ns
-        delay_ns = time.monotonic_ns() - frame.captured_ns
+        now = time.monotonic_ns()
+        delay_ns = now - frame.captured_ns
         if delay_ns > LIMIT_S * 1e9:  # a still of no time, or a picture that no sound is kept for
             return
-        self._delays.append(delay_ns)
-        self._delay_ns = int(statistics.median(self._delays))
+        self._delays.append((now, delay_ns))
+        while len(self._delays) > PICTURES and self._delays[0][0] < now - WINDOW_NS:
+            self._delays.popleft()
+        self._delay_ns = int(statistics.median(delay for _, delay in self._delays))
         self._line.follow(self._delay_ns)
 
     def _run(self) -> None:
