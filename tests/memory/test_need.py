@@ -1,0 +1,133 @@
+"""What is reckoned on meta, against what torch's profiler sees on this CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity
+from torch.profiler import profile as profiled
+
+from sdv2_live.engine.engine import ChunkPlan, Engine
+from sdv2_live.engine.plan import Schedule, StreamSpec
+from sdv2_live.memory.live import LiveBytes, peak_of
+from sdv2_live.memory.need import _NoVae, _size, cache_bytes, denoise_peak, fixed_need, vae_need
+from sdv2_live.model.cachespec import CacheSpec
+from sdv2_live.model.dit import CausalDiT, DitConfig
+from sdv2_live.model.profiles import PROFILES, TINY, Profile
+from sdv2_live.model.taehv import TaehvConfig
+from sdv2_live.model.vae import WanVaeConfig
+from sdv2_live.model.vae_choice import make_vae
+
+SMALL = Profile(
+    "small", DitConfig(192, 4, 768, 3, 96), TINY.text, TaehvConfig(), 0, "wan", WanVaeConfig(dim=16), PROFILES["1.3b"].files
+)
+SIZE = (64, 96)
+
+
+def measured(run: Callable[[], Any]) -> int:
+    """The most bytes that were allocated at once in a call, with all that ops take inside."""
+    with profiled(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        run()
+    events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
+    now = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        now += event.nbytes()
+        peak = max(peak, now)
+    return peak
+
+
+def test_live_bytes_of_known_tensors() -> None:
+    def work() -> torch.Tensor:
+        a = torch.zeros(1000)
+        b = a + 1  # 8000 bytes
+        del a
+        c = b.view(10, 100)  # no memory
+        return c * 2  # 8000 again
+
+    assert peak_of(work) == (8000, 4000)
+    known = torch.zeros(500)
+    with LiveBytes() as seen:
+        seen.know([known])
+        kept = known[:10]
+        assert seen.live == 0
+    assert kept.shape == (10,)
+
+
+@pytest.mark.parametrize("schedule", Schedule)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_chunk_of_the_transformer(schedule: Schedule, dtype: torch.dtype) -> None:
+    steps = (700, 500)
+    spec = StreamSpec(*SIZE, schedule=schedule, levels=2, cache=CacheSpec(6, 3, 0.2))
+    dit = CausalDiT(SMALL.dit).to(dtype).eval().requires_grad_(False)
+    engine = Engine(dit, _NoVae())
+    with torch.inference_mode():
+        state, cross = engine.new_state(spec), dit.condition(torch.zeros(1, 60, 96))
+        caches = [state.cache, *([state.batch_cache] if state.batch_cache else [])]
+        assert abs(cache_bytes(SMALL, dtype, spec) - _size(caches)) < 1000  # the layer's own indices, some bytes each
+        peak = 0
+        for chunk in range(4):
+            x = torch.randn(1, 2 if chunk == 0 else 1, 16, *spec.latent_hw)
+            peak = max(peak, measured(lambda x=x: engine.denoise(x, cross, ChunkPlan(0.7, steps), 0, state)))
+    assert 0.98 * peak <= denoise_peak(SMALL, dtype, spec, steps) <= 1.1 * peak
+
+
+@pytest.mark.parametrize("kind", ["wan", "taehv"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_chunk_of_the_autoencoder(kind: str, dtype: torch.dtype) -> None:
+    need = vae_need(SMALL, kind, dtype, SIZE)
+    vae = make_vae(SMALL, kind).to(dtype).eval().requires_grad_(False)
+    memory, peaks = vae.new_memory(), {"encode": 0, "decode": 0}
+    with torch.inference_mode():
+        for chunk in range(3):
+            pixels = torch.randn(1, 3, 5 if chunk == 0 else 4, *SIZE)
+            latent = torch.randn(1, 2 if chunk == 0 else 1, 16, SIZE[0] // 8, SIZE[1] // 8)
+            for name, run in {
+                "encode": lambda x=pixels: vae.encode(x.to(dtype), memory).float(),
+                "decode": lambda x=latent: vae.decode(x.to(dtype), memory).clamp(-1, 1),
+            }.items():
+                before = _size(memory)
+                peaks[name] = max(peaks[name], measured(run) - (_size(memory) - before))
+    assert need.memory == _size(memory)
+    assert 0.98 * peaks["encode"] <= need.encode <= 2.1 * peaks["encode"]
+    assert 0.98 * peaks["decode"] <= need.decode <= 2.1 * peaks["decode"]
+
+
+def test_weights_are_those_of_the_model() -> None:
+    need = fixed_need(SMALL, torch.bfloat16)
+    dit = CausalDiT(SMALL.dit)
+    assert need.weights == 2 * sum(parameter.numel() for parameter in dit.parameters())
+    assert need.linear == 2 * sum(parameter.numel() for name, parameter in dit.blocks.named_parameters() if _linear(name))
+    assert need.cross == 2 * SMALL.dit.layers * 512 * SMALL.dit.dim * 2
+
+
+def _linear(name: str) -> bool:
+    return not any(part in name for part in ("norm", "modulation"))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["wan", "taehv"])
+def test_a_whole_chunk_on_a_gpu(kind: str) -> None:
+    """The plan of a chunk is no less than what the allocator hands out, and not more than twice as much."""
+    from dataclasses import replace
+
+    from sdv2_live.memory.plan import Wish, plan
+    from sdv2_live.model.text import Placement
+
+    profile = replace(PROFILES["1.3b"], dit=replace(PROFILES["1.3b"].dit, layers=8))
+    wish = Wish(profile, kind, (480, 832), torch.bfloat16, text=Placement.CPU)
+    device = torch.device("cuda")
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    with torch.device(device), torch.inference_mode():
+        dit, vae = CausalDiT(profile.dit).to(torch.bfloat16), make_vae(profile, kind).to(torch.bfloat16)
+        engine = Engine(dit, vae)
+        state, cross = engine.new_state(wish.spec), dit.condition(torch.zeros(1, 60, 4096))
+        for chunk in range(4):
+            latent = engine.encode(torch.zeros(1, 3, 5 if chunk == 0 else 4, 480, 832), state)
+            engine.decode(engine.denoise(latent, cross, ChunkPlan(0.7, (700, 500)), 0, state), state)
+    peak = torch.cuda.max_memory_allocated() - before
+    assert peak <= plan(wish).total <= 2 * peak
