@@ -49,6 +49,7 @@ class Engine:
     """StreamDiffusionV2's computation over a causal DiT and a streaming autoencoder."""
 
     def __init__(self, dit: CausalDiT, vae: Autoencoder, *, vae_dtype: torch.dtype | None = None) -> None:
+        dit.pack()
         self.dit = dit
         self.vae = vae
         self.schedule = FlowSchedule()

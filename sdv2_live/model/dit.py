@@ -7,6 +7,7 @@ KVCache and the CrossKV that are passed in.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,11 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sdv2_live.model.attention import Attend
 from sdv2_live.model.cache import CachePlan, KVCache
 from sdv2_live.model.cachespec import CacheSpec
-from sdv2_live.model.rope import TIME_ROWS, RopeTable, rotate
+from sdv2_live.model.ops import EPS, Ops, find_ops
+from sdv2_live.model.packed import pack, packed_linear
+from sdv2_live.model.rope import TIME_ROWS, RopeTable
 
-EPS = 1e-6
 PATCH = 2  # tokens are 1x2x2 patches of the latent
 TEXT_TOKENS = 512
 
@@ -43,20 +46,56 @@ class DitConfig:
 
 @dataclass(frozen=True, slots=True)
 class CrossKV:
-    """Cross-attention keys and values of every layer, (layers, 1, H, 512, d). They depend on the prompt alone."""
+    """Cross-attention keys and values of every layer, (layers, 1, N, H, d). They depend on the prompt alone.
+
+    bias: (1, 1, 1, N), added to the scores, or None. With it the last key stands for all the zero rows of the text, which are
+    512 less the prompt's and have one key and value: the logarithm of their number, added to its score, weighs it as often.
+    """
 
     k: Tensor
     v: Tensor
+    bias: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """What every block of one call shares."""
+class Times:
+    """What timesteps do: e (B, F, D), the embedding; vectors (layers, B, F, 6, D), each block's modulation, float32: shift,
+    1 + scale, gate, shift, 1 + scale, gate."""
+
+    e: Tensor
+    vectors: Tensor
+
+    def of(self, i: int, frames: int) -> Times:
+        """Those of the i-th of B timesteps, for a call of one level."""
+        return Times(self.e[i : i + 1].expand(-1, frames, -1), self.vectors[:, i : i + 1].expand(-1, -1, frames, -1, -1))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What every block of one call shares. rotations: (B, S, d/2), as RopeTable gives them."""
 
     rotations: Tensor
     cache: KVCache
     plan: CachePlan
     cross: CrossKV
+    ops: Ops
+    attend: Attend
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """The residual stream x (B, F, L, D) and a branch (B, S, D) that is not added yet, times its gate (B, F, D; None: 1).
+
+    The next norm adds it: one pass over the stream does for both.
+    """
+
+    x: Tensor
+    branch: Tensor | None = None
+    gate: Tensor | None = None
+
+    def norm(self, ops: Ops, weight_BFD: Tensor, bias_BFD: Tensor) -> tuple[Tensor, Tensor]:
+        """The sum, and its layer norm times weight plus bias."""
+        return ops.add_norm(self.x, self.branch, self.gate, weight_BFD, bias_BFD)
 
 
 class RMSNorm(nn.Module):
@@ -94,39 +133,34 @@ class Attention(nn.Module):
         """(B, S, D) -> (B, S, H, d)."""
         return x_BSD.unflatten(-1, (self.heads, -1))
 
-    def query(self, x_BSD: Tensor) -> Tensor:
-        """Normalised queries (B, S, H, d)."""
-        return self.split(self.norm_q(self.q(x_BSD)))
-
     def key_value(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised keys, and values, (B, S, H, d) each."""
         return self.split(self.norm_k(self.k(x_BSD))), self.split(self.v(x_BSD))
 
+    def remember(self, x_BSD: Tensor, layer: int, call: Call) -> Tensor:
+        """Rotated queries (B, S, H, d) of the frames of a call, whose keys and values go into the cache."""
+        qkv = packed_linear((self.q, self.k, self.v), x_BSD)
+        norms = (self.norm_q.weight, self.norm_k.weight)
+        return call.ops.remember(qkv, norms, call.rotations, call.cache, layer, call.plan)
 
-def self_attention(attn: Attention, x_BSD: Tensor, layer: int, call: _Call) -> Tensor:
+
+def self_attention(attn: Attention, x_BSD: Tensor, layer: int, call: Call) -> Tensor:
     """Write the call's keys and values into the cache, then attend to every filled slot (no causal mask)."""
-    k, v = attn.key_value(x_BSD)
-    call.cache.write(layer, call.plan, rotate(k, call.rotations), v)
-    q = rotate(attn.query(x_BSD), call.rotations).transpose(1, 2)
+    q = attn.remember(x_BSD, layer, call)
     filled = call.plan.filled
     if len(set(filled)) == 1:
-        out = F.scaled_dot_product_attention(q, *call.cache.filled_keys_values(layer, slice(None), filled[0]))
+        out = call.attend(q, *call.cache.filled_keys_values(layer, slice(None), filled[0]))
     else:  # only while stream_batch's caches are filling: levels differ in length
-        out = torch.cat(
-            [
-                F.scaled_dot_product_attention(q[b : b + 1], *call.cache.filled_keys_values(layer, slice(b, b + 1), n))
-                for b, n in enumerate(filled)
-            ]
-        )
-    return attn.o(out.transpose(1, 2).flatten(2))
+        levels = [(slice(b, b + 1), n) for b, n in enumerate(filled)]
+        out = torch.cat([call.attend(q[b], *call.cache.filled_keys_values(layer, b, n)) for b, n in levels])
+    return attn.o(out.flatten(2))
 
 
-def cross_attention(attn: Attention, x_BSD: Tensor, layer: int, call: _Call) -> Tensor:
+def cross_attention(attn: Attention, x_BSD: Tensor, layer: int, call: Call) -> Tensor:
     """Attend to all 512 text rows, the zero rows included."""
-    q = attn.query(x_BSD).transpose(1, 2)
-    k = call.cross.k[layer].expand(q.shape[0], -1, -1, -1)
-    v = call.cross.v[layer].expand(q.shape[0], -1, -1, -1)
-    return attn.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+    q = attn.split(call.ops.rms_norm(attn.q(x_BSD), attn.norm_q.weight))
+    k, v = (of_layers[layer].expand(q.shape[0], -1, -1, -1) for of_layers in (call.cross.k, call.cross.v))
+    return attn.o(call.attend(q, k, v, call.cross.bias).flatten(2))
 
 
 class AffineNorm(nn.Module):
@@ -139,6 +173,10 @@ class AffineNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return layer_norm(x, self.weight, self.bias)
+
+    def vectors(self, like_BFD: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight and bias as views of that shape."""
+        return self.weight.expand_as(like_BFD), self.bias.expand_as(like_BFD)
 
 
 class Block(nn.Module):
@@ -153,14 +191,15 @@ class Block(nn.Module):
         gelu = nn.GELU(approximate="tanh")
         self.ffn = nn.Sequential(nn.Linear(config.dim, config.ffn), gelu, nn.Linear(config.ffn, config.dim))
 
-    def forward(self, x_BFLD: Tensor, e_BF6D: Tensor, layer: int, call: _Call) -> Tensor:
-        shift0, scale0, gate0, shift1, scale1, gate1 = (self.modulation + e_BF6D).unsqueeze(-2).unbind(2)  # each (B, F, 1, D)
-        frames = x_BFLD.shape[1]
-        h = modulate(layer_norm(x_BFLD), shift0, scale0).flatten(1, 2)
-        x = x_BFLD + self_attention(self.self_attn, h, layer, call).unflatten(1, (frames, -1)) * gate0
-        h = self.norm3(x).flatten(1, 2)
-        x = x + cross_attention(self.cross_attn, h, layer, call).unflatten(1, (frames, -1))
-        return x + self.ffn(modulate(layer_norm(x), shift1, scale1)) * gate1
+    def forward(self, residual: Residual, vectors_BF6D: Tensor, layer: int, call: Call) -> Residual:
+        shift0, scale0, gate0, shift1, scale1, gate1 = vectors_BF6D.unbind(2)  # each (B, F, D)
+        x, h = residual.norm(call.ops, scale0, shift0)
+        residual = Residual(x, self_attention(self.self_attn, h.flatten(1, 2), layer, call), gate0)
+        x, h = residual.norm(call.ops, *self.norm3.vectors(gate0))
+        residual = Residual(x, cross_attention(self.cross_attn, h.flatten(1, 2), layer, call))
+        x, h = residual.norm(call.ops, scale1, shift1)
+        widen, _, narrow = self.ffn
+        return Residual(x, narrow(call.ops.gelu(widen(h.flatten(1, 2)))), gate1)
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -180,6 +219,11 @@ class Head(nn.Module):
         shift, scale = (self.modulation + e_BFD[:, :, None]).unsqueeze(-2).unbind(2)
         return self.head(modulate(layer_norm(x_BFLD), shift, scale))
 
+    def vectors(self, e_BFD: Tensor) -> tuple[Tensor, Tensor]:
+        """1 + scale and shift of the norm, (B, F, D) each."""
+        shift, scale = (self.modulation + e_BFD[:, :, None]).unbind(2)
+        return 1 + scale, shift
+
 
 def timestep_features(t_BF: Tensor, width: int) -> Tensor:
     """Sinusoid of the timestep in float64, cosines then sines: (B, F, width)."""
@@ -189,12 +233,19 @@ def timestep_features(t_BF: Tensor, width: int) -> Tensor:
     return torch.cat((angle.cos(), angle.sin()), dim=-1)
 
 
+def check_starts(starts: Sequence[int], frames: int) -> None:
+    """Raise ValueError when a call lies beyond the position table: a GPU would read past its end."""
+    if max(starts) + frames > TIME_ROWS:
+        raise ValueError(f"start frame {max(starts)} lies beyond the position table of {TIME_ROWS} rows")
+
+
 class CausalDiT(nn.Module):
     """The whole transformer: one call maps noisy latents at given timesteps to the flow."""
 
     def __init__(self, config: DitConfig) -> None:
         super().__init__()
         self.config = config
+        self.attend = Attend("sdpa")
         self.patch_embedding = nn.Conv3d(config.channels, config.dim, (1, PATCH, PATCH), (1, PATCH, PATCH))
         gelu = nn.GELU(approximate="tanh")
         self.text_embedding = nn.Sequential(nn.Linear(config.text_dim, config.dim), gelu, nn.Linear(config.dim, config.dim))
@@ -228,13 +279,27 @@ class CausalDiT(nn.Module):
             device=self.device,
         )
 
+    def pack(self) -> None:
+        """Join the memory of layers that have one input, once the weights are in place: see `packed`."""
+        for block in self.blocks:
+            attention: Attention = block.self_attn  # type: ignore[assignment]
+            pack((attention.q, attention.k, attention.v))
+
     def condition(self, context_1ND: Tensor) -> CrossKV:
-        """Cross-attention keys and values of a prompt embedding (1, n <= 512, text_dim), padded with zero rows to 512."""
-        padded = F.pad(context_1ND.to(self.device, self.dtype), (0, 0, 0, TEXT_TOKENS - context_1ND.shape[1]))
-        text = self.text_embedding(padded)
+        """Cross-attention keys and values of a prompt embedding (1, n <= 512, text_dim), padded with zero rows to 512.
+
+        On a CPU the zero rows are one; on a GPU attention without a bias has the faster kernels, and they stay.
+        """
+        missing = TEXT_TOKENS - context_1ND.shape[1]
+        rows, bias = missing, None
+        if self.device.type == "cpu" and missing > 1:
+            rows, bias = 1, torch.zeros(1, 1, 1, context_1ND.shape[1] + 1, dtype=self.dtype)
+            bias[..., -1] = math.log(missing)
+        text = self.text_embedding(F.pad(context_1ND.to(self.device, self.dtype), (0, 0, 0, rows)))
         attentions: list[Attention] = [block.cross_attn for block in self.blocks]  # type: ignore[misc]
         pairs = [attention.key_value(text) for attention in attentions]
-        return CrossKV(*(torch.stack([pair[i].transpose(1, 2) for pair in pairs]) for i in (0, 1)))
+        k, v = (torch.stack([pair[i] for pair in pairs]) for i in (0, 1))
+        return CrossKV(k, v, bias)
 
     def rope(self) -> RopeTable:
         """Rotation table on the weights' device; made once by whoever owns the stream."""
@@ -246,18 +311,35 @@ class CausalDiT(nn.Module):
         """Flow (B, F, 16, h, w) of noisy latents (B, F, 16, h, w) at timesteps t (B, F) in 0..1000.
 
         starts: temporal position of each level's first frame. The cache is written. Raises EngineError when the call does
-        not fit the cache or the position table.
+        not fit the cache, ValueError when it lies beyond the position table.
         """
         frames, rows, columns = x_BFCHW.shape[1], x_BFCHW.shape[3] // PATCH, x_BFCHW.shape[4] // PATCH
-        if max(starts) + frames > TIME_ROWS:
-            raise ValueError(f"start frame {max(starts)} lies beyond the position table of {TIME_ROWS} rows")
-        call = _Call(rope.rotations(starts, frames, rows, columns), cache, cache.plan(starts, frames), cross)
+        check_starts(starts, frames)
+        plan = cache.plan(starts, frames)
+        starts_B = torch.cat([torch.full((1,), start, device=t_BF.device) for start in starts])
+        rotations = rope.rotations(starts_B, frames, rows, columns)
+        return self.flow(x_BFCHW, self.times(t_BF), self.call(rotations, cache, plan, cross))
+
+    def times(self, t_BF: Tensor) -> Times:
+        """What timesteps (B, F) in 0..1000 do to every layer."""
         e = self.time_embedding(timestep_features(t_BF, self.config.freq_dim).to(self.dtype))
-        e6 = self.time_projection(e).unflatten(-1, (6, -1))
-        x = self._patchify(x_BFCHW)
+        modulations = torch.stack([block.modulation for block in self.blocks])[:, None]  # type: ignore[misc]  # (layers, 1, 1, 6, D)
+        vectors = modulations.float() + self.time_projection(e).unflatten(-1, (6, -1)).float()
+        vectors[..., 1::3, :] += 1  # the scales
+        return Times(e, vectors)
+
+    def call(self, rotations: Tensor, cache: KVCache, plan: CachePlan, cross: CrossKV) -> Call:
+        """What the blocks of one call share."""
+        return Call(rotations, cache, plan, cross, find_ops(self.device), self.attend)
+
+    def flow(self, x_BFCHW: Tensor, times: Times, call: Call) -> Tensor:
+        """`forward` after all that is known on the host: it reads and writes device memory alone."""
+        call.cache.begin(call.plan)
+        residual = Residual(self._patchify(x_BFCHW))
         for layer, block in enumerate(self.blocks):
-            x = block(x, e6, layer, call)
-        return self._unpatchify(self.head(x, e), rows, columns)
+            residual = block(residual, times.vectors[layer], layer, call)
+        _, h = residual.norm(call.ops, *self.head.vectors(times.e))
+        return self._unpatchify(self.head.head(h), x_BFCHW.shape[3] // PATCH, x_BFCHW.shape[4] // PATCH)
 
     def _patchify(self, x_BFCHW: Tensor) -> Tensor:
         """(B, F, C, h, w) -> (B, F, L, D). The convolution does not overlap, so it is a linear map of patches."""

@@ -57,9 +57,13 @@ class LoraLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.base(x)
-        low = F.linear(x, self.down) * self.scale
-        y.view(-1, y.shape[-1]).addmm_(low.flatten(0, -2), self.up.t())  # y is the base's own new tensor: no copy
+        self.add_(y, x)
         return y
+
+    def add_(self, y: Tensor, x: Tensor) -> None:
+        """Add the LoRAs' share for the input x to y (..., out): the base's own new tensor, or a part of a wider one."""
+        low = F.linear(x, self.down) * self.scale
+        y.view(-1, y.shape[-1]).addmm_(low.flatten(0, -2), self.up.t())
 
 
 @dataclass(frozen=True, slots=True)

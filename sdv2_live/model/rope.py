@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -44,16 +42,19 @@ class RopeTable:
             self._grids[key] = torch.cat((height, width), dim=-1).flatten(0, 1)
         return self._grids[key]
 
-    def rotations(self, starts: Sequence[int], frames: int, rows: int, columns: int) -> Tensor:
-        """Rotations for a call: (B, F*L, 1, head_dim/2) complex64, level b beginning at temporal position starts[b]."""
-        time = torch.stack([self.time[start : start + frames] for start in starts])  # (B, F, time pairs)
+    def rotations(self, starts_B: Tensor, frames: int, rows: int, columns: int) -> Tensor:
+        """Rotations for a call: (B, F*L, d/2) complex64, level b beginning at temporal position starts_B[b] (int64).
+
+        The positions are read on the device alone, so that a captured graph follows them.
+        """
+        position = starts_B[:, None] + torch.arange(frames, device=starts_B.device)
         grid = self._grid(rows, columns)
-        time = time[:, :, None].expand(-1, -1, grid.shape[0], -1)
-        space = grid.expand(len(starts), frames, -1, -1)
-        return torch.cat((time, space), dim=-1).flatten(1, 2).unsqueeze(2)
+        time = self.time[position][:, :, None].expand(-1, -1, grid.shape[0], -1)  # (B, F, L, time pairs)
+        space = grid.expand(len(starts_B), frames, -1, -1)
+        return torch.cat((time, space), dim=-1).flatten(1, 2)
 
 
-def rotate(x_BSHd: Tensor, rotations: Tensor) -> Tensor:
+def rotate(x_BSHd: Tensor, rotations_BSp: Tensor) -> Tensor:
     """Rotate adjacent pairs of the last axis in float32; the result has x's dtype."""
     pairs = torch.view_as_complex(x_BSHd.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * rotations).flatten(-2).type_as(x_BSHd)
+    return torch.view_as_real(pairs * rotations_BSp.unsqueeze(2)).flatten(-2).type_as(x_BSHd)

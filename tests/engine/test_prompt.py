@@ -16,6 +16,7 @@ from waiting import eventually
 from sdv2_live.engine.prompt import PromptCache, PromptDirector, PromptMix, blend, slerp
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import EngineError
+from sdv2_live.model.dit import TEXT_TOKENS
 from sdv2_live.model.text import TextIdentity
 
 
@@ -75,9 +76,14 @@ def test_a_prompt_comes_back_exactly_without_being_encoded_again(director: Promp
 
 
 def test_a_transition_takes_its_chunks_and_ends_on_the_target(director: PromptDirector) -> None:
-    start = director.condition(A, wait=True).cross.k
-    steps = [director.condition(B, 4, wait=True).cross.k for _ in range(6)]
-    end = PromptDirector(director._dit, director._cache).condition(B, wait=True).cross.k
+    def keys(director: PromptDirector, mix: PromptMix, chunks: int = 0) -> Tensor:
+        """Of all 512 rows: the last key stands for the zero rows, however many they are."""
+        k = director.condition(mix, chunks, wait=True).cross.k
+        return torch.cat((k, k[:, :, -1:].expand(-1, -1, TEXT_TOKENS - k.shape[2], -1, -1)), dim=2)
+
+    start = keys(director, A)
+    steps = [keys(director, B, 4) for _ in range(6)]
+    end = keys(PromptDirector(director._dit, director._cache), B)
     distances = [float((k - start).norm()) for k in steps]
     assert distances[0] > 0
     assert distances[0] < distances[1] < distances[2]

@@ -21,7 +21,7 @@ def new_cache(spec: CacheSpec, levels: int = 1) -> KVCache:
 
 def write(cache: KVCache, starts: list[int], value: Tensor | float, frames: int = 1) -> list[list[int]]:
     """Write constant keys and values (one per level) and return the slots taken by level."""
-    plan = cache.plan(starts, frames)
+    cache.begin(plan := cache.plan(starts, frames))
     value = torch.as_tensor(value, dtype=torch.float32).expand(len(starts))
     x = value[:, None, None, None].expand(-1, frames * TOKENS, HEADS, WIDTH)
     cache.write(0, plan, x, x)

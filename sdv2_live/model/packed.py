@@ -1,0 +1,80 @@
+"""Several linear layers of one input as one matrix product.
+
+The layers stay what they are, with their own names and parameters; only their memory is joined: each weight is a view of one
+storage, so that a single product over all of it does for all of them. Copying into them, as loading does and LoRAs that are
+merged, keeps this; where a weight was replaced (quantised, moved to another device), the layers run one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class Added(Protocol):
+    """A layer that adds something of its own to what the layer `base` gives."""
+
+    base: nn.Module
+
+    def add_(self, y: Tensor, x: Tensor) -> None:
+        """Add to y (..., out), which may be a part of a wider tensor, what belongs to the input x."""
+
+
+def base_of(layer: nn.Module) -> nn.Module:
+    """The layer that holds the weight."""
+    return layer.base if isinstance(layer, Added) else layer
+
+
+@torch.no_grad()
+def pack(layers: Sequence[nn.Module]) -> None:
+    """Join the memory of linear layers with equal inputs; one copy of theirs at a time is made and the old one freed.
+
+    Layers that are quantised or have no memory (meta) stay apart.
+    """
+    linears = _linears(layers)
+    if not linears or joined(linears) is not None:
+        return
+    for name in ("weight", "bias"):
+        whole = torch.cat([getattr(linear, name) for linear in linears])
+        for linear, part in zip(linears, whole.split([linear.out_features for linear in linears]), strict=True):
+            old = getattr(linear, name)
+            setattr(linear, name, nn.Parameter(part, requires_grad=old.requires_grad))
+
+
+def joined(linears: Sequence[nn.Linear]) -> tuple[Tensor, Tensor] | None:
+    """Weight and bias of all layers as one, where their memory is joined."""
+    first = linears[0]
+    rows = sum(linear.out_features for linear in linears)
+    for one, other in pairwise(linears):
+        for a, b in ((one.weight, other.weight), (one.bias, other.bias)):
+            if a.data_ptr() + a.nbytes != b.data_ptr() or a.dtype != b.dtype or not (a.is_contiguous() and b.is_contiguous()):
+                return None
+    if first.weight.untyped_storage().data_ptr() != linears[-1].weight.untyped_storage().data_ptr():
+        return None  # neighbours by chance
+    return first.weight.as_strided((rows, first.in_features), (first.in_features, 1)), first.bias.as_strided((rows,), (1,))
+
+
+def packed_linear(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
+    """What the layers give, side by side along the last axis."""
+    linears = _linears(layers)
+    whole = joined(linears) if linears else None
+    if whole is None:
+        return torch.cat([layer(x) for layer in layers], dim=-1)
+    y = F.linear(x, *whole)
+    for layer, part in zip(layers, y.split([linear.out_features for linear in linears], dim=-1), strict=True):
+        if isinstance(layer, Added):
+            layer.add_(part, x)
+    return y
+
+
+def _linears(layers: Sequence[nn.Module]) -> list[nn.Linear]:
+    """The layers' bases, if all of them are linear layers with a bias and weights that are neither quantised nor on meta."""
+    linears = [base for layer in layers if type(base := base_of(layer)) is nn.Linear and base.bias is not None]
+    plain = all(type(linear.weight) is nn.Parameter and not linear.weight.is_meta for linear in linears)
+    return linears if plain and len(linears) == len(layers) else []
