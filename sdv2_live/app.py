@@ -9,6 +9,7 @@ of its own.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -98,6 +99,7 @@ class Show:
         self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
         self.store = self.desk.store
         self._chosen = self._chosen_so_far()  # parameters whose value somebody chose: they stay, whatever suits the model
+        self._up_at: float | None = None  # when the engine was up for the first time
         self.running = False
         self.counters = Counters()
         with ExitStack() as opened:
@@ -138,8 +140,8 @@ class Show:
 
     def _host(self) -> EngineHost:
         if self.config.engine.process == "inline":
-            return InlineEngine(self.config, self._engine_up)
-        return RemoteEngine(self.config, self.counters, self._engine_up, self.playout.lost)
+            return InlineEngine(self.config, self.store.latest, self._engine_up)
+        return RemoteEngine(self.config, self.store.latest, self.counters, self._engine_up, self.playout.lost)
 
     def _cover(self) -> Cover:
         faults = self.config.faults
@@ -150,6 +152,7 @@ class Show:
 
     def _engine_up(self, hello: Hello) -> None:
         """The models are loaded, for the first time or again; called where that was done."""
+        self._up_at = self._up_at or time.monotonic()
         suited = {name: value for name, value in hello.suited.items() if name not in self._chosen}
         if suited:
             self.store.set_many(suited, "model")
@@ -207,16 +210,16 @@ class Show:
         )
 
     def run(self, stopped: Callable[[float], bool], report: Callable[[Status], None], seconds: float | None = None) -> None:
-        """Run until `stopped(timeout)` says so, the time is up, or the source has ended; report once a second.
+        """Run until `stopped(timeout)` says so, `seconds` have passed since the engine was up, or the source has ended; report
+        once a second.
 
         Raises VideoError when the source broke in a way that a performer must repair, WeightsError or EngineError when there
         can be no engine.
         """
         self.start()
-        begin = time.monotonic()
-        while not self.intake.ended and self.engine.failure is None and (seconds is None or time.monotonic() - begin < seconds):
-            left = 1.0 if seconds is None else min(1.0, max(seconds - (time.monotonic() - begin), 0))
-            if stopped(left):
+        while not self.intake.ended and self.engine.failure is None:
+            left = math.inf if seconds is None or self._up_at is None else self._up_at + seconds - time.monotonic()
+            if left <= 0 or stopped(min(left, 1.0)):
                 break
             report(self.status())
         for failure in (self.intake.failure, self.engine.failure):

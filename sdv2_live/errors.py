@@ -43,7 +43,7 @@ class EngineError(Sdv2Error):
     exit_code = 5
 
 
-class EngineLost(EngineError):
+class EngineLostError(EngineError):
     """The engine's process has ended, or was ended because it did not answer."""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.plan import Painting
-from sdv2_live.errors import EngineLost
+from sdv2_live.errors import EngineLostError
 from sdv2_live.frame import Frame
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
@@ -94,7 +94,7 @@ class LiveLoop:
             try:
                 self._step()
                 failures = 0
-            except EngineLost:  # its host says why, and starts it again
+            except EngineLostError:  # its host says why, and starts it again
                 self._lost_chunk()
             except Exception:
                 failures += 1

@@ -149,7 +149,7 @@ class OscQueryConfig(Section):
 class EngineConfig(Section):
     """Where the engine runs, and what sizes its state."""
 
-    process: Literal["child", "inline"] = "inline"
+    process: Literal["child", "inline"] = "child"
     mode: Literal["video", "text"] = "video"
     schedule: Literal["sequential", "stream_batch"] = "sequential"
     kv_frames: int = key(6, "an integer 2..64", ge=2, le=64)

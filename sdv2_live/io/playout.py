@@ -80,6 +80,7 @@ class Playout:
         self._painted: Frame | None = None  # of the engine's
         self._seen: Frame | None = None  # of the input's, while the cover needs it
         self._moved = False  # a new one came
+        self._veiled = False  # what was sent last had something over it
         self._last_sent_ns = 0
         self._follows_input = False  # the last frame was sent because it came: the next may come a little late
         self._begun = not sink.live  # the engine has shown something: from then on the input shows in bypass only
@@ -170,7 +171,10 @@ class Playout:
         self._keep(due)
         if not (showing.freeze or showing.bypass):
             if self._painted is not None and (level := self._cover.level(now)) > 0:
+                self._veiled = True
                 return self._covered(self._painted, due is not None, level, now)
+            if self._veiled:  # what is repeated from now on has nothing over it
+                self._veiled, self._last = False, self._painted
             if due is not None:
                 self._follows_input = False
                 return _Due(due, False)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdv2_live import errors
+from sdv2_live.control.params import Params
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 from sdv2_live.worker.memory import Segment
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sdv2_live.worker")
 
-BringUp = Callable[[Config, StageTimer, Sequence[str]], "tuple[Stream, PromptCache, Hello]"]
+BringUp = Callable[[Config, StageTimer, Params, Sequence[str]], "tuple[Stream, PromptCache, Hello]"]
 
 BEAT_S = 0.5
 NO_MEMORY = "out of memory"  # in what CUDA and torch's allocators say, whatever the type of their error
@@ -72,7 +73,7 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     pulse = Pulse(channel)
     timer = StageLog()
     try:
-        stream, prompts, hello = bring_up(Config.model_validate(setup.config), timer, setup.ladder)
+        stream, prompts, hello = bring_up(Config.model_validate(setup.config), timer, setup.start, setup.ladder)
     except errors.Sdv2Error as error:
         channel.send(refused(error))
         return
@@ -87,10 +88,10 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     Server(channel, requests, stream, timer).run()
 
 
-def _bring_up(config: Config, timer: StageTimer, ladder: Sequence[str]) -> tuple[Stream, PromptCache, Hello]:
+def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> tuple[Stream, PromptCache, Hello]:
     from sdv2_live.worker.models import bring_up  # here: a sign of life comes before torch, which takes seconds to import
 
-    return bring_up(config, timer, ladder)
+    return bring_up(config, timer, start, ladder)
 
 
 class Pulse:

@@ -83,8 +83,10 @@ class EngineHost(ABC):
 class InlineEngine(EngineHost):
     """The engine in the show's own process: one debugger sees all of it, and nothing shields the output from it."""
 
-    def __init__(self, config: Config, on_up: OnUp) -> None:
+    def __init__(self, config: Config, latest: Callable[[], Params], on_up: OnUp) -> None:
+        """latest: the parameters that hold now."""
         super().__init__()
+        self._latest = latest
         self._config = config
         self._on_up = on_up
         self._stream: Stream | None = None
@@ -94,7 +96,7 @@ class InlineEngine(EngineHost):
         """Load the models here and now. Raises WeightsError or EngineError where that cannot be done."""
         from sdv2_live.worker.models import bring_up  # here: a show whose engine is elsewhere needs no torch
 
-        self._stream, self._prompts, hello = bring_up(self._config, self.timer)
+        self._stream, self._prompts, hello = bring_up(self._config, self.timer, self._latest())
         self._on_up(hello)
         self.ready = True
 

@@ -9,6 +9,7 @@ from sdv2_live.gpu.geometry import MULTIPLE
 from sdv2_live.settings import Config
 
 TAEHV = "taehv"
+SMALL = (TAEHV, "lighttae")  # autoencoders beside which that step gains nothing
 STABLE_S = 120.0  # a process that was up for so long did not crash for what was asked of it
 
 
@@ -53,7 +54,7 @@ class Recovery:
         self._short_lives += 1
         if self._short_lives < self._crashes:
             return float(2 ** (self._short_lives - 1) - 1)  # at once, then 1 s, 3 s ...
-        if vae == TAEHV and TAEHV in self._left:
+        if vae in SMALL and TAEHV in self._left:
             self._left.remove(TAEHV)
         if not self._left:
             self.away = True

@@ -65,9 +65,13 @@ class FrameAt:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The first message. config: of the show, as plain data, without its params. ladder: steps taken down so far."""
+    """The first message. config: of the show, as plain data, without its params. start: the parameters that hold now.
+
+    ladder: steps taken down so far.
+    """
 
     config: dict[str, Any]
+    start: Params
     ladder: tuple[str, ...]
     log_level: int
     kind: Literal["setup"] = "setup"

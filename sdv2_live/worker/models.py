@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from sdv2_live.bringup import chosen_profile, load, new_prompts, new_stream, with_room
+from sdv2_live.control.params import Params
 from sdv2_live.engine.prompt import PromptCache
-from sdv2_live.model.load import Models
-from sdv2_live.model.taehv import TAEHV
+from sdv2_live.model.load import Models, has_weights, vae_kind
+from sdv2_live.model.profiles import Profile
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 from sdv2_live.stream import Stream
 from sdv2_live.takes.fingerprint import header_of
-from sdv2_live.worker.ladder import lowered
+from sdv2_live.worker.ladder import TAEHV, lowered
 from sdv2_live.worker.messages import Hello
 
+log = logging.getLogger("sdv2_live.worker")
 
-def bring_up(config: Config, timer: StageTimer, ladder: Sequence[str] = ()) -> tuple[Stream, PromptCache, Hello]:
+
+def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str] = ()) -> tuple[Stream, PromptCache, Hello]:
     """A stream over the configured models, after these steps down the ladder; the prompts are to be closed.
 
-    Raises WeightsError or EngineError where the models cannot be had.
+    start: the parameters that the picture begins with. Raises WeightsError or EngineError where the models cannot be had.
     """
     if ladder:
-        config = lowered(config, ladder, chosen_profile(config).max_pixels)
+        profile = chosen_profile(config)
+        config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels)
     config = with_room(config)
     models = load(config)
-    prompts = new_prompts(config, models)
+    prompts = new_prompts(config, models, start)
     return new_stream(config, models, prompts, timer), prompts, _hello(config, models)
+
+
+def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> list[str]:
+    """The steps that can be taken here."""
+    small = has_weights(profile, TAEHV, weights_dir, text=False)
+    if TAEHV in ladder and not small:
+        log.warning("%s holds no small autoencoder: the step %s is left out", weights_dir, TAEHV)
+    return [step for step in ladder if step != TAEHV or small]
 
 
 def _hello(config: Config, models: Models) -> Hello:
@@ -35,7 +49,7 @@ def _hello(config: Config, models: Models) -> Hello:
     return Hello(
         profile.name,
         models.dit.device.type,
-        "taehv" if isinstance(models.vae, TAEHV) else "wan",
+        vae_kind(profile, config.model.vae),
         {name: value for name, value in suited.items() if value is not None},
         header_of(models, lossless=config.takes.lossless),
     )

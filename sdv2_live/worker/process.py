@@ -19,7 +19,7 @@ import numpy as np
 
 from sdv2_live import errors
 from sdv2_live.control.params import Params
-from sdv2_live.errors import EngineError, EngineLost, Sdv2Error
+from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.worker.memory import Segment, Slots, aligned
 from sdv2_live.worker.messages import (
@@ -42,7 +42,7 @@ log = logging.getLogger("sdv2_live.worker")
 Target = Callable[[Connection], None]
 Answer = tuple[Any, list[np.ndarray]]  # a message, and the rows that followed it
 
-SILENT_S = 20.0  # without a sign of life for so long, a process that loads or rests is taken for hung
+SILENT_S = 60.0  # without a sign of life for so long it is taken for hung; importing CUDA from a slow disk blocks it a while
 POLL_S = 0.5
 END_S = 5.0  # a killed process is gone by then, or sticks in a driver and cannot be helped
 OUTPUT_SLOTS = 32  # pictures that the playout and the recorder may hold; beyond these they are copied
@@ -89,7 +89,7 @@ class EngineProcess:
         threading.Thread(target=self._read, name="engine-replies", daemon=True).start()
 
     def hello(self, within_s: float) -> Hello:
-        """Wait until the models are loaded. Raises what the child raised (WeightsError, EngineError), or EngineLost."""
+        """Wait until the models are loaded. Raises what the child raised (WeightsError, EngineError), or EngineLostError."""
         reply, _ = self._exchange(self._setup, Patience(within_s))
         if not isinstance(reply, Hello):
             raise self.lost(f"it said {reply.kind} in place of hello")
@@ -130,22 +130,22 @@ class EngineProcess:
         except OSError:
             self._process.kill()
 
-    def lost(self, why: str = "") -> EngineLost:
+    def lost(self, why: str = "") -> EngineLostError:
         """Kill the process, if it still lives, and say how it ended."""
         if why and not self.ended.is_set():
             self.why = self.why or why
         self.kill()
         self.ended.wait(END_S)
         if self.why:
-            return EngineLost(f"the engine's process {self.pid} was stopped: {self.why}")
-        return EngineLost(f"the engine's process {self.pid} {_how(self._process.exitcode)}")
+            return EngineLostError(f"the engine's process {self.pid} was stopped: {self.why}")
+        return EngineLostError(f"the engine's process {self.pid} {_how(self._process.exitcode)}")
 
     def kill(self) -> None:
         """End it at once, whatever it does; `ended` says when it is gone. Idempotent."""
         self._process.kill()
 
     def _exchange(self, request: Request, patience: Patience) -> Answer:
-        """Send and wait for the answer. Raises EngineLost when it does not come in time: the process is killed then."""
+        """Send and wait for the answer. Raises EngineLostError when it does not come in time: the process is killed then."""
         begin = time.monotonic()
         self.tell(request)
         answer = self._answer(min(patience.late_s, patience.within_s))
@@ -160,7 +160,7 @@ class EngineProcess:
         return answer
 
     def _answer(self, timeout: float) -> Answer | None:
-        """The next answer, None when none came in time. Raises EngineLost when none will come."""
+        """The next answer, None when none came in time. Raises EngineLostError when none will come."""
         try:
             answer = self._replies.get(timeout=max(timeout, 0.0))
         except queue.Empty:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sdv2_live.control.params import Params
-from sdv2_live.errors import EngineLost, Sdv2Error
+from sdv2_live.errors import EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Window
@@ -35,13 +35,21 @@ MAX_WAITING = 256  # prompts to encode ahead; what is more is encoded when it is
 class RemoteEngine(EngineHost):
     """A thread starts the process, waits for its end, and starts the next. Counts engine_restarts.
 
-    on_trouble: there may be no pictures for a while; called on any thread, must not block. target: see EngineProcess.
+    latest: the parameters that hold now. on_trouble: there may be no pictures for a while; called on any thread, must not
+    block. target: see EngineProcess.
     """
 
     def __init__(
-        self, config: Config, counters: Counters, on_up: OnUp, on_trouble: Callable[[], None], target: Target = child.main
+        self,
+        config: Config,
+        latest: Callable[[], Params],
+        counters: Counters,
+        on_up: OnUp,
+        on_trouble: Callable[[], None],
+        target: Target = child.main,
     ) -> None:
         super().__init__()
+        self._latest = latest
         self._config = config
         self._counters = counters
         self._on_up = on_up
@@ -97,7 +105,7 @@ class RemoteEngine(EngineHost):
     # What the loop drives.
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
-        """Raises EngineLost when the process has ended or hangs."""
+        """Raises EngineLostError when the process has ended or hangs."""
         with self._using() as process:
             prepared = process.prepare(Prepare(FrameAt.of(like), params, reset), self._patience(like.size))
         if prepared.size != self._size:
@@ -106,7 +114,7 @@ class RemoteEngine(EngineHost):
         return prepared.needed
 
     def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
-        """Raises EngineLost when the process has ended or hangs, what the engine raised when it could not paint."""
+        """Raises EngineLostError when the process has ended or hangs, what the engine raised when it could not paint."""
         begin = time.monotonic()
         with self._using() as process:
             painted, pictures = process.paint(frames, params, convert=convert, patience=self._patience(self._like))
@@ -141,10 +149,10 @@ class RemoteEngine(EngineHost):
         with self._requesting:
             process = self._process
             if process is None or not self.ready:
-                raise EngineLost("the engine's process is not up")
+                raise EngineLostError("the engine's process is not up")
             try:
                 yield process
-            except EngineLost:
+            except EngineLostError:
                 self.ready = False
                 raise
 
@@ -177,7 +185,7 @@ class RemoteEngine(EngineHost):
         level = log.getEffectiveLevel()
         plain = config.model_dump(mode="json", exclude={"params"})
         process = self._process = EngineProcess(
-            Setup(plain, self._recovery.steps, level), self._target, lambda: self._news.put(None)
+            Setup(plain, self._latest(), self._recovery.steps, level), self._target, lambda: self._news.put(None)
         )
         try:
             if self._closing.is_set():
@@ -188,7 +196,7 @@ class RemoteEngine(EngineHost):
                 if prompt is not None:
                     process.tell(Encode((prompt,)))
             return str(process.lost())
-        except EngineLost as error:
+        except EngineLostError as error:
             return str(error)
         except Sdv2Error as error:
             if not self._ever_up:  # as with missing weights: trying again would change nothing

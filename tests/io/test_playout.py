@@ -15,7 +15,8 @@ from waiting import eventually
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Sink
-from sdv2_live.io.playout import QUEUE, Playout, Showing, black_like
+from sdv2_live.io.cover import Cover, Instead, black_like
+from sdv2_live.io.playout import QUEUE, Playout, Showing
 from sdv2_live.stats import Counters
 
 RATE = Fraction(100)
@@ -32,9 +33,9 @@ class Hand:
 
 
 @contextmanager
-def playing(sink: Sink | None = None) -> Iterator[tuple[Playout, FakeSink, Hand, Counters]]:
+def playing(sink: Sink | None = None, cover: Cover | None = None) -> Iterator[tuple[Playout, FakeSink, Hand, Counters]]:
     sink, hand, counters = sink or FakeSink(), Hand(), Counters()
-    playout = Playout(sink, counters, hand)
+    playout = Playout(sink, counters, hand, cover)
     playout.start()
     try:
         yield playout, sink, hand, counters  # type: ignore[misc]
@@ -261,3 +262,53 @@ def test_close_sends_what_is_still_waiting() -> None:
         playout.close()
         playout.close()
         assert shown(sink) == [1, 2, 3, 4]
+
+
+def covered(instead: Instead = Instead.INPUT) -> Cover:
+    return Cover(instead, hold_s=0.05, fade_s=0.1)
+
+
+def test_when_paintings_stop_the_input_is_faded_in_and_out_again_when_they_return() -> None:
+    with playing(cover=covered()) as (playout, sink, _, _):
+        playout.show(painted(200))
+        eventually("the painting", lambda: shown(sink) == [200])
+        playout.offer_input(fake_frame(100, rate=RATE))
+        assert playout.latency.summary().count == 1  # the input is not asked for yet
+        playout.lost()
+        eventually("the input", lambda: playout.offer_input(fake_frame(100, rate=RATE)) or value(sink) == 100)
+        values = sorted({int(frame.data[0, 0]) for frame in sink.frames}, reverse=True)
+        assert values[0] == 200
+        assert len(values) > 3  # it was faded
+        playout.show(painted(200))
+        eventually("the painting again", lambda: value(sink) == 200)
+
+
+def value(sink: FakeSink) -> int:
+    return int(sink.frames[-1].data[0, 0])
+
+
+def test_a_substitute_that_needs_no_input_comes_without_one() -> None:
+    with playing(cover=covered(Instead.BLACK)) as (playout, sink, hand, _):
+        playout.show(painted(200))
+        playout.lost()
+        eventually("black", lambda: sink.frames and value(sink) == 0)
+        hand.showing = Showing(bypass=True)
+        playout.offer_input(fake_frame(100, rate=RATE))
+        eventually("the input in bypass", lambda: value(sink) == 100)
+        hand.showing = Showing(freeze=True)
+        sent = len(sink.frames)
+        eventually("repeats", lambda: len(sink.frames) > sent + 10)
+        assert value(sink) == 100
+        hand.showing = Showing()
+        eventually("black again", lambda: value(sink) == 0)
+
+
+def test_when_nobody_watches_the_cover_costs_nothing_and_harms_nothing() -> None:
+    sink, cover = FakeSink(watched=False), covered()
+    with playing(sink, cover) as (playout, _, _, _):
+        playout.show(painted(200))
+        playout.lost()
+        eventually("the end of the fade", lambda: cover.level(time.monotonic_ns()) == 1)
+        playout.offer_input(fake_frame(100, rate=RATE))
+        sink.watched = True
+        eventually("the input", lambda: playout.offer_input(fake_frame(100, rate=RATE)) or (sink.frames and value(sink) == 100))

@@ -5,7 +5,6 @@ What fails is real: signals from outside, or, told by the prompt, an exception, 
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -49,6 +48,8 @@ class Negative:
             case "hang":
                 time.sleep(3600)
             case "memory":
+                import resource  # here: not on every system
+
                 resource.setrlimit(resource.RLIMIT_AS, (1 << 28, resource.RLIM_INFINITY))
                 np.ones(1 << 32)
         with self.timer("denoise"):
@@ -93,7 +94,7 @@ def _header(config: Config) -> Header:
     )
 
 
-def _bring_up(config: Config, timer: StageTimer, ladder: Sequence[str]) -> Any:
+def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
     child.log.info("ladder %s", ",".join(ladder))
     return Negative(timer), Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config))
 
@@ -103,7 +104,7 @@ def negative(connection: Connection) -> None:
     child.serve(connection, _bring_up)
 
 
-def _without_weights(config: Config, timer: StageTimer, ladder: Sequence[str]) -> Any:
+def _without_weights(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
     raise WeightsError("dit.safetensors is missing: fetch it")
 
 
@@ -112,7 +113,7 @@ def without_weights(connection: Connection) -> None:
     child.serve(connection, _without_weights)
 
 
-def _loading_for_ever(config: Config, timer: StageTimer, ladder: Sequence[str]) -> Any:
+def _loading_for_ever(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
     child.log.info("loading")
     time.sleep(3600)
 
@@ -122,10 +123,10 @@ def loading_for_ever(connection: Connection) -> None:
     child.serve(connection, _loading_for_ever)
 
 
-def _crashing(config: Config, timer: StageTimer, ladder: Sequence[str]) -> Any:
+def _crashing(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
     if ladder != ("60%",):
         raise RuntimeError("CUDA error: no kernel image is available")
-    return _bring_up(config, timer, ladder)
+    return _bring_up(config, timer, start, ladder)
 
 
 def crashing(connection: Connection) -> None:

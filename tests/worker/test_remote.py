@@ -76,7 +76,7 @@ class Rig:
         self.playout = Playout(self.sink, self.counters, cover=cover)
         self.intake = Intake(self.camera, self.counters, self.playout.offer_input)
         self.hellos: list[Hello] = []
-        self.engine = RemoteEngine(config, self.counters, self.hellos.append, self.playout.lost, target)
+        self.engine = RemoteEngine(config, self.store.latest, self.counters, self.hellos.append, self.playout.lost, target)
         self.loop = LiveLoop(self.engine, self.intake, self.playout, self.store, self.counters)
 
     def start(self) -> None:
