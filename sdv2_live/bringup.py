@@ -134,9 +134,7 @@ def text_alone(config: Config) -> tuple[Text, PromptDisk]:
     folder = config.model.weights_dir
     there = free_bytes(device) > 1.1 * text_size(config, chosen)
     beside = device.type != "cpu" and config.model.text_encoder in ("auto", "gpu") and there
-    text = new_text(
-        chosen, device=device, dtype=dtype, weights_dir=folder, placement=Placement.GPU if beside else Placement.CPU
-    )
+    text = new_text(chosen, device=device, dtype=dtype, weights_dir=folder, placement=Placement.GPU if beside else Placement.CPU)
     disk = prompt_disk(config, text)
     assert disk is not None
     return text, disk

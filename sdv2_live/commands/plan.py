@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sdv2_live.settings import Config
 
 CARDS = (24, 16, 12, 8)  # GB, of --markdown
+MODELS = ("1.3b", "14b")
 RESERVED = 1_000_000_000  # bytes of a card that the driver, the CUDA context and the desktop take
 GB, GIB = 1e9, 1 << 30
 
@@ -39,6 +40,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_model_options(parser)
     parser.add_argument("--gpu-memory", type=_card, metavar="SIZE", help="reckon for a card of so much, such as 16GB")
     parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="picture size (video.size)")
+    parser.add_argument("--vae", metavar="NAME", help="autoencoder: wan, light, taehv or lighttae (default: model.vae)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print the README's table of cards")
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from sdv2_live.memory.plan import plan, savings
 
-    config = configured(args, video__size=args.size)
+    config = configured(args, video__size=args.size, model__vae=args.vae)
     wish, free = _wish(config, args.gpu_memory)
     got = _best(config, wish, free) if config.model.fit else plan(wish)
     fits = got is not None and got.total <= free
@@ -81,7 +83,7 @@ def markdown() -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for card in CARDS:
-        for name in ("1.3b", "14b"):
+        for name in MODELS:
             profile = PROFILES[name]
             wish = Wish(profile, profile.vae, (480, 832), torch.bfloat16)
             best = fit(

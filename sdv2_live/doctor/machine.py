@@ -18,7 +18,6 @@ from sdv2_live.errors import EngineError
 from sdv2_live.settings import Config
 
 PYTHON = (3, 11)
-SMALL_GPU = 11e9  # bytes; below it the 1.3b model needs the smaller text encoder or autoencoder
 DRIVER = "https://www.nvidia.com/drivers"
 
 
@@ -91,10 +90,7 @@ def look_torch(config: Config) -> Iterator[Check]:
     free, total = torch.cuda.mem_get_info()
     capability = ".".join(map(str, torch.cuda.get_device_capability()))
     name = f"{torch.cuda.get_device_name()}, compute {capability}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
-    if free < SMALL_GPU and config.model.profile in ("auto", "1.3b", "14b"):
-        yield warn("gpu", name, "close what else uses the GPU; smaller: video.size, model.vae: taehv, the fp8 text encoder")
-    else:
-        yield ok("gpu", name)
+    yield ok("gpu", name)  # whether it is enough is reckoned in memory
 
 
 def cuda(device: str, torch_cuda: str | None, found: Driver | None, available: bool) -> Check:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
-from sdv2_live.doctor.probe import Check, fail, ok, warn
+from sdv2_live.doctor.probe import Check, Status, fail, ok, warn
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.settings import Config, InputConfig, OscConfig, OutputConfig, StateConfig
 
@@ -15,20 +16,41 @@ FAILURES = 3
 
 
 def look_model(config: Config) -> Iterator[Check]:
-    """weights, engine."""
+    """weights, memory, engine."""
     from sdv2_live.bringup import chosen_profile
 
     try:
         name = chosen_profile(config).name
     except Sdv2Error as error:
         yield fail("weights", str(error), "see cuda")
+        yield fail("memory", "not reckoned", "see cuda")
         yield fail("engine", "not tried", "see cuda")
         return
     found = weights(config, name)
     yield found
-    if found.remedy:
+    enough = memory(config)
+    yield enough
+    if found.remedy or enough.status is Status.FAIL:
         config = config.replaced(model=config.model.model_copy(update={"profile": "tiny", "vae": "auto", "dtype": "auto"}))
     yield engine(config)
+
+
+def memory(config: Config) -> Check:
+    """Is there room for what the configuration asks for?"""
+    from sdv2_live.bringup import chosen_profile
+    from sdv2_live.memory.plan import GB, plan
+    from sdv2_live.memory.room import chosen_placement, free_bytes, savings_of, wish_of
+    from sdv2_live.model.load import choose_device
+
+    device, chosen = choose_device(config.model.device), chosen_profile(config)
+    free = free_bytes(device)
+    wish = replace(wish_of(config, chosen, device), text=chosen_placement(config, chosen, device, free))
+    needed = plan(wish).total
+    detail = f"{chosen.name} needs {needed / GB:.1f} GB, {free / GB:.1f} GB free on {device}, text encoder {wish.text}"
+    if needed > free:
+        ways = f"close what else uses it; {savings_of(wish)}; or --fit"
+        return warn("memory", detail, ways) if config.model.fit else fail("memory", detail, ways)
+    return ok("memory", detail)
 
 
 def weights(config: Config, name: str) -> Check:

@@ -125,12 +125,21 @@ def differences(asked: Wish, got: Wish) -> list[str]:
 def shortage(wanted: Plan, free: int, where: str, ways: Sequence[Saving]) -> str:
     """The error's sentence: by how much, and what helps."""
     lacking = wanted.total - free
-    saves = "; ".join(f"{way.setting} saves {way.bytes / GB:.1f} GB" for way in ways)
+    saves = _told(ways)
     return (
         f"{wanted.wish.profile.name} at {wanted.wish.size[0]}x{wanted.wish.size[1]} needs {wanted.total / GB:.1f} GB on {where}, "
         f"where {free / GB:.1f} GB are free: {lacking / GB:.1f} GB too little. Close what else uses it, or: {saves}; "
         "or let --fit choose; sdv2-live plan shows the parts"
     )
+
+
+def savings_of(wish: Wish) -> str:
+    """What helps, and how much."""
+    return _told(savings(wish))
+
+
+def _told(ways: Sequence[Saving]) -> str:
+    return "; ".join(f"{way.setting} saves {way.bytes / GB:.1f} GB" for way in ways)
 
 
 def _placed(wish: Wish, text: Placement) -> Wish:

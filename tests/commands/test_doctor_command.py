@@ -15,7 +15,7 @@ from sdv2_live.doctor.probes import PROBES
 
 NAMES = [
     "python", "disk", "prompt_cache", "torch", "cuda", "gpu", "cupy", "ndi_library", "ndi_loopback", "spout", "discovery",
-    "osc_port", "oscquery_port", "weights", "engine",
+    "osc_port", "oscquery_port", "weights", "memory", "engine",
 ]  # fmt: skip
 
 

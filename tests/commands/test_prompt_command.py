@@ -1,4 +1,4 @@
-"""`sdv2-live prompt expand`, with what a server would answer put in its place (tests/test_expand.py has real ones)."""
+"""`sdv2-live prompt`; `expand` with what a server would answer put in its place (tests/test_expand.py has real ones)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sdv2_live.cli import main
 from sdv2_live.commands import prompt
+from sdv2_live.control import presets
 from sdv2_live.control.presets import load_preset
+from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import ExpandError
+from sdv2_live.model.load_text import new_text
+from sdv2_live.model.profiles import TINY
+from sdv2_live.model.text import TextIdentity
+from sdv2_live.settings import config_dir
 
+CPU = torch.device("cpu")
 LONG = "A dancer painted in thick oil, " + ", ".join(f"detail number {n} in amber light" for n in range(12))
 
 
@@ -82,3 +90,49 @@ def test_one_writer_must_be_given(capsys: pytest.CaptureFixture[str]) -> None:
     for words in wrong:
         with pytest.raises(SystemExit):
             parser.parse_args(["prompt", "expand", "a dancer", *words])
+
+
+def encode(folder: Path, *words: str) -> int:
+    return main(["prompt", "encode", "--model", "tiny", "--device", "cpu", "--set", f"model.prompt_cache={folder}", *words])
+
+
+def test_prompts_are_encoded_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    timeline = tmp_path / "show.yaml"
+    timeline.write_text(
+        "events:\n- {at: 0, set: {prompt: from a timeline}}\n- {at: 4, set: {prompt/2/text: a second slot}}\n"
+    )
+    words = ("1", "--text", "by hand", "--text", "by hand", "--timeline", str(timeline))
+    assert encode(tmp_path / "cache", *words) == 0
+    out = capsys.readouterr().out
+    for text in ("by hand", "from a timeline", "a second slot"):
+        assert out.count(f"encoded  {text}") == 1
+    assert "4 encoded, 0 there already" in out
+    assert encode(tmp_path / "cache", *words, "--text", "one more") == 0
+    out = capsys.readouterr().out
+    assert out.count("cached ") == 4
+    assert "1 encoded, 4 there already" in out
+    assert len(list((tmp_path / "cache").rglob("*.safetensors"))) == 5
+
+
+def test_all_presets_are_encoded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert encode(tmp_path, "--all") == 0
+    library = presets.PresetLibrary(config_dir() / "presets")
+    disk = PromptDisk(tmp_path, new_text(TINY, device=CPU, dtype=torch.float32, weights_dir=tmp_path).identities)
+    assert all(disk.has(str(preset.values["prompt"])) for preset in library.presets if "prompt" in preset.values)
+
+
+def test_without_an_encoder_what_is_cached_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = f"model.prompt_cache={tmp_path}"
+    words = ["prompt", "encode", "--model", "1.3b", "--device", "cpu", "--set", folder, "--set", "model.weights_dir=/nowhere"]
+    PromptDisk(tmp_path, [TextIdentity("umt5-xxl", "bf16")]).store("known", torch.ones(1, 2, 4096))
+    assert main([*words, "--text", "known"]) == 0
+    assert "0 encoded, 1 there already" in capsys.readouterr().out
+    assert main([*words, "--text", "unknown"]) == 4
+    assert "fetch it: sdv2-live weights download 1.3b" in capsys.readouterr().err
+
+
+def test_nothing_to_encode_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert encode(tmp_path) == 2
+    assert "name presets, or give --all" in capsys.readouterr().err
+    assert encode(tmp_path, "--text", "a", "--set", "model.prompt_cache=off") == 2
+    assert "model.prompt_cache is off" in capsys.readouterr().err

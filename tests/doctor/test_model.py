@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdv2_live.config import load_config
-from sdv2_live.doctor.model import engine, look_model, weights
+from sdv2_live.doctor.model import engine, look_model, memory, weights
 from sdv2_live.doctor.probe import Status
 from sdv2_live.settings import Config
 from sdv2_live.weights import catalog
@@ -59,6 +59,15 @@ def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has it")
     model = config(tmp_path).model.model_copy(update={"device": "cuda"})
-    first, second = look_model(Config().replaced(model=model))
-    assert first.status is Status.FAIL
+    first, between, second = look_model(Config().replaced(model=model))
+    assert first.status is between.status is Status.FAIL
     assert second == replace(second, name="engine", status=Status.FAIL, detail="not tried")
+
+
+def test_memory_is_reckoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert memory(config(tmp_path, "model.profile=tiny")).status is Status.OK
+    monkeypatch.setattr("sdv2_live.memory.room.free_bytes", lambda device: 4_000_000_000)
+    check = memory(config(tmp_path, "model.profile=1.3b"))
+    assert check.status is Status.FAIL
+    assert "4.0 GB free on cpu" in check.detail
+    assert "model.vae: taehv saves" in check.remedy
