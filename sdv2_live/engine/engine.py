@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from sdv2_live.engine.graphs import Capture, Graphs
 from sdv2_live.engine.plan import TEXT_STEPS, ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.engine.scheduler import FlowSchedule
 from sdv2_live.engine.state import BatchQueue, StreamState
+from sdv2_live.engine.steps import sequential, stream_batch
+from sdv2_live.engine.transfer import upload
 from sdv2_live.errors import EngineError
-from sdv2_live.model.dit import CausalDiT, CrossKV
+from sdv2_live.model.dit import CausalDiT, CrossKV, check_starts
 from sdv2_live.model.rope import TIME_ROWS
 
 
@@ -48,12 +53,16 @@ def check_steps(steps: tuple[int, ...]) -> None:
 class Engine:
     """StreamDiffusionV2's computation over a causal DiT and a streaming autoencoder."""
 
-    def __init__(self, dit: CausalDiT, vae: Autoencoder, *, vae_dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self, dit: CausalDiT, vae: Autoencoder, *, vae_dtype: torch.dtype | None = None, capture: Capture | None = None
+    ) -> None:
+        """capture: how the steady work of a stream is captured; None runs it kernel by kernel. The weights must be in place."""
         dit.pack()
         self.dit = dit
         self.vae = vae
         self.schedule = FlowSchedule()
         self._vae_dtype = vae_dtype or dit.dtype
+        self._capture = capture
 
     @property
     def device(self) -> torch.device:
@@ -72,17 +81,24 @@ class Engine:
                 f"rope_refresh_frame = {spec.rope_refresh_frame} must be below {TIME_ROWS}, the rows of the position table"
             )
         batch = spec.schedule is Schedule.STREAM_BATCH
+        in_flight = (spec.levels, 1, self.dit.config.channels, *spec.latent_hw)
         return StreamState(
             spec=spec,
             vae=self.vae.new_memory(),
             cache=self.dit.new_cache(spec.cache, spec.latent_hw),
             rope=self.dit.rope(),
             batch_cache=self.dit.new_cache(spec.cache, spec.latent_hw, spec.levels) if batch else None,
+            queue=BatchQueue(torch.zeros(in_flight, device=self.device)) if batch else None,
+            graphs=Graphs(self._capture) if self._capture is not None else None,
         )
 
     @torch.inference_mode()
     def encode(self, pixels_1CTHW: Tensor, state: StreamState) -> Tensor:
-        """Latents (1, F, 16, h, w), float32, of the next pixels (1, 3, T, H, W) in [-1, 1]; T = state.frames_needed."""
+        """Latents (1, F, 16, h, w), float32, of the next pixels (1, 3, T, H, W) in [-1, 1]; T = state.frames_needed.
+
+        Their motion, which `plan` waits for, is measured first: that wait ends while the encoder still runs.
+        """
+        state.motion.look(pixels_1CTHW)
         pixels = pixels_1CTHW.to(self.device, self._vae_dtype)
         return self.vae.encode(pixels, state.vae, normalize=state.spec.normalize_latents).float()
 
@@ -108,65 +124,74 @@ class Engine:
         state.noise.begin(state.chunk, seed)
         state.chunk += 1
         state.started = True
-        shape = (1, 1, self.dit.config.channels, *state.spec.latent_hw) if latent is None else tuple(latent.shape)
-        noise = state.draw(shape, self.device)
-        noisy = noise if latent is None else noise * plan.noise_scale + latent * (1 - plan.noise_scale)
-        if state.batch_cache is None:
-            return self._sequential(noisy, cross, plan, state)
-        if len(plan.timesteps) != state.spec.levels:
-            raise EngineError(
-                f"stream_batch was set up for {state.spec.levels} steps and got {len(plan.timesteps)}: make a new stream state"
-            )
-        if state.queue is None:
-            return self._prepare_batch(noisy, cross, plan, state)
-        return self._stream_batch(noisy, cross, plan, state, state.queue)
+        if latent is None:
+            latent = torch.zeros(1, 1, self.dit.config.channels, *state.spec.latent_hw, device=self.device)
+        noise = state.draw(len(plan.timesteps), latent.shape, self.device)
+        with self.dit.attend.preferred():
+            if state.queue is None:
+                return self._sequential(latent, noise, cross, plan, state)
+            levels, count = state.spec.levels, len(plan.timesteps)
+            if count != levels:
+                raise EngineError(f"stream_batch was set up for {levels} steps and got {count}: make a new stream state")
+            if not state.queue.starts:
+                return self._prepare_batch(latent, noise, cross, plan, state, state.queue)
+            return self._stream_batch(latent, noise, cross, plan, state, state.queue)
 
     @torch.inference_mode()
     def decode(self, latent_1FCHW: Tensor, state: StreamState) -> Tensor:
         """Pixels (1, 3, T, H, W) in [-1, 1] of the next clean latents."""
         return self.vae.decode(latent_1FCHW.to(self._vae_dtype), state.vae).clamp(-1, 1)
 
-    def _flow(self, x: Tensor, timesteps: Tensor, starts: list[int], cross: CrossKV, state: StreamState, batch: bool) -> Tensor:
-        cache = state.batch_cache if batch else state.cache
-        assert cache is not None
-        return self.dit(x, timesteps, starts, cross=cross, cache=cache, rope=state.rope).float()
+    def _numbers(self, plan: ChunkPlan, starts: Sequence[int]) -> Tensor:
+        """What `steps` takes: a row for each step, of which the first mixes noise into the input, later ones into clean x."""
+        sigmas = [self.schedule.sigma(timestep) for timestep in plan.timesteps]
+        shares = [plan.noise_scale, *sigmas[1:]]
+        rows = [
+            (timestep, sigma, share, 1 - share, start)
+            for timestep, sigma, share, start in zip(plan.timesteps, sigmas, shares, starts, strict=True)
+        ]
+        return upload(torch.tensor(rows, dtype=torch.float64), self.device)
 
-    def _sequential(self, x: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
-        """All steps of the chunk in turn; each rewrites the same cache slots, so the least noisy stays."""
-        frames = x.shape[1]
-        start = state.advance(frames)
-        for i, timestep in enumerate(plan.timesteps):
-            if i > 0:  # x is clean here: noise it anew, less than before
-                x = self.schedule.add_noise(x, state.draw(x.shape, self.device), timestep)
-            t = torch.full((1, frames), float(timestep), device=self.device)
-            x = self.schedule.clean(x, self._flow(x, t, [start], cross, state, batch=False), timestep)
-        return x
+    def _sequential(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
+        """All steps of the chunk in turn."""
+        frames, count = latent.shape[1], len(plan.timesteps)
+        starts = [state.advance(frames)]
+        check_starts(starts, frames)
+        plans = tuple(state.cache.plan(starts, frames) for _ in range(count))
+        run = partial(sequential, self.dit, state.rope, state.cache, plans)
+        inputs = latent, noise, self._numbers(plan, starts * count)
+        if state.graphs is not None and all(each.steady for each in plans):
+            return state.graphs.run(plans, run, cross, *inputs)
+        return run(cross, *inputs)
 
-    def _prepare_batch(self, noisy: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
+    def _prepare_batch(
+        self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
+    ) -> Tensor:
         """First chunk of stream_batch: sequentially, then its cache is copied to every level."""
         assert state.batch_cache is not None
-        clean = self._sequential(noisy, cross, plan, state)
+        clean = self._sequential(latent, noise, cross, plan, state)
         state.batch_cache.copy_level_(state.cache)
-        levels = state.spec.levels
-        latents = noisy.new_zeros(levels, 1, *noisy.shape[2:])
-        state.queue = BatchQueue(latents, [state.next_start] * levels, finished_in=levels - 1)
+        queue.starts, queue.finished_in = [state.next_start] * state.spec.levels, state.spec.levels - 1
         return clean
 
     def _stream_batch(
-        self, noisy: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
+        self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
     ) -> Tensor | None:
         """One call moves every level one step on: a new latent enters at level 0, the last level's is finished."""
-        if noisy.shape[1] != 1:
-            raise EngineError(f"stream_batch takes one latent a chunk after its first, not {noisy.shape[1]}")
-        queue.latents[0] = noisy[0]
-        queue.starts = [state.advance(1), *queue.starts[1:]]
-        t = torch.tensor(plan.timesteps, dtype=torch.float32, device=self.device)[:, None]
-        flow = self._flow(queue.latents, t, queue.starts, cross, state, batch=True)
-        clean = [self.schedule.clean(queue.latents[i : i + 1], flow[i : i + 1], step) for i, step in enumerate(plan.timesteps)]
-        for i, step in enumerate(plan.timesteps[1:]):
-            queue.latents[i + 1] = self.schedule.add_noise(clean[i], state.draw(noisy.shape, self.device), step)[0]
-        queue.starts = [queue.starts[0], *queue.starts[:-1]]
+        if latent.shape[1] != 1:
+            raise EngineError(f"stream_batch takes one latent a chunk after its first, not {latent.shape[1]}")
+        assert state.batch_cache is not None
+        starts = [state.advance(1), *queue.starts[1:]]
+        check_starts(starts, 1)
+        cache_plan = state.batch_cache.plan(starts, 1)
+        run = partial(stream_batch, self.dit, state.rope, state.batch_cache, cache_plan, queue.latents)
+        inputs = latent, noise, self._numbers(plan, starts)
+        if state.graphs is not None and cache_plan.steady:
+            clean = state.graphs.run(cache_plan, run, cross, *inputs)
+        else:
+            clean = run(cross, *inputs)
+        queue.starts = [starts[0], *starts[:-1]]
         if queue.finished_in > 0:
             queue.finished_in -= 1
             return None
-        return clean[-1]
+        return clean

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sdv2_live.engine.transfer import Fetched
+
 MOTION_FULL = 0.2  # RMS difference of neighbouring frames, pixels in [-1, 1], that counts as full motion
 
 
@@ -48,28 +50,36 @@ class MotionController:
     def __init__(self) -> None:
         self._last_frame: Tensor | None = None
         self._scale: float | None = None
+        self._seen: Tensor | None = None  # the pixels that `look` measured and `update` has not taken in
+        self._rms: Fetched | None = None  # of them; None for a stream's first chunk
 
     def reset_(self) -> None:
         """Forget the previous frame and scale."""
-        self._last_frame = None
-        self._scale = None
+        self._last_frame = self._scale = self._seen = self._rms = None
 
     @property
     def fresh(self) -> bool:
-        """No chunk has been seen yet."""
-        return self._last_frame is None
+        """No chunk has been taken in yet."""
+        return self._scale is None
+
+    def look(self, pixels_1CTHW: Tensor) -> None:
+        """Launch the measurement of a chunk that `update` will take in; that then waits for nothing launched after this."""
+        frames = pixels_1CTHW[0].transpose(0, 1).float()
+        self._rms = None
+        if self._last_frame is not None:
+            previous = torch.cat((self._last_frame, frames[:-1]))
+            self._rms = Fetched((frames - previous).square().mean(dim=(1, 2, 3)).sqrt().max())
+        self._last_frame = frames[-1:].clone()
+        self._seen = pixels_1CTHW
 
     def update(self, pixels_1CTHW: Tensor, chosen: float, enabled: bool) -> float:
         """Noise scale of the chunk with these pixels in [-1, 1]. A stream's first chunk takes the chosen scale as it is."""
-        frames = pixels_1CTHW[0].transpose(0, 1).float()
-        if self.fresh or not enabled:
+        if self._seen is not pixels_1CTHW:
+            self.look(pixels_1CTHW)
+        rms, self._seen, self._rms = self._rms, None, None
+        if self._scale is None or rms is None or not enabled:
             self._scale = chosen
         else:
-            assert self._last_frame is not None
-            assert self._scale is not None
-            previous = torch.cat((self._last_frame, frames[:-1]))
-            rms = (frames - previous).square().mean(dim=(1, 2, 3)).sqrt().max().item()
-            motion = min(max(rms / MOTION_FULL, 0.0), 1.0)
+            motion = min(max(rms.read() / MOTION_FULL, 0.0), 1.0)
             self._scale = 0.9 * (chosen - 0.1 * motion) + 0.1 * self._scale
-        self._last_frame = frames[-1:].clone()
         return self._scale

@@ -9,8 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from sdv2_live.engine.graphs import Graphs
 from sdv2_live.engine.noise import MotionController, NoiseSource, SeededNoise
 from sdv2_live.engine.plan import CHUNK_FRAMES, FIRST_FRAMES, Mode, StreamSpec
+from sdv2_live.engine.transfer import upload
 from sdv2_live.model.cache import KVCache
 from sdv2_live.model.rope import RopeTable
 
@@ -26,20 +28,26 @@ class Memory(Protocol):
 class BatchQueue:
     """stream_batch's latents in flight: level i holds the latent that takes step i in the next call.
 
-    latents: (levels, 1, 16, h, w), entry 0 unused (the new latent comes in there). starts: each level's start frame.
-    finished_in: calls until the last level holds a real frame.
+    latents: (levels, 1, 16, h, w), float32; entry 0 is where the new latent comes in. starts: each level's start frame; none
+    before the first chunk has been prepared. finished_in: calls until the last level holds a real frame.
     """
 
     latents: Tensor
-    starts: list[int]
-    finished_in: int
+    starts: list[int] = field(default_factory=list)
+    finished_in: int = 0
+
+    def reset_(self) -> None:
+        """Forget the latents in flight, in place."""
+        self.latents.zero_()
+        self.starts, self.finished_in = [], 0
 
 
 @dataclass
 class StreamState:
     """One stream. Made by Engine.new_state; two of them never touch each other.
 
-    cache: one level in sequential mode and while stream_batch prepares its first chunk. batch_cache: one level a step.
+    cache: one level in sequential mode and while stream_batch prepares its first chunk. batch_cache: one level a step; with
+    it comes the queue. graphs: what has been captured over this memory, which therefore stays where it is; None: nothing is.
     next_start: temporal position of the next latent. chunk: chunks denoised so far (it numbers the noise).
     """
 
@@ -49,6 +57,7 @@ class StreamState:
     rope: RopeTable
     batch_cache: KVCache | None = None
     queue: BatchQueue | None = None
+    graphs: Graphs | None = None
     motion: MotionController = field(default_factory=MotionController)
     noise: NoiseSource = field(default_factory=SeededNoise)
     next_start: int = 0
@@ -77,7 +86,8 @@ class StreamState:
         self.cache.reset_()
         if self.batch_cache is not None:
             self.batch_cache.reset_()
-        self.queue = None
+        if self.queue is not None:
+            self.queue.reset_()
         self.next_start = 0
 
     def advance(self, frames: int) -> int:
@@ -88,6 +98,6 @@ class StreamState:
         self.next_start = start + frames
         return start
 
-    def draw(self, shape: Sequence[int], device: torch.device) -> Tensor:
-        """The chunk's next noise on the model's device."""
-        return self.noise.draw(shape).to(device, non_blocking=True)
+    def draw(self, count: int, shape: Sequence[int], device: torch.device) -> Tensor:
+        """The chunk's next `count` noises of a shape, (count, *shape), on their way to the model's device."""
+        return upload(torch.stack([self.noise.draw(shape) for _ in range(count)]), device)
