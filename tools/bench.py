@@ -201,10 +201,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any configuration key")
     parser.add_argument("--live", choices=["latency", "bypass", "memory", "flood", "prompt"], help="the whole daemon")
+    parser.add_argument("--fp8", action="store_true", help="the error of 8-bit linear layers against bf16 (see bench_fp8.py)")
+    parser.add_argument("--fp8-layers", type=int, default=0, metavar="N", help="of the DiT that --fp8 compares (default: all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     try:
-        if options.live:
+        if options.fp8:
+            import bench_fp8  # beside this file
+
+            result = bench_fp8.compare(options)
+        elif options.live:
             import bench_control  # beside this file
             import bench_live
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
+from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sdv2_live import __version__
 from sdv2_live.model.load import Models
@@ -16,17 +17,27 @@ from sdv2_live.takes.format import FORMAT, Header
 SAMPLES = 64  # elements of each tensor that are read; training changes them all
 
 
-@torch.inference_mode()
+@torch.no_grad()  # quantised tensors cannot be taken apart in inference mode
 def fingerprint(*models: nn.Module) -> str:
     """A hash of every tensor's name, shape and type and of evenly spaced elements of it, 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for model in models:
-        for name, tensor in model.state_dict().items():
+        plain = ((f"{name}{part}", inner) for name, value in model.state_dict().items() for part, inner in _parts(value))
+        for name, tensor in plain:
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
             flat = tensor.detach().flatten()
             sampled = flat[:: max(flat.numel() // SAMPLES, 1)]
             digest.update(sampled.contiguous().view(torch.uint8).cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _parts(tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """The tensor itself, or those that a quantised one is made of (its codes and their scales)."""
+    if type(tensor) in (Tensor, nn.Parameter):
+        yield "", tensor
+        return
+    for name in tensor.__tensor_flatten__()[0]:  # type: ignore[attr-defined]
+        yield f".{name}", getattr(tensor, name)
 
 
 def header_of(models: Models, *, lossless: bool) -> Header:
