@@ -82,6 +82,7 @@ class Show:
     """A show, from start to close. Raises what its parts raise when they cannot be opened: then nothing is left running.
 
     preset: recalled before the first chunk, by name or number. timeline: played from its start. resumed: an earlier show's state.
+    A script that makes one needs `if __name__ == "__main__":`, as the engine's process imports it once more.
     """
 
     def __init__(

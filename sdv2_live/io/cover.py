@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sdv2_live.frame import ColorRange, ColorSpec, Frame, PixelFormat
 from sdv2_live.io.ffmpeg import MATRICES, PIX_FMT, RANGES, rows_of
 
-BAND = 64  # rows blended at once: what is between stays in the processor's cache
+BAND = 16  # rows blended at once: what is between stays in the processor's cache
 BACKGROUND, INK = (24, 24, 26), (150, 150, 154)  # of a slate: nothing that draws a hall's eyes
 
 

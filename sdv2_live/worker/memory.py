@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import mmap
 import os
+import socket
 import sys
 import tempfile
 import uuid
 import weakref
 from collections import deque
-from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Self
 
@@ -35,34 +35,38 @@ class Segment:
         """A new one, or, with what `send` gave, the maker's. Raises OSError or MemoryError where there is no room."""
         self.size = size
         self.name = name or f"sdv2-live-{uuid.uuid4().hex}"
-        self._descriptor: int | None = None
         if sys.platform == "win32":
             self.buffer = mmap.mmap(-1, size, tagname=self.name)
             return
         self._descriptor = _anonymous_file(self.name, size) if descriptor is None else descriptor
+        weakref.finalize(self, os.close, self._descriptor)
         self.buffer = mmap.mmap(self._descriptor, size)
 
-    def send(self, connection: Connection, pid: int) -> None:
-        """Let process `pid` have it, right after a message with `size` and `name`. The buffer stays, so do this once."""
-        if self._descriptor is not None:
-            reduction.send_handle(connection, self._descriptor, pid)
-            self._close_descriptor()
+    def send(self, connection: Connection) -> None:
+        """Let the process at the other end have it, right after a message with `size` and `name`."""
+        if sys.platform != "win32":  # there the name is enough
+            with _socket_of(connection) as end:
+                socket.send_fds(end, [b"\0"], [self._descriptor])
 
     @classmethod
     def receive(cls, connection: Connection, size: int, name: str) -> Self:
         """The other end of `send`."""
-        segment = cls(size, name=name, descriptor=None if sys.platform == "win32" else reduction.recv_handle(connection))
-        segment._close_descriptor()  # the mapping keeps the memory
-        return segment
+        if sys.platform == "win32":
+            return cls(size, name=name)
+        with _socket_of(connection) as end:
+            _, descriptors, _, _ = socket.recv_fds(end, 1, 1)
+        if not descriptors:
+            raise EOFError
+        return cls(size, name=name, descriptor=descriptors[0])
 
     def rows(self, offset: int, height: int, stride: int) -> np.ndarray:
         """uint8 (height, stride) at `offset`; the array keeps the memory alive."""
         return np.ndarray((height, stride), np.uint8, self.buffer, offset)
 
-    def _close_descriptor(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+
+def _socket_of(connection: Connection) -> socket.socket:
+    """A duplex pipe is a Unix socket, except on Windows."""
+    return socket.socket(fileno=os.dup(connection.fileno()))
 
 
 def _anonymous_file(name: str, size: int) -> int:

@@ -217,12 +217,12 @@ class Channel:
             for rows in parts:
                 self.connection.send_bytes(np.ascontiguousarray(rows).data.cast("B"))
 
-    def share(self, direction: Literal["input", "output"], segment: Segment, pid: int) -> None:
+    def share(self, direction: Literal["input", "output"], segment: Segment) -> None:
         """A segment."""
         data = _ANY.dump_json(Memory(direction, segment.size, segment.name))
         with self._sending:
             self.connection.send_bytes(data)
-            segment.send(self.connection, pid)
+            segment.send(self.connection)
 
     def receive(self) -> Any:
         """The next message."""

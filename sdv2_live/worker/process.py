@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -182,7 +182,7 @@ class EngineProcess:
         sizes = [aligned(frame.data.nbytes) for frame in frames]
         if self._input is None or self._input.size < sum(sizes):
             self._input = Segment(max(sizes) * CHUNK)
-            self._channel.share("input", self._input, self.pid)
+            self._share("input", self._input)
         placed, offset = [], 0
         for frame, size in zip(frames, sizes, strict=True):
             self._input.rows(offset, frame.height, frame.stride)[:] = frame.data
@@ -195,7 +195,13 @@ class EngineProcess:
         size = max((picture.data.nbytes for picture in pictures), default=0)
         if size and self._output.size != size:
             self._output = Slots(OUTPUT_SLOTS, size)
-            self._channel.share("output", self._output.segment, self.pid)
+            self._share("output", self._output.segment)
+
+    def _share(self, direction: Literal["input", "output"], segment: Segment) -> None:
+        try:
+            self._channel.share(direction, segment)
+        except OSError:
+            self._process.kill()
 
     def _read(self) -> None:
         channel = self._channel

@@ -26,8 +26,7 @@ def test_both_processes_see_the_same_and_nothing_is_left_of_it_in_the_file_syste
     process.start()
     segment = Segment(4096)
     ours.send((segment.size, segment.name))
-    assert process.pid is not None
-    segment.send(ours, process.pid)
+    segment.send(ours)
     assert ours.poll(30)
     assert ours.recv() == "written"
     assert np.array_equal(segment.rows(64, 2, 8), np.full((2, 8), 7))
