@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from sdv2_live.bringup import chosen_profile, start_params
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sdv2_live.bringup import chosen_profile, load, new_prompts, start_params
 from sdv2_live.config import load_config
+from sdv2_live.engine.plan import PromptMix
+from sdv2_live.engine.prompt import PromptDirector
+from sdv2_live.engine.promptdisk import PromptDisk
+from sdv2_live.errors import WeightsError
+from sdv2_live.model.load_text import new_text
+from sdv2_live.model.profiles import PROFILES
 
 TINY = ["model.profile=tiny", "model.device=cpu"]
 
@@ -23,3 +35,22 @@ def test_what_somebody_chose_stays() -> None:
 def test_auto_is_tiny_without_a_gpu_and_without_weights(tmp_path: object) -> None:
     config = load_config(None, ["model.device=cpu", f"model.weights_dir={tmp_path}"])
     assert chosen_profile(config).name == "tiny"
+
+
+def test_a_show_without_a_text_encoder_starts_with_known_prompts_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    large = PROFILES["1.3b"]
+    text = new_text(large, device=torch.device("cpu"), dtype=torch.float32, weights_dir=tmp_path)
+    models = replace(load(load_config(None, [*TINY, "model.prompt_cache=off"])), profile=large, text=text)
+    config = load_config(None, ["model.profile=1.3b", f"model.prompt_cache={tmp_path}", "params.prompt=an ink drawing"])
+    with pytest.raises(WeightsError, match="'an ink drawing' is not encoded yet, and the text encoder is not there"):
+        new_prompts(config, models)
+    PromptDisk(tmp_path, text.identities).store("an ink drawing", torch.ones(1, 2, 96))
+    prompts = new_prompts(config, models)
+    assert torch.equal(prompts.request("an ink drawing").result(30), torch.ones(1, 2, 96))
+    assert "only prompts that are encoded already can be shown" in caplog.text
+    with pytest.raises(WeightsError, match="fetch it"):
+        prompts.request("another").result(30)
+    director = PromptDirector(models.dit, prompts)
+    shown = director.condition(PromptMix.of("an ink drawing")).cross.k
+    assert torch.equal(director.condition(PromptMix.of("another"), wait=True).cross.k, shown)  # the picture goes on
+    prompts.close()
