@@ -21,14 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before torch is loaded: worker threads that wait shall sleep, not spin. On a machine that also runs the VJ's software
     # a spinning thread takes the core that the one it waits for needs (measured: half the frame rate).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    parser = argparse.ArgumentParser(prog="sdv2-live", description="Restyle live video with StreamDiffusionV2, played by OSC.")
-    parser.add_argument("--version", action="version", version=f"sdv2-live {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(f"sdv2_live.commands.{name}").add_parser(subparsers)
-    args = parser.parse_args(arguments)
-    logs.to_console()
     try:
+        args = _parser().parse_args(arguments)
+        logs.to_console()
         status: int = args.run(args)
     except Sdv2Error as error:
         print("sdv2-live: " + "\n".join(logs.harmless(line) for line in str(error).split("\n")), file=sys.stderr)
@@ -36,6 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The options of every command. That takes half a second of imports, in which Ctrl-C may come."""
+    parser = argparse.ArgumentParser(prog="sdv2-live", description="Restyle live video with StreamDiffusionV2, played by OSC.")
+    parser.add_argument("--version", action="version", version=f"sdv2-live {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"sdv2_live.commands.{name}").add_parser(subparsers)
+    return parser
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import get_args
 
@@ -42,3 +43,11 @@ def configured(args: argparse.Namespace, **keys: str | None) -> Config:
     keys |= {"model__fit": getattr(args, "fit", None)}
     given = [f"{key.replace('__', '.')}={value}" for key, value in keys.items() if value is not None]
     return load_config(args.config, [*args.set, *given])
+
+
+def seconds(text: str) -> float:
+    """A time that an option gives: a number of seconds above 0."""
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return value

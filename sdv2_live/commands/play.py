@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import threading
-from types import FrameType
 
-from sdv2_live.commands.options import add_config_options, configured
-from sdv2_live.io.ndi_out import NdiSink
-from sdv2_live.io.open import open_source
+from sdv2_live.commands.options import add_config_options, configured, seconds
+from sdv2_live.commands.stopping import Stop
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,19 +15,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_config_options(parser)
     parser.add_argument("source", metavar="SOURCE", help="file:PATH or test[:HEIGHTxWIDTH]")
     parser.add_argument("--name", default="sdv2-live clip", help="name of the NDI source (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds (default: on Ctrl-C)")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after N seconds (default: on Ctrl-C)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Play in a loop until stopped."""
-    stop = threading.Event()
+    from sdv2_live.io.ndi_out import NdiSink  # here: the libraries for video take time to import, and --help shall not
+    from sdv2_live.io.open import open_source
 
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    stop = Stop.on_signals()
     if args.seconds is not None:
         timer = threading.Timer(args.seconds, stop.set)
         timer.daemon = True

@@ -13,7 +13,6 @@ from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline import load_timeline
-from sdv2_live.io.file import frame_count
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,5 +73,7 @@ def _count(text: str) -> int:
 
 def _total(path: Path, max_frames: int | None) -> int | None:
     """Frames the progress bar expects, as the container states them; None when it does not."""
+    from sdv2_live.io.file import frame_count
+
     stated = frame_count(path)
     return min(stated, max_frames) if stated and max_frames else stated or max_frames

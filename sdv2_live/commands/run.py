@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from sdv2_live import logs
-from sdv2_live.commands.options import add_config_options, add_model_options, configured
+from sdv2_live.commands.options import add_config_options, add_model_options, configured, seconds
+from sdv2_live.commands.stopping import Stop
 from sdv2_live.control.journal import LiveState, journal_path, read_journal
 from sdv2_live.control.timeline import load_timeline
 from sdv2_live.errors import ConfigError
@@ -46,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE",
         help="go on with the parameters of the last show of this output name (or of a journal FILE)",
     )
-    parser.add_argument("--seconds", type=float, metavar="N", help="stop after N seconds (default: on Ctrl-C)")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after N seconds (default: on Ctrl-C)")
     parser.set_defaults(run=run)
 
 
@@ -56,13 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     config = configured(args, input__source=args.input, output__sink=args.output, model__vae=args.vae)
     logging.getLogger("sdv2_live").setLevel(config.log.level.upper())
-    stop = threading.Event()
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    stop = Stop.on_signals()
     _log_to_file(config)
     report = _Reporter()
     timeline = load_timeline(args.timeline, config.names) if args.timeline is not None else None
