@@ -42,10 +42,11 @@ class Showing:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A frame to send now. repeated: it was sent before. level, seen: the cover over it, and the input frame for that."""
+    """A frame to send now. repeated: it was sent before. cover, level, seen: what is over it, and the input frame for that."""
 
     frame: Frame
     repeated: bool
+    cover: Cover | None = None
     level: float = 0.0
     seen: Frame | None = None
 
@@ -63,14 +64,16 @@ class Playout:
         counters: Counters,
         showing: Callable[[], Showing] = Showing,
         cover: Cover | None = None,
+        slate: Cover | None = None,
     ) -> None:
-        """cover: what is seen when `lost` says that no paintings come; None: the last one."""
+        """cover: what is seen when `lost` says that no paintings come; None: the last one. slate: the same for `hold`."""
         self.sink = sink
         self.rate = Rate()
         self.latency = Window(512)
         self._counters = counters
         self._showing = showing
         self._cover = cover or Cover()
+        self._slate = slate or Cover()
         self._ready = threading.Condition()
         self._queue: deque[Frame] = deque()
         self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
@@ -118,6 +121,12 @@ class Playout:
         """No paintings come until `show` is called again. Never waits."""
         with self._ready:
             self._cover.lost(time.monotonic_ns())
+            self._ready.notify_all()
+
+    def hold(self, held: bool) -> None:
+        """There is no input to paint, or there is again. Never waits."""
+        with self._ready:
+            (self._slate.lost if held else self._slate.back)(time.monotonic_ns())
             self._ready.notify_all()
 
     def offer_input(self, frame: Frame) -> None:
@@ -170,9 +179,10 @@ class Playout:
         due = self._drop_due(now)
         self._keep(due)
         if not (showing.freeze or showing.bypass):
-            if self._painted is not None and (level := self._cover.level(now)) > 0:
+            cover = max(self._cover, self._slate, key=lambda one: one.level(now))
+            if self._painted is not None and cover.level(now) > 0:
                 self._veiled = True
-                return self._covered(self._painted, due is not None, level, now)
+                return self._covered(self._painted, due is not None, cover, now)
             if self._veiled:  # what is repeated from now on has nothing over it
                 self._veiled, self._last = False, self._painted
             if due is not None:
@@ -180,13 +190,14 @@ class Playout:
                 return _Due(due, False)
         return _Due(self._last, True) if self._last is not None and self._may_repeat(now) else None
 
-    def _covered(self, painted: Frame, new: bool, level: float, now: int) -> _Due | None:
+    def _covered(self, painted: Frame, new: bool, cover: Cover, now: int) -> _Due | None:
         """A painting with the cover over it: when it is new; while none come, with every input frame; else as it is repeated."""
         moved, self._moved = self._moved, False
-        if new or (moved and self._cover.away):
+        level = cover.level(now)
+        if new or (moved and cover.away and cover.instead is Instead.INPUT):
             self._follows_input = not new
-            return _Due(painted, False, level, self._seen)
-        return _Due(painted, True, level, self._seen) if self._may_repeat(now) else None
+            return _Due(painted, False, cover, level, self._seen)
+        return _Due(painted, True, cover, level, self._seen) if self._may_repeat(now) else None
 
     def _keep(self, painted: Frame | None) -> None:
         self._painted = painted or self._painted
@@ -237,8 +248,8 @@ class Playout:
                 self._last_sent_ns = time.monotonic_ns()
                 self._last = self._last if due.repeated else frame
                 return
-            if due.level:
-                frame = self._cover.over(frame, due.seen, due.level)
+            if due.cover is not None:
+                frame = due.cover.over(frame, due.seen, due.level)
             self.sink.send(frame)
         except VideoError as error:
             if not self._counters["frames_failed"]:
@@ -246,7 +257,7 @@ class Playout:
             self._counters.add("frames_failed")
         now = time.monotonic_ns()
         self._follows_input &= not due.repeated
-        if not due.repeated or due.level:
+        if not due.repeated or due.cover is not None:
             self._last = frame
         if due.repeated:
             self._counters.add("frames_repeated")
