@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
@@ -23,10 +22,12 @@ from sdv2_live.control.journal import LiveState
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline_model import Timeline
+from sdv2_live.inputs import guarded, open_main
 from sdv2_live.io.bind import bind
 from sdv2_live.io.cover import Cover, Instead
+from sdv2_live.io.guard import InputState, Shown
 from sdv2_live.io.intake import Intake
-from sdv2_live.io.open import open_sink, open_source
+from sdv2_live.io.open import open_sink
 from sdv2_live.io.playout import Playout, Showing
 from sdv2_live.loop import LiveLoop
 from sdv2_live.metrics import Metrics, reading
@@ -40,8 +41,7 @@ from sdv2_live.worker.remote import RemoteEngine
 log = logging.getLogger("sdv2_live.app")
 
 FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that shall stay 0
-TEST_RATE = Fraction(30)  # of the test card
-TEXT_RATE = Fraction(16)  # frames per second the models were trained at; text mode has no input to set the pace
+SHOWN = {Shown.MAIN: 0, Shown.BACKUP: 1, Shown.TEXTURE: 2, Shown.NOTHING: 3}  # as OSC sends it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Status:
     latency_p95: float
     counters: dict[str, int]
     engine: EngineState
+    input: InputState = InputState()
     recording: bool = False
 
     def line(self) -> str:
@@ -114,21 +115,17 @@ class Show:
         ndi = config.ndi.settings
         sink = opened.enter_context(open_sink(config.output.sink, ndi=ndi))
         own = [sink.full_name] if sink.full_name else []
-        source = open_source(
-            self._source_spec(),
-            ndi=ndi,
-            receiver_timeout_s=config.ndi.receiver_timeout_s,
-            ignore=own,
-            color=config.video.color,
-            rate=TEXT_RATE if config.engine.mode == "text" else TEST_RATE,
-        )
+        source = open_main(config, own)
         opened.callback(source.close)
         sides = bind(source, sink, self.counters, ndi, audio=config.output.audio == "pass", failover=config.output.failover)
         if sides is not None:
             opened.callback(sides.close)
-        self.playout = Playout(sink, self.counters, self._showing, self._cover())
+        slate = Cover(Instead.SLATE, hold_s=0.0, fade_s=config.input.fade_s, text=config.faults.slate)
+        self.playout = Playout(sink, self.counters, self._showing, self._cover(), slate)
         opened.callback(self.playout.close)
-        self.intake = Intake(source, self.counters, self.playout.offer_input)
+        select = lambda: self.store.latest().input_select  # noqa: E731
+        self.input = guarded(config, source, own, self.counters, select, self.playout.hold)
+        self.intake = Intake(self.input, self.counters, self.playout.offer_input)
         opened.callback(self.intake.close)
         self.engine = self._host()
         opened.callback(self.engine.close)
@@ -163,14 +160,6 @@ class Show:
         self._encode_ahead()
         self.recorder.start(hello.header)
 
-    def _source_spec(self) -> str:
-        """Text mode looks at no input: an unsent test card at the training rate is its clock."""
-        config = self.config
-        if config.engine.mode == "text":
-            height, width = config.video.size or (256, 256)
-            return f"test:{height}x{width}"
-        return config.input.source
-
     def start(self) -> None:
         """Begin: the input passes at once, and the painting takes its place when the models are loaded.
 
@@ -198,7 +187,8 @@ class Show:
         """How the show is doing."""
         latency = self.playout.latency.summary()
         return Status(
-            source=str(getattr(self.intake.source, "status", self.intake.source.name)),
+            source=self.input.status,
+            input=self.input.state,
             watched=self.playout.sink.watched,
             fps_in=self.intake.rate.per_second(),
             fps_painted=self.loop.rate.per_second(),
@@ -272,7 +262,9 @@ class Show:
             "restarts": status.engine.restarts,
             "lowered": len(status.engine.ladder),
             "gpu_mb": status.engine.gpu_mb,
+            "input_shown": SHOWN[status.input.shown],
             "source": status.source,
+            "input": status.input.words,
             "engine": status.engine.words,
         }
 

@@ -231,6 +231,8 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("model", "loras", index), f"the name '{name}' is taken by another LoRA; give each its own"
+    if config.input.on_lost == "input2" and not config.input.backup:
+        yield ("input", "on_lost"), "input2 needs a second input; give input.backup, such as ndi:CAM 2"
     engine = config.engine
     if engine.sink_frames >= engine.kv_frames:
         yield (

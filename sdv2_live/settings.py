@@ -74,10 +74,20 @@ class WeightsConfig(Section):
         return dict((first, second) for first, _, second in (entry.partition("=") for entry in self.mirror_repos))
 
 
+_SECONDS = "a number of seconds 0..3600"
+
+
 class InputConfig(Section):
-    """Where the picture comes from, as the URI that `io` opens."""
+    """Where the picture comes from, as the URI that `io` opens, and what happens when it does not. Times in seconds."""
 
     source: str = key("ndi:", 'text such as "ndi:" or "ndi:CAM"', min_length=1)
+    on_lost: Literal["hold", "text", "slate", "input2"] = "hold"
+    backup: str = key("", 'text such as "ndi:CAM 2" or "file:loop.mp4"; empty for none')
+    lost_s: float = key(1.0, "a number of seconds 0.1..3600", ge=0.1, le=3600, allow_inf_nan=False)
+    frozen_s: float = key(0.0, _SECONDS, ge=0, le=3600, allow_inf_nan=False)
+    black_s: float = key(0.0, _SECONDS, ge=0, le=3600, allow_inf_nan=False)
+    return_s: float = key(2.0, _SECONDS, ge=0, le=3600, allow_inf_nan=False)
+    fade_s: float = key(0.5, "a number of seconds 0..60", ge=0, le=60, allow_inf_nan=False)
 
 
 class VideoConfig(Section):

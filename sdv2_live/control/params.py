@@ -175,6 +175,11 @@ class Params:
     )
     freeze: bool = _param(False, applies=Applies.AT_ONCE, doc="Hold the picture.")
     bypass: bool = _param(False, applies=Applies.AT_ONCE, doc="Send the input through unchanged.")
+    input_select: Literal["auto", "main", "backup"] = _param(
+        "auto",
+        applies=Applies.AT_ONCE,
+        doc="auto: the main input, and when it fails what input.on_lost says; main or backup: that one, whatever happens.",
+    )
     blackout: bool = _param(False, applies=Applies.AT_ONCE, doc="Send black.")
     mix: float = _param(1.0, low=0.0, high=1.0, continuous=True, doc="Crossfade from the input (0) to the output (1).")
     preset: str = _param("", kind=Kind.PRESET, doc="Recall a preset: all its values in one chunk.")

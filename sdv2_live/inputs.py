@@ -1,0 +1,69 @@
+"""The inputs of a show, as its configuration says: the main one, and what takes its place when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from sdv2_live.io.base import Source
+from sdv2_live.io.guard import GuardedSource, OnLost, Policy
+from sdv2_live.io.open import open_source
+from sdv2_live.io.texture import TextureSource
+from sdv2_live.settings import Config
+from sdv2_live.stats import Counters
+
+TEST_RATE = Fraction(30)  # of the test card
+TEXT_RATE = Fraction(16)  # frames per second the models were trained at; text mode has no input to set the pace
+
+
+def open_main(config: Config, own: Sequence[str]) -> Source:
+    """The main input. own: NDI names of the show's own outputs. Raises VideoError for what cannot be opened.
+
+    Text mode looks at no input: an unsent test card at the training rate is its clock.
+    """
+    if config.engine.mode == "text":
+        height, width = config.video.size or (256, 256)
+        return _open(config, f"test:{height}x{width}", own, TEXT_RATE)
+    return _open(config, config.input.source, own)
+
+
+def guarded(
+    config: Config,
+    main: Source,
+    own: Sequence[str],
+    counters: Counters,
+    select: Callable[[], str],
+    on_held: Callable[[bool], None],
+) -> GuardedSource:
+    """The main input with its substitutes, see GuardedSource. Raises VideoError where the backup cannot be opened."""
+    given = config.input
+    if config.engine.mode == "text":
+        return GuardedSource(main, Policy(), counters)
+    policy = Policy(
+        on_lost=OnLost(given.on_lost),
+        lost_s=given.lost_s,
+        frozen_s=given.frozen_s,
+        black_s=given.black_s,
+        return_s=given.return_s,
+        fade_s=given.fade_s,
+    )
+    return GuardedSource(
+        main,
+        policy,
+        counters,
+        backup=_open(config, given.backup, own) if given.backup else None,
+        texture=TextureSource() if policy.on_lost is OnLost.TEXT else None,
+        select=select,
+        on_held=on_held,
+    )
+
+
+def _open(config: Config, spec: str, own: Sequence[str], rate: Fraction = TEST_RATE) -> Source:
+    return open_source(
+        spec,
+        ndi=config.ndi.settings,
+        receiver_timeout_s=config.ndi.receiver_timeout_s,
+        ignore=own,
+        color=config.video.color,
+        rate=rate,
+    )

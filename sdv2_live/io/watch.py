@@ -1,0 +1,103 @@
+"""Whether an input is healthy: whether frames come, whether they move, whether they show anything but black.
+
+Every frame is looked at in a few of its rows, others each time, so that within a second or so each pixel has had its turn.
+That costs some hundredths of a millisecond at 1080p. A camera's picture is never still: its sensor's noise moves. Bytes that
+stay the same for seconds come from a still, or from a sender that has hung.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+
+from sdv2_live.frame import ColorRange, Frame, PixelFormat
+
+STEP = 32  # one row in so many is looked at
+ROWS = 16  # but no fewer than so many
+DARK = 32  # of 0..255: what is darker counts as black, as a covered lens does with its noise
+NOT_DARK = 0x00E0E0E0  # the bits of a pixel of four bytes, the fourth of no meaning, of which one is set at DARK and above
+BRIGHT_SHARE = 1e-3  # a picture with a larger share of brighter pixels is not black
+CALM_S = 0.5  # a pause between frames, or in their movement, that is longer than this is not steady
+
+
+class Fault(Enum):
+    """What may be wrong with an input."""
+
+    LOST = "lost"
+    FROZEN = "frozen"
+    BLACK = "black"
+
+
+class InputWatch:
+    """Watches one input. Times are monotonic nanoseconds. For use by one thread at a time.
+
+    lost_s: no frame for so long. frozen_s, black_s: the same picture, or black, for so long; 0 looks for neither.
+    since: when the watching begins.
+    """
+
+    def __init__(self, *, lost_s: float = 1.0, frozen_s: float = 0.0, black_s: float = 0.0, since: int = 0) -> None:
+        self._lost_ns, self._frozen_ns, self._black_ns = (int(seconds * 1e9) for seconds in (lost_s, frozen_s, black_s))
+        self._calm_ns = int(CALM_S * 1e9)
+        self.came = False  # a frame, once
+        self._came_at = self._moved_at = self._lit_at = self._unsteady_at = since
+        self._still: Frame | None = None  # the picture since `_moved_at`
+        self._seen = 0
+
+    def see(self, frame: Frame, now: int) -> None:
+        """Take in a frame that came now."""
+        steady = now - self._came_at <= self._calm_ns
+        self.came, self._came_at = True, now
+        self._seen += 1
+        if self._frozen_ns:
+            if not self._same(frame):
+                self._still, self._moved_at = frame, now
+            steady &= now - self._moved_at <= min(self._calm_ns, self._frozen_ns)
+        if self._black_ns:
+            if self._black(frame):
+                steady = False
+            else:
+                self._lit_at = now
+        if not steady:
+            self._unsteady_at = now
+
+    def fault(self, now: int) -> Fault | None:
+        """What is wrong now, None for nothing."""
+        if now >= self.lost_at:
+            return Fault.LOST
+        if self._black_ns and self.came and now - self._lit_at >= self._black_ns:
+            return Fault.BLACK
+        if self._frozen_ns and self.came and now - self._moved_at >= self._frozen_ns:
+            return Fault.FROZEN
+        return None
+
+    @property
+    def lost_at(self) -> int:
+        """When the input counts as lost, unless a frame comes before."""
+        return self._came_at + self._lost_ns
+
+    def steady_s(self, now: int) -> float:
+        """Seconds for which frames have come without a pause, moving and lit, as far as that is looked for."""
+        return (now - self._unsteady_at) / 1e9
+
+    def _same(self, frame: Frame) -> bool:
+        """Whether this is the picture that came before, as far as the rows tell that are looked at this time."""
+        still = self._still
+        if still is None or (still.size, still.format) != (frame.size, frame.format):
+            return False
+        rows = self._rows(frame)
+        width = frame.width * frame.format.bytes_per_pixel
+        return np.array_equal(frame.data[rows, :width], still.data[rows, :width])
+
+    def _black(self, frame: Frame) -> bool:
+        rows = frame.data[self._rows(frame)]
+        if frame.format is PixelFormat.UYVY:
+            dark = 16 + DARK * 219 // 255 if frame.color.range is ColorRange.LIMITED else DARK
+            lit = rows[:, 1 : 2 * frame.width : 2] >= dark
+        else:
+            lit = rows[:, : 4 * frame.width].view("<u4") & NOT_DARK
+        return np.count_nonzero(lit) <= BRIGHT_SHARE * lit.size
+
+    def _rows(self, frame: Frame) -> slice:
+        step = max(min(STEP, frame.height // ROWS), 1)
+        return slice(self._seen % step, None, step)
