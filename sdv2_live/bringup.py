@@ -14,15 +14,18 @@ import torch
 
 from sdv2_live.control.params import Params
 from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.graphs import CudaCapture
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.promptcache import PromptCache
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import WeightsError
 from sdv2_live.memory.room import chosen_placement, fitted, free_bytes, require_room, text_size
+from sdv2_live.model.attention import choose_attention
 from sdv2_live.model.fp8 import require_fp8, to_fp8
 from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
 from sdv2_live.model.load_text import new_text
 from sdv2_live.model.lora import LoraSource, attach_loras, merge_loras, read_loras
+from sdv2_live.model.ops import find_ops
 from sdv2_live.model.profiles import Profile, profile
 from sdv2_live.model.text import Placement, Text
 from sdv2_live.settings import Config
@@ -100,7 +103,17 @@ def new_stream(config: Config, models: Models, prompts: PromptCache, timer: Stag
     """A stream over loaded models."""
     max_pixels = config.video.max_pixels or models.profile.max_pixels
     director = PromptDirector(models.dit, prompts)
-    return Stream(Engine(models.dit, models.vae), director, config, max_pixels, timer, loras=models.loras)
+    return Stream(new_engine(config, models), director, config, max_pixels, timer, loras=models.loras)
+
+
+def new_engine(config: Config, models: Models) -> Engine:
+    """The engine over loaded models, with the kernels that are configured. Raises EngineError for those that are absent."""
+    dit = models.dit
+    dit.attend = choose_attention(config.engine.attention, dit.device, dit.dtype)
+    capture = CudaCapture(dit.device) if dit.device.type == "cuda" and config.engine.cuda_graphs == "auto" else None
+    chosen = (dit.attend.name, find_ops(dit.device).name, "on" if capture else "off")
+    log.info("attention by %s, other kernels of the model by %s, CUDA graphs %s", *chosen)
+    return Engine(dit, models.vae, capture=capture)
 
 
 def _lora_sources(config: Config) -> list[LoraSource]:

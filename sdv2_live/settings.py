@@ -157,7 +157,7 @@ class OscQueryConfig(Section):
 
 
 class EngineConfig(Section):
-    """Where the engine runs, and what sizes its state."""
+    """Where the engine runs, what sizes its state, and by which kernels it computes."""
 
     process: Literal["child", "inline"] = "child"
     mode: Literal["video", "text"] = "video"
@@ -166,6 +166,8 @@ class EngineConfig(Section):
     sink_frames: int = key(3, "an integer 0..63, below kv_frames", ge=0, le=63)
     rope_refresh_frame: int = key(50, f"an integer 3..{MAX_ROPE_FRAMES}, above kv_frames", ge=3, le=MAX_ROPE_FRAMES)
     run_while_bypassed: AutoBool = key(None, "auto, true or false")
+    attention: Literal["auto", "sdpa", "flash3", "sage"] = "auto"
+    cuda_graphs: Annotated[Literal["auto", "off"], OrOff] = "auto"
 
 
 _STEP = r"^(taehv|[1-9][0-9]?%)$"

@@ -103,6 +103,7 @@ class Stream:
             device=self.engine.device,
         )
         self._in_flight.clear()
+        self.engine.warm_up(self._state, len(self._config.params.steps))
         return self._state
 
     def settle(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +22,8 @@ from sdv2_live.engine.transfer import upload
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit import CausalDiT, CrossKV, check_starts
 from sdv2_live.model.rope import TIME_ROWS
+
+log = logging.getLogger("sdv2_live.engine")
 
 
 class Autoencoder(Protocol):
@@ -91,6 +95,31 @@ class Engine:
             queue=BatchQueue(torch.zeros(in_flight, device=self.device)) if batch else None,
             graphs=Graphs(self._capture) if self._capture is not None else None,
         )
+
+    @torch.inference_mode()
+    def warm_up(self, state: StreamState, steps: int) -> None:
+        """Take a new stream through black chunks of `steps` denoising steps until it is steady, and reset it.
+
+        On a GPU this compiles kernels, lets the libraries choose theirs for every length of the cache, and captures the graphs:
+        about a second that the first pictures would else be late. On a CPU there is nothing to do.
+        """
+        if self.device.type != "cuda" and self._capture is None:
+            return
+        spec, begin = state.spec, time.monotonic()
+        count = steps if state.queue is None else spec.levels
+        settings = ChunkSettings(steps=tuple(900 - 100 * i for i in range(count)))
+        cross = self.dit.condition(torch.zeros(1, 1, self.dit.config.text_dim, device=self.device))
+        for _ in range(spec.cache.kv_frames + spec.levels + 3):  # the cache is full, all levels run; captured, replayed
+            pixels = latent = None
+            if spec.mode is Mode.VIDEO:
+                size = (spec.height, spec.width)
+                pixels = torch.zeros(1, 3, state.frames_needed, *size, dtype=self.pixel_dtype, device=self.device)
+                latent = self.encode(pixels, state)
+            clean = self.denoise(latent, cross, self.plan(pixels, settings, state), settings.seed, state)
+            if clean is not None:
+                self.decode(clean, state)
+        state.reset_()
+        log.info("kernels ready for height %d, width %d in %.1f s", spec.height, spec.width, time.monotonic() - begin)
 
     @torch.inference_mode()
     def encode(self, pixels_1CTHW: Tensor, state: StreamState) -> Tensor:

@@ -3,7 +3,7 @@
 A program takes one token (a row of the model's width), in float32. Legend as in `ops`.
 """
 
-# mypy: allow-untyped-defs  (kernels are Triton's language)
+# mypy: allow-untyped-defs
 from __future__ import annotations
 
 import torch
@@ -135,7 +135,7 @@ def _adapt(
         chosen = tl.where(similarity < smallest, sink, chosen)
         smallest = tl.minimum(similarity, smallest)
     if (tl.load(may_ptr + level) != 0) & (smallest < threshold):
-        tl.store(slots_ptr + level * slots_stride, chosen.to(tl.int64))
+        tl.store(slots_ptr + level * slots_stride, chosen)
         ring = tl.load(ring_ptr + level)
         tl.store(ring_ptr + level, (ring + ring_length - 1) % ring_length)
 
