@@ -98,8 +98,11 @@ def _load() -> Any:
     try:
         import NDIlib
     except (ImportError, OSError) as error:
+        # On Linux the NDI library itself needs Avahi's client library, which slim systems lack.
+        missing = "libavahi" in str(error)
+        remedy = "Avahi's client library: sudo apt install libavahi-client3" if missing else "it: pip install ndi-python"
         raise VideoError(
-            f"NDI is not available: the package ndi-python cannot be loaded ({error}); install it with `pip install ndi-python`, "
+            f"NDI is not available: the package ndi-python cannot be loaded ({error}); install {remedy}; "
             "or use file: or test in place of ndi:"
         ) from error
     if not NDIlib.is_supported_CPU():
