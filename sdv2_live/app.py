@@ -57,7 +57,7 @@ class Status:
     latency_p95: float
     counters: dict[str, int]
     engine: EngineState
-    input: InputState = InputState()
+    input: InputState
     recording: bool = False
 
     def line(self) -> str:

@@ -57,6 +57,7 @@ TABLE = [
     {'address': '/sdv2/transition_chunks', 'par': 'Transitionchunks', 'label': 'Transition Chunks', 'page': 'Prompts', 'style': 'Int', 'help': 'Chunks over which a new prompt fades in; 0 is at once. OSC: /sdv2/transition_chunks', 'low': 0, 'high': 64, 'default': 0},
     {'address': '/sdv2/freeze', 'par': 'Freeze', 'label': 'Freeze', 'page': 'Picture', 'style': 'Toggle', 'help': 'Hold the picture. OSC: /sdv2/freeze', 'default': False},
     {'address': '/sdv2/bypass', 'par': 'Bypass', 'label': 'Bypass', 'page': 'Picture', 'style': 'Toggle', 'help': 'Send the input through unchanged. OSC: /sdv2/bypass', 'default': False},
+    {'address': '/sdv2/input_select', 'par': 'Inputselect', 'label': 'Input Select', 'page': 'System', 'style': 'Menu', 'help': 'auto: the main input, and when it fails what input.on_lost says; main or backup: that one, whatever happens. OSC: /sdv2/input_select', 'choices': ['auto', 'main', 'backup'], 'default': 'auto'},
     {'address': '/sdv2/blackout', 'par': 'Blackout', 'label': 'Blackout', 'page': 'Picture', 'style': 'Toggle', 'help': 'Send black. OSC: /sdv2/blackout', 'default': False},
     {'address': '/sdv2/mix', 'par': 'Mix', 'label': 'Mix', 'page': 'Picture', 'style': 'Float', 'help': 'Crossfade from the input (0) to the output (1). OSC: /sdv2/mix', 'low': 0.0, 'high': 1.0, 'default': 1.0},
     {'address': '/sdv2/preset', 'par': 'Preset', 'label': 'Preset', 'page': 'Presets', 'style': 'Str', 'help': 'Recall a preset: all its values in one chunk. OSC: /sdv2/preset', 'default': ''},

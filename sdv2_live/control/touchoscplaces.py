@@ -15,7 +15,7 @@ _PLACES = {  # by the field of Params, or a trigger's name; all others: picture
         ("prompt", "prompts", "weights", "interpolation", "cue_prompt", "take", "prompt_change", "transition_chunks"), "prompts"
     ),
     **dict.fromkeys(("preset", "morph_seconds"), "presets"),
-    **dict.fromkeys(("record", "normalize_latents", "adapt_sink_threshold"), "system"),
+    **dict.fromkeys(("record", "input_select", "normalize_latents", "adapt_sink_threshold"), "system"),
 }
 _VALUES: dict[str, tuple[int | str, ...]] = {  # worth a button, where a fader would not do
     "seed": ("random", 1, 2, 3, 4, 5, 6, 7),

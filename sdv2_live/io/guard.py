@@ -8,23 +8,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.cover import Converter, blend
+from sdv2_live.io.feed import Feed
 from sdv2_live.io.watch import Fault, InputWatch
 from sdv2_live.stats import Counters
 
 log = logging.getLogger("sdv2_live.input")
-
-READ_S = 0.25  # longest wait inside one read, and so the longest that `close` waits
-REST_S = 0.1  # pause after a read that failed in an unforeseen way
-QUEUE = 8  # frames of the input on the air that wait to be taken; of any other input the newest alone is kept
 
 
 class OnLost(Enum):
@@ -99,10 +94,10 @@ class GuardedSource(Source):
         self._ready = threading.Condition()
         now = time.monotonic_ns()
         watch = InputWatch(lost_s=policy.lost_s, frozen_s=policy.frozen_s, black_s=policy.black_s, since=now)
-        self._feeds = {Shown.MAIN: _Feed(main, watch, self._ready)}
+        self._feeds = {Shown.MAIN: Feed(main, watch, self._ready, counters)}
         for shown, source in ((Shown.BACKUP, backup), (Shown.TEXTURE, texture)):
             if source is not None:
-                self._feeds[shown] = _Feed(source, InputWatch(lost_s=policy.lost_s, since=now), self._ready)
+                self._feeds[shown] = Feed(source, InputWatch(lost_s=policy.lost_s, since=now), self._ready, counters)
         self._main = self._feeds[Shown.MAIN]
         self._main.on_air = True
         self._converter = Converter()
@@ -110,6 +105,7 @@ class GuardedSource(Source):
         self._last: Frame | None = None  # of all that were given
         self._fading: Frame | None = None  # the picture that the present input is faded in over
         self._fade_begin = 0
+        self._failed: list[Feed] = []  # said to have
         self._held = False
         self._given = 0
         self._running = self._closing = False
@@ -117,16 +113,19 @@ class GuardedSource(Source):
     @property
     def status(self) -> str:
         """One phrase for the performer: the main input's, and what is given in its place."""
-        main, shown = _status(self._main.source), self.state.shown
+        main, shown = self._main.status, self.state.shown
         if self.state.fault is None and shown is Shown.MAIN:
             return main
-        feed = self._feeds.get(shown)
-        instead = {Shown.MAIN: "", Shown.NOTHING: "held"}.get(shown, f"{shown.value} ({_status(feed.source)})" if feed else "")
-        return ", ".join(filter(None, (main, self.state.fault and f"input {self.state.fault.value}", instead)))
+        parts = [main]
+        if self.state.fault is not None:
+            parts.append(f"input {self.state.fault.value}")
+        if shown is not Shown.MAIN:
+            parts.append(self._named(shown))
+        return ", ".join(parts)
 
     @property
     def ended(self) -> bool:
-        return self._closing or (self._main.source.ended and not self._main.frames and len(self._feeds) == 1)
+        return self._closing or (self._main.ended and len(self._feeds) == 1)
 
     def read(self, timeout: float) -> Frame | None:
         """The next frame of what is on the air, or None when none came within `timeout` seconds."""
@@ -138,12 +137,11 @@ class GuardedSource(Source):
         with self._ready:
             while True:
                 now = time.monotonic_ns()
-                self._raise_failures()
+                self._look_at_failures()
                 self._decide(now)
                 shown = self.state.shown
-                feed = self._feeds.get(shown)
-                if feed is not None and feed.frames:
-                    frame = feed.frames.popleft()
+                if shown in self._feeds and self._feeds[shown].frames:
+                    frame = self._feeds[shown].frames.popleft()
                     break
                 if now >= until or self.ended:
                     return None
@@ -160,15 +158,14 @@ class GuardedSource(Source):
         for feed in self._feeds.values():
             feed.close()
 
-    def _raise_failures(self) -> None:
+    def _look_at_failures(self) -> None:
         for shown, feed in self._feeds.items():
-            error, feed.error = feed.error, None
-            if error is None:
+            if feed.failure is None or feed in self._failed:
                 continue
-            if shown is Shown.MAIN and not (isinstance(error, VideoError) and Shown.BACKUP in self._feeds):
-                raise error
-            self._counters.add("reads_failed")
-            log.error("the %s input: %s; the show goes on with the other", shown.value, error)
+            self._failed.append(feed)
+            if shown is Shown.MAIN and Shown.BACKUP not in self._feeds:
+                raise feed.failure
+            log.error("the %s input: %s; the show goes on with the other", shown.value, feed.failure)
 
     def _decide(self, now: int) -> None:
         before = self.state
@@ -186,12 +183,12 @@ class GuardedSource(Source):
 
     def _wanted(self, fault: Fault | None, now: int) -> Shown:
         select = self._select()
-        if select == "backup" and self._flows(Shown.BACKUP, now):
+        if select == "backup" and Shown.BACKUP in self._feeds and self._feeds[Shown.BACKUP].flows(now):
             return Shown.BACKUP
         if select != "auto":
             return Shown.MAIN
         instead = {OnLost.BACKUP: Shown.BACKUP, OnLost.TEXT: Shown.TEXTURE}.get(self._policy.on_lost, Shown.NOTHING)
-        if instead is not Shown.NOTHING and not self._flows(instead, now):
+        if instead is not Shown.NOTHING and not (instead in self._feeds and self._feeds[instead].flows(now)):
             instead = Shown.NOTHING
             waits = False  # anything is better than nothing
         else:
@@ -200,16 +197,12 @@ class GuardedSource(Source):
             return Shown.MAIN
         return instead
 
-    def _flows(self, shown: Shown, now: int) -> bool:
-        feed = self._feeds.get(shown)
-        return feed is not None and feed.watch.came and feed.watch.fault(now) is None
-
     def _tell_fault(self, fault: Fault | None) -> None:
         if fault is None:
-            log.info("the input is there again: %s", _status(self._main.source))
+            log.info("the input is there again: %s", self._main.status)
         elif self._main.watch.came:
             self._counters.add(f"inputs_{fault.value}")
-            log.warning("the input is %s: %s", fault.value, _status(self._main.source))
+            log.warning("the input is %s: %s", fault.value, self._main.status)
 
     def _change(self, before: Shown, shown: Shown, now: int) -> None:
         for which, feed in self._feeds.items():
@@ -222,8 +215,10 @@ class GuardedSource(Source):
             self._fading, self._fade_begin = self._last, now
         if shown is Shown.MAIN and self._last is not None:
             self._counters.add("inputs_returned")
-        feed = self._feeds.get(shown)
-        log.info("input: %s%s", shown.value, f" ({_status(feed.source)})" if feed else "")
+        log.info("the input is now: %s", self._named(shown))
+
+    def _named(self, shown: Shown) -> str:
+        return f"{shown.value} ({self._feeds[shown].status})" if shown in self._feeds else shown.value
 
     def _placed(self, frame: Frame, shown: Shown, now: int) -> Frame:
         """The frame in the main input's size and layout, over what was given before, and later than that."""
@@ -247,59 +242,3 @@ class GuardedSource(Source):
             return frame
         width = frame.width * frame.format.bytes_per_pixel
         return replace(frame, data=blend(below.data[:, :width], frame.data[:, :width], level))
-
-
-class _Feed:
-    """One source, read on a thread of its own. on_air: keep its frames; else the newest alone."""
-
-    def __init__(self, source: Source, watch: InputWatch, ready: threading.Condition) -> None:
-        self.source, self.watch = source, watch
-        self.frames: deque[Frame] = deque(maxlen=QUEUE)
-        self.error: Exception | None = None  # to be raised where frames are taken
-        self.on_air = self.closing = False
-        self._ready = ready
-        self._thread = threading.Thread(target=self._run, name=f"input {source.name}", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop reading and close the source."""
-        self.closing = True
-        if self._thread.is_alive():
-            self._thread.join()
-        self.source.close()
-
-    def _run(self) -> None:
-        while not self.closing and not self.source.ended:
-            try:
-                frame = self.source.read(READ_S)
-            except Exception as error:  # the thread's top; raised again where it is logged and counted
-                self._fail(error)
-                if isinstance(error, VideoError):
-                    break  # it gives nothing until somebody repairs it
-                time.sleep(REST_S)
-                continue
-            if frame is not None:
-                self._accept(frame)
-        with self._ready:
-            self._ready.notify_all()
-
-    def _accept(self, frame: Frame) -> None:
-        now = time.monotonic_ns()
-        with self._ready:
-            self.watch.see(frame, now)
-            if not self.on_air:
-                self.frames.clear()
-            self.frames.append(frame)
-            self._ready.notify_all()
-
-    def _fail(self, error: Exception) -> None:
-        with self._ready:
-            self.error = error
-            self._ready.notify_all()
-
-
-def _status(source: Source) -> str:
-    return str(getattr(source, "status", source.name))

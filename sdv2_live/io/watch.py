@@ -46,7 +46,7 @@ class InputWatch:
 
     def see(self, frame: Frame, now: int) -> None:
         """Take in a frame that came now."""
-        steady = now - self._came_at <= self._calm_ns
+        steady = now - self._came_at <= min(self._calm_ns, self._lost_ns)
         self.came, self._came_at = True, now
         self._seen += 1
         if self._frozen_ns:
@@ -93,10 +93,10 @@ class InputWatch:
         rows = frame.data[self._rows(frame)]
         if frame.format is PixelFormat.UYVY:
             dark = 16 + DARK * 219 // 255 if frame.color.range is ColorRange.LIMITED else DARK
-            lit = rows[:, 1 : 2 * frame.width : 2] >= dark
+            lit = np.count_nonzero(rows[:, 1 : 2 * frame.width : 2] >= dark)
         else:
-            lit = rows[:, : 4 * frame.width].view("<u4") & NOT_DARK
-        return np.count_nonzero(lit) <= BRIGHT_SHARE * lit.size
+            lit = np.count_nonzero(rows[:, : 4 * frame.width].view("<u4") & NOT_DARK)
+        return bool(lit <= BRIGHT_SHARE * len(rows) * frame.width)
 
     def _rows(self, frame: Frame) -> slice:
         step = max(min(STEP, frame.height // ROWS), 1)
