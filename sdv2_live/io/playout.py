@@ -120,7 +120,8 @@ class Playout:
     def lost(self) -> None:
         """No paintings come until `show` is called again. Never waits."""
         with self._ready:
-            self._cover.lost(time.monotonic_ns())
+            if self._painted is not None:  # else there is nothing to cover yet
+                self._cover.lost(time.monotonic_ns())
             self._ready.notify_all()
 
     def hold(self, held: bool) -> None:

@@ -140,7 +140,7 @@ class RemoteEngine(EngineHost):
         if self._failed < IMPATIENT:
             process.tell(Discard())
         else:
-            self.ready = False
+            self._give_up()
             process.lost(f"{self._failed} chunks in a row failed")
 
     @contextmanager
@@ -153,8 +153,13 @@ class RemoteEngine(EngineHost):
             try:
                 yield process
             except EngineLostError:
-                self.ready = False
+                self._give_up()
                 raise
+
+    def _give_up(self) -> None:
+        """Let the process be replaced, also where it cannot even be killed."""
+        self.ready = False
+        self._news.put(None)
 
     def _patience(self, like: tuple[int, int]) -> Patience:
         hang_s, usual = self._config.faults.hang_s, self._chunk_s.summary().p50
@@ -191,7 +196,7 @@ class RemoteEngine(EngineHost):
             if self._closing.is_set():
                 return "the show closed"
             self._came_up(process.hello(faults.load_s))
-            while not process.ended.is_set():
+            while self.ready and not process.ended.is_set():
                 prompt = self._news.get()
                 if prompt is not None:
                     process.tell(Encode((prompt,)))

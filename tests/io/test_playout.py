@@ -289,7 +289,10 @@ def value(sink: FakeSink) -> int:
 
 def test_a_substitute_that_needs_no_input_comes_without_one() -> None:
     with playing(cover=covered(Instead.BLACK)) as (playout, sink, hand, _):
+        playout.lost()  # before there is anything to cover
         playout.show(painted(200))
+        eventually("the painting", lambda: shown(sink) == [200])
+        assert value(sink) == 200
         playout.lost()
         eventually("black", lambda: sink.frames and value(sink) == 0)
         hand.showing = Showing(bypass=True)
@@ -307,6 +310,7 @@ def test_when_nobody_watches_the_cover_costs_nothing_and_harms_nothing() -> None
     sink, cover = FakeSink(watched=False), covered()
     with playing(sink, cover) as (playout, _, _, _):
         playout.show(painted(200))
+        eventually("the painting to be due", lambda: playout._painted is not None)
         playout.lost()
         eventually("the end of the fade", lambda: cover.level(time.monotonic_ns()) == 1)
         playout.offer_input(fake_frame(100, rate=RATE))
