@@ -1,0 +1,42 @@
+"""No module of the frame path waits for the device, or copies from memory that is not page-locked, but where it says why."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import sdv2_live
+
+PACKAGE = Path(sdv2_live.__file__).parent
+ENGINE = ("engine", "graphs", "noise", "scheduler", "state", "steps", "transfer")
+MODEL = ("attention", "cache", "dit", "ops", "packed", "rope", "taehv", "triton_ops", "vae", "vae_layers")
+READS = {"item", "tolist", "cpu", "numpy", "nonzero", "synchronize", "is_nonzero"}
+COPIES = {"tensor", "as_tensor", "from_numpy"}
+ALLOWED = {
+    ("cache", "last_slots", "tolist"): "for tests and debugging, says so",
+    ("transfer", "read", "synchronize"): "the one wait of a chunk, for an event: the timestep depends on the motion",
+    ("engine", "_numbers", "tensor"): "on the CPU; what goes to the device goes through upload",
+    ("vae", "__init__", "tensor"): "constants, when the model is made",
+    ("taehv", "__init__", "tensor"): "constants, when the model is made",
+}
+
+
+def calls(file: Path) -> Iterator[tuple[str, str, str]]:
+    """(module, function, what) of every call that may read or copy."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        of_torch = isinstance(node.func.value, ast.Name) and node.func.value.id == "torch"
+        if node.func.attr in READS or (node.func.attr in COPIES and of_torch):
+            inside = [f for f in functions if f.lineno <= node.lineno <= (f.end_lineno or 0)]
+            yield file.stem, inside[-1].name if inside else "", node.func.attr
+
+
+def test_the_frame_path_reads_nothing_on_the_host() -> None:
+    files = [PACKAGE / folder / f"{name}.py" for folder, names in (("engine", ENGINE), ("model", MODEL)) for name in names]
+    found = {call for file in files for call in calls(file)}
+    assert found - ALLOWED.keys() == set()
+    assert {call for call in ALLOWED if call[0] in ("cache", "transfer", "engine")} <= found  # the list is not out of date
