@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,3 +50,9 @@ def test_a_layer_keeps_to_itself(layer: str) -> None:
         if any(module == name or module.startswith(f"{name}.") for name in FORBIDDEN[layer])
     ]
     assert wrong == []
+
+
+def test_the_show_itself_needs_no_torch() -> None:
+    """Else a second copy of it would sit in memory, and the first picture would wait for its import."""
+    code = "import sys, sdv2_live.app; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
