@@ -174,3 +174,13 @@ def test_noise_and_clean_are_inverse() -> None:
     for timestep in (1000, 700, 30):
         noisy = schedule.add_noise(clean, noise, timestep)
         torch.testing.assert_close(schedule.clean(noisy, noise - clean, timestep), clean, rtol=1e-5, atol=1e-5)
+
+
+def test_motion_is_measured_before_the_encoder_and_taken_in_by_the_plan(engine: Engine) -> None:
+    settings, video = ChunkSettings(), tiny.clip(13)
+    alone, together = engine.new_state(tiny.spec()), engine.new_state(tiny.spec())
+    for begin, end in ((0, 5), (5, 9), (9, 13)):
+        pixels = video[:, :, begin:end]
+        engine.encode(pixels, together)
+        assert together.motion.fresh == (begin == 0)  # what was only looked at does not count yet
+        assert engine.plan(pixels, settings, together) == engine.plan(pixels.clone(), settings, alone)

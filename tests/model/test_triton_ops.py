@@ -14,7 +14,8 @@ from torch import Tensor
 from sdv2_live.errors import EngineError
 from sdv2_live.model.cache import KVCache
 from sdv2_live.model.cachespec import CacheSpec
-from sdv2_live.model.ops import TorchOps, check
+from sdv2_live.model.dit import CausalDiT, DitConfig
+from sdv2_live.model.ops import TorchOps, check, find_ops
 from sdv2_live.model.rope import RopeTable
 
 CUDA = torch.cuda.is_available()
@@ -117,3 +118,24 @@ def test_the_kernels_compile(capability: int) -> None:
         [sys.executable, str(script), str(capability)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.gpu
+@torch.inference_mode()
+def test_on_a_gpu_the_kernels_are_chosen_and_right_at_full_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two layers of the 1.3B model at 480x832, until sinks adapt."""
+    device = torch.device("cuda")
+    assert find_ops(device).name == "triton"
+    torch.manual_seed(0)
+    with device:
+        dit = CausalDiT(DitConfig(dim=1536, heads=12, ffn=8960, layers=2)).to(torch.bfloat16)
+    dit.pack()
+    cross, rope = dit.condition(torch.randn(1, 60, 4096)), dit.rope()
+    caches = [dit.new_cache(CacheSpec(4, 2, 0.9), (60, 104)) for _ in range(2)]
+    for start in (0, 2, 3, 4, 5, 6):
+        x, t = random(start, 1, 1, 16, 60, 104), torch.full((1, 1), 700.0, device=device)
+        found = dit(x, t, [start], cross=cross, cache=caches[0], rope=rope)
+        with monkeypatch.context() as patch:
+            patch.setattr("sdv2_live.model.dit.find_ops", lambda device: TorchOps())
+            expected = dit(x, t, [start], cross=cross, cache=caches[1], rope=rope)
+        assert (found - expected).norm() / expected.norm() < 2e-2
