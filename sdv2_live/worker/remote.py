@@ -118,8 +118,7 @@ class RemoteEngine(EngineHost):
         begin = time.monotonic()
         with self._using() as process:
             painted, pictures = process.paint(frames, params, convert=convert, patience=self._patience(self._like))
-        if not self._cold:
-            self._chunk_s.add(time.monotonic() - begin)
+        self._chunk_s.add(time.monotonic() - begin)  # the first one too: it is all that is known of a very slow machine
         self._cold, self._failed = False, 0
         self._warm += 1
         for stage, ms in painted.stages:
