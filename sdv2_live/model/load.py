@@ -18,6 +18,7 @@ from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.text import Placement, Text
 from sdv2_live.model.vae import WanVAE
 from sdv2_live.model.vae_choice import make_vae, vae_kind
+from sdv2_live.model.vae_ops import channels_last
 from sdv2_live.model.weights import assign, find_file, load_strict, on_meta, synthetic_state_dict
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -116,9 +117,5 @@ def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: tor
 
 
 def _placed(vae: WanVAE | TAEHV) -> WanVAE | TAEHV:
-    """2-d convolutions run fastest with channels last."""
-    vae.eval().requires_grad_(False)
-    if isinstance(vae, TAEHV):
-        for conv in (module for module in vae.modules() if isinstance(module, nn.Conv2d)):
-            conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
-    return vae
+    channels_last(vae)
+    return vae.eval().requires_grad_(False)

@@ -2,12 +2,13 @@
 
 Parameter names are those of taew2_1.pth and of lighttaew2_1.pth, its distilled sister. Every block keeps one frame of memory
 instead of decoding old latents again, so streamed output equals whole-clip output. Legend: N samples, T frames, C channels.
+Between layers goes a `Pending`: what a convolution gave, which the next operation finishes (see vae_ops).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdv2_live.model.latents import LATENT_MEAN, LATENT_STD
+from sdv2_live.model.vae_ops import Pending, convolve, ops_of, unfolded, upsampled
 
 TIME_FACTOR = 4
 
@@ -53,41 +55,54 @@ class TaehvConfig:
 
 @dataclass
 class FrameMemory:
-    """The one frame each memory block keeps, (N, C, h, w); allocated at first use, then kept in place. None is zeros."""
+    """The one frame each memory block keeps, (N, C, h, w); allocated at first use, then kept in place. None is zeros.
+
+    waiting: by slot, frames (N, T, C, h, w) that a TPool has been given and cannot fold before a later one has come.
+    """
 
     past: list[Tensor | None]
+    waiting: dict[int, Tensor] = field(default_factory=dict)
 
     def reset_(self) -> None:
         """Forget, in place."""
+        self.waiting.clear()
         for tensor in self.past:
             if tensor is not None:
                 tensor.zero_()
 
-    def shift(self, slot: int, x: Tensor, samples: int) -> Tensor:
-        """The frame before each frame of x (N*T, C, h, w); remembers the last frame of every sample."""
-        frames = x.unflatten(0, (samples, -1))
+    def before(self, slot: int, pending: Pending, samples: int) -> Tensor:
+        """The frame before the first of `pending`; to be replaced in place."""
         past = self.past[slot]
         if past is None:
-            past = self.past[slot] = torch.zeros_like(frames[:, 0])
-        before = torch.cat((past[:, None], frames[:, :-1]), dim=1)
-        past.copy_(frames[:, -1])
-        return before.flatten(0, 1)
+            x = pending.x
+            (height, width), channels = x.shape[-2:], x.shape[1]
+            if pending.phased:
+                height, width, channels = 2 * (height - 1), 2 * (width - 1), channels // 4
+            past = self.past[slot] = x.new_zeros(samples, height, width, channels).permute(0, 3, 1, 2)
+        return past
 
 
 @dataclass
 class TaehvMemory:
-    """Streaming state of both directions. trimmed: the decoder's first three frames have been dropped."""
+    """Streaming state of both directions. trimmed: the decoder's first three frames have been dropped.
+
+    encoded: the first frame has come. latents: ready and not asked for. ahead: frames pushed since the last of them.
+    """
 
     encoder: FrameMemory
     decoder: FrameMemory
     encoded: bool = False
     trimmed: bool = False
+    latents: list[Tensor] = field(default_factory=list)
+    ahead: int = 0
 
     def reset_(self) -> None:
         """Forget the stream, in place."""
         self.encoder.reset_()
         self.decoder.reset_()
         self.encoded = self.trimmed = False
+        self.latents.clear()
+        self.ahead = 0
 
 
 def conv(c_in: int, c_out: int, *, stride: int = 1, bias: bool = True) -> nn.Conv2d:
@@ -104,20 +119,37 @@ class MemBlock(nn.Module):
         super().__init__()
         self.conv = nn.Sequential(conv(width * 2, width), nn.ReLU(), conv(width, width), nn.ReLU(), conv(width, width))
 
-    def stream(self, x: Tensor, memory: FrameMemory, samples: int) -> Tensor:
-        return F.relu(self.conv(torch.cat((x, memory.shift(self.slot, x, samples)), dim=1)) + x)
+    def stream(self, pending: Pending, memory: FrameMemory, samples: int) -> Pending:
+        ops, (first, _, second, _, third) = ops_of(pending.x), self.conv
+        x, pairs = ops.beside(pending, memory.before(self.slot, pending, samples))
+        inner = ops.value(replace(convolve(pairs, _conv(first)), relu=True))
+        inner = ops.value(replace(convolve(inner, _conv(second)), relu=True))
+        return replace(convolve(inner, _conv(third)), skip=x, relu=True)
 
 
 class TPool(nn.Module):
     """Fold `stride` neighbouring frames into one."""
+
+    slot: int
 
     def __init__(self, width: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
         self.conv = nn.Conv2d(width * stride, width, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x.reshape(-1, self.stride * x.shape[1], *x.shape[2:]))
+    def stream(self, pending: Pending, memory: FrameMemory, samples: int) -> Pending | None:
+        """None when the frames given so far wait for later ones."""
+        ops, waited = ops_of(pending.x), memory.waiting.pop(self.slot, None)
+        if waited is None and pending.x.shape[0] // samples % self.stride == 0:
+            return convolve(ops.value(pending, fold=self.stride), self.conv)
+        frames = ops.value(pending).unflatten(0, (samples, -1))
+        frames = frames if waited is None else torch.cat((waited, frames), dim=1)
+        whole = frames.shape[1] // self.stride * self.stride
+        if whole < frames.shape[1]:
+            memory.waiting[self.slot] = frames[:, whole:]
+        if not whole:
+            return None
+        return convolve(ops.value(Pending(frames[:, :whole].flatten(0, 1)), fold=self.stride), self.conv)
 
 
 class TGrow(nn.Module):
@@ -128,8 +160,23 @@ class TGrow(nn.Module):
         self.stride = stride
         self.conv = nn.Conv2d(width, width * stride, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x).reshape(-1, x.shape[1], *x.shape[2:])
+    def stream(self, pending: Pending) -> Pending:
+        x = self.conv(ops_of(pending.x).value(pending))
+        return Pending(x if self.stride == 1 else unfolded(x, self.stride))
+
+
+class UpConv(nn.Conv2d):
+    """A 3x3 convolution of frames enlarged `scale` times by repeating pixels."""
+
+    def __init__(self, c_in: int, c_out: int, scale: int) -> None:
+        super().__init__(c_in, c_out, 3, padding=1, bias=False)
+        self.scale = scale
+
+    def stream(self, pending: Pending) -> Pending:
+        x = ops_of(pending.x).value(pending)
+        if self.scale == 2:
+            return upsampled(x, self)
+        return convolve(x if self.scale == 1 else F.interpolate(x, scale_factor=self.scale), self)
 
 
 class SoftClamp(nn.Module):
@@ -154,15 +201,21 @@ def _decoder(config: TaehvConfig) -> nn.Sequential:
     layers: list[nn.Module] = [SoftClamp(), conv(config.latent, widths[0]), nn.ReLU()]
     for stage, (width, following) in zip(config.decoder, pairwise(widths), strict=True):
         layers += [MemBlock(width) for _ in range(stage.blocks)]
-        layers += [nn.Upsample(scale_factor=stage.space), TGrow(width, stage.time), conv(width, following, bias=False)]
+        # In the place of the identity stands an enlargement: it may as well come after TGrow, which looks at single pixels.
+        layers += [nn.Identity(), TGrow(width, stage.time), UpConv(width, following, stage.space)]
     return nn.Sequential(*layers, nn.ReLU(), conv(widths[-1], 3 * config.patch**2))
 
 
 def _number_slots(half: nn.Sequential) -> int:
-    blocks = [module for module in half if isinstance(module, MemBlock)]
+    blocks = [module for module in half if isinstance(module, MemBlock | TPool)]
     for slot, block in enumerate(blocks):
         block.slot = slot
     return len(blocks)
+
+
+def _conv(module: nn.Module) -> nn.Conv2d:
+    assert isinstance(module, nn.Conv2d)
+    return module
 
 
 class TAEHV(nn.Module):
@@ -202,32 +255,70 @@ class TAEHV(nn.Module):
 
     def encode_frames(self, frames_NTCHW: Tensor, memory: TaehvMemory) -> Tensor:
         """Normalised latents (N, T/4, 16, h, w) of frames in [0, 1]; T is a multiple of 4."""
+        latent = self._encode(frames_NTCHW, memory)
+        assert latent is not None
+        return latent
+
+    def _encode(self, frames_NTCHW: Tensor, memory: TaehvMemory) -> Tensor | None:
         x = F.pixel_unshuffle(frames_NTCHW.flatten(0, 1), self.config.patch)
         return self._run(self.encoder, x, memory.encoder, frames_NTCHW.shape[0])
 
     def decode_frames(self, latent_NFCHW: Tensor, memory: TaehvMemory) -> Tensor:
         """Frames (N, 4F, 3, H, W), neither clamped to [0, 1] nor trimmed, of normalised latents."""
         x = self._run(self.decoder, latent_NFCHW.flatten(0, 1), memory.decoder, latent_NFCHW.shape[0])
+        assert x is not None  # only folding time waits
         return F.pixel_shuffle(x.flatten(0, 1), self.config.patch).unflatten(0, x.shape[:2])
 
     @staticmethod
-    def _run(half: nn.Sequential, x: Tensor, memory: FrameMemory, samples: int) -> Tensor:
+    def _run(half: nn.Sequential, x: Tensor, memory: FrameMemory, samples: int) -> Tensor | None:
+        """(N, T', C', H', W') of frames (N * T, C, H, W); None when they wait for later ones."""
+        pending: Pending | None = Pending(x.contiguous(memory_format=torch.channels_last))
         for module in half:
-            x = module.stream(x, memory, samples) if isinstance(module, MemBlock) else module(x)
-        return x.unflatten(0, (samples, -1))
+            if pending is None:
+                return None
+            match module:
+                case MemBlock() | TPool():
+                    pending = module.stream(pending, memory, samples)
+                case TGrow() | UpConv():
+                    pending = module.stream(pending)
+                case nn.Conv2d():
+                    pending = convolve(ops_of(x).value(pending), module)
+                case nn.ReLU():
+                    pending = replace(pending, relu=True)
+                case SoftClamp():
+                    pending = Pending(module(pending.x))
+        return None if pending is None else ops_of(x).value(pending).unflatten(0, (samples, -1))
 
-    def encode(self, pixels_NCTHW: Tensor, memory: TaehvMemory, *, normalize: bool = False) -> Tensor:
-        """Latents (N, F, 16, h, w) of the next pixels in [-1, 1]: 1 + 4k frames at first, then multiples of 4.
+    def push(self, pixels_NCTHW: Tensor, memory: TaehvMemory) -> None:
+        """Take the next frames in and compute all that does not depend on later ones; `encode` does the rest.
 
-        The first frame of a stream is repeated to fill the first latent's four. Un-normalised unless asked, as WanVAE.
+        Pixels in [-1, 1], any number of frames. What comes out is the same however the frames were divided.
         """
+        if not pixels_NCTHW.shape[2]:
+            return
         frames = pixels_NCTHW.transpose(1, 2) * 0.5 + 0.5
+        memory.ahead += frames.shape[1]
         if not memory.encoded:
             frames = torch.cat((frames[:, :1].expand(-1, TIME_FACTOR - 1, -1, -1, -1), frames), dim=1)
             memory.encoded = True
-        if frames.shape[1] % TIME_FACTOR:
-            raise ValueError(f"{pixels_NCTHW.shape[2]} frames do not make whole chunks of {TIME_FACTOR} (1 + 4k at first)")
-        latent = self.encode_frames(frames, memory)
+            memory.ahead -= 1
+        memory.ahead %= TIME_FACTOR
+        latent = self._encode(frames, memory)
+        if latent is not None:
+            memory.latents.append(latent)
+
+    def encode(self, pixels_NCTHW: Tensor, memory: TaehvMemory, *, normalize: bool = False) -> Tensor:
+        """Latents (N, F, 16, h, w) of the next pixels in [-1, 1]: 1 + 4k frames at first, then multiples of 4, those that
+        were pushed before included.
+
+        The first frame of a stream is repeated to fill the first latent's four. Un-normalised unless asked, as WanVAE.
+        """
+        count = pixels_NCTHW.shape[2]
+        if (memory.ahead + count - (not memory.encoded)) % TIME_FACTOR:
+            raise ValueError(f"{count} frames after {memory.ahead} do not make whole chunks of {TIME_FACTOR} (1 + 4k at first)")
+        self.push(pixels_NCTHW, memory)
+        latent = memory.latents[0] if len(memory.latents) == 1 else torch.cat(memory.latents, dim=1)
+        memory.latents.clear()
         return latent if normalize else latent * self.std + self.mean
 
     def decode(self, latent_NFCHW: Tensor, memory: TaehvMemory) -> Tensor:

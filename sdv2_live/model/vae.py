@@ -5,7 +5,8 @@ Parameter names are those of Wan2.1_VAE.pth (LightVAE is the same at other width
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -16,13 +17,14 @@ from sdv2_live.model.vae_layers import (
     CausalConv3d,
     ConvMemory,
     Downsample,
+    NormedConv,
     ResidualBlock,
-    RMSNorm,
     Upsample,
     middle,
     number_slots,
     stream_through,
 )
+from sdv2_live.model.vae_ops import Pending, ops_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,15 @@ class Encoder(nn.Module):
                 layers.append(Downsample(c_out, config.temporal_downsample[level]))
         self.downsamples = nn.Sequential(*layers)
         self.middle = middle(c_out)
-        self.head = nn.Sequential(RMSNorm(c_out, 3), nn.SiLU(), CausalConv3d(c_out, config.z_dim * 2, 3))
+        self.head = NormedConv(c_out, config.z_dim * 2)
 
-    def stream(self, x: Tensor, memory: ConvMemory) -> Tensor:
-        x = self.conv1.stream(x, memory)
-        for part in (self.downsamples, self.middle, self.head):
-            x = stream_through(part, x, memory)
+    def stream(self, x: Tensor, memory: ConvMemory) -> Tensor | None:
+        """The next moments, None while the frames given wait for later ones. At first, exactly one frame."""
+        pending = stream_through(self.downsamples, self.conv1.stream(Pending(x), memory), memory)
         memory.first = False
-        return x
+        if pending is None or (inner := stream_through(self.middle, pending, memory)) is None:
+            return None
+        return ops_of(x).value(self.head.stream(inner, memory))
 
 
 class Decoder(nn.Module):
@@ -81,25 +84,32 @@ class Decoder(nn.Module):
             if level < len(config.dim_mult) - 1:
                 layers.append(Upsample(c_out, upsample_time[level]))
         self.upsamples = nn.Sequential(*layers)
-        self.head = nn.Sequential(RMSNorm(c_out, 3), nn.SiLU(), CausalConv3d(c_out, 3, 3))
+        self.head = NormedConv(c_out, 3)
 
     def stream(self, z: Tensor, memory: ConvMemory) -> Tensor:
-        x = self.conv1.stream(z, memory)
-        for part in (self.middle, self.upsamples, self.head):
-            x = stream_through(part, x, memory)
+        pending = self.conv1.stream(Pending(z), memory)
+        for part in (self.middle, self.upsamples):
+            passed = stream_through(part, pending, memory)
+            assert passed is not None  # only halving time waits
+            pending = passed
         memory.first = False
-        return x
+        return ops_of(z).value(self.head.stream(pending, memory))
 
 
 @dataclass
 class VaeMemory:
-    """Streaming state of a whole autoencoder."""
+    """Streaming state of a whole autoencoder. moments: of latents that are ready and were not asked for. ahead: frames
+    pushed since the last of them."""
 
     encoder: ConvMemory
     decoder: ConvMemory
+    moments: list[Tensor] = field(default_factory=list)
+    ahead: int = 0
 
     def reset_(self) -> None:
         """Forget the stream, in place."""
+        self.moments.clear()
+        self.ahead = 0
         self.encoder.reset_()
         self.decoder.reset_()
 
@@ -127,27 +137,47 @@ class WanVAE(nn.Module):
         encoder, decoder = (ConvMemory([None] * slots) for slots in self._slots)
         return VaeMemory(encoder, decoder)
 
+    def push(self, pixels_NCTHW: Tensor, memory: VaeMemory) -> None:
+        """Take the next frames in and compute all that does not depend on later ones; `encode` does the rest.
+
+        Pixels in [-1, 1], any number of frames. What comes out is the same however the frames were divided.
+        """
+        step = self.config.time_factor
+        if memory.encoder.first:
+            self._push(pixels_NCTHW[:, :, :1], memory)
+            pixels_NCTHW = pixels_NCTHW[:, :, 1:]
+        while pixels_NCTHW.shape[2]:
+            group, pixels_NCTHW = pixels_NCTHW.tensor_split([step - memory.ahead], dim=2)
+            memory.ahead = (memory.ahead + group.shape[2]) % step
+            self._push(group, memory)
+
+    def _push(self, frames: Tensor, memory: VaeMemory) -> None:
+        moments = self.encoder.stream(frames, memory.encoder)
+        if moments is not None:
+            memory.moments.append(moments)
+
     def encode(self, pixels_NCTHW: Tensor, memory: VaeMemory, *, normalize: bool = False) -> Tensor:
-        """Mean latents (N, F, 16, h, w) of the next pixels in [-1, 1]: 1 + 4k frames at first, then multiples of 4.
+        """Mean latents (N, F, 16, h, w) of the next pixels in [-1, 1]: 1 + 4k frames at first, then multiples of 4, those
+        that were pushed before included.
 
         Not normalised per channel unless asked: the public checkpoint was trained so.
         """
-        step = self.config.time_factor
-        groups = _first_then(pixels_NCTHW, step, memory.encoder.first)
-        moments = torch.cat([self.encoder.stream(group, memory.encoder) for group in groups], dim=2)
+        step, count = self.config.time_factor, pixels_NCTHW.shape[2]
+        if (memory.ahead + count - memory.encoder.first) % step:
+            first = "1 + " if memory.encoder.first else ""
+            raise ValueError(f"{count} frames after {memory.ahead} do not make whole chunks of {first}k*{step}")
+        self.push(pixels_NCTHW, memory)
+        moments = joined(memory.moments)
+        memory.moments.clear()
         latent = self.conv1(moments).chunk(2, dim=1)[0].transpose(1, 2)
         return (latent - self.mean) / self.std if normalize else latent
 
     def decode(self, latent_NFCHW: Tensor, memory: VaeMemory) -> Tensor:
         """Pixels (N, 3, T, H, W), not clamped, of the next normalised latents (N, F, 16, h, w), one latent at a time."""
         z = self.conv2((latent_NFCHW * self.std + self.mean).transpose(1, 2))
-        return torch.cat([self.decoder.stream(frame, memory.decoder) for frame in z.split(1, dim=2)], dim=2)
+        return joined([self.decoder.stream(frame, memory.decoder) for frame in z.split(1, dim=2)])
 
 
-def _first_then(x_NCTHW: Tensor, step: int, first: bool) -> list[Tensor]:
-    """Split a stream's next frames into the groups the encoder takes: 1 at the very first, then `step` each."""
-    head = [x_NCTHW[:, :, :1]] if first else []
-    rest = x_NCTHW[:, :, 1:] if first else x_NCTHW
-    if rest.shape[2] % step:
-        raise ValueError(f"{x_NCTHW.shape[2]} frames do not make whole chunks of {'1 + ' if first else ''}k*{step}")
-    return head + (list(rest.split(step, dim=2)) if rest.shape[2] else [])
+def joined(clips: Sequence[Tensor]) -> Tensor:
+    """Clips (N, C, T, H, W) as one; a single one stays as it is."""
+    return clips[0] if len(clips) == 1 else torch.cat(list(clips), dim=2)

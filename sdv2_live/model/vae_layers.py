@@ -1,17 +1,20 @@
 """Layers of the Wan2.1 VAE, streamed: causal 3-d convolutions that keep their last two input frames.
 
-Legend: N samples, C channels, T frames. Streaming state is a list of tensors, one per temporal convolution, passed in and
-updated in place; zeros mean "no past", which is exactly the causal padding of the first frame.
+Legend: N samples, C channels, T frames; channels are innermost in memory (channels_last_3d). Streaming state is a list of
+tensors, one per temporal convolution, passed in and updated in place; zeros mean "no past", which is exactly the causal
+padding of the first frame. Between layers goes a `Pending`: what a convolution gave, which the next operation finishes while
+it writes the input of the next convolution, behind that one's past frames.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sdv2_live.model.vae_ops import Pending, convolve, ops_of, unfolded, upsampled
 
 Triple = tuple[int, int, int]  # (time, height, width)
 
@@ -22,26 +25,32 @@ class ConvMemory:
 
     past: one tensor (N, C, frames, h, w) per temporal convolution, allocated at its first use and then kept in place.
     first: True until the very first frame has passed; it skips the strided and the growing time convolutions.
+    waiting: by slot, frames that a strided time convolution has been given and cannot use before a later one has come.
     """
 
     past: list[Tensor | None] = field(default_factory=list)
     first: bool = True
+    waiting: dict[int, Tensor] = field(default_factory=dict)
 
     def reset_(self) -> None:
         """Forget, in place: zeroed memory equals fresh memory."""
         self.first = True
+        self.waiting.clear()
         for tensor in self.past:
             if tensor is not None:
                 tensor.zero_()
 
-    def exchange(self, slot: int, x: Tensor, frames: int) -> Tensor:
-        """Return x with the slot's past frames before it, and remember the last `frames` frames of the two."""
-        past = self.past[slot]
+    def before(self, conv: CausalConv3d, pending: Pending) -> Tensor:
+        """The frames that the convolution is to see before those of `pending`, its input; to be replaced in place."""
+        assert conv.slot is not None
+        past = self.past[conv.slot]
         if past is None:
-            past = self.past[slot] = x.new_zeros(x.shape[0], x.shape[1], frames, x.shape[3], x.shape[4])
-        joined = torch.cat((past, x), dim=2)
-        past.copy_(joined[:, :, -frames:])
-        return joined
+            x = pending.x
+            frames, scale = conv.kernel_size[0] - conv.stride[0], 2 if pending.phased else 1
+            height, width = (side * scale - 2 * pending.phased for side in x.shape[-2:])
+            past = x.new_zeros(x.shape[0], frames, height, width, conv.in_channels).permute(0, 4, 1, 2, 3)
+            self.past[conv.slot] = past
+        return past
 
 
 class CausalConv3d(nn.Conv3d):
@@ -53,23 +62,38 @@ class CausalConv3d(nn.Conv3d):
         kernel = (kernel, kernel, kernel) if isinstance(kernel, int) else kernel
         super().__init__(c_in, c_out, kernel, stride=stride, padding=(0, kernel[1] // 2, kernel[2] // 2))
 
-    def stream(self, x: Tensor, memory: ConvMemory) -> Tensor:
+    def stream(self, pending: Pending, memory: ConvMemory) -> Pending:
         """Convolve the next frames of the stream."""
-        if self.slot is not None:
-            x = memory.exchange(self.slot, x, self.kernel_size[0] - self.stride[0])
-        return self(x)
+        return convolve(ops_of(pending.x).joined(pending, memory.before(self, pending)), self)
 
 
 class RMSNorm(nn.Module):
-    """Channel-wise L2 norm times sqrt(C) times gamma."""
+    """Channel-wise L2 norm times sqrt(C) times gamma; computed by `VaeOps.normed`."""
 
     def __init__(self, dim: int, spatial_dims: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(dim, *(1,) * spatial_dims))
-        self.scale = dim**0.5
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.normalize(x, dim=1) * self.scale * self.gamma
+
+class NormedConv(nn.Sequential):
+    """norm, SiLU, convolution."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__(RMSNorm(c_in, 3), nn.SiLU(), CausalConv3d(c_in, c_out, 3))
+
+    def stream(self, pending: Pending, memory: ConvMemory) -> Pending:
+        return normed_conv(self[0], self[2], pending, memory)[0]
+
+
+def normed_conv(
+    norm: nn.Module, conv: nn.Module, pending: Pending, memory: ConvMemory, *, keep: bool = False
+) -> tuple[Pending, Tensor | None]:
+    """The convolution of the norm's and SiLU's output, and, if kept, what the norm was taken of."""
+    assert isinstance(norm, RMSNorm)
+    assert isinstance(conv, CausalConv3d)
+    past = memory.before(conv, pending)
+    joined, x = ops_of(pending.x).normed(pending, norm.gamma.flatten(), silu=True, past=past, keep=keep)
+    return convolve(joined, conv), x
 
 
 class ResidualBlock(nn.Module):
@@ -83,9 +107,16 @@ class ResidualBlock(nn.Module):
         )  # fmt: skip
         self.shortcut = CausalConv3d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
 
-    def stream(self, x: Tensor, memory: ConvMemory) -> Tensor:
-        shortcut = self.shortcut(x)
-        return shortcut + stream_through(self.residual, x, memory)
+    def stream(self, pending: Pending, memory: ConvMemory) -> Pending:
+        norm1, _, conv1, norm2, _, _, conv2 = self.residual
+        inner, x = normed_conv(norm1, conv1, pending, memory, keep=True)
+        outer, _ = normed_conv(norm2, conv2, inner, memory)
+        assert x is not None
+        if isinstance(self.shortcut, nn.Identity):
+            return replace(outer, skip=x)
+        shortcut = convolve(x, self.shortcut)
+        bias = outer.bias if shortcut.bias is None or outer.bias is None else outer.bias + shortcut.bias
+        return replace(outer, skip=shortcut.x, bias=bias)
 
 
 class AttentionBlock(nn.Module):
@@ -97,12 +128,13 @@ class AttentionBlock(nn.Module):
         self.to_qkv = nn.Conv2d(dim, dim * 3, 1)
         self.proj = nn.Conv2d(dim, dim, 1)
 
-    def stream(self, x: Tensor, memory: ConvMemory) -> Tensor:
-        n, c, t, h, w = x.shape
-        frames = x.transpose(1, 2).flatten(0, 1)
-        q, k, v = self.to_qkv(self.norm(frames)).reshape(n * t, 1, c * 3, h * w).transpose(2, 3).chunk(3, dim=-1)
-        out = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2).reshape(n * t, c, h, w)
-        return x + self.proj(out).unflatten(0, (n, t)).transpose(1, 2)
+    def stream(self, pending: Pending, memory: ConvMemory) -> Pending:
+        normal, x = ops_of(pending.x).normed(pending, self.norm.gamma.flatten(), silu=False, keep=True)
+        n, c, t, h, w = normal.shape
+        pixels = normal.permute(0, 2, 3, 4, 1).reshape(n * t, 1, h * w, c)  # a view: channels are innermost already
+        q, k, v = F.linear(pixels, self.to_qkv.weight.flatten(1), self.to_qkv.bias).chunk(3, dim=-1)
+        out = F.linear(F.scaled_dot_product_attention(q, k, v), self.proj.weight.flatten(1), self.proj.bias)
+        return Pending(out.view(n, t, h, w, c).permute(0, 4, 1, 2, 3), skip=x)
 
 
 class Downsample(nn.Module):
@@ -113,15 +145,40 @@ class Downsample(nn.Module):
         self.resample = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(dim, dim, 3, stride=2))
         self.time_conv = CausalConv3d(dim, dim, (3, 1, 1), stride=(2, 1, 1)) if temporal else None
 
-    def stream(self, x: Tensor, memory: ConvMemory) -> Tensor:
-        x = per_frame(self.resample, x)
+    def stream(self, pending: Pending, memory: ConvMemory) -> Pending | None:
+        """None when time is halved and the frames given so far wait for the next one."""
+        halved = self._halved(ops_of(pending.x).value(pending))
         if self.time_conv is None:
-            return x
-        if memory.first:
-            assert self.time_conv.slot is not None
-            memory.exchange(self.time_conv.slot, x, 1)  # remembered, but not convolved
-            return x
-        return self.time_conv.stream(x, memory)
+            return halved
+        if memory.first:  # remembered, but not convolved
+            x = ops_of(pending.x).value(halved)
+            memory.before(self.time_conv, halved).copy_(x)
+            return Pending(x)
+        whole = self._whole_pairs(halved, memory)
+        return None if whole is None else self.time_conv.stream(whole, memory)
+
+    def _halved(self, x: Tensor) -> Pending:
+        """Padded by one pixel below and on the right: by two on all sides, without the output's first row and column."""
+        conv = self.resample[1]
+        assert isinstance(conv, nn.Conv2d)
+        deferred = ops_of(x).defers_bias
+        n = x.shape[0]
+        y = F.conv2d(as_frames(x), conv.weight, None if deferred else conv.bias, stride=2, padding=2)[..., 1:, 1:]
+        return Pending(as_clip(y, n), conv.bias if deferred else None)
+
+    def _whole_pairs(self, pending: Pending, memory: ConvMemory) -> Pending | None:
+        """As many frames as two make one of, with those that waited; what is left over waits."""
+        assert self.time_conv is not None
+        assert self.time_conv.slot is not None
+        waited = memory.waiting.pop(self.time_conv.slot, None)
+        if waited is None and pending.x.shape[2] % 2 == 0:
+            return pending
+        x = ops_of(pending.x).value(pending)
+        x = x if waited is None else torch.cat((waited, x), dim=2)
+        even = x.shape[2] // 2 * 2
+        if even < x.shape[2]:
+            memory.waiting[self.time_conv.slot] = x[:, :, even:]
+        return Pending(x[:, :, :even]) if even else None
 
 
 class Upsample(nn.Module):
@@ -132,33 +189,39 @@ class Upsample(nn.Module):
         self.resample = nn.Sequential(nn.Upsample(scale_factor=2.0, mode="nearest-exact"), nn.Conv2d(dim, dim // 2, 3, padding=1))
         self.time_conv = CausalConv3d(dim, dim * 2, (3, 1, 1)) if temporal else None
 
-    def stream(self, x: Tensor, memory: ConvMemory) -> Tensor:
+    def stream(self, pending: Pending, memory: ConvMemory) -> Pending:
         # The first frame neither grows nor is remembered: the second one still sees zeros as its past.
-        if self.time_conv is not None and not memory.first:
-            grown = self.time_conv.stream(x, memory).unflatten(1, (2, -1))  # (N, 2, C, T, h, w)
-            x = grown.permute(0, 2, 3, 1, 4, 5).flatten(2, 3)
-        return per_frame(self.resample, x)
+        ops = ops_of(pending.x)
+        grown = self.time_conv is not None and not memory.first
+        if grown:
+            assert self.time_conv is not None
+            pending = self.time_conv.stream(pending, memory)
+        x = ops.value(pending)
+        frames = unfolded(as_frames(x), 2) if grown else as_frames(x)
+        conv = self.resample[1]
+        assert isinstance(conv, nn.Conv2d)
+        y = upsampled(frames, conv)
+        return replace(y, x=as_clip(y.x, x.shape[0]))
 
 
-def per_frame(module: nn.Module, x: Tensor) -> Tensor:
-    """Apply a 2-d module to every frame of (N, C, T, H, W)."""
-    n, t = x.shape[0], x.shape[2]
-    y: Tensor = module(x.transpose(1, 2).flatten(0, 1))
-    return y.unflatten(0, (n, t)).transpose(1, 2)
+def as_frames(x: Tensor) -> Tensor:
+    """(N, C, T, H, W) as (N * T, C, H, W)."""
+    return x.transpose(1, 2).flatten(0, 1)
 
 
-@runtime_checkable
-class Streaming(Protocol):
-    """A module that carries memory from frame to frame, or holds modules that do."""
-
-    def stream(self, x: Tensor, memory: ConvMemory) -> Tensor:
-        """Process the next frames of the stream."""
+def as_clip(frames: Tensor, samples: int) -> Tensor:
+    """(N * T, C, H, W) as (N, C, T, H, W)."""
+    return frames.unflatten(0, (samples, -1)).transpose(1, 2)
 
 
-def stream_through(modules: nn.Sequential, x: Tensor, memory: ConvMemory) -> Tensor:
+def stream_through(modules: nn.Sequential, pending: Pending, memory: ConvMemory) -> Pending | None:
+    """The layers in turn; None as soon as one of them waits for later frames."""
+    result: Pending | None = pending
     for module in modules:
-        x = module.stream(x, memory) if isinstance(module, Streaming) else module(x)
-    return x
+        if result is None:
+            return None
+        result = module.stream(result, memory)  # type: ignore[operator]
+    return result
 
 
 def middle(dim: int) -> nn.Sequential:
