@@ -28,6 +28,8 @@ from sdv2_live.model.lora import LoraSource, attach_loras, merge_loras, read_lor
 from sdv2_live.model.ops import find_ops
 from sdv2_live.model.profiles import Profile, profile
 from sdv2_live.model.text import Placement, Text
+from sdv2_live.model.vae_choice import vae_kind
+from sdv2_live.model.weights import find_file
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 from sdv2_live.stream import Stream
@@ -78,6 +80,7 @@ def load(config: Config) -> Models:
     chosen = chosen_profile(config)
     if config.model.fp8:
         require_fp8(device)
+    _require_files(config, chosen)
     require_room(config, chosen)
     begin = time.monotonic()
     models = load_models(
@@ -97,6 +100,19 @@ def load(config: Config) -> Models:
     exactly = f"{str(dtype)[6:]}{' with fp8 linear layers' if config.model.fp8 else ''}, text encoder {models.text.placement}"
     log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, exactly, time.monotonic() - begin)
     return models
+
+
+def _require_files(config: Config, chosen: Profile) -> None:
+    """Raise WeightsError where the DiT or the autoencoder is missing: before their memory is spoken of."""
+    if chosen.files is None:
+        return
+    vae = config.model.vae
+    try:
+        for names in (chosen.files.dit, chosen.files.vae(vae_kind(chosen, vae))):
+            find_file(config.model.weights_dir, names)
+    except WeightsError as error:
+        fetch = f"sdv2-live weights download {chosen.name}" + (f" --vae {vae}" if vae != "auto" else "")
+        raise WeightsError(f"{error}; to fetch what is missing: {fetch}") from error
 
 
 def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:
