@@ -34,6 +34,7 @@ from sdv2_live.metrics import Metrics, reading
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters
 from sdv2_live.takes.recorder import Recorder
+from sdv2_live.upkeep import Upkeep, UpkeepState
 from sdv2_live.worker.host import EngineHost, EngineState, InlineEngine
 from sdv2_live.worker.messages import Hello
 from sdv2_live.worker.remote import RemoteEngine
@@ -58,6 +59,7 @@ class Status:
     counters: dict[str, int]
     engine: EngineState
     input: InputState
+    upkeep: UpkeepState
     recording: bool = False
 
     def line(self) -> str:
@@ -73,6 +75,7 @@ class Status:
             f"skipped {count('frames_skipped', 0)}, repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}",
             f"failed {failed}",
             *(["recording"] if self.recording else []),
+            *([f"shed {', '.join(self.upkeep.steps)}"] if self.upkeep.steps else []),
             *([f"engine {self.engine.words}"] if self.engine.words != "running" else []),
             *([f"lowered to {', '.join(self.engine.ladder)}"] if self.engine.ladder else []),
         )
@@ -132,7 +135,10 @@ class Show:
         self.recorder = Recorder(config, self.store, self.counters)
         opened.callback(self.recorder.close)
         opened.callback(self.store.add_listener(self._written))
-        self.loop = LiveLoop(self.engine, self.intake, self.playout, self.store, self.counters, recorder=self.recorder)
+        self.upkeep = Upkeep(config, self.counters)
+        self.loop = LiveLoop(
+            self.engine, self.intake, self.playout, self.store, self.counters, recorder=self.recorder, upkeep=self.upkeep
+        )
         opened.callback(self.loop.close)
         opened.callback(self.engine.halt)
 
@@ -189,6 +195,7 @@ class Show:
         return Status(
             source=self.input.status,
             input=self.input.state,
+            upkeep=self.upkeep.state,
             watched=self.playout.sink.watched,
             fps_in=self.intake.rate.per_second(),
             fps_painted=self.loop.rate.per_second(),
@@ -262,9 +269,12 @@ class Show:
             "restarts": status.engine.restarts,
             "lowered": len(status.engine.ladder),
             "gpu_mb": status.engine.gpu_mb,
+            "shed": len(status.upkeep.steps),
+            "drift": round(status.upkeep.drift, 4),
             "input_shown": SHOWN[status.input.shown],
             "source": status.source,
             "input": status.input.words,
+            "shed_steps": ", ".join(status.upkeep.steps) or "none",
             "engine": status.engine.words,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,9 @@ from sdv2_live.errors import EngineLostError
 from sdv2_live.frame import Frame
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
+from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Rate, StageTimer
+from sdv2_live.upkeep import Done, Upkeep
 
 if TYPE_CHECKING:
     from sdv2_live.takes.recorder import Recorder
@@ -32,6 +35,7 @@ class Painter(Protocol):
     timer: StageTimer
     painting: Painting | None
     ready: bool  # it can paint now
+    share: float  # of the pixels asked for, how many to paint
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
         """See `stream.Stream`."""
@@ -62,6 +66,7 @@ class LiveLoop:
         *,
         run_while_bypassed: bool = False,
         recorder: Recorder | None = None,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self.rate = Rate()
         self._stream = stream
@@ -71,6 +76,7 @@ class LiveLoop:
         self._counters = counters
         self.run_while_bypassed = run_while_bypassed
         self._recorder = recorder
+        self._upkeep = upkeep or Upkeep(Config(), counters)
         self._stop = threading.Event()
         self._changed = threading.Event()  # a parameter was written: an idle loop looks at once
         self._forget = store.add_listener(lambda _: self._changed.set())
@@ -118,24 +124,31 @@ class LiveLoop:
         newest = self._intake.newest(WAIT_S)
         if newest is None:
             return
-        needed = self._stream.prepare(newest, self._store.latest())
+        upkeep = self._upkeep
+        self._stream.share = upkeep.share
+        needed = self._stream.prepare(newest, upkeep.used(self._store.latest()))
         if not self._intake.wait(needed, WAIT_S):
             return
-        taken = self._store.take(self._counters["chunks"])  # as late as possible, so that the hand is answered by this very chunk
+        # As late as possible, so that the hand is answered by this very chunk.
+        taken = upkeep.used_by(self._store.take(self._counters["chunks"]))
         recorder = self._recorder
         starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream
-        needed = self._stream.prepare(newest, taken.params, reset=starting or "reset" in taken.fired)
+        needed = self._stream.prepare(newest, taken.params, reset=starting or "reset" in taken.fired or upkeep.due())
         if starting:
             self._stream.settle()
         with self._stream.timer("capture"):  # 0 but for a reset, which needs a frame more
             frames = self._intake.take(needed, timeout=1.0)
         if frames is None:
             return
+        begin = time.monotonic()
         with self._stream.timer("chunk"):
             watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
             painted = self._stream.paint(frames, taken.params, convert=watched)
-        if recorder is not None and self._stream.painting is not None:
-            recorder.add(self._counters["chunks"], taken, frames, painted, self._stream.painting)
+        seconds, painting = time.monotonic() - begin, self._stream.painting
+        if recorder is not None and painting is not None:
+            recorder.add(self._counters["chunks"], taken, frames, painted, painting)
+        began = painting is not None and painting.begins is not None
+        painted = upkeep.finish(Done(frames, painted, taken.params, float(newest.rate), seconds, began))
         self._counters.add("chunks")
         self.rate.add(len(frames))
         if painted:

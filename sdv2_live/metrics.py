@@ -37,6 +37,11 @@ DESCRIPTIONS: Mapping[str, str] = {
     "chunks": "Chunks painted.",
     "engine_failures": "Chunks that failed.",
     "engine_restarts": "Times the engine's process was started again.",
+    "shed_down": "Times less was asked of an engine that was too slow.",
+    "shed_up": "Times more was asked of it again.",
+    "shed_steps": "Steps of shedding taken now.",
+    "refreshes": "Times the stream was begun anew, unseen.",
+    "drift": "Change of the pictures' colour or contrast since the look began, of full scale.",
     "chunk_seconds": "Time to paint one chunk.",
     "latency_seconds": "From a frame's capture to its painted picture's sending.",
 }
@@ -114,6 +119,8 @@ def reading(show: Show) -> Reading:
         "fps_out": status.fps_out,
         "watched": float(status.watched),
         "recording": float(status.recording),
+        "shed_steps": float(len(status.upkeep.steps)),
+        "drift": status.upkeep.drift,
         "engine_lowered_steps": float(len(status.engine.ladder)),
         "gpu_memory_bytes": status.engine.gpu_mb * 2.0**20,
     }

@@ -189,6 +189,25 @@ class FaultsConfig(Section):
     retry_s: float = key(30.0, "a number of seconds 1..3600", ge=1, le=3600, allow_inf_nan=False)
 
 
+class ShedConfig(Section):
+    """What is given up while the engine is slower than `target_fps` (None for auto: the input's rate; 0: nothing)."""
+
+    target_fps: Annotated[float | None, OrAuto] = key(0.0, "auto, 0 or frames a second up to 240", ge=0, le=240, allow_inf_nan=False)
+    steps: Annotated[tuple[Annotated[str, Field(pattern=r"^(fewer-steps|smaller|taehv)$")], ...], SplitTexts] = key(
+        ("fewer-steps", "smaller"), 'a list of fewer-steps, smaller and taehv, such as ["fewer-steps", "smaller", "smaller"]'
+    )
+    down_s: float = key(5.0, "a number of seconds 0.5..3600", ge=0.5, le=3600, allow_inf_nan=False)
+    up_s: float = key(30.0, "a number of seconds 1..3600", ge=1, le=3600, allow_inf_nan=False)
+
+
+class RefreshConfig(Section):
+    """When a running stream begins anew with empty caches, unseen. `every_s` 0 and `at_drift` 0: never."""
+
+    every_s: float = key(0.0, "0 or a number of seconds 5..86400", ge=0, le=86400, allow_inf_nan=False)
+    at_drift: float = key(0.0, "a number 0..1", ge=0, le=1, allow_inf_nan=False)
+    fade_s: float = key(0.5, "a number of seconds 0..10", ge=0, le=10, allow_inf_nan=False)
+
+
 class PresetsConfig(Section):
     """Where preset files are. `dir` None for auto: the shipped ones."""
 
@@ -251,6 +270,8 @@ class Config(Section):
     oscquery: OscQueryConfig = OscQueryConfig()
     engine: EngineConfig = EngineConfig()
     faults: FaultsConfig = FaultsConfig()
+    shed: ShedConfig = ShedConfig()
+    refresh: RefreshConfig = RefreshConfig()
     presets: PresetsConfig = PresetsConfig()
     takes: TakesConfig = TakesConfig()
     state: StateConfig = StateConfig()

@@ -21,7 +21,7 @@ from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.state import StreamState
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
-from sdv2_live.gpu.geometry import Fit, Size, model_size
+from sdv2_live.gpu.geometry import Fit, Size, model_size, shrunk
 from sdv2_live.gpu.preprocess import Preprocessor
 from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.lora import LoraSet
@@ -35,6 +35,7 @@ class Stream:
     """One stream of pictures over an engine: keeps its state, and sets it up anew when the input or the settings ask for it."""
 
     ready = True  # as `loop.Painter` wants to know
+    share = 1.0  # of the pixels asked for, how many to paint: where that changes, the stream is set up anew
 
     def __init__(
         self,
@@ -83,6 +84,8 @@ class Stream:
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
         """Make the state fit the input's size and the settings, and return how many frames the next chunk takes."""
         size = model_size(like.size, self._config.video.size, self._max_pixels)
+        if self.share < 1:
+            size = shrunk(size, self.share)
         spec = self._spec(size, params)
         if self._state is None or self._must_rebuild(spec, reset):
             where = (*size, like.height, like.width, self._postprocess.backend)

@@ -39,6 +39,12 @@ def model_size(input_size: Size, fixed: Size | None, max_pixels: int) -> Size:
     return min(fitting, key=lambda size: abs(math.log(size[0] / ideal[0])) + abs(math.log(size[1] / ideal[1])))
 
 
+def shrunk(size: Size, share: float) -> Size:
+    """A size of nearly the same shape with `share` of the pixels, in multiples of 16."""
+    height, width = (max(round(side * math.sqrt(share) / MULTIPLE), 1) * MULTIPLE for side in size)
+    return height, width
+
+
 def _around(side: float, limit: int) -> set[int]:
     """The multiples of 16 below and above `side`, between 16 and `limit`."""
     longest = limit // MULTIPLE

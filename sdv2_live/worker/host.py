@@ -41,6 +41,7 @@ class EngineHost(ABC):
         self.timer = StageTimer()
         self.painting: Painting | None = None  # of the last chunk
         self.ready = False  # it can paint now
+        self.share = 1.0  # of the pixels asked for, how many to paint
         self.failure: Sdv2Error | None = None  # why there is no engine and will be none, until somebody repairs it
 
     @abstractmethod
@@ -111,6 +112,7 @@ class InlineEngine(EngineHost):
                 self._prompts.request(prompt)
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+        self._up.share = self.share
         return self._up.prepare(like, params, reset=reset)
 
     def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from sdv2_live.gpu.geometry import MULTIPLE
+from sdv2_live.gpu.geometry import MULTIPLE, shrunk
 from sdv2_live.settings import Config
 
 TAEHV = "taehv"
@@ -21,11 +20,10 @@ def lowered(config: Config, steps: Sequence[str], max_pixels: int) -> Config:
         model = model.model_copy(update={"vae": TAEHV})
     shares = [int(step.rstrip("%")) / 100 for step in steps if step.endswith("%")]
     if shares:
-        side = math.sqrt(shares[-1])
         least = MULTIPLE * MULTIPLE
         update: dict[str, object] = {"max_pixels": max(int((video.max_pixels or max_pixels) * shares[-1]), least)}
         if video.size is not None:
-            update["size"] = tuple(max(round(length * side / MULTIPLE), 1) * MULTIPLE for length in video.size)
+            update["size"] = shrunk(video.size, shares[-1])
         video = video.model_copy(update=update)
     return config.replaced(model=model, video=video)
 

@@ -89,11 +89,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """As `Stream.prepare`; answered by `Prepared`."""
+    """As `Stream.prepare`; answered by `Prepared`. share: of the pixels asked for, how many to paint."""
 
     like: FrameAt
     params: Params
     reset: bool
+    share: float = 1.0
     kind: Literal["prepare"] = "prepare"
 
 

@@ -107,7 +107,7 @@ class RemoteEngine(EngineHost):
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
         """Raises EngineLostError when the process has ended or hangs."""
         with self._using() as process:
-            prepared = process.prepare(Prepare(FrameAt.of(like), params, reset), self._patience(like.size))
+            prepared = process.prepare(Prepare(FrameAt.of(like), params, reset, self.share), self._patience(like.size))
         if prepared.size != self._size:
             self._size, self._cold, self._warm = prepared.size, True, 0
         self._like = like.size

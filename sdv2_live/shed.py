@@ -1,0 +1,142 @@
+"""Asking less of the engine while it is too slow for the frame rate that is wanted, and everything again when there is room.
+
+No step is taken or undone for what one chunk did, and none is undone that would have to be taken again: what undoing costs is
+known from what taking it gained, and a step that had to be taken again soon after waits twice as long the next time.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+FEWER_STEPS, SMALLER, TAEHV = "fewer-steps", "smaller", "taehv"
+SHARE = 0.6  # of the pixels that "smaller" leaves
+WINDOW = 8  # chunks whose median is the engine's speed
+SETTLE = 4  # chunks after a change that say nothing: memory is set up, kernels are chosen
+ROOM = 0.85  # of a frame's time; a step is undone where it would take no more
+PAUSE_S = 2.0  # between chunks: the engine stood still, and nothing from before counts
+MAX_PATIENCE = 32  # times up_s
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A step. before: seconds a frame took before it; gain: that over what one took after, None until that is known."""
+
+    name: str
+    at: float
+    before: float
+    gain: float | None = None
+
+
+@dataclass(slots=True)
+class _Lasting:
+    """How long something has been so."""
+
+    since: float | None = None
+
+    def lasts(self, holds: bool, now: float) -> float:
+        """Seconds for which it has held without a break; 0 when it does not."""
+        self.since = None if not holds else now if self.since is None else self.since
+        return 0.0 if self.since is None else now - self.since
+
+
+@dataclass(slots=True)
+class _Spell:
+    """The present stretch between two changes."""
+
+    skip: int = SETTLE
+    costs: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    slow: _Lasting = field(default_factory=_Lasting)
+    roomy: _Lasting = field(default_factory=_Lasting)
+
+
+class Shedder:
+    """Decides how many of `steps` are taken, by the time that chunks need. Times in seconds, of any one clock.
+
+    target_fps: frames a second to be painted; None: as many as come in; 0: never shed. A target above the input's rate means
+    that rate. steps: in the order in which they are taken, of "fewer-steps", "smaller" and "taehv", the same one more than once
+    where it shall go further. down_s: how long the engine must be too slow; up_s: how long there must be room.
+    """
+
+    def __init__(self, target_fps: float | None = 0.0, steps: Sequence[str] = (), *, down_s: float = 5.0, up_s: float = 30.0):
+        self._target, self._down_s, self._up_s = target_fps, down_s, up_s
+        self._steps = list(steps)
+        self._taken: list[_Taken] = []
+        self._spell = _Spell(skip=0)
+        self._last = -math.inf
+        self._undone: tuple[str, float] | None = None  # the step undone last, and when
+        self._patience = 1
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The steps taken now, in order."""
+        return tuple(step.name for step in self._taken)
+
+    @property
+    def share(self) -> float:
+        """Of the pixels asked for, how many shall be painted."""
+        return float(SHARE ** self.taken.count(SMALLER))
+
+    def fewer(self, steps: tuple[int, ...]) -> tuple[int, ...]:
+        """The denoising steps in place of those that the performer chose; never none."""
+        return steps[: max(len(steps) - self.taken.count(FEWER_STEPS), 1)]
+
+    def chunk(self, now: float, seconds: float, frames: int, input_fps: float, useful: Callable[[str], bool]) -> str:
+        """A chunk of so many frames was painted in so many seconds. Returns what changed, in words; empty for nothing.
+
+        useful: whether a step would change anything now.
+        """
+        if self._target == 0 or not frames:
+            return ""
+        if now - self._last > PAUSE_S + seconds:
+            self._spell = _Spell(skip=1)
+        self._last = now
+        spell = self._spell
+        if spell.skip:
+            spell.skip -= 1
+            return ""
+        spell.costs.append(seconds / frames)
+        if len(spell.costs) < WINDOW:
+            return ""
+        cost = statistics.median(spell.costs)
+        target = min(self._target or input_fps, input_fps)
+        if self._taken and self._taken[-1].gain is None:
+            self._taken[-1].gain = max(self._taken[-1].before / cost, 1.0)
+        if spell.slow.lasts(cost * target > 1, now) >= self._down_s:
+            return self._down(cost, now, useful)
+        if spell.roomy.lasts(self._would_fit(cost, target), now) >= self._up_s * self._patience:
+            return self._up(now)
+        return ""
+
+    def give_up(self, step: str) -> None:
+        """This step cannot be taken: it is undone, and never taken again."""
+        self._steps = [name for name in self._steps if name != step]
+        self._taken = [taken for taken in self._taken if taken.name != step]
+        self._spell = _Spell()
+
+    def _would_fit(self, cost: float, target: float) -> bool:
+        """Whether a frame would still be in time without the step taken last."""
+        return bool(self._taken) and cost * (self._taken[-1].gain or 1.0) * target <= ROOM
+
+    def _down(self, cost: float, now: float, useful: Callable[[str], bool]) -> str:
+        left = list(self._steps)
+        for name in self.taken:
+            left.remove(name)
+        step = next((name for name in left if useful(name)), None)
+        if step is None:
+            return ""
+        if self._undone is not None and self._undone[0] == step:
+            soon = now - self._undone[1] < 4 * self._up_s * self._patience
+            self._patience = min(2 * self._patience, MAX_PATIENCE) if soon else 1
+        self._taken.append(_Taken(step, now, cost))
+        self._spell = _Spell()
+        return f"too slow ({1 / cost:.1f} frames a second): {step}"
+
+    def _up(self, now: float) -> str:
+        step = self._taken.pop()
+        self._undone = step.name, now
+        self._spell = _Spell()
+        return f"there is room again: {step.name} undone"
