@@ -29,7 +29,7 @@ def measured(frame: Frame) -> np.ndarray:
 
 
 class DriftWatch:
-    """Follows one picture a chunk. `value` is the largest change since the reference, 0..1 of full scale; 0 before there is one."""
+    """Follows one picture a chunk. `value`: the largest change since the reference, 0..1 of full scale; 0 until there is one."""
 
     def __init__(self) -> None:
         self.value = 0.0

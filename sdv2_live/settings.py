@@ -192,7 +192,9 @@ class FaultsConfig(Section):
 class ShedConfig(Section):
     """What is given up while the engine is slower than `target_fps` (None for auto: the input's rate; 0: nothing)."""
 
-    target_fps: Annotated[float | None, OrAuto] = key(0.0, "auto, 0 or frames a second up to 240", ge=0, le=240, allow_inf_nan=False)
+    target_fps: Annotated[float | None, OrAuto] = key(
+        0.0, "auto, 0 or frames a second up to 240", ge=0, le=240, allow_inf_nan=False
+    )
     steps: Annotated[tuple[Annotated[str, Field(pattern=r"^(fewer-steps|smaller|taehv)$")], ...], SplitTexts] = key(
         ("fewer-steps", "smaller"), 'a list of fewer-steps, smaller and taehv, such as ["fewer-steps", "smaller", "smaller"]'
     )
