@@ -10,9 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
-import bench_traffic  # noqa: E402
+import bench_traffic
 
-from sdv2_live.model.profiles import PROFILES  # noqa: E402
+from sdv2_live.model.profiles import PROFILES
 
 PROFILE = PROFILES["1.3b"]
 
