@@ -236,8 +236,9 @@ class Show:
     def _written(self, change: Change) -> None:
         """Have a prompt encoded as soon as it is written, also where it does not show yet (the cue, a slot at weight 0)."""
         self._chosen |= change.values.keys()
-        texts = [value for name, value in change.values.items() if PARAMS[name].kind is Kind.TEXT]
-        self.engine.encode([text for text in texts if isinstance(text, str) and text])
+        for name, value in change.values.items():
+            if isinstance(value, str) and value and PARAMS[name].kind is Kind.TEXT:
+                self.engine.encode([value], slot=name)
 
     def _chosen_so_far(self) -> frozenset[str]:
         """What the configuration gives, and the preset that is recalled already."""

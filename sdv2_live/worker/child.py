@@ -146,7 +146,7 @@ class Requests:
                 match self._channel.receive():
                     case Memory(direction, size, name):
                         self.segments[direction] = Segment.receive(self._channel.connection, size, name)
-                    case Encode(prompts):
+                    case Encode(prompts, slot):
                         for prompt in prompts:
                             self._prompts.request(prompt)
                     case request:

@@ -126,9 +126,10 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class Encode:
-    """Encode these prompts ahead; no answer."""
+    """Encode these prompts ahead, in place of what was written into the slot before; no answer."""
 
     prompts: tuple[str, ...]
+    slot: str | None = None
     kind: Literal["encode"] = "encode"
 
 

@@ -67,7 +67,7 @@ class RemoteEngine(EngineHost):
         self._warm = 0  # chunks painted since
         self._failed = 0  # chunks in a row
         self._chunk_s = Window(32)
-        self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # prompts to encode; None: look at the process
+        self._news: queue.SimpleQueue[Encode | None] = queue.SimpleQueue()  # None: look at the process
         self._like: tuple[int, int] = (0, 0)  # of the input, at the last request
         self._requesting = threading.Lock()
         self._closing = threading.Event()
@@ -97,10 +97,10 @@ class RemoteEngine(EngineHost):
             return EngineState(self._words, 0, restarts, self._recovery.steps)
         return EngineState(self._words, process.pid, restarts, self._recovery.steps, process.gpu_mb)
 
-    def encode(self, prompts: Sequence[str]) -> None:
+    def encode(self, prompts: Sequence[str], slot: str | None = None) -> None:
         for prompt in prompts:
             if self._news.qsize() < MAX_WAITING:
-                self._news.put(prompt)
+                self._news.put(Encode((prompt,), slot))
 
     # What the loop drives.
 
@@ -196,9 +196,9 @@ class RemoteEngine(EngineHost):
                 return "the show closed"
             self._came_up(process.hello(faults.load_s))
             while self.ready and not process.ended.is_set():
-                prompt = self._news.get()
-                if prompt is not None:
-                    process.tell(Encode((prompt,)))
+                request = self._news.get()
+                if request is not None:
+                    process.tell(request)
             return str(process.lost())
         except EngineLostError as error:
             return str(error)
