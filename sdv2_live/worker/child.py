@@ -148,7 +148,7 @@ class Requests:
                         self.segments[direction] = Segment.receive(self._channel.connection, size, name)
                     case Encode(prompts, slot):
                         for prompt in prompts:
-                            self._prompts.request(prompt)
+                            self._prompts.request(prompt, slot)
                     case request:
                         self._waiting.put(request)
         except (EOFError, OSError):
