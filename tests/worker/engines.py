@@ -74,8 +74,8 @@ def _negative(frame: Frame) -> Frame:
 class Prompts:
     """Remembers what it was asked for, in the log."""
 
-    def request(self, prompt: str) -> None:
-        child.log.info("encode %s", prompt)
+    def request(self, prompt: str, slot: str | None = None) -> None:
+        child.log.info("encode %s for %s", prompt, slot)
 
 
 def _header(config: Config) -> Header:

@@ -238,8 +238,8 @@ def test_prompts_written_while_the_engine_is_up_are_encoded_ahead(caplog: pytest
     caplog.set_level(logging.INFO, "sdv2_live")
     with rig() as show:
         show.paints(1)
-        show.engine.encode(["a lighthouse"])
-        eventually("the request", lambda: "encode a lighthouse" in caplog.text)
+        show.engine.encode(["a lighthouse"], slot="cue_prompt")
+        eventually("the request", lambda: "encode a lighthouse for cue_prompt" in caplog.text)
 
 
 def test_a_new_input_size_and_held_pictures_do_not_confuse_the_memory() -> None:
