@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 
 FEWER_STEPS, SMALLER, TAEHV = "fewer-steps", "smaller", "taehv"
 SHARE = 0.6  # of the pixels that "smaller" leaves
+MAX_GAIN = {FEWER_STEPS: 2.0, SMALLER: 2.2, TAEHV: 4.0}  # what seems to gain more came with a load that went away meanwhile
 WINDOW = 8  # chunks whose median is the engine's speed
-SETTLE = 4  # chunks after a change that say nothing: memory is set up, kernels are chosen
+FEWEST = 3  # chunks that are enough where they take as long as an engine may be too slow
+SETTLE = 3  # chunks after a change that say nothing: memory is set up, kernels are chosen
 ROOM = 0.85  # of a frame's time; a step is undone where it would take no more
 PAUSE_S = 2.0  # between chunks: the engine stood still, and nothing from before counts
 MAX_PATIENCE = 32  # times up_s
@@ -99,12 +101,13 @@ class Shedder:
             spell.skip -= 1
             return ""
         spell.costs.append(seconds / frames)
-        if len(spell.costs) < WINDOW:
+        if len(spell.costs) < WINDOW and (len(spell.costs) < FEWEST or sum(spell.costs) * frames < self._down_s):
             return ""
         cost = statistics.median(spell.costs)
         target = min(self._target or input_fps, input_fps)
         if self._taken and self._taken[-1].gain is None:
-            self._taken[-1].gain = max(self._taken[-1].before / cost, 1.0)
+            step = self._taken[-1]
+            step.gain = min(max(step.before / cost, 1.0), MAX_GAIN[step.name])
         if spell.slow.lasts(cost * target > 1, now) >= self._down_s:
             return self._down(cost, now, useful)
         if spell.roomy.lasts(self._would_fit(cost, target), now) >= self._up_s * self._patience:
