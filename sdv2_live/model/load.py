@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from sdv2_live.model.vae_ops import channels_last
 from sdv2_live.model.weights import assign, find_file, load_strict, on_meta, synthetic_state_dict
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+log = logging.getLogger("sdv2_live.model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: tor
     dit, vae = CausalDiT(profile.dit), make_vae(profile, kind)
     parts: dict[str, nn.Module] = {"dit": dit, "vae": vae}
     state = read_checkpoint(EMBEDDED) if EMBEDDED.is_file() else None
+    if state is None:
+        log.warning("%s is missing: %s paints with untrained weights; install sdv2-live again", EMBEDDED, profile.name)
     for name, model in parts.items():
         prefix = f"{name}."
         if state is None:

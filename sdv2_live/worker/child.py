@@ -65,7 +65,8 @@ def main(connection: Connection) -> None:
 
 def serve(connection: Connection, bring_up: BringUp) -> None:
     """Bring an engine up as the first message says, then carry out requests until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the show decides what ends when
+    for number in (signal.SIGINT, signal.SIGTERM):  # these reach the whole group: the show decides what ends when
+        signal.signal(number, signal.SIG_IGN)
     _die_with_parent()
     channel = Channel(connection)
     setup: Setup = channel.receive()
