@@ -205,7 +205,7 @@ class ShedConfig(Section):
 class RefreshConfig(Section):
     """When a running stream begins anew with empty caches, unseen. `every_s` 0 and `at_drift` 0: never."""
 
-    every_s: float = key(0.0, "0 or a number of seconds 5..86400", ge=0, le=86400, allow_inf_nan=False)
+    every_s: float = key(0.0, "a number of seconds 0..86400", ge=0, le=86400, allow_inf_nan=False)
     at_drift: float = key(0.0, "a number 0..1", ge=0, le=1, allow_inf_nan=False)
     fade_s: float = key(0.5, "a number of seconds 0..10", ge=0, le=10, allow_inf_nan=False)
 

@@ -27,12 +27,13 @@ from sdv2_live.io.base import Source
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
 from sdv2_live.loop import LiveLoop
-from sdv2_live.settings import Config, EngineConfig, TakesConfig
+from sdv2_live.settings import Config, EngineConfig, RefreshConfig, TakesConfig
 from sdv2_live.stats import Counters, StageTimer
 from sdv2_live.stream import Stream
 from sdv2_live.takes.format import Header
 from sdv2_live.takes.recorder import Recorder
 from sdv2_live.takes.replay import Repainted, Take, repaint
+from sdv2_live.upkeep import Upkeep
 
 ENGINE = tiny.small_engine()
 HEADER = {
@@ -77,9 +78,21 @@ class Moving(Source):
 class Rig:
     """Paints and records to `folder`/takes."""
 
-    def __init__(self, folder: Path, *, engine: Engine = ENGINE, takes: dict[str, Any] | None = None, **keys: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        engine: Engine = ENGINE,
+        takes: dict[str, Any] | None = None,
+        refresh: RefreshConfig | None = None,
+        **keys: Any,
+    ) -> None:
         given: dict[str, Any] = {"dir": folder / "takes", "min_free_mb": 0} | (takes or {})
-        self.config = Config(engine=EngineConfig(**keys), takes=TakesConfig(**given))
+        self.config = Config(
+            engine=EngineConfig(**keys),
+            takes=TakesConfig(**given),
+            refresh=refresh or RefreshConfig(),
+        )
         self.encoder = Dictionary()
         self.prompts = PromptCache(self.encoder)
         self.counters = Counters()
@@ -88,6 +101,7 @@ class Rig:
         self.playout = Playout(FakeSink(), self.counters)
         self.intake = Intake(self.source, self.counters)
         self.stream = new_stream(self.prompts, self.config, engine)
+        self.upkeep = Upkeep(self.config, self.counters)
         self.recorder = Recorder(self.config, self.store, self.counters)
         self.loop = LiveLoop(
             self.stream,
@@ -97,6 +111,7 @@ class Rig:
             self.counters,
             run_while_bypassed=False,
             recorder=self.recorder,
+            upkeep=self.upkeep,
         )
 
     def __enter__(self) -> Rig:

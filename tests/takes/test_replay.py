@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from rig import ENGINE, Rig, lines_of, repainted, takes_of
+from waiting import eventually
 
 from sdv2_live.engine.engine import Engine
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import PixelFormat
+from sdv2_live.settings import RefreshConfig
+from sdv2_live.shed import Shedder
 from sdv2_live.takes.replay import Take
 
 
@@ -87,6 +90,49 @@ def test_a_replay_that_differs_is_noticed(tmp_path: Path) -> None:
     again = repainted(take, rig.config)
     changed = next(i for i, line in enumerate(lines_of(take)) if line["values"].get("seed") == 2)
     assert [chunk.same for chunk in again[: changed + 1]] == [True] * changed + [False]
+
+
+class ByHand(Shedder):
+    """Takes the steps that the test says, whatever the speed of this machine."""
+
+    steps: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()  # type: ignore[assignment]
+
+    def chunk(self, *_: object) -> str:  # type: ignore[override]
+        """From the next chunk on, as ever."""
+        self.taken = self.steps
+        return ""
+
+
+def test_a_take_holds_what_was_really_used_while_the_load_was_shed(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig:
+        rig.source.size = (64, 64)
+        shed = rig.upkeep.shed = ByHand()
+        rig.record()
+        for steps in (("fewer-steps",), ("fewer-steps", "smaller"), ()):
+            rig.chunks()
+            shed.steps = steps
+        rig.chunks()
+        assert rig.store.latest().steps == (700, 500)  # the performer's own
+        sizes = {frame.size for frame in rig.playout.sink.frames}  # type: ignore[attr-defined]
+        assert sizes - {(32, 32)} == {(64, 64)}  # what came before the source's size was set does not count
+    assert rig.counters["engine_failures"] == 0
+    (take,) = takes_of(rig)
+    lines = lines_of(take)
+    assert [line["values"]["steps"] for line in lines[:-1] if "steps" in line["values"]] == [[700, 500], [700], [700, 500]]
+    assert [line["begins"]["height"] for line in lines[:-1] if line.get("begins")] == [64, 48, 64]
+    again = repainted(take, rig.config)
+    assert [chunk.line.chunk for chunk in again if not chunk.same] == []
+    assert len(again) == len(lines) - 1
+
+
+def test_a_stream_that_is_refreshed_is_painted_again_too(tmp_path: Path) -> None:
+    with Rig(tmp_path, refresh=RefreshConfig(every_s=0.3, fade_s=0.3)) as rig:
+        rig.record()
+        eventually("refreshes", lambda: rig.counters["refreshes"] >= 3, 60)
+    (take,) = takes_of(rig)
+    assert sum(bool(line.get("begins")) for line in lines_of(take)) >= 3
+    assert [chunk.line.chunk for chunk in repainted(take, rig.config) if not chunk.same] == []
 
 
 class FailingOnce(Engine):
