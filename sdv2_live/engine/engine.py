@@ -98,18 +98,21 @@ class Engine:
 
     @torch.inference_mode()
     def warm_up(self, state: StreamState, steps: int) -> None:
-        """Take a new stream through black chunks of `steps` denoising steps until it is steady, and reset it.
+        """Take a new stream through grey chunks of `steps` denoising steps until it is steady, and reset it.
 
-        On a GPU this compiles kernels, lets the libraries choose theirs for every length of the cache, and captures the graphs:
-        about a second that the first pictures would else be late. On a CPU there is nothing to do.
+        On a GPU this compiles kernels, lets the libraries choose theirs for every length of the cache, and captures a graph for
+        every number of steps that the performer may turn to: a second or two that a running picture would else stand still for.
+        On a CPU there is nothing to do.
         """
         if self.device.type != "cuda" and self._capture is None:
             return
         spec, begin = state.spec, time.monotonic()
-        count = steps if state.queue is None else spec.levels
-        settings = ChunkSettings(steps=tuple(900 - 100 * i for i in range(count)))
+        until_steady, first = spec.cache.kv_frames + spec.levels + 3, steps if state.queue is None else spec.levels
+        others = () if state.queue is not None or spec.mode is Mode.TEXT else {1, 2, 3, 4} - {first}
+        counts = [first] * until_steady + [count for count in others for _ in range(2)]  # a second call is captured
         cross = self.dit.condition(torch.zeros(1, 1, self.dit.config.text_dim, device=self.device))
-        for _ in range(spec.cache.kv_frames + spec.levels + 3):  # the cache is full, all levels run; captured, replayed
+        for count in counts:
+            settings = ChunkSettings(steps=tuple(900 - 100 * i for i in range(count)))
             pixels = latent = None
             if spec.mode is Mode.VIDEO:
                 size = (spec.height, spec.width)
