@@ -21,7 +21,7 @@ log = logging.getLogger("sdv2_live.intake")
 
 REST_S = 0.1  # pause after a read that failed in an unforeseen way
 READ_S = 0.25  # longest wait inside one read, and so the longest that `close` waits for the thread
-WINDOW = 32  # frames kept for the next chunk; a fuller window is thinned to every second frame
+WINDOW = 32  # frames kept for the next chunk; a full window is thinned to every second frame
 
 
 class Intake:
@@ -34,6 +34,8 @@ class Intake:
         self._counters = counters
         self._on_frame = on_frame
         self._window: deque[Frame] = deque()
+        self._stride = 1  # the window keeps one frame in so many, and the newest
+        self._beyond = 0  # frames that came after the last one kept for good
         self._changed = threading.Condition()
         self._taken_ns: int | None = None  # capture time of the newest frame given to a chunk
         self._closing = False
@@ -81,7 +83,7 @@ class Intake:
                 return None
             frames = evenly_spaced(list(self._window), count, self._taken_ns)
             self._counters.add("frames_skipped", len(self._window) - count)
-            self._window.clear()
+            self._clear()
             self._taken_ns = frames[-1].captured_ns
             return frames
 
@@ -89,7 +91,7 @@ class Intake:
         """Drop what has come so far: the next chunk starts with frames from now on."""
         with self._changed:
             self._counters.add("frames_skipped", len(self._window))
-            self._window.clear()
+            self._clear()
             self._taken_ns = None
 
     def _read(self) -> None:
@@ -120,12 +122,25 @@ class Intake:
         with self._changed:
             if self._window and (self._window[-1].size, self._window[-1].format) != (frame.size, frame.format):
                 self._counters.add("frames_skipped", len(self._window))
-                self._window.clear()
-            if len(self._window) >= WINDOW:  # the engine stands still: keep the whole time span, at half the rate
-                self._counters.add("frames_skipped", len(self._window) // 2)
-                self._window = deque(list(self._window)[1::2])
-            self._window.append(frame)
+                self._clear()
+            self._keep(frame)
             self._changed.notify_all()
+
+    def _keep(self, frame: Frame) -> None:
+        """Into the window: all of the time since the last take, evenly, in bounded memory, however slow the engine."""
+        if self._beyond:  # the newest of before was kept for being the newest alone
+            self._window.pop()
+            self._counters.add("frames_skipped")
+        elif len(self._window) >= WINDOW:
+            self._window = deque(list(self._window)[1::2])
+            self._counters.add("frames_skipped", WINDOW - len(self._window))
+            self._stride *= 2
+        self._window.append(frame)
+        self._beyond = (self._beyond + 1) % self._stride
+
+    def _clear(self) -> None:
+        self._window.clear()
+        self._stride, self._beyond = 1, 0
 
 
 def evenly_spaced(frames: list[Frame], count: int, since_ns: int | None) -> list[Frame]:

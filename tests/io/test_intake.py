@@ -142,3 +142,34 @@ def test_rate_is_kept() -> None:
         newest = intake.newest(5)
         assert newest is not None
         assert newest.rate == 25
+
+
+@pytest.mark.parametrize(("input_fps", "chunk_s"), [(30, 20 * 4 / 30), (120, 4 / 15), (120, 20 * 4 / 30)])
+def test_an_engine_far_slower_than_the_input_gets_even_steps_and_the_newest_frame(input_fps: int, chunk_s: float) -> None:
+    """Chunk after chunk: each spans the time since the one before, in even steps, and every frame is accounted for."""
+    per_chunk, chunks = round(input_fps * chunk_s), 12
+    given = frames(per_chunk * chunks, step_ms=1000 / input_fps)
+    intake = Intake(FakeSource(given), counters := Counters())
+    taken: list[Frame] = []
+    for chunk in range(chunks):
+        for frame in given[chunk * per_chunk : (chunk + 1) * per_chunk]:
+            intake._accept(frame)
+        got = intake.take(4, 0)
+        assert got is not None
+        assert got[-1] is given[(chunk + 1) * per_chunk - 1]  # nothing older than it must be: the delay does not grow
+        taken += got
+    assert counters["frames_in"] == len(given) == len(taken) + counters["frames_skipped"]
+    steps = [b.index - a.index for a, b in pairwise(taken)]
+    even = per_chunk / 4
+    assert all(0.7 * even <= step <= 1.3 * even for step in steps), steps
+    assert len(intake._window) == 0
+
+
+def test_a_camera_of_120_frames_a_second_is_held_in_bounded_memory() -> None:
+    intake = Intake(FakeSource([]), Counters())
+    for frame in frames(120 * 60, step_ms=1000 / 120):
+        intake._accept(frame)
+        assert len(intake._window) <= WINDOW
+    got = intake.take(4, 0)
+    assert got is not None
+    assert [b.index - a.index for a, b in pairwise(got)] == pytest.approx([120 * 60 / 4] * 3, rel=0.15)
