@@ -24,7 +24,7 @@ from waiting import eventually
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.ndi_in import NdiSource
-from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, list_sources
+from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, list_sources
 from sdv2_live.io.ndi_out import NdiSink
 
 
@@ -171,6 +171,28 @@ def test_source_appears_later_vanishes_and_returns(closing: Callable) -> None:
         assert source.connected == returned.full_name
     assert_like(to_rgb(frame), bars(32, 64))
     assert source.received == frame.index + 1
+
+
+def address_of(sender: ClientSender) -> str:
+    with Finder(NdiSettings()) as finder:
+        named = lambda infos: [info.address for info in infos if info.name == sender.full_name]  # noqa: E731
+        return str(eventually("the sender", lambda: named(finder.sources))[0])
+
+
+def test_a_sender_started_again_at_another_port_is_found_under_its_name(closing: Callable) -> None:
+    name = unique_name()
+    source = closing(NdiSource(name, receiver_timeout_s=0.5))
+    sender = ClientSender(name, 64, 128)
+    with Pump(lambda: sender.send(with_fourth(bars(64, 128), "BGR"))):
+        next_frame(source)
+    before = address_of(sender)
+    sender.close()
+    closing(ClientSender(unique_name("squatter"), 32, 32))  # takes the port that became free
+    returned = closing(ClientSender(name, 32, 64))
+    with Pump(lambda: returned.send(with_fourth(bars(32, 64), "BGR"))):
+        frame = next_frame(source, lambda frame: frame.size == (32, 64))
+        assert_like(to_rgb(frame), bars(32, 64))
+    assert address_of(returned) != before
 
 
 def test_silent_source_gets_a_new_receiver_and_then_flows(closing: Callable) -> None:
