@@ -114,14 +114,15 @@ def count() -> dict[str, float]:
         cache, cross, rope = dit.new_cache(CacheSpec(), (60, 104)), dit.condition(torch.zeros(1, 512, 4096)), dit.rope()
         x, t = torch.zeros(1, 1, 16, 60, 104), torch.zeros(1, 1)
         if hasattr(dit, "pack"):  # on meta nothing is joined: say what it will be
-            import sdv2_live.model.dit as module
+            import sdv2_live.model.dit as dit_module
+            from sdv2_live.model import dit_layers
 
             def joined(layers, x):  # type: ignore[no-untyped-def]
                 width = sum(layer.out_features for layer in layers)
                 moved(x, torch.empty(width, x.shape[-1] + 1, dtype=x.dtype), y := x.new_empty(*x.shape[:-1], width))
                 return y
 
-            module.find_ops, module.packed_linear = lambda device: Kernels(), joined
+            dit_module.find_ops, dit_layers.packed_linear = lambda device: Kernels(), joined
         for start in range(7):
             dit(x, t, [start], cross=cross, cache=cache, rope=rope)
         found.update(launches=0, bytes=0)

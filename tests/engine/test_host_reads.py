@@ -10,7 +10,7 @@ import sdv2_live
 
 PACKAGE = Path(sdv2_live.__file__).parent
 ENGINE = ("engine", "graphs", "noise", "scheduler", "state", "steps", "transfer")
-MODEL = ("attention", "cache", "dit", "ops", "packed", "rope", "taehv", "triton_ops", "vae", "vae_layers")
+MODEL = ("attention", "cache", "dit", "dit_layers", "ops", "packed", "rope", "taehv", "triton_ops", "vae", "vae_layers")
 READS = {"item", "tolist", "cpu", "numpy", "nonzero", "synchronize", "is_nonzero"}
 COPIES = {"tensor", "as_tensor", "from_numpy"}
 ALLOWED = {

@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sdv2_live.model.cachespec import CacheSpec
-from sdv2_live.model.dit import EPS, PATCH, TEXT_TOKENS, Attention, CausalDiT, layer_norm, modulate, timestep_features
+from sdv2_live.model.dit import PATCH, TEXT_TOKENS, CausalDiT, timestep_features
+from sdv2_live.model.dit_layers import Attention, layer_norm, modulate
+from sdv2_live.model.ops import EPS
 from sdv2_live.model.rope import RopeTable
 
 
