@@ -6,6 +6,7 @@ forge a line or drive the terminal. What the environment holds as a token or key
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -20,8 +21,11 @@ from typing import TextIO
 from sdv2_live.control.params import printable
 from sdv2_live.errors import ConfigError
 
+log = logging.getLogger("sdv2_live.logs")
+
 SECRET_NAMES = ("TOKEN", "SECRET", "PASSWORD", "API_KEY")  # environment variables whose names end so hold secrets
 MIN_SECRET = 8  # characters; hiding a shorter value would hide ordinary words
+_GONE = (errno.EPIPE, errno.EIO)  # writing to a pipe that nobody reads; to a terminal that was closed
 _CLEAR_LINE = "\r\033[K"
 
 
@@ -92,6 +96,45 @@ class Console(logging.StreamHandler[TextIO]):
         """The line, over a status line if one may stand there."""
         return (_CLEAR_LINE if self.stream.isatty() and sys.stdout.isatty() else "") + super().format(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """A record that cannot be written is lost, and nothing else; of an error of ours logging tells."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif error.errno in _GONE:
+            _let_go(self.stream)
+
+
+class LogFile(RotatingFileHandler):
+    """A file of records. When it cannot be written, that is said once on the terminal; the show goes on."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Say so, once: a full disk shall not fill the terminal too."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._failed:
+            self._failed = True
+            log.error("log.file: %s cannot be written: %s; free some space, or choose another", self.baseFilename, error.strerror)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print at once, where it can be: a terminal that was closed or a disk that is full is no reason to stop a show."""
+    try:
+        print(text, end=end, flush=True)
+    except OSError as error:
+        if error.errno in _GONE:
+            _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Have what is written to a standard stream from now on go nowhere: nobody is left to read it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
 
 def to_console() -> None:
     """Show the project's records from INFO, and others' from WARNING, on the terminal."""
@@ -110,7 +153,7 @@ def to_file(path: Path, max_mb: float, keep: int) -> logging.Handler:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(path, maxBytes=int(max_mb * 1e6), backupCount=keep, encoding="utf-8")
+        handler = LogFile(path, maxBytes=int(max_mb * 1e6), backupCount=keep, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"log.file: {path} cannot be written: {error.strerror}; choose another, or off") from error
     handler.setFormatter(JsonLines())

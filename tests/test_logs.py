@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,3 +102,42 @@ def test_the_terminal_gets_a_line_over_the_status_line(logger: logging.Logger, m
     assert text.startswith("\r\033[K")
     assert text.removeprefix("\r\033[K").rstrip("\n").isprintable()
     assert "no source named CAM\\n12:00:00 ERROR all is lost\\x1b[2J" in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no disk that is always full")
+def test_a_full_disk_is_said_once(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    console = logs.Console()
+    logging.getLogger().addHandler(console)
+    file = logs.to_file(Path("/dev/full"), 1.0, 1)
+    for i in range(3):
+        logger.warning("record %d", i)
+    with pytest.raises(OSError, match="No space left"):
+        file.close()  # it still holds the records
+    said = capsys.readouterr().err
+    assert said.count("/dev/full cannot be written: No space left on device") == 1
+    assert "Traceback" not in said
+    assert [f"record {i}" in said for i in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_pipe_that_nobody_reads_is_let_go(closed: str) -> None:
+    """The program goes on, and ends with the status that it chose."""
+    script = (
+        "import sys\n"
+        "from sdv2_live import logs\n"
+        "logs.to_console()\n"
+        "sys.stdin.read()\n"  # until the other end is closed
+        "for _ in range(3):\n"
+        "    logs.log.warning('a record')\n"
+        "    logs.say('a line')\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", script], **pipes) as process:  # type: ignore[call-overload]
+        other = process.stderr if closed == "stdout" else process.stdout
+        getattr(process, closed).close()
+        process.stdin.close()
+        said = other.read().decode()
+        assert process.wait(60) == 0
+    assert said.count("a record" if closed == "stdout" else "a line") == 3
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     config = configured(args, input__source=args.input, output__sink=args.output, model__vae=args.vae)
     logging.getLogger("sdv2_live").setLevel(config.log.level.upper())
     stop = Stop.on_signals()
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the show outlives its terminal, and a connection that breaks
     _log_to_file(config)
     report = _Reporter()
     timeline = load_timeline(args.timeline, config.names) if args.timeline is not None else None
@@ -62,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         if stop.is_set():
             return 0
         osc = f"osc://{config.osc.host}:{show.desk.osc.port}/sdv2" if show.desk.osc else "off"
-        print(f"input {show.intake.source.name}  output {show.playout.sink.name}  control {osc}", flush=True)
+        logs.say(f"input {show.intake.source.name}  output {show.playout.sink.name}  control {osc}")
         show.run(stop.wait, report, args.seconds)
         report.end(show.status())
     return 0
@@ -108,10 +111,10 @@ class _Reporter:
 
     def __call__(self, status: Status) -> None:
         if self._terminal:
-            print(f"\r\033[K{status.line()}", end="", flush=True)
+            logs.say(f"\r\033[K{status.line()}", end="")
         elif self._count % QUIET_EVERY == 0:
-            print(status.line(), flush=True)
+            logs.say(status.line())
         self._count += 1
 
     def end(self, status: Status) -> None:
-        print(f"\r\033[K{status.line()}" if self._terminal else status.line(), flush=True)
+        logs.say(f"\r\033[K{status.line()}" if self._terminal else status.line())
