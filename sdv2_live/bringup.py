@@ -18,6 +18,7 @@ from sdv2_live.engine.graphs import CudaCapture
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.promptcache import PromptCache
 from sdv2_live.engine.promptdisk import PromptDisk
+from sdv2_live.engine.vaegraphs import graphed
 from sdv2_live.errors import WeightsError
 from sdv2_live.memory.room import chosen_placement, fitted, free_bytes, require_room, text_size
 from sdv2_live.model.attention import choose_attention
@@ -129,7 +130,8 @@ def new_engine(config: Config, models: Models) -> Engine:
     capture = CudaCapture(dit.device) if dit.device.type == "cuda" and config.engine.cuda_graphs == "auto" else None
     chosen = (dit.attend.name, find_ops(dit.device).name, "on" if capture else "off")
     log.info("attention by %s, other kernels of the model by %s, CUDA graphs %s", *chosen)
-    return Engine(dit, models.vae, capture=capture)
+    vae = graphed(models.vae, CudaCapture, dit.device) if capture else models.vae
+    return Engine(dit, vae, capture=capture)
 
 
 def _lora_sources(config: Config) -> list[LoraSource]:

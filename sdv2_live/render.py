@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import islice
@@ -76,9 +77,16 @@ def restyled(
     what they give beyond the frames read is not returned.
     """
     owed = 0  # frames read and not yet returned
+    launched: deque[Callable[[], list[Frame]]] = deque()  # chunks that are not fetched
     applied = -math.inf  # the timeline has been applied up to here, in seconds
     last: Frame | None = None
     while (first := next(frames, None)) or owed:
+        if launched and (first is None or len(launched) > 1):  # one chunk may run while the next is read and launched
+            for frame in launched.popleft()()[:owed]:
+                owed -= 1
+                yield frame
+        if first is None and (launched or not owed):
+            continue
         begins = first or last
         assert begins is not None
         if clock is not None and first is not None:
@@ -92,9 +100,7 @@ def restyled(
         read = [first, *islice(frames, needed - 1)] if first is not None else []
         owed += len(read)
         last = read[-1] if read else begins
-        for frame in stream.paint(read + [last] * (needed - len(read)), taken.params, wait_for_prompt=True)[:owed]:
-            owed -= 1
-            yield frame
+        launched.append(stream.launch(read + [last] * (needed - len(read)), taken.params, wait_for_prompt=True))
 
 
 def _frames(video: Source) -> Iterator[Frame]:

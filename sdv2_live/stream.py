@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from sdv2_live.engine.state import StreamState
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
 from sdv2_live.gpu.geometry import Fit, Size, model_size, shrunk
+from sdv2_live.gpu.lanes import new_lanes
 from sdv2_live.gpu.preprocess import Preprocessor
 from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.lora import LoraSet
@@ -29,6 +30,8 @@ from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 
 log = logging.getLogger("sdv2_live.stream")
+
+AHEAD = 2  # chunks that are launched and not done: one in each half of the way
 
 
 class Stream:
@@ -63,6 +66,8 @@ class Stream:
         self._preprocess: Preprocessor | None = None
         self._state: StreamState | None = None
         self.painting: Painting | None = None  # of the last chunk
+        self._lanes = new_lanes(timer, engine.device)
+        self._launched: deque[Callable[[], None]] = deque()  # waits for chunks that may not be done
         # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in.
         self._in_flight: deque[tuple[list[Frame], Tensor | None]] = deque()
 
@@ -92,22 +97,25 @@ class Stream:
             log.info("stream set up at height %d, width %d, for input %dx%d, frames by %s", *where)
             return self.begin(spec).frames_needed
         if reset:
-            self._state.reset_()
+            with self._lanes.alone():
+                self._state.reset_()
             self._in_flight.clear()
         return self._state.frames_needed
 
     def begin(self, spec: StreamSpec) -> StreamState:
         """Start a new stream of exactly this kind, whatever the input's size."""
-        self._state = self.engine.new_state(spec)
-        self._preprocess = new_preprocessor(
-            (spec.height, spec.width),
-            fit=Fit(self._config.video.fit),
-            dtype=self.engine.pixel_dtype,
-            device=self.engine.device,
-        )
-        self._in_flight.clear()
-        self.engine.warm_up(self._state, len(self._config.params.steps))
-        return self._state
+        self._forget()
+        with self._lanes.alone():
+            self._state = state = self.engine.new_state(spec)
+            self._preprocess = new_preprocessor(
+                (spec.height, spec.width),
+                fit=Fit(self._config.video.fit),
+                dtype=self.engine.pixel_dtype,
+                device=self.engine.device,
+            )
+            self.engine.warm_up(state, len(self._config.params.steps))
+        self._lanes.release()
+        return state
 
     def settle(self) -> None:
         """Let the next chunk show its prompt in full: with a reset, it then depends on nothing that came before."""
@@ -115,9 +123,14 @@ class Stream:
 
     def discard(self) -> None:
         """Throw the state away, as after a failure: the next chunk starts a new one, its prompt in full."""
-        self._state = None
-        self._in_flight.clear()
+        self._forget()
         self.settle()
+
+    def _forget(self) -> None:
+        with self._lanes.alone():  # nobody uses its memory any more when it is given to others
+            self._state = None
+        self._in_flight.clear()
+        self._launched.clear()
 
     def paint(
         self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True
@@ -127,38 +140,65 @@ class Stream:
         Returns as many frames as some chunk took: this one's, or with stream_batch that of n-1 chunks ago; none while its
         pipeline fills, or when `convert` is off (nobody watches, but the stream goes on).
         """
-        state, timer = self._state, self.timer
+        return self.launch(frames, params, wait_for_prompt=wait_for_prompt, convert=convert)()
+
+    def launch(
+        self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True
+    ) -> Callable[[], list[Frame]]:
+        """As `paint`, but returns what waits for the frames: meanwhile, on a GPU, the next chunk can be launched.
+
+        Its upload and encoding then run beside this chunk's denoising and decoding. The waiting may be done by any thread,
+        once, in order. At most AHEAD chunks are launched and not done: the one after waits here.
+        """
+        state, lanes = self._state, self._lanes
         assert state is not None
         assert self._preprocess is not None
+        while len(self._launched) >= AHEAD:
+            self._launched.popleft()()
         settings = ChunkSettings(params.noise_scale, params.steps, params.seed, params.noise_controller)
         mix = PromptMix(params.blend, params.interpolation)
-        scales = self._loras.apply(params.lora_scales)
-        conditioning = self._director.condition(mix, params.transition_chunks, wait=wait_for_prompt, scales=scales)
+        lanes.begin()
+        with lanes.prelude("denoise"):  # it reads what these two write
+            scales = self._loras.apply(params.lora_scales)
+            conditioning = self._director.condition(mix, params.transition_chunks, wait=wait_for_prompt, scales=scales)
         self.painting = Painting(None if state.started else state.spec, conditioning.step)
         if conditioning.step.began and params.prompt_change == "cut":
-            state.cut_()
+            with lanes.alone():
+                state.cut_()
             self._in_flight.clear()
         pixels = latent = None
         if state.spec.mode is Mode.VIDEO:
-            with timer("preprocess"):
+            with lanes.stage("preprocess", "input"):
                 pixels = self._preprocess.chunk(frames)
-            with timer("encode"):
-                latent = self.engine.encode(pixels, state)
+            with lanes.stage("encode", "input"):
+                latent = lanes.hand_over(self.engine.encode(pixels, state))
         self._in_flight.append((list(frames), pixels))
-        with timer("denoise"):
-            plan = self.engine.plan(pixels, settings, state)
+        plan = self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
+        with lanes.stage("denoise", "denoise", latent):
             clean = self.engine.denoise(latent, conditioning.cross, plan, settings.seed, state)
+            clean = None if clean is None else lanes.hand_over(clean)
         if clean is None:
-            return []
-        with timer("decode"):
+            return self._launch(lanes.end(), list)
+        with lanes.stage("decode", "output", clean):
             painted = self.engine.decode(clean, state)
         like, seen = self._in_flight.popleft()
         if not convert:
-            return []
-        with timer("postprocess"):
+            return self._launch(lanes.end(), list)
+        with lanes.stage("postprocess", "output", seen):
             if params.mix < 1 and seen is not None:
                 painted = torch.lerp(seen.type_as(painted), painted, params.mix)
-            return self._postprocess(painted, like)
+            fetch = self._postprocess.begin(painted, like)
+        return self._launch(lanes.end(), fetch)
+
+    def _launch(self, done: Callable[[], None], fetch: Callable[[], list[Frame]]) -> Callable[[], list[Frame]]:
+        """Note a launched chunk; returns what waits for it and fetches its frames."""
+        self._launched.append(done)
+
+        def wait() -> list[Frame]:
+            done()
+            return fetch()
+
+        return wait
 
     def _spec(self, size: Size, params: Params) -> StreamSpec:
         engine = self._config.engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -12,7 +12,7 @@ from sdv2_live.gpu.color import code_limits, rgb_to_ycbcr
 from sdv2_live.gpu.geometry import Fit, Rect, Size, return_crop
 from sdv2_live.gpu.preprocess import RGB_OFFSETS
 from sdv2_live.gpu.resample import change_color, downsample_chroma, resize_columns, resize_rows
-from sdv2_live.gpu.staging import download
+from sdv2_live.gpu.staging import begin_download
 
 
 class Postprocessor:
@@ -53,6 +53,10 @@ class Postprocessor:
         Each takes the rate, capture time and index of its input frame. Data are contiguous uint8 on the host. Raises
         EngineError when the shapes do not agree.
         """
+        return self.begin(pixels, like)()
+
+    def begin(self, pixels: torch.Tensor, like: Sequence[Frame]) -> Callable[[], list[Frame]]:
+        """Queue the work of a call on the current stream. Returns what waits for it and gives the frames."""
         if pixels.ndim == 3:
             pixels = pixels[None, :, None]
         if pixels.ndim != 5 or pixels.shape[:2] != (1, 3) or pixels.shape[2] != len(like):
@@ -63,14 +67,16 @@ class Postprocessor:
         if len(set(plans)) == 1:
             return self._frames(pixels, *plans[0], like)
         # The input changed size within the chunk.
-        return [out for i, frame in enumerate(like) for out in self._frames(pixels[i : i + 1], *plans[i], [frame])]
+        parts = [self._frames(pixels[i : i + 1], *plans[i], [frame]) for i, frame in enumerate(like)]
+        return lambda: [frame for part in parts for frame in part()]
 
-    def _frames(self, pixels: torch.Tensor, crop: Rect, size: Size, like: Sequence[Frame]) -> list[Frame]:
-        """Frames of one size from pixels (T, 3, H, W)."""
+    def _frames(self, pixels: torch.Tensor, crop: Rect, size: Size, like: Sequence[Frame]) -> Callable[[], list[Frame]]:
+        """Frames of one size from pixels (T, 3, H, W), to be waited for."""
         height, width = size
-        return [
+        fetch = begin_download(self._bytes(crop.of(pixels), size))
+        return lambda: [
             Frame(rows, width, height, self.format, frame.rate, frame.captured_ns, frame.index, self.color)
-            for rows, frame in zip(download(self._bytes(crop.of(pixels), size)), like, strict=True)
+            for rows, frame in zip(fetch(), like, strict=True)
         ]
 
     def _bytes(self, pixels: torch.Tensor, size: Size) -> torch.Tensor:

@@ -8,6 +8,7 @@ grows during the first chunks to as many buffers as are in flight or held by a s
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -37,13 +38,23 @@ def download(pictures: torch.Tensor) -> list[np.ndarray]:
     From a CUDA device each has page-locked memory of its own, which goes back to the allocator with the last view of it: a
     sink may keep a picture for as long as it likes, and keeps no other with it.
     """
+    return begin_download(pictures)()
+
+
+def begin_download(pictures: torch.Tensor) -> Callable[[], list[np.ndarray]]:
+    """Queue the copies of `download` on the current stream. Returns what waits for them and gives the arrays."""
     if not pictures.is_cuda:
-        return list(pictures.cpu().numpy())
+        arrays = list(pictures.cpu().numpy())
+        return lambda: arrays
     hosts = [torch.empty(picture.shape, dtype=torch.uint8, pin_memory=True) for picture in pictures]
     for host, picture in zip(hosts, pictures, strict=True):
         host.copy_(picture, non_blocking=True)
     with torch.cuda.device(pictures.device):
         done = torch.cuda.Event(blocking=True)  # sleep: a spinning wait for the GPU would take a core from the video threads
         done.record()
-    done.synchronize()
-    return [host.numpy() for host in hosts]
+
+    def wait() -> list[np.ndarray]:
+        done.synchronize()
+        return [host.numpy() for host in hosts]
+
+    return wait

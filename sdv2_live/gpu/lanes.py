@@ -1,0 +1,131 @@
+"""Where the stages of a chunk run: on a GPU, each kind of work on its own CUDA stream, so that neighbouring chunks overlap.
+
+    input    preprocess k+1, encode k+1 .......
+    denoise  ...... denoise k ......... denoise k+1
+    output   decode k-1, postprocess, download ...
+
+A stage waits, on the device, for the stage before it of its chunk and for the same lane's work on the chunk before. What a
+stream remembers belongs to one lane each (the encoder's memory, the caches, the decoder's memory), so nothing is raced for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sdv2_live.stats import StageTimer
+
+LANES = ("input", "denoise", "output")
+
+
+class Lanes:
+    """Without a GPU: everything in turn, in the time it takes."""
+
+    def __init__(self, timer: StageTimer) -> None:
+        self.timer = timer
+
+    def begin(self) -> None:
+        """A new chunk: its first stage waits for none of the others' stages but those of its lane."""
+
+    @contextmanager
+    def stage(self, name: str, lane: str, *inputs: Tensor | None) -> Iterator[None]:
+        """One stage of the chunk; what is launched within runs in its lane. inputs: tensors that other lanes have made."""
+        with self.timer(name):
+            yield
+
+    @contextmanager
+    def prelude(self, lane: str) -> Iterator[None]:
+        """What a lane does before the chunk's first stage, waiting for nothing and noted nowhere."""
+        yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """What touches more than one lane's memory: after all that was launched before, and before all that comes."""
+        yield
+
+    def end(self) -> Callable[[], None]:
+        """The chunk's last stage is launched. Returns what waits until it is done and notes, once, its stages' times."""
+        return lambda: None
+
+    def hand_over(self, tensor: Tensor) -> Tensor:
+        """A stage's result, for another lane: one that this lane's next chunk does not overwrite."""
+        return tensor
+
+    def release(self) -> None:
+        """Give back the memory that work outside the lanes has left, so that they can have it."""
+
+
+class CudaLanes(Lanes):
+    """CUDA streams. Stages are timed by events, from when the lane comes to them to when they are done."""
+
+    def __init__(self, timer: StageTimer, device: torch.device, cuda: Any = torch.cuda) -> None:
+        """cuda: torch.cuda, or what stands in for it in tests."""
+        super().__init__(timer)
+        self._cuda = cuda
+        self._device = device
+        # Where the device must choose, what leads to pictures soonest goes first, and other work, such as prompts, last.
+        self._streams = {name: cuda.Stream(device, priority=-2 if name == "output" else -1) for name in LANES}
+        self._times: list[tuple[str, Any, Any]] = []
+        self._last: Any = None  # the end of the chunk's stage before
+
+    def begin(self) -> None:
+        self._times, self._last = [], None
+
+    @contextmanager
+    def stage(self, name: str, lane: str, *inputs: Tensor | None) -> Iterator[None]:
+        stream = self._streams[lane]
+        if self._last is not None:
+            stream.wait_event(self._last)
+        for tensor in inputs:
+            if tensor is not None and tensor.is_cuda:
+                tensor.record_stream(stream)  # its memory is not given to others while this lane reads it
+        start, end = self._cuda.Event(enable_timing=True), self._cuda.Event(enable_timing=True, blocking=True)
+        with self._cuda.stream(stream):
+            start.record(stream)
+            yield
+            end.record(stream)
+        self._times.append((name, start, end))
+        self._last = end
+
+    @contextmanager
+    def prelude(self, lane: str) -> Iterator[None]:
+        with self._cuda.stream(self._streams[lane]):
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        current = self._cuda.current_stream(self._device)
+        for stream in self._streams.values():
+            current.wait_stream(stream)
+        yield
+        for stream in self._streams.values():
+            stream.wait_stream(current)
+
+    def end(self) -> Callable[[], None]:
+        times, lock = self._times, threading.Lock()
+
+        def wait() -> None:
+            with lock:
+                if times:
+                    times[-1][2].synchronize()  # sleeps: a spinning wait would take a core from the video threads
+                for name, start, end in times:
+                    self.timer.add(name, start.elapsed_time(end))
+                times.clear()
+
+        return wait
+
+    def hand_over(self, tensor: Tensor) -> Tensor:
+        return tensor.clone()  # a graph's result lies where its next one will
+
+    def release(self) -> None:
+        self._cuda.empty_cache()
+
+
+def new_lanes(timer: StageTimer, device: torch.device) -> Lanes:
+    """The lanes of a device."""
+    return CudaLanes(timer, device) if device.type == "cuda" else Lanes(timer)

@@ -1,0 +1,39 @@
+"""An autoencoder whose steady work is captured computes, bit for bit, what it does without, also after a reset."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from recording import RecordingCapture
+
+from sdv2_live.engine.vaegraphs import GraphedVae
+from sdv2_live.model.taehv import TAEHV, Stage, TaehvConfig
+from sdv2_live.model.vae import WanVAE, WanVaeConfig
+from sdv2_live.model.vae_ops import channels_last
+
+
+def taehv() -> TAEHV:
+    stages = (Stage(16, 1, 2, 2), Stage(16, 1, 2, 2)), (Stage(24, 1, 2, 2), Stage(16, 1, 2, 2))
+    return TAEHV(TaehvConfig(patch=2, encoder=stages[0], decoder=stages[1], final_width=16))
+
+
+@pytest.mark.parametrize("make", [taehv, lambda: WanVAE(WanVaeConfig(dim=8))], ids=["taehv", "wan"])
+@torch.inference_mode()
+def test_captured_equals_eager(make) -> None:  # type: ignore[no-untyped-def]
+    torch.manual_seed(0)
+    vae = make().eval().requires_grad_(False)
+    channels_last(vae)
+    captures = RecordingCapture(), RecordingCapture()
+    graphed = GraphedVae(vae, *captures)
+    memory, plain = graphed.new_memory(), vae.new_memory()
+    for frames in (5, 4, 4, 4, 4, 0, 5, 4, 4):
+        if frames == 0:
+            memory.reset_()
+            plain.reset_()
+            continue
+        video = torch.rand(1, 3, frames, 16, 32) * 2 - 1
+        latent = graphed.encode(video, memory)
+        assert torch.equal(latent, vae.encode(video, plain))
+        assert torch.equal(graphed.decode(latent, memory), vae.decode(latent, plain))
+    assert [capture.captures for capture in captures] == [1, 1]
+    assert [capture.replays for capture in captures] == [5, 5]  # of six steady chunks the first runs as it is
