@@ -32,10 +32,12 @@ from sdv2_live.io.playout import Playout, Showing
 from sdv2_live.loop import LiveLoop
 from sdv2_live.metrics import Metrics, reading
 from sdv2_live.settings import Config
+from sdv2_live.shed import TAEHV
 from sdv2_live.stats import Counters
 from sdv2_live.takes.recorder import Recorder
 from sdv2_live.upkeep import Upkeep, UpkeepState
 from sdv2_live.worker.host import EngineHost, EngineState, InlineEngine
+from sdv2_live.worker.ladder import SMALL
 from sdv2_live.worker.messages import Hello
 from sdv2_live.worker.remote import RemoteEngine
 
@@ -135,7 +137,12 @@ class Show:
         self.recorder = Recorder(config, self.store, self.counters)
         opened.callback(self.recorder.close)
         opened.callback(self.store.add_listener(self._written))
-        self.upkeep = Upkeep(config, self.counters)
+        self.upkeep = Upkeep(
+            config,
+            self.counters,
+            can_take=lambda step: step != TAEHV or self.engine.can_lighten,
+            on_shed=lambda steps: self.engine.lighten(TAEHV in steps),
+        )
         self.loop = LiveLoop(
             self.engine, self.intake, self.playout, self.store, self.counters, recorder=self.recorder, upkeep=self.upkeep
         )
@@ -157,6 +164,8 @@ class Show:
     def _engine_up(self, hello: Hello) -> None:
         """The models are loaded, for the first time or again; called where that was done."""
         self._up_at = self._up_at or time.monotonic()
+        if TAEHV in self.upkeep.shed.taken and hello.vae not in SMALL:  # its file is not there
+            self.upkeep.shed.give_up(TAEHV)
         suited = {name: value for name, value in hello.suited.items() if name not in self._chosen}
         if suited:
             self.store.set_many(suited, "model")

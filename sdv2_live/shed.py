@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-FEWER_STEPS, SMALLER, TAEHV = "fewer-steps", "smaller", "taehv"
+FEWER_STEPS, SMALLER, TAEHV = "fewer-steps", "smaller", "taehv"  # as `shed.steps` names them
 SHARE = 0.6  # of the pixels that "smaller" leaves
 MAX_GAIN = {FEWER_STEPS: 2.0, SMALLER: 2.2, TAEHV: 4.0}  # what seems to gain more came with a load that went away meanwhile
 WINDOW = 8  # chunks whose median is the engine's speed

@@ -52,7 +52,8 @@ class UpkeepState:
 class Upkeep:
     """For the engine's thread; `state` is for any. Counts shed_down, shed_up and refreshes.
 
-    clock: seconds. can_take: whether a step would change anything, for what the parameters do not tell.
+    clock: seconds. can_take: whether a step would change anything, for what the parameters do not tell. on_shed: told which
+    steps are taken, after every change; for what is neither in `used` nor in `share`.
     """
 
     def __init__(
@@ -62,9 +63,10 @@ class Upkeep:
         *,
         clock: Callable[[], float] = time.monotonic,
         can_take: Callable[[str], bool] = lambda step: True,
+        on_shed: Callable[[tuple[str, ...]], None] = lambda steps: None,
     ) -> None:
         shed, refresh = config.shed, config.refresh
-        self._counters, self._clock, self._can_take = counters, clock, can_take
+        self._counters, self._clock, self._can_take, self._on_shed = counters, clock, can_take, on_shed
         self.shed = Shedder(shed.target_fps, shed.steps, down_s=shed.down_s, up_s=shed.up_s)
         self._every_s, self._at_drift = refresh.every_s, refresh.at_drift
         self._drift = DriftWatch()
@@ -119,6 +121,7 @@ class Upkeep:
             self._hide = True
             self._counters.add("shed_down" if change.startswith("too slow") else "shed_up")
             log.warning("%s; steps taken: %s", change, ", ".join(self.shed.taken) or "none")
+            self._on_shed(self.shed.taken)
         return self._dissolve.over(pictures)
 
     def _began(self, done: Done) -> None:

@@ -76,6 +76,14 @@ class EngineHost(ABC):
     def discard(self) -> None:
         """As `Stream.discard`."""
 
+    @property
+    def can_lighten(self) -> bool:
+        """Whether `lighten(True)` would change anything."""
+        return False
+
+    def lighten(self, small: bool) -> None:
+        """Go on with the small autoencoder, or with that of the configuration. Never waits for it."""
+
     @abstractmethod
     def state(self) -> EngineState:
         """How it is now."""

@@ -16,7 +16,7 @@ from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Window
 from sdv2_live.worker import child
 from sdv2_live.worker.host import EngineHost, EngineState, OnUp
-from sdv2_live.worker.ladder import Recovery
+from sdv2_live.worker.ladder import SMALL, TAEHV, Recovery
 from sdv2_live.worker.messages import Discard, Encode, FrameAt, Hello, Prepare, Settle, Setup
 from sdv2_live.worker.process import EngineProcess, Patience, Target
 
@@ -62,6 +62,8 @@ class RemoteEngine(EngineHost):
         self._ever_up = self._was_up = False  # once; since the last start
         self._up_at = 0.0
         self._vae = ""
+        self._small = False  # the small autoencoder is wanted, whatever the configuration says
+        self._planned = False  # the process ends because it was asked to
         self._size: tuple[int, int] | None = None
         self._cold = True  # the next chunk is the first of its process or of its size
         self._warm = 0  # chunks painted since
@@ -101,6 +103,17 @@ class RemoteEngine(EngineHost):
         for prompt in prompts:
             if self._news.qsize() < MAX_WAITING:
                 self._news.put(Encode((prompt,), slot))
+
+    @property
+    def can_lighten(self) -> bool:
+        return bool(self._vae) and self._vae not in SMALL
+
+    def lighten(self, small: bool) -> None:
+        """By another process: two at a time would need the memory of both. The cover is over the pictures meanwhile."""
+        process = self._process
+        if small != self._small and process is not None:
+            self._small, self._planned, self.ready = small, True, False
+            process.lost(f"{'the small' if small else 'its own'} autoencoder is wanted")
 
     # What the loop drives.
 
@@ -189,7 +202,7 @@ class RemoteEngine(EngineHost):
         level = log.getEffectiveLevel()
         plain = config.model_dump(mode="json", exclude={"params"})
         process = self._process = EngineProcess(
-            Setup(plain, self._latest(), self._recovery.steps, level), self._target, lambda: self._news.put(None)
+            Setup(plain, self._latest(), self._ladder(), level), self._target, lambda: self._news.put(None)
         )
         try:
             if self._closing.is_set():
@@ -210,6 +223,11 @@ class RemoteEngine(EngineHost):
             self.ready = False
             process.kill()
 
+    def _ladder(self) -> tuple[str, ...]:
+        """The steps that crashes took, and the small autoencoder where it is wanted for speed."""
+        steps = self._recovery.steps
+        return (*steps, TAEHV) if self._small and TAEHV not in steps else steps
+
     def _came_up(self, hello: Hello) -> None:
         if self._ever_up:
             log.warning("the engine is back: model %s on %s", hello.profile, hello.device)
@@ -224,6 +242,11 @@ class RemoteEngine(EngineHost):
         """Says so, and returns the seconds until the next start."""
         self._counters.add("engine_restarts")
         self._on_trouble()
+        if self._planned:
+            self._planned = self._was_up = False
+            self._words = f"restarting: {why}"
+            log.warning("%s. The output goes on; the engine starts again", why)
+            return 0.0
         before = self._recovery.steps
         pause = self._recovery.ended(time.monotonic() - self._up_at if self._was_up else 0.0, self._vae)
         self._was_up = False
