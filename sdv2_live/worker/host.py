@@ -77,10 +77,11 @@ class EngineHost(ABC):
         """As `Stream.discard`."""
 
     @property
+    @abstractmethod
     def can_lighten(self) -> bool:
         """Whether `lighten(True)` would change anything."""
-        return False
 
+    @abstractmethod
     def lighten(self, small: bool) -> None:
         """Go on with the small autoencoder, or with that of the configuration. Never waits for it."""
 
@@ -133,6 +134,14 @@ class InlineEngine(EngineHost):
 
     def discard(self) -> None:
         self._up.discard()
+
+    @property
+    def can_lighten(self) -> bool:
+        """Never: it would stand still for as long as loading takes."""
+        return False
+
+    def lighten(self, small: bool) -> None:
+        """Nothing."""
 
     def state(self) -> EngineState:
         return EngineState("running" if self.ready else "loading", os.getpid())
