@@ -252,3 +252,19 @@ def test_a_new_input_size_and_held_pictures_do_not_confuse_the_memory() -> None:
         show.paints()
         assert {_middle(frame) for frame in held + show.sink.frames[-5:]} <= {GREY, NEGATIVE}
         assert show.counters["engine_failures"] == 0
+
+
+def test_the_small_autoencoder_is_taken_and_given_back_without_a_crash_being_counted(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"), rig(crashes=1, instead=Instead.HOLD) as show:
+        show.paints()
+        assert show.engine.can_lighten
+        for small, ladder in ((True, "ladder taehv"), (False, "ladder ")):
+            before = show.pid
+            show.engine.lighten(small)
+            show.engine.lighten(small)  # once is enough
+            show.restarted(before)
+            assert [record.message for record in caplog.records if record.message.startswith("ladder")][-1] == ladder
+        assert show.engine.state().ladder == ()
+        assert show.counters["engine_restarts"] == 2
+        assert "ended too often" not in caplog.text
+        show.assert_unbroken()
