@@ -37,9 +37,7 @@ class Daemon:
         ]
         keys = ("osc.port=0", "model.prompt_cache=off", "video.size=64x64", "model.threads=1")
         settings = [part for key in keys for part in ("--set", key)]
-        self.process = subprocess.Popen(
-            [*command, *settings, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self.process = self.open([*command, *settings, *options])
         self.lines: list[str] = []
         self.log: list[str] = []
         for stream, lines in ((self.process.stdout, self.lines), (self.process.stderr, self.log)):
@@ -50,6 +48,10 @@ class Daemon:
         assert found
         self.port = int(re.findall(r"osc://[\d.]+:(\d+)", "".join(self.lines))[0])
         self.client = SimpleUDPClient("127.0.0.1", self.port)
+
+    def open(self, command: list[str]) -> subprocess.Popen[str]:
+        """The process; its `stdout` and `stderr` are read to their end."""
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def _ready(self) -> bool:
         return any("osc://" in line for line in self.lines)

@@ -1,0 +1,165 @@
+"""Faults of control: floods, garbage, clients that stall, files that break."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import shutil
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+
+import aiohttp
+from faultrig import VALUES, Rig
+from injection import Fault
+from pythonosc.osc_message_builder import build_msg
+from test_fuzz import fuzz
+
+STORM_S = 1.0
+STORM_RATE = 3000  # packets a second
+CLIENTS = 60
+ODD = ("\u202eevil", "\U0001f525" * 40, "a\u0301" * 90, "\x00\x1b[2J", "ｗｉｄｅ", "\ud7ff\ue000\ufffe", "ذ" * 70)
+
+
+def storm(name: str, packets: Callable[[random.Random], Iterator[bytes]]) -> Fault:
+    """A second of packets, faster than anybody plays; afterwards the performer sets everything again, and it must hold."""
+
+    def inject(rig: Rig) -> None:
+        before = rig.desk.values()
+        source = packets(random.Random(time.monotonic_ns()))
+        end = time.monotonic() + STORM_S
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while time.monotonic() < end:
+                for packet in itertools.islice(source, STORM_RATE // 100):
+                    sender.sendto(packet, rig.desk.server)
+                time.sleep(0.01)
+        rig.set(before)
+
+    return Fault(f"control: {name}", inject)
+
+
+def _faders(rng: random.Random) -> Iterator[bytes]:
+    names = ("noise_scale", "mix", "prompt/2/weight", "adapt_sink_threshold")
+    while True:
+        yield build_msg("/sdv2/" + rng.choice(names), [rng.random()]).dgram
+
+
+def _seeds_and_steps(rng: random.Random) -> Iterator[bytes]:
+    while True:
+        yield build_msg("/sdv2/seed", [rng.randrange(2**31)]).dgram
+        steps = sorted(rng.sample(range(1, 1000), rng.randrange(1, 5)), reverse=True)
+        yield build_msg("/sdv2/steps", steps).dgram
+        yield build_msg("/sdv2/prompt_change", [rng.choice(("soft", "cut"))]).dgram
+        yield build_msg("/sdv2/normalize_latents", [rng.randrange(2)]).dgram
+
+
+def _resets(rng: random.Random) -> Iterator[bytes]:
+    while True:
+        yield build_msg("/sdv2/reset", []).dgram
+
+
+def _prompts(rng: random.Random) -> Iterator[bytes]:
+    while True:
+        text = "".join(rng.choice(ODD) for _ in range(200))[:4000].encode("utf-8", "replace").decode()
+        for name in ("prompt", "prompt/2/text", "cue_prompt", "take"):
+            yield build_msg("/sdv2/" + name, [text] if name != "take" else []).dgram
+
+
+def _garbage(rng: random.Random) -> Iterator[bytes]:
+    # These do what they say, and are no fault; a bundle may do so a minute later.
+    shows = (b"blackout", b"bypass", b"freeze", b"record", b"preset", b"#bundle")
+    while True:
+        packet = fuzz(rng)
+        if not any(word in packet for word in shows):
+            yield packet
+
+
+def _subscribers(rng: random.Random) -> Iterator[bytes]:
+    while True:
+        yield build_msg("/sdv2/subscribe", [rng.randrange(1024, 65000)]).dgram
+
+
+def connections(name: str, first: bytes, more: bytes) -> Fault:
+    """Many TCP clients that begin something, go on with it slowly, and never read."""
+
+    def inject(rig: Rig) -> None:
+        with ExitStack() as opened:
+            clients = [opened.enter_context(socket.create_connection(rig.desk.server, 5)) for _ in range(CLIENTS)]
+            for client in clients:
+                client.sendall(first)
+            end = time.monotonic() + STORM_S
+            while time.monotonic() < end:
+                for client in clients:
+                    with suppress(OSError):  # thrown out, as it should be
+                        client.send(more)
+                time.sleep(0.1)
+
+    return Fault(f"control: {name}", inject)
+
+
+def _slow_http(rig: Rig) -> None:
+    host, port = rig.http.split("//")[1].strip("/").split(":")
+    with ExitStack() as opened:
+        clients = [opened.enter_context(socket.create_connection((host, int(port)), 5)) for _ in range(CLIENTS)]
+        for byte in b"GET / HTTP/1.1\r\nHost":
+            for client in clients:
+                client.send(bytes([byte]))
+            time.sleep(0.05)
+
+
+def _websockets(rig: Rig) -> None:
+    async def flood() -> None:
+        async with aiohttp.ClientSession() as session:
+            many = [await session.ws_connect(rig.http) for _ in range(8)]
+            end = time.monotonic() + STORM_S
+            while time.monotonic() < end:
+                for one in many:
+                    await one.send_str('{"COMMAND": "LISTEN", "DATA": "/sdv2/noise_scale"}')
+                    await one.send_str("{" * 500)
+                    await one.send_bytes(build_msg("/sdv2/noise_scale", [time.monotonic() % 1]).dgram)
+                await asyncio.sleep(0.002)
+
+    asyncio.run(flood())
+    rig.set(VALUES)
+
+
+def _broken_preset(rig: Rig) -> None:
+    rig.write_preset("bad", "params: {noise_scale: [}\nparams: 7")
+    rig.desk.send("preset/reload")
+    rig.desk.send("preset", "bad")
+    rig.desk.send("preset", 1)
+    time.sleep(0.3)
+    rig.write_preset("bad", "params: {noise_scale: 0.35}")
+    rig.desk.send("preset/reload")
+    rig.set(VALUES)
+
+
+def _no_presets(rig: Rig) -> None:
+    shutil.rmtree(rig.folder / "presets")
+    rig.desk.send("preset/reload")
+    rig.desk.send("preset", "good")
+    rig.desk.send("preset/save", "new")
+    time.sleep(0.3)
+    (rig.folder / "presets").mkdir(exist_ok=True)
+    rig.write_preset("good", "params: {noise_scale: 0.35}")
+    rig.desk.send("preset/reload")
+    rig.set(VALUES)
+
+
+FAULTS = (
+    storm("a flood of faders", _faders),
+    storm("garbage", _garbage),
+    storm("a storm of seeds, steps and cuts", _seeds_and_steps),
+    storm("a storm of resets", _resets),
+    storm("prompts of 4000 odd characters", _prompts),
+    storm("subscriptions to where nobody listens", _subscribers),
+    connections("OSC over TCP: half a packet, and never read", struct.pack(">I", 60_000), b"\0"),
+    connections("OSC over TCP: dumps, and never read", b"", b"\xc0" + build_msg("/sdv2/subscribe", []).dgram + b"\xc0"),
+    Fault("control: slow HTTP requests", _slow_http),
+    Fault("control: a flood on WebSockets", _websockets),
+    Fault("control: a preset file breaks", _broken_preset),
+    Fault("control: the preset folder is deleted", _no_presets),
+)

@@ -1,0 +1,304 @@
+"""A show under fault: camera -> daemon -> recorder, each a process; beside it the control hop, camera -> recorder.
+
+The control hop has no daemon in it. What it shows as a gap is the machine's doing: the tests run on machines that do other
+things too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from daemon import Daemon, unique_name
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import build_msg
+from waiting import eventually
+
+from sdv2_live.control.params import PARAMS
+
+HERE = Path(__file__).parent
+
+ROOT = "/sdv2/"
+FAR_S = 90.0  # deadline of a recovery; a machine in use loads the models in 5 to 20 s
+BLACK = 8.0  # mean of a picture, 0..255, below which it is black
+# Far from every default, so that one that is lost shows.
+VALUES: dict[str, Any] = {
+    "prompt": "golden hour over a wide sea",
+    "prompt/2/text": "underwater",
+    "prompt/2/weight": 0.25,
+    "cue_prompt": "a thermal camera image",
+    "seed": 1234,
+    "noise_scale": 0.35,
+    "steps": "400",
+    "mix": 0.875,
+    "transition_chunks": 2,
+    "adapt_sink_threshold": 0.125,
+}
+LADDER = ",".join(["99%"] * 99)  # steps that change nothing at 64x64: the engine starts again at once, however often it ends
+SETTINGS = (
+    *("faults.hold_s=0.2", "faults.fade_s=0.3", "faults.hang_s=1.5", "faults.load_s=60"),
+    *("faults.crashes=1", f"faults.ladder={LADDER}", "faults.retry_s=1"),
+    *("ndi.receiver_timeout_s=1", "osc.tcp=true", "takes.min_free_mb=0", "oscquery.announce=false"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A frame as a receiver saw it: nanoseconds of arrival, seconds at its sending, mean 0..255, size, frame time in s."""
+
+    arrived: int
+    taken: float
+    mean: float
+    size: tuple[int, int]
+    frame_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Between two frames that follow each other; nanoseconds. frames: its length in frame times, by arrival and by sending."""
+
+    begin: int
+    end: int
+    frames: float
+    sent_frames: float
+
+
+class Recorder:
+    """What an independent client sees of a source, from the first frame on."""
+
+    def __init__(self, name: str) -> None:
+        self.seen: list[Seen] = []
+        full = f"{socket.gethostname().upper()} ({name})"
+        self.process = subprocess.Popen([sys.executable, str(HERE / "recorder.py"), full], stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if not line.endswith("\n"):
+                return  # it was killed in the midst of a line
+            arrived, taken, mean, height, width, frame_s = line.split()
+            self.seen.append(Seen(int(arrived), float(taken), float(mean), (int(height), int(width)), float(frame_s)))
+
+    def ready(self) -> Self:
+        eventually("pictures at the recorder", lambda: len(self.seen) > 5, FAR_S)
+        return self
+
+    def between(self, begin: int, end: int) -> list[Seen]:
+        """Frames that came in this time, with the one before and the one after."""
+        seen = list(self.seen)
+        inside = [i for i, one in enumerate(seen) if begin <= one.arrived <= end]
+        if not inside:
+            return seen[-1:]
+        return seen[max(inside[0] - 1, 0) : inside[-1] + 2]
+
+    def gaps(self, begin: int, end: int) -> list[Gap]:
+        """Between all frames of this time; where the rate has just changed, in the longer of the two frame times."""
+        seen = self.between(begin, end)
+        return [
+            Gap(
+                a.arrived,
+                b.arrived,
+                (b.arrived - a.arrived) / 1e9 / max(a.frame_s, b.frame_s),
+                (b.taken - a.taken) / max(a.frame_s, b.frame_s),
+            )
+            for a, b in pairwise(seen)
+        ]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Camera:
+    """An NDI source that does what it is told."""
+
+    def __init__(self, name: str, count: int = 1) -> None:
+        self.name = name
+        self._count = count
+        self._told: dict[str, Any] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Again, under the same name, sending what was told last."""
+        command = [sys.executable, str(HERE / "camera.py"), self.name, str(self._count)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+        self.tell(**self._told)
+
+    def tell(self, **changes: Any) -> None:
+        """See camera.py."""
+        self._told |= changes
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(changes) + "\n")
+        self.process.stdin.flush()
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        self.process.send_signal(number)
+        self.process.communicate()
+
+
+class Desk:
+    """A controller: sends, is told of everything, and keeps the newest of it."""
+
+    def __init__(self, port: int) -> None:
+        self.told: dict[str, tuple[Any, ...]] = {}
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+        self.socket.bind(("127.0.0.1", 0))
+        self.server = ("127.0.0.1", port)
+        self._open = True
+        self._thread = threading.Thread(target=self._hear, daemon=True)
+        self._thread.start()
+
+    def _hear(self) -> None:
+        self.socket.settimeout(0.1)
+        while self._open:
+            try:
+                heard = OscMessage(self.socket.recv(65536))
+            except TimeoutError:
+                continue
+            self.told[heard.address.removeprefix(ROOT)] = tuple(heard.params)
+
+    def send(self, name: str, *values: Any) -> None:
+        self.socket.sendto(build_msg(ROOT + name, list(values)).dgram, self.server)
+
+    def values(self) -> dict[str, tuple[Any, ...]]:
+        """Every parameter that is kept, as the daemon says it now."""
+        kept = {name for name, spec in PARAMS.items() if spec.kept}
+        for name in kept:
+            self.told.pop(name, None)
+        until = time.monotonic() + FAR_S
+        while not kept <= self.told.keys():
+            assert time.monotonic() < until, f"not told of {sorted(kept - self.told.keys())}"
+            self.send("subscribe")  # whatever came before, also an `unsubscribe`
+            deadline = time.monotonic() + 2
+            while not kept <= self.told.keys() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        return {name: self.told[name] for name in kept}
+
+    def close(self) -> None:
+        self._open = False
+        self._thread.join()
+        self.socket.close()
+
+
+class Rig:
+    """All of it, running."""
+
+    def __init__(self, daemon: Callable[..., Daemon] = Daemon) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="sdv2-faults-"))
+        (self.folder / "presets").mkdir()
+        self.write_preset("good", "params: {noise_scale: 0.35}")
+        folders = (f"{key}.dir={self.folder / key}" for key in ("takes", "presets", "state"))
+        settings = [part for setting in (*SETTINGS, *folders) for part in ("--set", setting)]
+        self.camera = Camera(unique_name("camera"))
+        self.control = Camera(unique_name("control"))
+        self.daemon = daemon("--input", f"ndi:{self.camera.name}", *settings)
+        self.desk = Desk(self.daemon.port)
+        self.output, self.beside = Recorder(self.daemon.output), Recorder(self.control.name)
+        self.http = self.daemon.http()
+        self.output.ready()
+        self.beside.ready()
+        self.painting()
+        self.set(VALUES)
+        self.painting(3)
+
+    def write_preset(self, name: str, params: str) -> None:
+        (self.folder / "presets" / f"01-{name}.yaml").write_text(f"name: {name}\n{params}\n")
+
+    @property
+    def pid(self) -> int:
+        return self.daemon.process.pid
+
+    @property
+    def engine_pid(self) -> int:
+        """The engine's process, 0 while there is none."""
+        children = Path(f"/proc/{self.pid}/task").glob("*/children")
+        pids = [int(pid) for child in children for pid in child.read_text().split()]
+        return next((pid for pid in pids if b"spawn_main" in _command(pid)), 0)
+
+    def metric(self, name: str) -> float:
+        """A counter or gauge of the metrics page, 0 while it is not there."""
+        with urllib.request.urlopen(self.http.rstrip("/") + "/metrics", timeout=FAR_S) as answer:
+            found = re.search(rf"^sdv2_{name} (\S+)$", answer.read().decode(), re.M)
+        return float(found[1]) if found else 0.0
+
+    def chunks(self) -> float:
+        return self.metric("chunks_total")
+
+    def painting(self, more: int = 2) -> int:
+        """Wait for so many more chunks; when the last was seen to be painted."""
+        until = self.chunks() + more
+        eventually("the engine to paint", lambda: self.alive() and self.chunks() >= until, FAR_S)
+        return time.monotonic_ns()
+
+    def alive(self) -> bool:
+        assert self.daemon.process.poll() is None, "the daemon ended:\n" + "".join(self.daemon.log[-30:])
+        return True
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Send values until the daemon has them all: UDP may lose a packet. Several of one parameter as a tuple."""
+        wanted = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
+
+        def there() -> bool:
+            for name, value in wanted.items():
+                self.desk.send(name, *value)
+            now = self.desk.values()
+            return all(shown(now[name]) == shown(value) for name, value in wanted.items())
+
+        eventually("the values to be taken", there, FAR_S)
+
+    def close(self) -> None:
+        process = self.daemon.process
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        self.desk.close()
+        self.output.close()
+        self.beside.close()
+        self.camera.end()
+        self.control.end()
+        assert process.wait(30) == 0, "".join(self.daemon.log[-30:])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def shown(values: tuple[Any, ...]) -> tuple[str, ...]:
+    """OSC carries numbers in 32 bits, and timesteps one by one."""
+    parts = [part for value in values for part in (value.split(",") if isinstance(value, str) else [value])]
+    return tuple(f"{part:.5g}" if isinstance(part, float) else str(part) for part in parts)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def send_signal(pid: int, number: signal.Signals) -> None:
+    """To a process that may have ended."""
+    if pid:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)

@@ -1,0 +1,46 @@
+"""The soak, for a minute in place of half an hour."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+from soak import Sample, judged, p99_ms
+from soak import __file__ as tool
+
+
+@pytest.mark.slow
+def test_a_minute_of_anything_leaves_the_show_as_it_was() -> None:
+    command = [sys.executable, tool, "--minutes", "1", "--size", "64x64"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    result = json.loads(done.stdout)
+    assert result["verdict"]["failures"], result["failed"]
+    assert result["counters"]["chunks"] > 0
+    assert result["frames_received"] > 0
+    assert result["memory_mb"]["growth_percent"] < 5  # a minute in, some of it is still warming up
+    assert result["latency_p99_ms"]["last"] > 0
+    assert done.returncode == (0 if all(result["verdict"].values()) else 1)
+
+
+def at(seconds: float, mb: float, quick: float, slow: float) -> Sample:
+    return Sample(seconds, mb / 2, mb / 2, {}, {0.1: quick, 0.2: quick + slow, float("inf"): quick + slow})
+
+
+def test_the_percentile_is_that_of_the_time_between_two_samples() -> None:
+    assert p99_ms(at(0, 0, 500, 500), at(1, 0, 600, 500)) == pytest.approx(99)
+    assert p99_ms(at(0, 0, 500, 500), at(1, 0, 500, 600)) == pytest.approx(199)
+    assert p99_ms(at(0, 0, 500, 500), at(1, 0, 500, 500)) == 0
+
+
+def test_growth_and_slowness_are_judged() -> None:
+    steady = [at(i, 100, 10 * i, 0) for i in range(61)]
+    assert all(judged(steady, 10)["verdict"].values())
+    growing = [at(i, 100 + i / 10, 10 * i, 0) for i in range(61)]
+    assert judged(growing, 10)["verdict"] == {"memory": False, "latency": True, "failures": True}
+    slower = [at(i, 100, 10 * min(i, 30), 10 * max(i - 30, 0)) for i in range(61)]
+    assert judged(slower, 10)["verdict"] == {"memory": True, "latency": False, "failures": True}
