@@ -6,7 +6,8 @@ import resource
 import signal
 import time
 
-from faultrig import FAR_S, Rig, send_signal
+from bystanders import FAR_S
+from faultrig import Rig, send_signal
 from injection import Fault
 from waiting import eventually
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from faultrig import BLACK, FAR_S, Gap, Rig, shown
+from bystanders import FAR_S, Gap
+from faultrig import BLACK, Rig, shown
 from waiting import eventually
 
 LONG = 2.0  # frame times; a longer gap is counted, unless the control hop has one at the same time

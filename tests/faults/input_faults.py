@@ -6,7 +6,8 @@ import signal
 import time
 from typing import Any
 
-from faultrig import Camera, Rig
+from bystanders import Camera
+from faultrig import Rig
 from injection import Fault
 
 WHILE_S = 1.2  # longer than input.lost_s, its default

@@ -12,8 +12,9 @@ import sys
 import time
 from typing import Any
 
+from bystanders import FAR_S, Recorder
 from daemon import Daemon
-from faultrig import FAR_S, VALUES, Recorder, Rig, send_signal
+from faultrig import VALUES, Rig, send_signal
 from injection import Fault
 from waiting import eventually
 

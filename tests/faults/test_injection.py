@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from bystanders import Gap
 from fault_report import Report
-from faultrig import Gap
 from injection import Injection, counted
 
 MS = 1_000_000
