@@ -1,8 +1,10 @@
 """Measure the frame path: `python tools/bench.py --model tiny --device cpu --size 256x256`.
 
-By default the engine's throughput: stages in milliseconds a chunk, frames per second, first chunk, jitter, memory. Frames
-are ready in memory (capture hands them over) and go to an NDI sink without receivers (send). Models other than tiny run
-with synthetic weights of their real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on
+By default the engine's throughput: stages in milliseconds a chunk, frames per second, first chunk, jitter, memory, and how
+near it is to the least that the card's arithmetic and memory allow (see bench_traffic.py). On a GPU stages are timed by CUDA
+events. `--compare` times the package `streamdiffusionv2` beside it (see benchmarks.md). Frames are ready in memory (capture
+hands them over) and go to an NDI sink without receivers (send). Models other than tiny run with synthetic weights of their
+real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on
 this machine instead (see bench_live.py), `--live flood|prompt` its answer to OSC (see bench_control.py).
 """
 
@@ -13,16 +15,21 @@ import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does, before torch is loaded
 
 import torch
+from bench_traffic import dit_work, floor_ms, vae_work  # beside this file
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -30,7 +37,7 @@ from torch import Tensor
 from sdv2_live.bringup import new_stream
 from sdv2_live.config import load_config
 from sdv2_live.engine.prompt import PromptCache
-from sdv2_live.errors import Sdv2Error
+from sdv2_live.errors import EngineError, Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.io.ndi_lib import NdiSettings
 from sdv2_live.io.ndi_out import NdiSink
@@ -39,6 +46,7 @@ from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models
 from sdv2_live.model.profiles import Profile, profile
 from sdv2_live.model.vae_choice import VAES, make_vae, vae_kind
+from sdv2_live.model.vae_ops import channels_last
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer, Window
 from sdv2_live.stream import Stream
@@ -64,6 +72,7 @@ def synthetic_models(chosen: Profile, kind: str, device: torch.device, dtype: to
     with torch.device(device):
         dit = CausalDiT(chosen.dit).to(dtype).eval().requires_grad_(False)
         vae = make_vae(chosen, vae_kind(chosen, kind)).to(device, dtype).eval().requires_grad_(False)
+    channels_last(vae)
     text: Any = FixedPrompt(chosen.text.dim)
     return Models(chosen, dit, vae, text)
 
@@ -89,51 +98,108 @@ class Ring:
         return [replace(frame, captured_ns=now, index=self._next + i) for i, frame in enumerate(taken)]
 
 
-def measure(stream: Stream, config: Config, size: tuple[int, int], seconds: float) -> dict[str, Any]:
-    """Run the stream for so long and return the figures."""
+def measure(stream: Stream, config: Config, size: tuple[int, int], seconds: float, *, overlap: bool) -> dict[str, Any]:
+    """Run the stream for so long and return the figures. overlap: a chunk is launched before the one ahead is fetched."""
     timer, params = stream.timer, config.params
-    cuda = stream.engine.device.type == "cuda"
     ring = Ring(ready_frames(size))
     chunk_ms = Window(100_000)
+    waiting: deque[Callable[[], list[Frame]]] = deque()
     with NdiSink(f"sdv2-live bench {time.monotonic_ns()}", NdiSettings()) as sink:
 
         def chunk() -> int:
             with timer("capture"):
-                frames = ring.take(stream.prepare(frames_like, params))
-            painted = stream.paint(frames, params, wait_for_prompt=True)
+                frames = ring.take(stream.prepare(like, params))
+            waiting.append(stream.launch(frames, params, wait_for_prompt=True))
+            painted = waiting.popleft()() if len(waiting) > overlap else []
             with timer("send"):
                 for frame in painted:
                     sink.send(frame)
-            if cuda:
-                torch.cuda.synchronize()
             return len(painted)
 
-        frames_like = ring.take(1)[0]
+        like = ring.take(1)[0]
+        stream.prepare(like, params)  # set up, kernels compiled, graphs captured: what a show does before its first frame
         begin = time.perf_counter()
-        while chunk() == 0:  # stream_batch gives its first pictures at once, but for form's sake
+        while chunk() == 0:  # with overlap the first pictures are fetched by the second call
             pass
         first_ms = (time.perf_counter() - begin) * 1e3
         for _ in range(WARM_UP):
             chunk()
+        launches = kernel_launches(chunk) if stream.engine.device.type == "cuda" else None
         timer.clear()
         count, begin = 0, time.perf_counter()
         while (elapsed := time.perf_counter() - begin) < seconds:
             start = time.perf_counter()
             count += chunk()
             chunk_ms.add((time.perf_counter() - start) * 1e3)
-    summaries = timer.summaries()
-    jitter = chunk_ms.summary()
+        for wait in waiting:
+            wait()
+    summaries, jitter = timer.summaries(), chunk_ms.summary()
     result: dict[str, Any] = {
         "fps": round(count / elapsed, 2),
         "stages_ms": {stage: round(summaries[stage].mean, 3) for stage in STAGES if stage in summaries},
         "chunk_ms": {"mean": jitter.mean, "p50": jitter.p50, "p95": jitter.p95, "p99": jitter.p99},
-        "first_chunk_ms": round(first_ms, 1),
+        "first_chunk_ms": round(first_ms, 1),  # from the fifth frame to the first pictures in hand
         "chunks": jitter.count,
         "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    if cuda:
+    if launches is not None:
+        result["launches_a_chunk"] = launches
         result["gpu_memory_mb"] = torch.cuda.max_memory_allocated() // 2**20
     return result
+
+
+def kernel_launches(chunk: Callable[[], int], chunks: int = 4) -> dict[str, float]:
+    """What the host asks of CUDA's runtime, a chunk: kernels, whole graphs, copies and waits."""
+    kinds = {"kernels": "LaunchKernel", "graphs": "GraphLaunch", "copies": "emcpyAsync", "waits": "Synchronize"}
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]) as seen:
+        for _ in range(chunks):
+            chunk()
+        torch.cuda.synchronize()
+    calls = {event.key: event.count for event in seen.key_averages() if event.key.startswith("cu")}
+    return {kind: sum(n for name, n in calls.items() if part in name) / chunks for kind, part in kinds.items()}
+
+
+def card_peaks(device: torch.device, dtype: torch.dtype) -> tuple[float, float]:
+    """TFLOP/s of a large matrix product and TB/s of a copy, measured: what the floor is reckoned with unless it is given."""
+    cuda = device.type == "cuda"
+    side, numbers = (8192, 1 << 28) if cuda else (1024, 1 << 24)
+    a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    source = torch.zeros(numbers, device=device, dtype=dtype)
+    target = torch.empty_like(source)
+
+    def best(run: Callable[[], Any], times: int = 10) -> float:
+        found = float("inf")
+        for _ in range(times):
+            if cuda:
+                torch.cuda.synchronize()
+            begin = time.perf_counter()
+            for _ in range(4):
+                run()
+            if cuda:
+                torch.cuda.synchronize()
+            found = min(found, (time.perf_counter() - begin) / 4)
+        return found
+
+    tflops = 2 * side**3 / best(lambda: torch.mm(a, b)) / 1e12
+    return tflops, 2 * source.nbytes / best(lambda: target.copy_(source)) / 1e12
+
+
+def floor(
+    chosen: Profile, kind: str, size: tuple[int, int], steps: int, peaks: tuple[float, float], result: dict[str, Any]
+) -> dict[str, Any]:
+    """The least a chunk can take on this card, and how near to it the measured chunk is."""
+    vae = vae_work(chosen, kind, size, ops="fused" if find_spec("triton") else "torch")
+    parts = [vae["encode"], *[dit_work(chosen.dit, size)] * steps, vae["decode"]]
+    least, mean = floor_ms(parts, *peaks), result["chunk_ms"]["mean"]
+    tflop = sum(part.flops for part in parts) / 1e12
+    return {
+        "tflop_a_chunk": round(tflop, 4),
+        "tflop_s": round(tflop / mean * 1e3, 3),
+        "peak_tflop_s": round(peaks[0], 2),
+        "peak_tb_s": round(peaks[1], 3),
+        "floor_ms": round(least, 3),
+        "share_of_floor": round(least / mean, 3),
+    }
 
 
 def throughput(options: argparse.Namespace) -> dict[str, Any]:
@@ -147,6 +213,7 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
     config = load_config(None, settings + options.set)
     device = choose_device(config.model.device)
     dtype = choose_dtype(options.dtype, device)
+    torch.backends.cudnn.benchmark = options.autotune
     if options.threads:
         torch.set_num_threads(options.threads)
     chosen = profile(options.model)
@@ -159,21 +226,48 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
         size = config.video.size
         assert size is not None
         stream = new_stream(config, models, prompts, StageTimer(100_000))
-        result = measure(stream, config, size, options.seconds)
+        result = measure(stream, config, size, options.seconds, overlap=options.overlap)
     finally:
         prompts.close()
+    measured = card_peaks(device, dtype) if None in (options.peak_tflops, options.bandwidth) else (0.0, 0.0)
+    peaks = options.peak_tflops or measured[0], options.bandwidth or measured[1]
+    result["floor"] = floor(chosen, vae_kind(chosen, options.vae), size, options.steps, peaks, result)
+    if options.compare:
+        result["peer"] = peer(options, result["fps"])
     about = {
         "model": chosen.name,
         "vae": type(models.vae).__name__,
         "size": options.size,
         "steps": list(config.params.steps),
         "schedule": options.schedule,
+        "overlap": options.overlap,
+        "cuda_graphs": config.engine.cuda_graphs,
+        "autotune": options.autotune,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu",
         "dtype": str(dtype)[6:],
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
     return about | result
+
+
+def peer(options: argparse.Namespace, fps: float) -> dict[str, Any]:
+    """The package `streamdiffusionv2` at the same size, steps and sizes of models, in a process of its own."""
+    python = sys.executable if options.compare == "auto" else options.compare
+    script = Path(__file__).with_name("bench_peer.py")
+    command = [python, str(script), "--size", options.size, "--steps", str(options.steps), "--schedule", options.schedule]
+    command += ["--seconds", str(options.seconds), "--model", options.model, "--vae", options.vae]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    except OSError as error:
+        raise EngineError(
+            f"--compare {options.compare}: cannot be run ({error}); give the path of a Python interpreter"
+        ) from error
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EngineError(f"--compare {options.compare}: {last}; how to install it is said in tools/benchmarks.md")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found | {"we_are_times_as_fast": round(fps / found["fps"], 2)}
 
 
 def show(result: dict[str, Any]) -> None:
@@ -199,6 +293,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", default="auto", choices=["auto", "fp32", "fp16", "bf16"])
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--overlap", action="store_true", help="launch a chunk before the one ahead is fetched")
+    parser.add_argument("--autotune", action="store_true", help="let cuDNN try its kernels (bits may differ from run to run)")
+    parser.add_argument("--peak-tflops", type=float, help="of the card, for the floor (default: measured)")
+    parser.add_argument("--bandwidth", type=float, help="of the card's memory in TB/s (default: measured)")
+    parser.add_argument(
+        "--compare", metavar="PYTHON|auto", help="also time the package streamdiffusionv2, by its Python interpreter"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any configuration key")
     parser.add_argument("--live", choices=["latency", "bypass", "memory", "flood", "prompt"], help="the whole daemon")
     parser.add_argument("--fp8", action="store_true", help="the error of 8-bit linear layers against bf16 (see bench_fp8.py)")

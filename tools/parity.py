@@ -31,7 +31,10 @@ from sdv2_live.model.dit import CausalDiT, DitConfig
 from sdv2_live.model.taehv import TAEHV, Stage, TaehvConfig
 from sdv2_live.model.umt5 import UMT5, TextConfig, transformers_state
 from sdv2_live.model.vae import WanVAE, WanVaeConfig
+from sdv2_live.model.vae_ops import channels_last
 from sdv2_live.model.weights import load_strict, synthetic_state_dict
+
+DEVICE = torch.device("cpu")
 
 Case = dict[str, Any]
 Data = dict[str, Tensor]
@@ -52,18 +55,27 @@ class Result:
         return self.error < self.tolerance
 
 
+def use(device: str) -> None:
+    """Compute on this device, in full float32."""
+    global DEVICE
+    DEVICE = torch.device(device)
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def relative_error(ours: Tensor, reference: Tensor) -> float:
     """norm(ours - reference) / norm(reference); infinite when the shapes differ."""
     if ours.shape != reference.shape:
         return float("inf")
-    difference = (ours.float() - reference.float()).norm()
-    return float(difference / reference.float().norm().clamp_min(1e-30))
+    ours, reference = ours.float().cpu(), reference.float().cpu()
+    return float((ours - reference).norm() / reference.norm().clamp_min(1e-30))
 
 
 def filled(model: nn.Module, manifest: dict[str, list[int]], gain: float, where: str) -> Any:
     """The model with synthetic weights in every key of the manifest, which must be exactly the model's keys."""
     load_strict(model, synthetic_state_dict({k: tuple(v) for k, v in manifest.items()}, gain), where)
-    return model.eval()
+    channels_last(model)
+    return model.to(DEVICE).eval()
 
 
 def dit_config(config: dict[str, int]) -> DitConfig:
@@ -99,7 +111,7 @@ def run_causal_dit(case: Case, data: Data) -> Iterator[Comparison]:
     dit: CausalDiT = filled(CausalDiT(dit_config(case["config"])), case["manifest"], case.get("gain", 1.0), "case.json manifest")
     cache, rope, cross = dit.new_cache(cache_spec(case), tuple(case["latent_hw"])), dit.rope(), dit.condition(data["context"])
     for i, call in enumerate(case["calls"]):
-        t = torch.full((1, call["num_frames"]), float(call["timestep"]))
+        t = torch.full((1, call["num_frames"]), float(call["timestep"]), device=DEVICE)
         yield f"flow.{i}", dit(data[f"x.{i}"], t, [call["start_frame"]], cross=cross, cache=cache, rope=rope), data[f"flow.{i}"]
 
 
@@ -110,10 +122,10 @@ def run_causal_dit_stream_batch(case: Case, data: Data) -> Iterator[Comparison]:
     rope, cross = dit.rope(), dit.condition(data["context"])
     for i, step in enumerate(steps):
         x = data[f"prep_x.{i}"]
-        t = torch.full(x.shape[:2], float(step))
+        t = torch.full(x.shape[:2], float(step), device=DEVICE)
         yield f"prep_flow.{i}", dit(x, t, [0], cross=cross, cache=single, rope=rope), data[f"prep_flow.{i}"]
     cache.copy_level_(single)
-    t = torch.tensor(steps, dtype=torch.float32)[:, None]
+    t = torch.tensor(steps, dtype=torch.float32, device=DEVICE)[:, None]
     for i, call in enumerate(case["calls"]):
         yield f"flow.{i}", dit(data[f"x.{i}"], t, call["start_frames"], cross=cross, cache=cache, rope=rope), data[f"flow.{i}"]
 
@@ -198,7 +210,7 @@ class InjectedNoise:
 
     def __init__(self, data: Data) -> None:
         names = sorted((k for k in data if k.startswith("noise.")), key=lambda k: int(k.split(".")[1]))
-        self._queue = [data[name] for name in names]
+        self._queue = [data[name].cpu() for name in names]
 
     def begin(self, chunk: int, seed: int) -> None:
         """Draws simply go on."""
@@ -266,7 +278,7 @@ def run_case(folder: Path) -> Iterator[Result]:
         yield Result(folder.name, f"unknown kind {case['kind']!r}", float("inf"), tolerance)
         return
     try:
-        for what, ours, reference in runner(case, load_file(folder / "io.safetensors")):
+        for what, ours, reference in runner(case, load_file(folder / "io.safetensors", device=str(DEVICE))):
             yield Result(folder.name, what, relative_error(ours, reference), tolerance)
     except (Sdv2Error, KeyError, ValueError, RuntimeError) as error:
         yield Result(folder.name, f"{type(error).__name__}: {error}", float("inf"), tolerance)
@@ -281,7 +293,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders searched for case.json")
     parser.add_argument("--worst", action="store_true", help="one line a case: its largest error")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="where to compute, in float32 (no TF32)")
     options = parser.parse_args(arguments)
+    use(options.device)
     cases = find_cases(options.folders)
     results: list[Result] = []
     table = Table("case", "what", "error", "tolerance", "")
