@@ -18,7 +18,7 @@ from sdv2_live import app, cli, errors, metrics
 from sdv2_live.config import load_config
 from sdv2_live.control.addresses import ACTIONS, ROOT, meaning
 from sdv2_live.control.names import Names
-from sdv2_live.control.params import PARAMS, nearest
+from sdv2_live.control.params import nearest
 from sdv2_live.control.presets import load_preset
 from sdv2_live.control.timeline import load_timeline
 from sdv2_live.errors import ParamError
@@ -261,9 +261,3 @@ def test_metrics_and_exit_codes_are_those_of_the_program() -> None:
     told = re.search(r"exit\s+codes\s+are\s+(.*?)\.\n", text_of(README), re.S)
     assert told is not None
     assert {int(code) for code in re.findall(r"\b\d\b", told[1])} == codes - {1}
-
-
-def test_parameters_that_the_prose_names_exist() -> None:
-    """Of what `run --set params.NAME` and the `params` of files take; the reference itself is held elsewhere."""
-    for name in re.findall(r"params\.(\w+)=", text_of(README)):
-        assert name in PARAMS
