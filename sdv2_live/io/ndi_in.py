@@ -14,7 +14,17 @@ import numpy as np
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
 from sdv2_live.io.audio import AudioBlock
 from sdv2_live.io.base import Source
-from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, initialise, match_source, product, sdk_source
+from sdv2_live.io.ndi_lib import (
+    Finder,
+    NdiSettings,
+    NdiSourceInfo,
+    as_address,
+    destroy,
+    initialise,
+    match_source,
+    product,
+    sdk_source,
+)
 
 log = logging.getLogger("sdv2_live.ndi_in")
 
@@ -259,7 +269,7 @@ class NdiSource(Source):
     def _disconnect(self) -> None:
         self._poll_performance(at_once=True)
         receiver, self._receiver = self._receiver, None
-        self._ndi.recv_destroy(receiver)
+        destroy(self._ndi, "recv_destroy", receiver)
 
     def close(self) -> None:
         self._closing.set()  # before the lock, so that a reader in its loop does not take it again

@@ -9,6 +9,7 @@ each connection is another draw, and together they see every sender of this mach
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
@@ -166,7 +167,7 @@ class Finder(Port):
             self._instances.append(self._new())
             self._renewed_at = time.monotonic()
             if len(self._instances) > 2:
-                self._ndi.find_destroy(self._instances.pop(0))
+                destroy(self._ndi, "find_destroy", self._instances.pop(0))
         found: dict[str, NdiSourceInfo] = {}
         for instance in self._instances:  # the newest instance's address wins
             # The SDK frees its list at the next call, so the strings are copied at once.
@@ -186,7 +187,25 @@ class Finder(Port):
     def close(self) -> None:
         instances, self._instances = self._instances, []
         for instance in instances:
-            self._ndi.find_destroy(instance)
+            destroy(self._ndi, "find_destroy", instance)
+
+
+def destroy(ndi: Any, function: str, instance: Any) -> None:
+    """Destroy an instance of the SDK by its "recv_destroy" or "find_destroy", while other threads go on.
+
+    The bindings keep the interpreter's lock meanwhile, and the SDK waits for connections to end: 0.1 s and more with a sender
+    that died, in which no frame could be sent. So the SDK's own function is called, which ctypes does without the lock. Where
+    it cannot be reached (Windows looks symbols up in one module alone) the bindings' is.
+    """
+    own = getattr(ctypes.CDLL(ndi.NDIlib.__file__), f"NDIlib_{function}", None)
+    if own is None:
+        getattr(ndi, function)(instance)
+        return
+    name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    own.restype, own.argtypes = None, [ctypes.c_void_p]
+    own(pointer(instance, name(instance)))
 
 
 def sdk_source(ndi: Any, info: NdiSourceInfo) -> Any:
