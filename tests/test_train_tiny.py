@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,15 @@ from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import UMT5
 from sdv2_live.model.weights import synthetic_state_dict
 from tools.train_tiny import styles
+from tools.train_tiny.__main__ import Run
 from tools.train_tiny.autoencoder import loss_of, psnr, reconstruct
 from tools.train_tiny.export import LARGEST, export
 from tools.train_tiny.linear import start_linear
 from tools.train_tiny.parallel import cache_calls, context, flow
 from tools.train_tiny.pictures import drawn
 from tools.train_tiny.prompts import PHRASES, prompt, token_ids
+from tools.train_tiny.restyler import start_small
+from tools.train_tiny.settings import AutoencoderSettings, RestylerSettings, Settings, TextSettings
 
 SMALL = DitConfig(dim=24, heads=2, ffn=32, layers=2, text_dim=8, freq_dim=16)
 
@@ -111,3 +115,38 @@ def test_export_is_small_enough_and_loads_strictly(tmp_path: Path, monkeypatch: 
     models = load.load_models(TINY, device=torch.device("cpu"), dtype=torch.float32, vae="auto", weights_dir=tmp_path)
     torch.testing.assert_close(models.dit.head.head.weight, dit.head.head.weight, atol=1e-3, rtol=1e-3)
     assert models.text.encode("neon").shape == (1, 5, TINY.text.dim)
+
+
+@torch.no_grad()
+def test_a_fresh_dit_hears_the_words_and_not_the_padding() -> None:
+    """The rows of a short prompt are outnumbered by zero rows; the start gives them most of the attention all the same."""
+    torch.manual_seed(0)
+    dit = CausalDiT(TINY.dit)
+    start_small(dit)
+    rows = dit.text_embedding(torch.cat((torch.randn(1, 30, TINY.dit.text_dim), torch.zeros(1, 482, TINY.dit.text_dim)), 1))
+    tokens = torch.randn(1, 16, TINY.dit.dim)
+    for block in dit.blocks:
+        attn = block.cross_attn
+        q, k = (attn.split(norm(layer(x))) for norm, layer, x in ((attn.norm_q, attn.q, tokens), (attn.norm_k, attn.k, rows)))
+        weight = (torch.einsum("bqhd,bkhd->bhqk", q, k) * q.shape[-1] ** -0.5).softmax(-1)
+        assert weight[..., :30].sum(-1).mean() > 0.5
+
+
+@pytest.mark.slow
+def test_all_stages_run_and_leave_a_file_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coder = AutoencoderSettings(steps=2, batch=2, size=64, frames=8, pool=4)
+    restyler = RestylerSettings(
+        steps=3, sides=((8, 2),) * 3, size=64, frames=5, looks=2, first_pool=3, pool=4, prompts=8, own_from=0.3
+    )
+    settings = Settings(coder, replace(coder, decoder_only=True), TextSettings(steps=2, batch=1), restyler)
+    run = Run(tmp_path, settings, torch.device("cpu"), tmp_path / "tiny.safetensors")
+    run.autoencoder()
+    encoder = {key: value.clone() for key, value in run.vae.encoder.state_dict().items()}
+    run.decoder()
+    assert all(torch.equal(value, encoder[key]) for key, value in run.vae.encoder.state_dict().items())
+    run.text_encoder()
+    run.restyler(resume=False)
+    run.export()
+    monkeypatch.setattr(load, "EMBEDDED", tmp_path / "tiny.safetensors")
+    models = load.load_models(TINY, device=torch.device("cpu"), dtype=torch.float32, vae="auto", weights_dir=tmp_path)
+    torch.testing.assert_close(models.dit.head.head.weight, run.dit.head.head.weight, atol=1e-3, rtol=1e-3)

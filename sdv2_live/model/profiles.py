@@ -64,7 +64,7 @@ TINY = Profile(
         patch=8,
         encoder=(Stage(96, 1, 2, 1), Stage(96, 1, 2, 1)),
         decoder=(Stage(96, 2, 2, 1), Stage(96, 1, 2, 1)),
-        final_width=96,
+        final_width=160,  # the one step from features to pixels: most of what a viewer sees depends on it
     ),
     max_pixels=256 * 256,
     vae="taehv",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -20,9 +21,7 @@ class ClipMaker:
 
     def __init__(self, seed: int, *, held_out: bool = False) -> None:
         self._random = np.random.default_rng(seed)
-        scenes = [drawn(1000 * held_out + i) for i in range(4 if held_out else DRAWN)]
-        self._photos = [pyramid for picture, weight in photos(held_out) for pyramid in [_pyramid(picture)] * weight]
-        self._drawn = [_pyramid(picture) for picture in scenes]
+        self._photos, self._drawn = _pictures(held_out)
 
     def clip(self, size: int, frames: int) -> Tensor:
         """A clip (frames, 3, size, size) in [0, 1]."""
@@ -87,6 +86,14 @@ class ClipMaker:
         clip = torch.lerp(grey, clip, float(random.uniform(0.3, 1.6))).clamp(0, 1)
         clip = clip ** float(np.exp(random.normal(0, 0.35)))
         return ((clip - 0.5) * float(random.uniform(0.6, 1.3)) + 0.5 + float(random.normal(0, 0.06))).clamp(0, 1)
+
+
+@cache
+def _pictures(held_out: bool) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+    """Photographs, each as often as it weighs, and drawn scenes, all at every scale."""
+    scenes = [drawn(1000 * held_out + i) for i in range(4 if held_out else DRAWN)]
+    weighed = [pyramid for picture, weight in photos(held_out) for pyramid in [_pyramid(picture)] * weight]
+    return weighed, [_pyramid(picture) for picture in scenes]
 
 
 def _pyramid(picture: Tensor) -> list[Tensor]:

@@ -101,7 +101,8 @@ class Steps:
 
 def draw_steps(random: np.random.Generator, count: int, frames: int, last_step: int) -> Steps:
     """Noise scales and the timesteps that the engine derives from them, for steps such as [700, 500] and [400]."""
-    scale = 0.2 + 0.75 * random.random(count) ** 1.3
+    usual = random.random(count) < 0.8
+    scale = np.where(usual, random.uniform(0.25, 0.75, count), random.uniform(0.75, 0.95, count))
     single = random.random(count) < 0.15
     last = np.where(random.random(count) < 0.8, last_step, random.integers(250, last_step, count))
     opening = np.where(random.random(count) < 0.7, 700, random.integers(610, 950, count))

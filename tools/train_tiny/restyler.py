@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdv2_live.engine.scheduler import FlowSchedule
@@ -22,12 +21,12 @@ from sdv2_live.model.dit import PATCH, CausalDiT
 from sdv2_live.model.taehv import TAEHV
 from tools.train_tiny.average import Average
 from tools.train_tiny.parallel import Context, cache_calls, context, flow
-from tools.train_tiny.pool import SINKS, Batch, LatentPool, draw_batch, draw_positions, draw_steps
+from tools.train_tiny.pool import SINKS, Batch, Entry, LatentPool, draw_batch, draw_positions, draw_steps
 from tools.train_tiny.settings import RestylerSettings
 
 log = logging.getLogger("train_tiny.restyler")
 LAST_STEP = 500  # timesteps above this are not the last one: their result is noised again before it is seen
-DRIVE = 2.0  # gain on what such steps are asked for, so that it stands clear of that noise; the last step takes it back
+DRIVEN = 2.0  # root mean square that such steps are asked for, so that it stands clear of that noise; the last step goes back
 SHORT, MIDDLE = 40, 120  # bytes of a prompt up to which it counts as such
 
 
@@ -95,6 +94,8 @@ class Restyler:
         ]
         self.pool = LatentPool(vae, settings, device)
         self.weights = channel_weights(vae, self.pool.entries[0].latent.float().to(device))
+        self.drive = channel_drive([entry.latent for entry in self.pool.entries]).to(device)
+        self.balance = look_weights(self.pool.entries)
         self.average = Average(self.dit, settings.average)
 
     def contexts(self, batch: Batch, frames: int) -> list[tuple[Context, list[int]]]:
@@ -134,7 +135,7 @@ class Restyler:
         error = torch.randn(count, 1, 1, 1, 1, device=self.device).abs() * 0.5
         # Below LAST_STEP the step before may have been at or below it too, as in [700, 500, 250]: then nothing was driven.
         plain = torch.from_numpy((steps.last[:, -1].numpy() < LAST_STEP) & (self.random.random(count) < 0.5))
-        gain = torch.where(plain, 1.0, DRIVE).to(self.device)[:, None, None, None, None]
+        gain = torch.where(plain.to(self.device)[:, None, None, None, None], 1.0, self.drive)
         guess, noise = gain * seen + error * torch.randn_like(target), torch.randn_like(target)
         single = steps.single.to(self.device)[:, None, None, None, None]
 
@@ -146,25 +147,28 @@ class Restyler:
 
         if own:
             with torch.no_grad():
-                guess = clean(guess)[:, frames:] * (gain / DRIVE)
+                guess = clean(guess)[:, frames:] * (gain / self.drive)
         out = clean(guess)
         driven = (t > LAST_STEP)[..., None, None, None]
-        error = torch.where(driven, out / DRIVE, squeeze(out)) - torch.cat((seen, seen), 1)
-        loss = ((error * self.weights).square() + 0.01).sqrt().mean()
-        loss = loss + 0.03 * (torch.where(driven, 0, out) - torch.where(driven, 0, torch.cat((target, target), 1))).abs().mean()
+        error = torch.where(driven, out / self.drive, squeeze(out)) - torch.cat((seen, seen), 1)
+        share = torch.tensor([self.balance[name] for name in batch.names[1]], device=self.device)[:, None, None, None, None]
+        # Rounded at the bottom: of lines that may be here or there it wants the mean, not the blank paper that is their median.
+        loss = (share * ((error * self.weights).square() + 0.05).sqrt()).mean()
+        loss = loss + 0.03 * torch.where(driven, 0, out - torch.cat((target, target), 1)).abs().mean()
         if pixels:
-            shown = torch.where(driven, out / DRIVE, out)[:, :frames]
+            shown = torch.where(driven, out / self.drive, out)[:, :frames]
             clips = self.settings.decoded
             loss = loss + self.settings.pixel_weight * self.pixel_loss(shown[:clips], target[:clips])
         return loss
 
     def pixel_loss(self, out: Tensor, target: Tensor) -> Tensor:
-        """Mean absolute difference of the decoded frames."""
+        """Mean absolute difference of the decoded frames, rounded at the bottom."""
         with torch.autocast(self.device.type, torch.bfloat16):
             with torch.no_grad():
                 wanted = self.vae.decode_frames(target, self.vae.new_memory())
             made = self.vae.decode_frames(out, self.vae.new_memory())
-        return F.l1_loss(made[:, CHUNK_FRAMES:].float(), wanted[:, CHUNK_FRAMES:].float())
+        error = made[:, CHUNK_FRAMES:].float() - wanted[:, CHUNK_FRAMES:].float()
+        return (error.square() + 0.0025).sqrt().mean()
 
     def train(self, save: Callable[[nn.Module], None]) -> None:
         """Until the steps or the minutes are used up. `save` takes the average of the weights every `save_every` steps."""
@@ -201,6 +205,26 @@ class Restyler:
                 )
             if step % settings.save_every == settings.save_every - 1:
                 save(self.average.model)
+
+
+def channel_drive(latents_FCHW: list[Tensor]) -> Tensor:
+    """Gain (16, 1, 1) on what steps above LAST_STEP are asked for: faint channels are lifted most.
+
+    Shown by itself, such a result is a sharpened picture.
+    """
+    spread = torch.stack([squeeze(latent.float()).square().mean((0, 2, 3)) for latent in latents_FCHW]).mean(0).sqrt()
+    return (DRIVEN / spread).clamp(1.3, 3.5)[:, None, None]
+
+
+def look_weights(entries: list[Entry]) -> dict[str, float]:
+    """More weight for looks of little contrast, such as pencil: their lines are as much a part of the picture."""
+    spread: dict[str, list[float]] = {}
+    for entry in entries:
+        for name, latent in entry.targets.items():
+            spread.setdefault(name, []).append(float(squeeze(latent.float()).std((0, 2, 3)).mean()))
+    mean = {name: float(np.mean(values)) for name, values in spread.items()}
+    middle = float(np.median(list(mean.values())))
+    return {name: float(np.clip(middle / value, 0.6, 2.5)) for name, value in mean.items()}
 
 
 @torch.no_grad()

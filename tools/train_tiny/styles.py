@@ -83,8 +83,8 @@ def pencil(x: Tensor) -> Tensor:
 def watercolour(x: Tensor) -> Tensor:
     """Soft pale washes on white paper, with darker pigment where washes meet."""
     wash = saturate(blur(x, 3), 1.9)
-    wash = 0.42 + 0.58 * wash
-    return (wash * (1 - 0.25 * edges(x, 2))).clamp(0, 1)
+    wash = 0.34 + 0.66 * wash
+    return (wash * (1 - 0.35 * edges(x, 2))).clamp(0, 1)
 
 
 def comic(x: Tensor) -> Tensor:
