@@ -127,7 +127,7 @@ def test_frames_pass_as_they_came() -> None:
         assert [frame.index for frame in rig.given] == list(range(len(rig.given)))
         assert rig.source.state.words == "main"
         assert rig.source.status == "main"
-        assert rig.counters.snapshot() == {}
+        assert not any(name.startswith("inputs") for name in rig.counters.snapshot())
 
 
 def test_a_lost_input_gives_way_to_the_backup_and_takes_its_place_again_when_it_is_steady() -> None:
@@ -163,13 +163,14 @@ def test_a_main_input_that_flickers_does_not_flap() -> None:
         rig.until("the main input", is_main)
         rig.main.on = False
         rig.shows(Shown.BACKUP)
+        before = rig.counters["inputs_returned"]
         for _ in range(3):
             rig.main.on = True
             eventually("main to flow", lambda: rig.read() and rig.source.state.fault is None)
             rig.main.on = False
             eventually("main to be lost", lambda: rig.read() and rig.source.state.fault is Fault.LOST)
         assert rig.source.state.shown is Shown.BACKUP
-        assert rig.counters["inputs_returned"] == 0
+        assert rig.counters["inputs_returned"] == before
 
 
 @pytest.mark.parametrize("format", [PixelFormat.RGBX, PixelFormat.UYVY])
