@@ -316,3 +316,24 @@ def test_when_nobody_watches_the_cover_costs_nothing_and_harms_nothing() -> None
         playout.offer_input(fake_frame(100, rate=RATE))
         sink.watched = True
         eventually("the input", lambda: playout.offer_input(fake_frame(100, rate=RATE)) or (sink.frames and value(sink) == 100))
+
+
+def test_a_slate_is_faded_over_the_painting_while_the_input_is_held_also_when_a_late_chunk_comes() -> None:
+    sink, counters = FakeSink(), Counters()
+    slate = Cover(Instead.SLATE, hold_s=0.0, fade_s=0.1, text="soon")
+    playout = Playout(sink, counters, slate=slate)
+    playout.start()
+    try:
+        playout.show(painted(200))
+        eventually("the painting", lambda: sink.frames and np.median(sink.frames[-1].data) == 200)
+        playout.hold(True)
+        eventually("the slate", lambda: np.median(sink.frames[-1].data) < 60)
+        playout.show(painted(200))  # it was being painted when the input was lost
+        sent = len(sink.frames)
+        eventually("more of the slate", lambda: len(sink.frames) > sent + 10)
+        assert np.median(sink.frames[-1].data) < 60
+        playout.hold(False)
+        eventually("the painting again", lambda: np.median(sink.frames[-1].data) == 200)
+        assert {frame.size for frame in sink.frames} == {(16, 16)}
+    finally:
+        playout.close()
