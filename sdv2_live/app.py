@@ -200,7 +200,7 @@ class Show:
 
     def status(self) -> Status:
         """How the show is doing."""
-        latency = self.playout.latency.summary()
+        latency = self.playout.shown_latency
         return Status(
             source=self.input.status,
             input=self.input.state,

@@ -88,9 +88,8 @@ class Intake:
             return frames
 
     def skip(self) -> None:
-        """Drop what has come so far: the next chunk starts with frames from now on."""
+        """Drop what has come so far: nothing is painted now, and the next chunk starts with frames from now on."""
         with self._changed:
-            self._counters.add("frames_skipped", len(self._window))
             self._clear()
             self._taken_ns = None
 

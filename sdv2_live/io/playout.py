@@ -20,7 +20,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Sink
 from sdv2_live.io.cover import Cover, Instead, black_like
-from sdv2_live.stats import Counters, Rate, Window
+from sdv2_live.stats import Counters, Rate, Summary, Window
 
 log = logging.getLogger("sdv2_live.playout")
 
@@ -42,20 +42,23 @@ class Showing:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A frame to send now. repeated: it was sent before. cover, level, seen: what is over it, and the input frame for that."""
+    """A frame to send now. repeated: it was sent before. cover, level, seen: what is over it, and the input frame for that.
+    times: where its time since capture counts."""
 
     frame: Frame
     repeated: bool
     cover: Cover | None = None
     level: float = 0.0
     seen: Frame | None = None
+    times: Window | None = None
 
 
 class Playout:
     """Sends frames to `sink` on its own thread, at the time each is due.
 
     Counts frames_out (all sent), frames_repeated (sent again for want of a new one), frames_late (overtaken by a newer one
-    before they could be sent), frames_failed. `latency` holds milliseconds from capture to send of new frames.
+    before they could be sent), frames_failed. `latency` holds milliseconds from capture to send of paintings, `passed` of input
+    frames that were sent as they are.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Playout:
         """cover: what is seen when `lost` says that no paintings come; None: the last one. slate: the same for `hold`."""
         self.sink = sink
         self.rate = Rate()
-        self.latency = Window(512)
+        self.latency, self.passed = Window(512), Window(512)
         self._counters = counters
         self._showing = showing
         self._cover = cover or Cover()
@@ -83,6 +86,7 @@ class Playout:
         self._painted: Frame | None = None  # of the engine's
         self._seen: Frame | None = None  # of the input's, while the cover needs it
         self._moved = False  # a new one came
+        self._passing = False  # what was sent new last was the input as it is
         self._veiled = False  # what was sent last had something over it
         self._last_sent_ns = 0
         self._follows_input = False  # the last frame was sent because it came: the next may come a little late
@@ -147,6 +151,11 @@ class Playout:
             self._input.append(frame)
 
     @property
+    def shown_latency(self) -> Summary:
+        """Of what is sent now: paintings, or the input as it is."""
+        return (self.passed if self._passing else self.latency).summary()
+
+    @property
     def delay_ms(self) -> float:
         """Delay between capture and output that is being kept."""
         return self._delay / 1e6
@@ -176,7 +185,7 @@ class Playout:
         if self._input and (showing.bypass or not self._begun) and not showing.freeze:
             self._queue.clear()
             self._follows_input = True
-            return _Due(self._input.popleft(), False)
+            return _Due(self._input.popleft(), False, times=self.passed)
         due = self._drop_due(now)
         self._keep(due)
         if not (showing.freeze or showing.bypass):
@@ -188,7 +197,7 @@ class Playout:
                 self._veiled, self._last = False, self._painted
             if due is not None:
                 self._follows_input = False
-                return _Due(due, False)
+                return _Due(due, False, times=self.latency)
         return _Due(self._last, True) if self._last is not None and self._may_repeat(now) else None
 
     def _covered(self, painted: Frame, new: bool, cover: Cover, now: int) -> _Due | None:
@@ -197,7 +206,7 @@ class Playout:
         level = cover.level(now)
         if new or (moved and cover.away and cover.instead is Instead.INPUT):
             self._follows_input = not new
-            return _Due(painted, False, cover, level, self._seen)
+            return _Due(painted, False, cover, level, self._seen, self.latency if new else None)
         return _Due(painted, True, cover, level, self._seen) if self._may_repeat(now) else None
 
     def _keep(self, painted: Frame | None) -> None:
@@ -262,8 +271,9 @@ class Playout:
             self._last = frame
         if due.repeated:
             self._counters.add("frames_repeated")
-        else:
-            self.latency.add((now - frame.captured_ns) / 1e6)
+        elif due.times is not None:
+            due.times.add((now - frame.captured_ns) / 1e6)
+            self._passing = due.times is self.passed
         self._counters.add("frames_out")
         self.rate.add()
         # Repeats keep their own steady beat; a new frame starts it over.
