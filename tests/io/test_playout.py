@@ -264,6 +264,20 @@ def test_close_sends_what_is_still_waiting() -> None:
         assert shown(sink) == [1, 2, 3, 4]
 
 
+def test_the_latency_is_that_of_what_is_shown() -> None:
+    with playing() as (playout, sink, hand, _):
+        hand.bypass = True
+        hour_ago = time.monotonic_ns() - 3_600_000_000_000
+        playout.offer_input(fake_frame(100, rate=RATE, captured_ns=hour_ago))
+        eventually("the input", lambda: shown(sink) == [100])
+        assert playout.shown_latency.p50 >= 3_600_000
+        hand.bypass = False
+        playout.show(painted(1))
+        eventually("the painting", lambda: 1 in shown(sink))
+        eventually("its latency", lambda: playout.shown_latency.count == 1)
+        assert playout.shown_latency.p50 < 3_600_000
+
+
 def covered(instead: Instead = Instead.INPUT) -> Cover:
     return Cover(instead, hold_s=0.05, fade_s=0.1)
 
