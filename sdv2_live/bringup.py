@@ -56,7 +56,7 @@ def chosen_profile(config: Config) -> Profile:
 def with_room(config: Config) -> Config:
     """With model.fit the best settings that fit the memory that is free now, and fit off; else the configuration itself.
 
-    Call it before `load`, and give the result to all that follows. Raises MemoryShortage when nothing fits.
+    Call it before `load`, and give the result to all that follows. Raises MemoryShortageError when nothing fits.
     """
     return fitted(config, chosen_profile(config))
 
@@ -72,7 +72,7 @@ def start_params(config: Config) -> Params:
 def load(config: Config) -> Models:
     """The configured models on the configured device; the text encoder waits until it is needed.
 
-    Raises MemoryShortage before anything is loaded that does not fit, WeightsError, EngineError.
+    Raises MemoryShortageError before anything is loaded that does not fit, WeightsError, EngineError.
     """
     if config.model.threads:
         torch.set_num_threads(config.model.threads)

@@ -47,7 +47,7 @@ class EngineLostError(EngineError):
     """The engine's process has ended, or was ended because it did not answer."""
 
 
-class MemoryShortage(EngineError):
+class MemoryShortageError(EngineError):
     """The models and their state do not fit the memory that is free."""
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
-from sdv2_live.errors import MemoryShortage
+from sdv2_live.errors import MemoryShortageError
 
 if TYPE_CHECKING:
     from sdv2_live.memory.plan import Plan, Wish
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         if not fits:
             for way in savings(wish):
                 print(f"  {way.setting} saves {way.bytes / GB:.1f} GB")
-    return 0 if fits else MemoryShortage.exit_code
+    return 0 if fits else MemoryShortageError.exit_code
 
 
 def markdown() -> str:

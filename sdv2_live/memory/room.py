@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from sdv2_live.engine.plan import Schedule
-from sdv2_live.errors import MemoryShortage
+from sdv2_live.errors import MemoryShortageError
 from sdv2_live.gpu.geometry import model_size
 from sdv2_live.memory.plan import GB, Plan, Saving, Wish, fit, lighter_vaes, plan, savings, smaller_sizes
 from sdv2_live.model.fp8 import why_not_fp8
@@ -71,7 +71,7 @@ def chosen_placement(config: Config, profile: Profile, device: torch.device, fre
 
 
 def require_room(config: Config, profile: Profile) -> None:
-    """Raise MemoryShortage, with what saves how much, when the configuration does not fit. The embedded model always does."""
+    """Raise MemoryShortageError, with what saves how much, when the configuration does not fit. The embedded model always does."""
     if profile.files is None:
         return
     device = choose_device(config.model.device)
@@ -81,13 +81,13 @@ def require_room(config: Config, profile: Profile) -> None:
     wanted = plan(asked)
     log.info("memory: %.1f GB needed, %.1f GB free on %s", wanted.total / GB, free / GB, device)
     if wanted.total > free:
-        raise MemoryShortage(shortage(wanted, free, str(device), savings(asked)))
+        raise MemoryShortageError(shortage(wanted, free, str(device), savings(asked)))
 
 
 def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
     """With model.fit, the configuration with the best settings that fit; else the configuration itself.
 
-    What is set and not auto of vae, text_encoder and size stays. Raises MemoryShortage when nothing fits.
+    What is set and not auto of vae, text_encoder and size stays. Raises MemoryShortageError when nothing fits.
     """
     if not config.model.fit or profile.files is None:
         return config
@@ -102,7 +102,9 @@ def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
     best = fit(wish, free, vaes=there, texts=texts, sizes=sizes, fp8=why_not_fp8(device) is None)
     if best is None:
         asked = _placed(wish, texts[-1])
-        raise MemoryShortage(shortage(plan(asked), free, str(device), savings(asked)) + "; model.fit found nothing that fits")
+        raise MemoryShortageError(
+            shortage(plan(asked), free, str(device), savings(asked)) + "; model.fit found nothing that fits"
+        )
     if best.wish != wish:
         log.warning("model.fit: %s", ", ".join(differences(wish, best.wish)))
     return _with(config, best.wish)

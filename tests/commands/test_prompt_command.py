@@ -98,9 +98,7 @@ def encode(folder: Path, *words: str) -> int:
 
 def test_prompts_are_encoded_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     timeline = tmp_path / "show.yaml"
-    timeline.write_text(
-        "events:\n- {at: 0, set: {prompt: from a timeline}}\n- {at: 4, set: {prompt/2/text: a second slot}}\n"
-    )
+    timeline.write_text("events:\n- {at: 0, set: {prompt: from a timeline}}\n- {at: 4, set: {prompt/2/text: a second slot}}\n")
     words = ("1", "--text", "by hand", "--text", "by hand", "--timeline", str(timeline))
     assert encode(tmp_path / "cache", *words) == 0
     out = capsys.readouterr().out

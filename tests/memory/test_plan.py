@@ -10,7 +10,7 @@ import torch
 
 from sdv2_live.config import load_config
 from sdv2_live.engine.plan import Schedule
-from sdv2_live.errors import MemoryShortage
+from sdv2_live.errors import MemoryShortageError
 from sdv2_live.memory import room
 from sdv2_live.memory.plan import Wish, fit, lighter_vaes, plan, savings, smaller_sizes
 from sdv2_live.memory.room import chosen_placement, fitted, require_room, wish_of
@@ -89,7 +89,7 @@ def config(folder: Path, *options: str):  # type: ignore[no-untyped-def]
 
 def test_too_little_is_told_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "free_bytes", lambda device: 4 * GB)
-    with pytest.raises(MemoryShortage) as told:
+    with pytest.raises(MemoryShortageError) as told:
         require_room(config(tmp_path), LARGE)
     text = str(told.value)
     assert "1.3b at 464x848 needs" in text or "1.3b at 480x832 needs" in text
@@ -118,7 +118,7 @@ def test_fit_changes_what_is_auto_and_says_so(tmp_path: Path, caplog: pytest.Log
     assert got.model.vae == "wan"
     assert got.video.max_pixels < LARGE.max_pixels
     assert plan(wish_of(got, LARGE, CPU)).total <= whole - 3 * GB
-    with pytest.raises(MemoryShortage, match="found nothing that fits"):
+    with pytest.raises(MemoryShortageError, match="found nothing that fits"):
         fitted(asked, LARGE, GB)
 
 
