@@ -39,7 +39,7 @@ LOOKS = {
     "Thermal camera": "thermal camera, a heat map in false colours",
     "Underwater": "underwater, deep under clear tropical water",
     "Golden hour": "golden hour, warm amber light of the low sun",
-    "Comic": "comic book",
+    "Vintage film": "a vintage film from the twenties, sepia",
     "Mosaic": "a mosaic of small tiles",
 }
 LOOK_S = 8.0  # each look, where --seconds does not say otherwise
