@@ -71,7 +71,7 @@ def chosen_placement(config: Config, profile: Profile, device: torch.device, fre
 
 
 def require_room(config: Config, profile: Profile) -> None:
-    """Raise MemoryShortageError, with what saves how much, when the configuration does not fit. The embedded model always does."""
+    """Raise MemoryShortageError, with what saves how much, when the configuration does not fit. The embedded model does."""
     if profile.files is None:
         return
     device = choose_device(config.model.device)
