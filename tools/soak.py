@@ -44,6 +44,7 @@ PROMPTS = [f"{look} of {what}" for look in ("a pencil sketch", "golden hour", "a
            ("a dancer", "two singers", "a crowd", "a hand", "a city at night", "a forest", "the sea", "smoke")]  # fmt: skip
 SAMPLE_S = 5.0
 PLAY_S = 0.25
+TOLD = 20  # warnings that are kept, the last ones
 MAX_GROWTH = 2.0  # percent
 MAX_SLOWER = 10.0  # percent
 FAILURES = ("engine_restarts", "engine_failures", "frames_failed", "reads_failed", "osc_failures")
@@ -246,7 +247,7 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
             if process.poll() is not None:
                 raise EngineError(f"the daemon ended: {''.join(lines[-3:])}")
             samples.append(sample(process.pid, http, begin))
-        warnings = [line.strip() for line in lines if re.search("WARNING|ERROR", line)]
+        told = {level: [line.strip() for line in lines if f" {level} " in line] for level in ("ERROR", "WARNING")}
     return {
         "minutes": options.minutes,
         "size": options.size,
@@ -256,7 +257,8 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
         "longest_without_frame_s": round(watcher.longest_s, 3),
         **judged(samples, min(300.0, seconds / 6)),
         "counters": samples[-1].counters,
-        "warnings": warnings[-20:],
+        "errors": told["ERROR"],
+        "warnings": told["WARNING"][-TOLD:],
         "samples": [[one.at, one.daemon_mb, one.engine_mb] for one in samples],
     }
 
