@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
+import shutil
 import socket
 import struct
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 # The test models are far too small to share between threads, and a core taken by another program would stall the rest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,6 +27,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A show under test shall not write where the performer's own keep their state.
 _state = tempfile.TemporaryDirectory(prefix="sdv2-test-state-")
 os.environ["XDG_STATE_HOME"] = _state.name
+
+# Triton reads this when it is imported, which any test may do; test_triton_ops interprets the kernels where there is no GPU.
+if shutil.which("nvidia-smi") is None:
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 CLONE_NEWNET = 0x40000000
 SIOCSIFFLAGS = 0x8914
@@ -35,6 +44,19 @@ _LOOPBACK = ",".join(f"127.0.0.{i}" for i in range(1, 33)) if sys.platform == "l
 _config = tempfile.TemporaryDirectory(prefix="sdv2-test-ndi-")
 Path(_config.name, "ndi-config.v1.json").write_text(json.dumps({"ndi": {"networks": {"ips": _LOOPBACK}}}))
 os.environ["NDI_CONFIG_DIR"] = _config.name
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command sets up the logging of a whole program: the test that ran it leaves none of that to the next."""
+    root, project = logging.getLogger(), logging.getLogger("sdv2_live")
+    levels = root.level, project.level
+    yield
+    root.setLevel(levels[0])
+    project.setLevel(levels[1])
+    for handler in [one for one in root.handlers if isinstance(one, logs.Console | RotatingFileHandler)]:
+        root.removeHandler(handler)
+        handler.close()
 
 
 def _enter_private_network() -> None:
