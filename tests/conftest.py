@@ -17,9 +17,12 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import pytest
+
+from sdv2_live import logs
 
 # The test models are far too small to share between threads, and a core taken by another program would stall the rest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
