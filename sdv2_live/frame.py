@@ -90,6 +90,10 @@ class Frame:
         """(height, width) in pixels."""
         return self.height, self.width
 
+    def alike(self, other: Frame) -> bool:
+        """Whether both have the same size and format."""
+        return (self.size, self.format) == (other.size, other.format)
+
     def at(self, *, rate: Fraction, captured_ns: int, index: int) -> Frame:
         """The same picture with another place in time."""
         return replace(self, rate=rate, captured_ns=captured_ns, index=index)

@@ -1,4 +1,9 @@
-"""The engine's thread: waits for a chunk of input, takes one snapshot of the parameters, has it painted, hands the result on."""
+"""The engine's thread: waits for a chunk of input, takes one snapshot of the parameters, has it painted, hands the result on.
+
+While a chunk's frames are still coming, those that are there are pushed: what the engine can do without the last one is done
+when that comes. Where they have all come already, as with an engine that is slower than the input, nothing is pushed: the
+chunk takes evenly spaced ones of them.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +45,9 @@ class Painter(Protocol):
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
         """See `stream.Stream`."""
 
+    def push(self, frames: Sequence[Frame]) -> None:
+        """See `stream.Stream`."""
+
     def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
         """See `stream.Stream`."""
 
@@ -77,6 +85,7 @@ class LiveLoop:
         self.run_while_bypassed = run_while_bypassed
         self._recorder = recorder
         self._upkeep = upkeep or Upkeep(Config(), counters)
+        self._failures = 0  # in a row
         self._stop = threading.Event()
         self._changed = threading.Event()  # a parameter was written: an idle loop looks at once
         self._forget = store.add_listener(lambda _: self._changed.set())
@@ -95,19 +104,17 @@ class LiveLoop:
         self._forget()
 
     def _run(self) -> None:
-        failures = 0
         while not self._stop.is_set():
             try:
                 self._step()
-                failures = 0
             except EngineLostError:  # its host says why, and starts it again
                 self._lost_chunk()
             except Exception:
-                failures += 1
+                self._failures += 1
                 log.exception("a chunk failed; the stream starts anew")
                 self._lost_chunk()
                 self._stream.discard()
-                self._stop.wait(REST_S if failures >= IMPATIENT else 0)
+                self._stop.wait(REST_S if self._failures >= IMPATIENT else 0)
 
     def _lost_chunk(self) -> None:
         if not self._stop.is_set():
@@ -115,9 +122,10 @@ class LiveLoop:
             self._playout.lost()
 
     def _step(self) -> None:
-        if not self._stream.ready or self._idle(self._store.latest()):
+        """Go on with the next chunk, as far as that goes without waiting for long."""
+        if self._rests():
             self._changed.clear()
-            if (not self._stream.ready or self._idle(self._store.latest())) and not self._stop.is_set():
+            if self._rests() and not self._stop.is_set():
                 self._changed.wait(WAIT_S)
             self._intake.skip()
             return
@@ -127,7 +135,9 @@ class LiveLoop:
         upkeep = self._upkeep
         self._stream.share = upkeep.share
         needed = self._stream.prepare(newest, upkeep.used(self._store.latest()))
-        if not self._intake.wait(needed, WAIT_S):
+        begun = self._intake.begin(needed, newest)
+        if begun:
+            self._stream.push(begun)
             return
         # As late as possible, so that the hand is answered by this very chunk.
         taken = upkeep.used_by(self._store.take(self._counters["chunks"]))
@@ -137,7 +147,7 @@ class LiveLoop:
         if starting:
             self._stream.settle()
         with self._stream.timer("capture"):  # 0 but for a reset, which needs a frame more
-            frames = self._intake.take(needed, timeout=1.0)
+            frames = self._intake.take(needed, timeout=1.0, like=newest)
         if frames is None:
             return
         begin = time.monotonic()
@@ -149,10 +159,15 @@ class LiveLoop:
             recorder.add(self._counters["chunks"], taken, frames, painted, painting)
         began = painting is not None and painting.begins is not None
         painted = upkeep.finish(Done(frames, painted, taken.params, float(newest.rate), seconds, began))
+        self._failures = 0
         self._counters.add("chunks")
         self.rate.add(len(frames))
         if painted:
             self._playout.show(painted)
+
+    def _rests(self) -> bool:
+        """Whether nothing is to be painted now. A chunk that was begun is finished first: its frames cannot be taken back."""
+        return not self._stream.ready or (self._idle(self._store.latest()) and not self._intake.begun)
 
     def _idle(self, params: Params) -> bool:
         """Whether nothing that is painted now would be seen."""

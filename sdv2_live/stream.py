@@ -2,7 +2,8 @@
 
     frames -> preprocess -> encode -> denoise -> decode -> postprocess -> frames
 
-`Stream` is that path, used alike by the live loop, by offline rendering and by replays.
+`Stream` is that path, used alike by the live loop, by offline rendering and by replays. Live, the first two stages begin with a
+chunk's first frame (`push`); what comes out is the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
 from sdv2_live.gpu.geometry import Fit, Size, model_size, shrunk
 from sdv2_live.gpu.lanes import new_lanes
-from sdv2_live.gpu.preprocess import Preprocessor
+from sdv2_live.gpu.preprocess import Coming, Preprocessor
 from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.lora import LoraSet
 from sdv2_live.settings import Config
@@ -67,6 +68,7 @@ class Stream:
         self._state: StreamState | None = None
         self.painting: Painting | None = None  # of the last chunk
         self._lanes = new_lanes(timer, engine.device)
+        self._coming: Coming | None = None  # the next chunk, if frames of it were pushed
         self._launched: deque[Callable[[], None]] = deque()  # waits for chunks that may not be done
         # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in.
         self._in_flight: deque[tuple[list[Frame], Tensor | None]] = deque()
@@ -87,7 +89,14 @@ class Stream:
         return len(self._in_flight)
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
-        """Make the state fit the input's size and the settings, and return how many frames the next chunk takes."""
+        """Make the state fit the input's size and the settings, and return how many frames the next chunk takes.
+
+        Frames that were pushed and are not like those that come now are dropped, as one chunk's frames are alike. Where the
+        encoder has them already, only a reset rids it of them.
+        """
+        if self._coming is not None and not all(frame.alike(like) for frame in self._coming.frames):
+            self._coming = None
+            reset = reset or (self._state is not None and self._state.pushed > 0)
         size = model_size(like.size, self._config.video.size, self._max_pixels)
         if self.share < 1:
             size = shrunk(size, self.share)
@@ -100,6 +109,7 @@ class Stream:
             with self._lanes.alone():
                 self._state.reset_()
             self._in_flight.clear()
+            self._coming = None
         return self._state.frames_needed
 
     def begin(self, spec: StreamSpec) -> StreamState:
@@ -129,13 +139,32 @@ class Stream:
     def _forget(self) -> None:
         with self._lanes.alone():  # nobody uses its memory any more when it is given to others
             self._state = None
+        self._coming = None
         self._in_flight.clear()
         self._launched.clear()
+
+    def push(self, frames: Sequence[Frame]) -> None:
+        """Take in what has come of the next chunk, so that less is left to do when its last frame is there.
+
+        frames: those of the chunk so far, from its first on. Call `prepare` first. Those that were taken in before are passed
+        over; `paint` then gets all of them once more. What is pushed belongs to the next chunk: the encoder's memory cannot
+        be rolled back. A prompt cut keeps it, as it keeps the autoencoder's memory; a new stream, a reset and `discard` forget
+        it, and the next call takes the frames in from the first on. In text mode, where frames are not looked at, nothing
+        happens. Raises EngineError when frames were left out since the last call.
+        """
+        state = self._state
+        assert state is not None
+        if state.spec.mode is not Mode.VIDEO:
+            return
+        if self._coming is None:
+            self._lanes.begin()
+        with self._lanes.stage("push", "input"):
+            self.engine.push(self._pixels(frames, state), state)
 
     def paint(
         self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True
     ) -> list[Frame]:
-        """Restyle one chunk. Call `prepare` first and give as many frames as it said.
+        """Restyle one chunk. Call `prepare` first and give as many frames as it said, those that were pushed first.
 
         Returns as many frames as some chunk took: this one's, or with stream_batch that of n-1 chunks ago; none while its
         pipeline fills, or when `convert` is off (nobody watches, but the stream goes on).
@@ -152,12 +181,12 @@ class Stream:
         """
         state, lanes = self._state, self._lanes
         assert state is not None
-        assert self._preprocess is not None
         while len(self._launched) >= AHEAD:
             self._launched.popleft()()
         settings = ChunkSettings(params.noise_scale, params.steps, params.seed, params.noise_controller)
         mix = PromptMix(params.blend, params.interpolation)
-        lanes.begin()
+        if self._coming is None:
+            lanes.begin()
         with lanes.prelude("denoise"):  # it reads what these two write
             scales = self._loras.apply(params.lora_scales)
             conditioning = self._director.condition(mix, params.transition_chunks, wait=wait_for_prompt, scales=scales)
@@ -169,7 +198,7 @@ class Stream:
         pixels = latent = None
         if state.spec.mode is Mode.VIDEO:
             with lanes.stage("preprocess", "input"):
-                pixels = self._preprocess.chunk(frames)
+                pixels, self._coming = self._pixels(frames, state), None
             with lanes.stage("encode", "input"):
                 latent = lanes.hand_over(self.engine.encode(pixels, state))
         self._in_flight.append((list(frames), pixels))
@@ -189,6 +218,13 @@ class Stream:
                 painted = torch.lerp(seen.type_as(painted), painted, params.mix)
             fetch = self._postprocess.begin(painted, like)
         return self._launch(lanes.end(), fetch)
+
+    def _pixels(self, frames: Sequence[Frame], state: StreamState) -> Tensor:
+        """Pixels of the next chunk's frames up to here; of those that were pushed they are there already."""
+        assert self._preprocess is not None
+        if self._coming is None:
+            self._coming = Coming(self._preprocess, state.frames_needed)
+        return self._coming.fill(frames)
 
     def _launch(self, done: Callable[[], None], fetch: Callable[[], list[Frame]]) -> Callable[[], list[Frame]]:
         """Note a launched chunk; returns what waits for it and fetches its frames."""

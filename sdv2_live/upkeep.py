@@ -31,7 +31,8 @@ NOT_THE_LOOK = ("freeze", "bypass", "blackout", "input_select", "record", "cue_p
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A chunk that was painted. input_fps: frames a second that come in. seconds: the painting took. began: a new stream."""
+    """A chunk that was painted. input_fps: frames a second that come in. seconds: it took from its last frame on (an engine that
+    is too slow does nothing before: see `loop`). began: a new stream."""
 
     frames: Sequence[Frame]
     pictures: Sequence[Frame]

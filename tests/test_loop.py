@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,8 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline import Event, Timeline
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptCache, PromptDirector
-from sdv2_live.frame import Frame
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.base import Source
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
 from sdv2_live.loop import LiveLoop
@@ -169,10 +172,10 @@ class Camera(FakeSource):
 class Rig:
     """A live loop between fakes."""
 
-    def __init__(self, prompts: PromptCache, frames: int = 4000, engine: Engine = ENGINE) -> None:
+    def __init__(self, prompts: PromptCache, engine: Engine = ENGINE, source: Source | None = None) -> None:
         self.counters, self.store, self.sink = Counters(), ParamStore(PARAMS), FakeSink()
         self.playout = Playout(self.sink, self.counters)
-        self.intake = Intake(Camera(moving(5), loop=True), self.counters)
+        self.intake = Intake(source or Camera(moving(5), loop=True), self.counters)
         self.stream = new_stream(prompts, engine=engine)
         self.loop = LiveLoop(self.stream, self.intake, self.playout, self.store, self.counters, run_while_bypassed=False)
 
@@ -220,6 +223,89 @@ def test_a_failing_chunk_does_not_end_the_show(prompts: PromptCache, caplog: pyt
         assert rig.counters["engine_failures"] == 1
         assert "out of memory" in caplog.text
         eventually("pictures", lambda: len(rig.sink.frames) > 8)
+
+
+class ByHand(Source):
+    """Gives the frames that it is told to."""
+
+    def __init__(self) -> None:
+        self.name = "by hand"
+        self.format = PixelFormat.RGBX
+        self._frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
+        self._given = 0
+
+    def give(self, count: int) -> None:
+        for i in range(self._given, self._given + count):
+            picture = fake_frame(8 * i + 8, 32, 32, format=self.format)
+            self._frames.put(picture.at(rate=Fraction(30), captured_ns=time.monotonic_ns(), index=i))
+        self._given += count
+
+    def read(self, timeout: float) -> Frame | None:
+        try:
+            return self._frames.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        pass
+
+
+def ahead(rig: Rig) -> list[int]:
+    """Indices of the next chunk's frames that are in the engine."""
+    coming = rig.stream._coming
+    return [] if coming is None else [frame.index for frame in coming.frames]
+
+
+def pushed(rig: Rig, count: int) -> None:
+    eventually(f"{count} frames to be pushed", lambda: len(ahead(rig)) == count)
+
+
+def test_frames_go_ahead_as_they_come_and_the_hand_is_answered_until_the_last(prompts: PromptCache) -> None:
+    with Rig(prompts, source=(hand := ByHand())) as rig:
+        for count in range(1, 5):
+            hand.give(1)
+            pushed(rig, count)
+        rig.store.set("mix", 0.0, "test")  # the input as it is: in this very chunk
+        hand.give(1)
+        shown = rig.sink.wait_for(1)
+        assert all(int(frame.data[0, 0]) == 8 * frame.index + 8 for frame in shown)
+        assert rig.counters["chunks"] == 1
+        assert rig.counters["frames_skipped"] == 0
+
+
+def test_a_chunk_that_was_begun_is_finished_before_the_engine_rests(prompts: PromptCache) -> None:
+    with Rig(prompts, source=(hand := ByHand())) as rig:
+        hand.give(3)
+        pushed(rig, 3)
+        rig.store.set("freeze", True, "test")
+        hand.give(2)
+        eventually("the chunk", lambda: rig.counters["chunks"] == 1)
+        hand.give(9)
+        eventually("the frames to be read", lambda: rig.counters["frames_in"] == 14)
+        eventually("a rest", lambda: rig.intake.newest(0) is None)
+        assert rig.counters["chunks"] == 1
+        rig.store.set("freeze", False, "test")
+
+        def again() -> list[int]:
+            hand.give(1)
+            return ahead(rig)
+
+        assert min(eventually("the next chunk", again)) >= 14
+
+
+def test_a_change_of_format_in_mid_chunk_loses_the_frames_of_before_and_no_more(prompts: PromptCache) -> None:
+    with Rig(prompts, source=(hand := ByHand())) as rig:
+        hand.give(5)
+        eventually("a chunk", lambda: rig.counters["chunks"] == 1)
+        hand.give(3)
+        pushed(rig, 3)
+        hand.format = PixelFormat.BGRX
+        hand.give(5)  # the encoder has the others and can only be rid of them by a reset: the stream begins anew
+        eventually("a chunk of the other format", lambda: rig.counters["chunks"] == 2)
+        assert rig.counters["frames_skipped"] == 3
+        assert rig.counters["engine_failures"] == 0
+        assert rig.stream.painting is not None
+        assert rig.stream.painting.begins is not None
 
 
 def test_a_reset_from_the_hand_is_carried_out_once(prompts: PromptCache) -> None:

@@ -32,8 +32,11 @@ class Autoencoder(Protocol):
     def new_memory(self) -> Any:
         """State of a stream that has not begun."""
 
+    def push(self, pixels_NCTHW: Tensor, memory: Any) -> None:
+        """Take frames in and compute all that does not depend on later ones; `encode` does the rest."""
+
     def encode(self, pixels_NCTHW: Tensor, memory: Any, *, normalize: bool = False) -> Tensor:
-        """Latents (N, F, 16, h, w) of pixels in [-1, 1]."""
+        """Latents (N, F, 16, h, w) of pixels in [-1, 1], those that were pushed before included."""
 
     def decode(self, latent_NFCHW: Tensor, memory: Any) -> Tensor:
         """Pixels, not clamped, of normalised latents."""
@@ -67,6 +70,7 @@ class Engine:
         self.schedule = FlowSchedule()
         self._vae_dtype = vae_dtype or dit.dtype
         self._capture = capture
+        self._frame_by_frame = dit.device.type != "cuda"  # see `push`
 
     @property
     def device(self) -> torch.device:
@@ -125,14 +129,35 @@ class Engine:
         log.info("kernels ready for height %d, width %d in %.1f s", spec.height, spec.width, time.monotonic() - begin)
 
     @torch.inference_mode()
+    def push(self, pixels_1CTHW: Tensor, state: StreamState) -> None:
+        """Encode what has come of the next chunk, as far as that needs no later frame; `encode` does the rest.
+
+        pixels: as for `encode`, of the chunk's first T frames; those that were pushed before are passed over.
+
+        On a CPU the encoder takes one frame at a time, whether it was pushed or came with all the others: a convolution of
+        one frame and of four may differ in the last bit, and a take must give the same picture however its frames came.
+        A GPU encodes a chunk whole, in `encode`, and pushing does nothing: there that is one CUDA graph, which has no place
+        for frames that wait for others, and a Wan VAE that goes frame by frame moves its past through memory twice as often.
+        """
+        if not self._frame_by_frame:
+            return
+        pixels, count = pixels_1CTHW.to(self.device, self._vae_dtype), pixels_1CTHW.shape[2]
+        for i in range(state.pushed, count):
+            self.vae.push(pixels[:, :, i : i + 1], state.vae)
+            state.pushed = i + 1
+
+    @torch.inference_mode()
     def encode(self, pixels_1CTHW: Tensor, state: StreamState) -> Tensor:
         """Latents (1, F, 16, h, w), float32, of the next pixels (1, 3, T, H, W) in [-1, 1]; T = state.frames_needed.
 
-        Their motion, which `plan` waits for, is measured first: that wait ends while the encoder still runs.
+        Of frames that were pushed the pixels are given once more. The chunk's motion, which `plan` waits for, is measured
+        first: that wait ends while the encoder still runs.
         """
         state.motion.look(pixels_1CTHW)
-        pixels = pixels_1CTHW.to(self.device, self._vae_dtype)
-        return self.vae.encode(pixels, state.vae, normalize=state.spec.normalize_latents).float()
+        self.push(pixels_1CTHW[:, :, :-1], state)
+        rest = pixels_1CTHW[:, :, state.pushed :].to(self.device, self._vae_dtype)
+        state.pushed = 0
+        return self.vae.encode(rest, state.vae, normalize=state.spec.normalize_latents).float()
 
     def plan(self, pixels_1CTHW: Tensor | None, settings: ChunkSettings, state: StreamState) -> ChunkPlan:
         """How much noise this chunk gets. `pixels` as given to encode, or None in text mode."""

@@ -48,7 +48,8 @@ class StreamState:
 
     cache: one level in sequential mode and while stream_batch prepares its first chunk. batch_cache: one level a step; with
     it comes the queue. graphs: what has been captured over this memory, which therefore stays where it is; None: nothing is.
-    next_start: temporal position of the next latent. chunk: chunks denoised so far (it numbers the noise).
+    next_start: temporal position of the next latent. chunk: chunks denoised so far (it numbers the noise). pushed: frames of the
+    next chunk that the encoder has been given; they cannot be taken back, so only a reset forgets them.
     """
 
     spec: StreamSpec
@@ -62,6 +63,7 @@ class StreamState:
     noise: NoiseSource = field(default_factory=SeededNoise)
     next_start: int = 0
     chunk: int = 0
+    pushed: int = 0
     started: bool = False  # the stream is past its first chunk
 
     @property
@@ -77,12 +79,12 @@ class StreamState:
         self.vae.reset_()
         self.motion.reset_()
         self.cut_()
-        self.chunk = 0
+        self.chunk = self.pushed = 0
         self.started = False
 
     @torch.inference_mode()
     def cut_(self) -> None:
-        """Forget the pictures painted so far (caches and frame counter) but keep the autoencoder running."""
+        """Forget the pictures painted so far (caches and frame counter) but keep the autoencoder, with what was pushed."""
         self.cache.reset_()
         if self.batch_cache is not None:
             self.batch_cache.reset_()

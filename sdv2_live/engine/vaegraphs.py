@@ -43,6 +43,10 @@ class GraphedVae:
         """State of a stream that has not begun."""
         return GraphedMemory(self.vae.new_memory())
 
+    def push(self, pixels_NCTHW: Tensor, memory: GraphedMemory) -> None:
+        """As the autoencoder's own, kernel by kernel; so is what `encode` then does for the rest of the chunk."""
+        self.vae.push(pixels_NCTHW, memory.own)  # type: ignore[arg-type]
+
     def encode(self, pixels_NCTHW: Tensor, memory: GraphedMemory, *, normalize: bool = False) -> Tensor:
         """As the autoencoder's own."""
 

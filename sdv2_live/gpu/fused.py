@@ -77,7 +77,8 @@ class FusedPreprocessor(Preprocessor):
         self._kernel = f"preprocess_{str(dtype)[6:]}"
         self._args = lru_cache(PLANS)(self._make_args)
 
-    def _write(self, frame: Frame, plan: FitPlan, out: torch.Tensor) -> None:
+    def write(self, frame: Frame, out: torch.Tensor) -> None:
+        plan = self.plan(frame)
         source = self._upload(frame, plan.source).contiguous()
         args = self._args(plan, frame.format, frame.color).fill(
             source=source.data_ptr(), out=out.data_ptr(), channel=out.stride(0)

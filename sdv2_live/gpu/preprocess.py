@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from sdv2_live.errors import EngineError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.gpu.color import ycbcr_to_rgb
 from sdv2_live.gpu.geometry import Fit, FitPlan, Rect, Size, fit_plan
@@ -53,13 +54,11 @@ class Preprocessor:
 
     def chunk(self, frames: Sequence[Frame]) -> torch.Tensor:
         """Pixels (1, 3, T, H, W) of T frames, which need not be alike."""
-        out = torch.empty((1, 3, len(frames), *self.size), dtype=self.dtype, device=self.device)
-        for frame, pixels in zip(frames, out[0].unbind(1), strict=True):
-            self._write(frame, self.plan(frame), pixels)
-        return out
+        return Coming(self, len(frames)).fill(frames)
 
-    def _write(self, frame: Frame, plan: FitPlan, out: torch.Tensor) -> None:
+    def write(self, frame: Frame, out: torch.Tensor) -> None:
         """Pixels of one frame into `out`, a view (3, H, W) whose pictures have no gaps."""
+        plan = self.plan(frame)
         if plan.target.size != plan.size:
             out.fill_(-1.0)
         plan.target.of(out).copy_(self._picture(frame, plan).clamp_(-1, 1)[0])
@@ -83,6 +82,33 @@ class Preprocessor:
         unit = frame.format.bytes_per_pixel
         left, right = source.x * unit, (source.x + source.width) * unit
         return upload(frame.data[source.y : source.y + source.height, left:right], self.device)
+
+
+class Coming:
+    """A chunk of `count` frames while they come. frames: those that have come, in order."""
+
+    def __init__(self, preprocess: Preprocessor, count: int) -> None:
+        self.frames: list[Frame] = []
+        self._preprocess = preprocess
+        self._pixels = torch.empty((1, 3, count, *preprocess.size), dtype=preprocess.dtype, device=preprocess.device)
+
+    def fill(self, frames: Sequence[Frame]) -> torch.Tensor:
+        """Pixels (1, 3, T, H, W) of the chunk's first T frames. Those that came before are not looked at again.
+
+        Raises EngineError when `frames` do not begin with those that came before, or are more than the chunk has.
+        """
+        known, count = len(self.frames), self._pixels.shape[2]
+        if len(frames) > count or [*map(_identity, frames[:known])] != [*map(_identity, self.frames)]:
+            raise EngineError(f"{len(frames)} frames do not go on from the {known} of {count} that the chunk had: begin it anew")
+        for i, frame in enumerate(frames[known:], known):
+            self._preprocess.write(frame, self._pixels[0, :, i])
+            self.frames.append(frame)
+        return self._pixels[:, :, : len(frames)]
+
+
+def _identity(frame: Frame) -> tuple[int, int]:
+    """What tells frames apart, also when they come from another process."""
+    return frame.index, frame.captured_ns
 
 
 def _planes(rows: torch.Tensor, step: int, offsets: Sequence[int]) -> torch.Tensor:

@@ -1,7 +1,12 @@
 """From a source to the engine: a thread that always reads, and a window from which each chunk takes evenly spaced frames.
 
 The receiver is never throttled by the engine. When the engine is slower than the input, a chunk's frames are spread evenly
-over what came since the last chunk, so that motion keeps its speed and the delay stays bounded; the rest is counted.
+over what came since the last chunk, so that motion keeps its speed and the delay stays bounded; the rest is counted. When it
+would have to wait for a chunk's last frames, it may begin with the first ones as they come.
+
+Frames that a chunk was begun with stay in it, as an encoder cannot be rolled back: when the source stops and comes back, or
+gives way to another, the next frames complete that chunk, just as they complete what waits in the window. Only where they are
+of another size or format is it dropped, and a new one begun.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ class Intake:
         self.rate = Rate()
         self._counters = counters
         self._on_frame = on_frame
+        self._begun: list[Frame] = []  # frames of the next chunk that the engine has begun with
         self._window: deque[Frame] = deque()
         self._stride = 1  # the window keeps one frame in so many, and the newest
         self._beyond = 0  # frames that came after the last one kept for good
@@ -66,30 +72,50 @@ class Intake:
             self._changed.wait_for(lambda: self._window or self._closing, timeout)
             return self._window[-1] if self._window else None
 
-    def wait(self, count: int, timeout: float) -> bool:
-        """Wait until a chunk of `count` frames could be taken; False when `timeout` seconds were not enough."""
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._window) >= count or self._closing, timeout)
-            return len(self._window) >= count
+    @property
+    def begun(self) -> bool:
+        """Whether a chunk was begun and not taken."""
+        return bool(self._begun)
 
-    def take(self, count: int, timeout: float) -> list[Frame] | None:
-        """`count` frames in order, evenly spaced over what came since the last take and ending with the newest.
+    def begin(self, count: int, like: Frame) -> list[Frame]:
+        """While too few frames have come for a chunk of `count`, those that have, in order: from now on they are that chunk's.
 
-        None when `timeout` seconds did not bring enough: then nothing is consumed. All frames have one size; after a change
-        of size or format only frames of the new one count.
+        Empty when there are enough: `take` may have to choose them evenly. Also when what comes now is not like `like`.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: len(self._window) >= count or self._closing, timeout) or self._closing:
+            window = self._window
+            if self._missing(count) <= len(window) or not window or not window[-1].alike(like):
+                return []
+            self._taken_ns = self._window[-1].captured_ns
+            self._begun += self._window
+            self._clear()
+            return list(self._begun)
+
+    def take(self, count: int, timeout: float, like: Frame | None = None) -> list[Frame] | None:
+        """`count` frames in order: those that the chunk was begun with, then, evenly spaced, of what came since; the newest last.
+
+        None when `timeout` seconds did not bring enough, or when what comes now is not like `like`: then nothing is consumed.
+        All frames have one size; after a change of size or format only frames of the new one count.
+        """
+        with self._changed:
+            ready = self._changed.wait_for(lambda: self._missing(count) <= len(self._window) or self._closing, timeout)
+            if not ready or self._closing or not (like is None or self._window[-1].alike(like)):
                 return None
-            frames = evenly_spaced(list(self._window), count, self._taken_ns)
-            self._counters.add("frames_skipped", len(self._window) - count)
+            rest = evenly_spaced(list(self._window), self._missing(count), self._taken_ns)
+            self._counters.add("frames_skipped", len(self._window) - len(rest))
+            frames, self._begun = [*self._begun, *rest], []
             self._clear()
             self._taken_ns = frames[-1].captured_ns
             return frames
 
+    def _missing(self, count: int) -> int:
+        """How many frames a chunk of `count` needs beyond those that it was begun with; always the newest."""
+        return max(count - len(self._begun), 1)
+
     def skip(self) -> None:
         """Drop what has come so far: nothing is painted now, and the next chunk starts with frames from now on."""
         with self._changed:
+            self._begun.clear()
             self._clear()
             self._taken_ns = None
 
@@ -119,8 +145,10 @@ class Intake:
         if self._on_frame is not None:
             self._on_frame(frame)
         with self._changed:
-            if self._window and (self._window[-1].size, self._window[-1].format) != (frame.size, frame.format):
-                self._counters.add("frames_skipped", len(self._window))
+            waiting = [*self._begun, *self._window]
+            if waiting and not waiting[-1].alike(frame):
+                self._counters.add("frames_skipped", len(waiting))
+                self._begun.clear()
                 self._clear()
             self._keep(frame)
             self._changed.notify_all()

@@ -127,6 +127,9 @@ class _NoVae:
     def new_memory(self) -> None:
         return None
 
+    def push(self, pixels_NCTHW: Tensor, memory: Any) -> None:
+        raise NotImplementedError
+
     def encode(self, pixels_NCTHW: Tensor, memory: Any, *, normalize: bool = False) -> Tensor:
         raise NotImplementedError
 

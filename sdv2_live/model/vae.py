@@ -143,7 +143,7 @@ class WanVAE(nn.Module):
         Pixels in [-1, 1], any number of frames. What comes out is the same however the frames were divided.
         """
         step = self.config.time_factor
-        if memory.encoder.first:
+        if memory.encoder.first and pixels_NCTHW.shape[2]:
             self._push(pixels_NCTHW[:, :, :1], memory)
             pixels_NCTHW = pixels_NCTHW[:, :, 1:]
         while pixels_NCTHW.shape[2]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from sdv2_live import errors
 from sdv2_live.control.params import Params
+from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 from sdv2_live.worker.memory import Segment
@@ -41,6 +42,7 @@ from sdv2_live.worker.messages import (
     Painted,
     Prepare,
     Prepared,
+    Push,
     Settle,
     Setup,
 )
@@ -131,14 +133,13 @@ class Requests:
     """Reads the pipe on a thread of its own, so that its end is noticed at once, and prompts are encoded beside a chunk."""
 
     def __init__(self, channel: Channel, prompts: PromptCache) -> None:
-        self.segments: dict[str, Segment] = {}
         self._channel = channel
         self._prompts = prompts
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="requests", daemon=True).start()
 
     def next(self) -> Any:
-        """The next request that the stream must carry out, in order."""
+        """The next request that the stream must carry out, or memory (direction, Segment) for those that follow; in order."""
         return self._waiting.get()
 
     def _read(self) -> None:
@@ -146,7 +147,7 @@ class Requests:
             while True:
                 match self._channel.receive():
                     case Memory(direction, size, name):
-                        self.segments[direction] = Segment.receive(self._channel.connection, size, name)
+                        self._waiting.put((direction, Segment.receive(self._channel.connection, size, name)))
                     case Encode(prompts, slot):
                         for prompt in prompts:
                             self._prompts.request(prompt, slot)
@@ -167,6 +168,8 @@ class Server:
         self._requests = requests
         self._stream = stream
         self._timer = timer
+        self._segments: dict[str, Segment] = {}
+        self._lost: Failed | None = None  # why the next chunk is: a frame of it could not be pushed
 
     def run(self) -> None:
         """For ever; the end of the pipe ends the process."""
@@ -174,19 +177,30 @@ class Server:
             request = self._requests.next()
             try:
                 match request:
+                    case (str(direction), Segment() as segment):
+                        self._segments[direction] = segment
                     case Prepare():
                         self._prepare(request)
+                    case Push():
+                        self._push(request)
                     case Paint():
                         self._paint(request)
                     case Settle():
                         self._stream.settle()
                     case Discard():
+                        self._lost = None
                         self._stream.discard()
             except errors.Sdv2Error as error:
-                self._channel.send(refused(error))
+                self._failed(request, refused(error))
             except Exception as error:  # one chunk is lost; the show decides what becomes of the stream
                 log.exception("'%s' failed", request.kind)
-                self._channel.send(crashed(error))
+                self._failed(request, crashed(error))
+
+    def _failed(self, request: Any, why: Failed) -> None:
+        if isinstance(request, Push):  # nobody waits for an answer to it
+            self._lost = why
+        else:
+            self._channel.send(why)
 
     def _prepare(self, request: Prepare) -> None:
         at = request.like
@@ -197,10 +211,16 @@ class Server:
         assert size is not None
         self._channel.send(Prepared(needed, size, not self._stream.started))
 
+    def _push(self, request: Push) -> None:
+        if self._lost is None:
+            self._stream.push(self._frames(request.frames))
+
     def _paint(self, request: Paint) -> None:
-        self._timer.taken()
-        frames = [at.frame(self._rows(INPUT, at)) for at in request.frames]
-        painted = self._stream.paint(frames, request.params, convert=request.convert)
+        if self._lost is not None:
+            why, self._lost = self._lost, None
+            self._channel.send(why)
+            return
+        painted = self._stream.paint(self._frames(request.frames), request.params, convert=request.convert)
         assert self._stream.painting is not None
         free = list(request.free)
         places = [free.pop() if free and frame.data.nbytes <= request.room else None for frame in painted]
@@ -211,9 +231,12 @@ class Server:
         rest = [frame.data for frame, at in zip(painted, placed, strict=True) if at.offset is None]
         self._channel.send(Painted(placed, self._stream.painting, self._timer.taken()), rest)
 
+    def _frames(self, places: Sequence[FrameAt]) -> list[Frame]:
+        return [at.frame(self._rows(INPUT, at)) for at in places]
+
     def _rows(self, direction: str, at: FrameAt) -> np.ndarray:
         assert at.offset is not None
-        return self._requests.segments[direction].rows(at.offset, at.height, at.stride)
+        return self._segments[direction].rows(at.offset, at.height, at.stride)
 
 
 def refused(error: errors.Sdv2Error) -> Failed:

@@ -65,6 +65,10 @@ class EngineHost(ABC):
         """As `Stream.prepare`."""
 
     @abstractmethod
+    def push(self, frames: Sequence[Frame]) -> None:
+        """As `Stream.push`; what goes wrong may be raised by the next `paint` instead."""
+
+    @abstractmethod
     def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
         """As `Stream.paint`."""
 
@@ -123,6 +127,9 @@ class InlineEngine(EngineHost):
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
         self._up.share = self.share
         return self._up.prepare(like, params, reset=reset)
+
+    def push(self, frames: Sequence[Frame]) -> None:
+        self._up.push(frames)
 
     def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
         painted = self._up.paint(frames, params, convert=convert)

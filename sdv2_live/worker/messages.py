@@ -99,6 +99,14 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True)
+class Push:
+    """As `Stream.push`; no answer. What goes wrong is told in place of the next `Painted`."""
+
+    frames: tuple[FrameAt, ...]
+    kind: Literal["push"] = "push"
+
+
+@dataclass(frozen=True, slots=True)
 class Paint:
     """As `Stream.paint`; answered by `Painted`. free: where pictures of up to `room` bytes each may be put."""
 
@@ -199,7 +207,7 @@ class Log:
     kind: Literal["log"] = "log"
 
 
-Request = Setup | Memory | Prepare | Paint | Settle | Discard | Encode
+Request = Setup | Memory | Prepare | Push | Paint | Settle | Discard | Encode
 Reply = Hello | Prepared | Painted | Failed | Beat | Log
 _ANY: TypeAdapter[Any] = TypeAdapter(Annotated[Request | Reply, Field(discriminator="kind")])
 

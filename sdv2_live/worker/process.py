@@ -21,18 +21,19 @@ from sdv2_live import errors
 from sdv2_live.control.params import Params
 from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
-from sdv2_live.worker.memory import Segment, Slots, aligned
+from sdv2_live.worker.inlet import Inlet
+from sdv2_live.worker.memory import Segment, Slots
 from sdv2_live.worker.messages import (
     Beat,
     Channel,
     Failed,
-    FrameAt,
     Hello,
     Log,
     Paint,
     Painted,
     Prepare,
     Prepared,
+    Push,
     Request,
     Setup,
 )
@@ -72,7 +73,7 @@ class EngineProcess:
         self.why = ""  # it was killed by the show, for this reason
         self._setup = setup
         self._on_end = on_end
-        self._input: Segment | None = None
+        self._input = Inlet(lambda segment: self._share("input", segment))
         self._output = Slots(0, 0)  # none, until it is seen how large the pictures are
         self._replies: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self._alive_at = time.monotonic()
@@ -101,13 +102,17 @@ class EngineProcess:
         assert isinstance(reply, Prepared)
         return reply
 
+    def push(self, frames: Sequence[Frame]) -> None:
+        """The child's `Stream.push`, which nobody waits for: what goes wrong there is raised by the next `paint`."""
+        self.tell(Push(self._input.place(frames)))
+
     def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool, patience: Patience) -> tuple[Painted, list[Frame]]:
         """The child's `Stream.paint`: what it says of the chunk, and its pictures."""
         slots = self._output
         free = slots.lend(CHUNK)
         try:
-            request = Paint(self._placed(frames), params, convert, tuple(free), slots.size)
-            reply, parts = self._exchange(request, patience)
+            with self._input.chunk(frames) as places:
+                reply, parts = self._exchange(Paint(places, params, convert, tuple(free), slots.size), patience)
             assert isinstance(reply, Painted)
             rest = iter(parts)
             pictures = []
@@ -176,19 +181,6 @@ class EngineProcess:
         kind = getattr(errors, reply.error, EngineError) if reply.error else EngineError
         error: Sdv2Error = kind(reply.text)
         return error
-
-    def _placed(self, frames: Sequence[Frame]) -> tuple[FrameAt, ...]:
-        """Copy a chunk's frames to where the child sees them."""
-        sizes = [aligned(frame.data.nbytes) for frame in frames]
-        if self._input is None or self._input.size < sum(sizes):
-            self._input = Segment(max(sizes) * CHUNK)
-            self._share("input", self._input)
-        placed, offset = [], 0
-        for frame, size in zip(frames, sizes, strict=True):
-            self._input.rows(offset, frame.height, frame.stride)[:] = frame.data
-            placed.append(FrameAt.of(frame, offset))
-            offset += size
-        return tuple(placed)
 
     def _make_room(self, pictures: list[Frame]) -> None:
         """Places of the size that pictures now have; those of another size live on as long as somebody looks at them."""

@@ -126,6 +126,11 @@ class RemoteEngine(EngineHost):
         self._like = like.size
         return prepared.needed
 
+    def push(self, frames: Sequence[Frame]) -> None:
+        """Raises EngineLostError when the process has ended; what the engine raises comes with the next `paint`."""
+        with self._using() as process:
+            process.push(frames)
+
     def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
         """Raises EngineLostError when the process has ended or hangs, what the engine raised when it could not paint."""
         begin = time.monotonic()

@@ -13,6 +13,7 @@ from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.noise import MotionController, SeededNoise
 from sdv2_live.engine.plan import ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.engine.scheduler import FlowSchedule
+from sdv2_live.engine.state import StreamState
 from sdv2_live.errors import EngineError
 
 
@@ -184,3 +185,51 @@ def test_motion_is_measured_before_the_encoder_and_taken_in_by_the_plan(engine: 
         engine.encode(pixels, together)
         assert together.motion.fresh == (begin == 0)  # what was only looked at does not count yet
         assert engine.plan(pixels, settings, together) == engine.plan(pixels.clone(), settings, alone)
+
+
+@pytest.fixture(scope="module", params=["wan", "taehv"])
+def either(request: pytest.FixtureRequest) -> Engine:
+    return tiny.small_engines()[request.param]
+
+
+def latents(engine: Engine, state: StreamState, pixels: Tensor, pushed: tuple[int, ...]) -> Tensor:
+    """Of one chunk, whose first frames come in so many at a time."""
+    have = 0
+    for count in pushed:
+        have += count
+        engine.push(pixels[:, :, :have], state)
+    return engine.encode(pixels, state)
+
+
+@pytest.mark.parametrize("pushed", [(1,), (1, 1, 1), (3,), (2, 1), (1, 0, 2), (4,)])
+def test_frames_pushed_as_they_come_give_the_same_latents_bit_for_bit(either: Engine, pushed: tuple[int, ...]) -> None:
+    video = tiny.clip(13)
+    early, late = either.new_state(tiny.spec()), either.new_state(tiny.spec())
+    for pixels in (video[:, :, :5], video[:, :, 5:9], video[:, :, 9:]):
+        assert torch.equal(latents(either, early, pixels, pushed), latents(either, late, pixels, ()))
+        assert early.pushed == 0
+
+
+@pytest.mark.parametrize("steady", [False, True])
+def test_a_reset_forgets_what_was_pushed(either: Engine, steady: bool) -> None:
+    video, state = tiny.clip(14), either.new_state(tiny.spec())
+    if steady:
+        latents(either, state, video[:, :, :5], ())
+    either.push(video[:, :, 5:8], state)
+    assert state.pushed == 3
+    state.reset_()
+    assert state.pushed == 0
+    assert torch.equal(
+        latents(either, state, video[:, :, 9:], (2,)), latents(either, either.new_state(tiny.spec()), video[:, :, 9:], ())
+    )
+
+
+def test_a_cut_keeps_what_was_pushed_as_it_keeps_the_autoencoder(either: Engine) -> None:
+    video = tiny.clip(9)
+    cut, plain = either.new_state(tiny.spec()), either.new_state(tiny.spec())
+    for state in (cut, plain):
+        either.encode(video[:, :, :5], state)
+    either.push(video[:, :, 5:8], cut)
+    cut.cut_()
+    assert cut.pushed == 3
+    assert torch.equal(either.encode(video[:, :, 5:], cut), either.encode(video[:, :, 5:], plain))

@@ -37,3 +37,20 @@ def test_captured_equals_eager(make) -> None:  # type: ignore[no-untyped-def]
         assert torch.equal(graphed.decode(latent, memory), vae.decode(latent, plain))
     assert [capture.captures for capture in captures] == [1, 1]
     assert [capture.replays for capture in captures] == [5, 5]  # of six steady chunks the first runs as it is
+
+
+@pytest.mark.parametrize("make", [taehv, lambda: WanVAE(WanVaeConfig(dim=8))], ids=["taehv", "wan"])
+@torch.inference_mode()
+def test_a_chunk_whose_first_frames_were_pushed_is_not_captured(make) -> None:  # type: ignore[no-untyped-def]
+    torch.manual_seed(0)
+    vae = make().eval().requires_grad_(False)
+    channels_last(vae)
+    captures = RecordingCapture(), RecordingCapture()
+    graphed = GraphedVae(vae, *captures)
+    memory, plain = graphed.new_memory(), vae.new_memory()
+    for frames, pushed in ((5, 0), (4, 0), (4, 0), (4, 2), (4, 0)):
+        video = torch.rand(1, 3, frames, 16, 32) * 2 - 1
+        for each, own in ((graphed, memory), (vae, plain)):
+            each.push(video[:, :, :pushed], own)  # type: ignore[arg-type]
+        assert torch.equal(graphed.encode(video[:, :, pushed:], memory), vae.encode(video[:, :, pushed:], plain))
+    assert captures[0].replays == 2  # of four steady chunks the first and the pushed one run as they are

@@ -10,6 +10,7 @@ from sdv2_live.engine.plan import ChunkSettings, StreamSpec
 from sdv2_live.engine.state import StreamState
 from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.dit import CausalDiT, CrossKV, DitConfig
+from sdv2_live.model.taehv import TAEHV, Stage, TaehvConfig
 from sdv2_live.model.vae import WanVAE, WanVaeConfig
 from sdv2_live.model.weights import synthetic_state_dict
 
@@ -30,6 +31,15 @@ def small_engine() -> Engine:
     synthetic(dit)
     synthetic(vae)
     return Engine(dit, vae)
+
+
+def small_engines() -> dict[str, Engine]:
+    """The same with each kind of autoencoder."""
+    wan = small_engine()
+    stages = (Stage(16, 1, 2, 2), Stage(16, 1, 2, 2)), (Stage(24, 1, 2, 2), Stage(16, 1, 2, 2))
+    taehv = TAEHV(TaehvConfig(patch=2, encoder=stages[0], decoder=stages[1], final_width=16))
+    synthetic(taehv)
+    return {"wan": wan, "taehv": Engine(wan.dit, taehv)}
 
 
 def prompt(engine: Engine, seed: int = 1) -> CrossKV:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sdv2_live.frame import ColorSpec, Frame, PixelFormat
 from sdv2_live.gpu.fused import DTYPES, FORMATS, FusedPostprocessor, FusedPreprocessor
 from sdv2_live.gpu.geometry import Fit, Size
 from sdv2_live.gpu.postprocess import Postprocessor
-from sdv2_live.gpu.preprocess import Preprocessor
+from sdv2_live.gpu.preprocess import Coming, Preprocessor
 
 TOLERANCE = 1.5e-6  # of [-1, 1], against float64; PyTorch in float32 is off by up to 2e-5, as its filter weights are float32
 TIE = 1e-4  # of a code: as near to a half the exact value must lie where a byte is the other neighbour
@@ -87,9 +88,13 @@ def test_a_chunk_follows_a_source_that_changes(kernels):
         *(random_frame(90, 160, PixelFormat.UYVY, color=color, seed=3) for color in COLORS[:2]),
         Frame(random_frame(40, 40, PixelFormat.BGRX).data[::-1], 40, 40, PixelFormat.BGRX),
     ]
+    frames = [frame.at(rate=Fraction(30), captured_ns=i, index=i) for i, frame in enumerate(frames)]
     pre = FusedPreprocessor((48, 64), kernels)
     out = pre.chunk(frames)
     assert out.shape == (1, 3, 6, 48, 64)
+    coming = Coming(pre, 6)
+    coming.fill(frames[:1])
+    assert torch.equal(coming.fill(frames), out)  # into the same places, one by one
     for i, frame in enumerate(frames):
         assert np.abs(out[0, :, i].numpy() - preprocess(frame, pre.plan(frame))).max() < TOLERANCE
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from reference import COLORS, preprocess, random_frame, solid_rgb_frame, to_rgb
 
+from sdv2_live.errors import EngineError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.gpu.geometry import Fit
-from sdv2_live.gpu.preprocess import Preprocessor
+from sdv2_live.gpu.preprocess import Coming, Preprocessor
 
 TOLERANCE = 2e-5  # of [-1, 1]: float32 against float64
 FORMATS = list(PixelFormat)
@@ -157,3 +160,15 @@ def test_cuda_equals_cpu(format, fit):
     out = Preprocessor((48, 64), fit=fit, device="cuda")(frame)
     assert out.is_cuda
     assert (out.cpu() - Preprocessor((48, 64), fit=fit)(frame)).abs().max() < TOLERANCE
+
+
+def test_a_chunk_whose_frames_come_one_by_one_is_the_same():
+    frames = [random_frame(90, 160, PixelFormat.UYVY, seed=i).at(rate=Fraction(30), captured_ns=i, index=i) for i in range(4)]
+    pre = Preprocessor((48, 64), fit=Fit.FIT)
+    coming = Coming(pre, 4)
+    for count in (1, 1, 3, 4):
+        pixels = coming.fill(frames[:count])
+        assert torch.equal(pixels, pre.chunk(frames[:count]))
+    for wrong in (frames[1:], frames[:2] + frames[3:], [*frames, frames[0]]):
+        with pytest.raises(EngineError, match="do not go on from the 4 of 4"):
+            coming.fill(wrong)

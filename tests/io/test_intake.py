@@ -173,3 +173,83 @@ def test_a_camera_of_120_frames_a_second_is_held_in_bounded_memory() -> None:
     got = intake.take(4, 0)
     assert got is not None
     assert [b.index - a.index for a, b in pairwise(got)] == pytest.approx([120 * 60 / 4] * 3, rel=0.15)
+
+
+def came(intake: Intake, given: list[Frame]) -> None:
+    for frame in given:
+        intake._accept(frame)
+
+
+def test_a_chunk_that_must_wait_begins_with_what_has_come_and_ends_with_the_newest() -> None:
+    intake, given = Intake(FakeSource([]), counters := Counters()), frames(12)
+    came(intake, given[:2])
+    assert intake.begin(4, given[0]) == given[:2]
+    assert intake.begun
+    assert intake.newest(0) is None  # no frame has come that no chunk has
+    came(intake, given[2:3])
+    assert intake.begin(4, given[0]) == given[:3]
+    assert intake.take(4, 0) is None
+    came(intake, given[3:4])
+    assert intake.begin(4, given[0]) == []  # they are all there
+    assert intake.take(4, 0) == given[:4]
+    assert not intake.begun
+    came(intake, given[4:5])
+    assert intake.begin(4, given[0]) == given[4:5]
+    came(intake, given[5:12])  # the engine was held up
+    assert intake.begin(4, given[0]) == []
+    assert indices(intake.take(4, 0)) == [4, 6, 9, 11]  # the rest evenly over what came since
+    assert counters["frames_in"] == len(given) == 4 + 4 + counters["frames_skipped"]
+
+
+def test_where_enough_frames_wait_none_is_begun_with() -> None:
+    intake = Intake(FakeSource([]), Counters())
+    came(intake, given := frames(8))
+    assert intake.begin(4, given[0]) == []
+    assert indices(intake.take(4, 0)) == [1, 3, 5, 7]
+
+
+def test_a_chunk_that_needs_more_after_a_reset_keeps_the_frames_it_began_with() -> None:
+    intake, given = Intake(FakeSource([]), Counters()), frames(5)
+    came(intake, given[:3])
+    intake.begin(4, given[0])
+    came(intake, given[3:4])
+    assert intake.begin(4, given[0]) == []
+    assert intake.take(5, 0) is None
+    came(intake, given[4:])
+    assert intake.take(5, 0) == given
+
+
+def test_a_source_that_stopped_in_a_chunk_completes_it_when_it_is_back() -> None:
+    intake, before, after = Intake(FakeSource([]), counters := Counters()), frames(2), frames(2, first=3000)
+    came(intake, before)
+    assert intake.begin(4, before[0]) == before
+    assert intake.newest(0) is None
+    came(intake, after)  # minutes later
+    assert intake.take(4, 0) == before + after
+    assert counters["frames_skipped"] == 0
+
+
+@pytest.mark.parametrize("change", [{"width": 32}, {"format": PixelFormat.UYVY}])
+def test_a_change_of_size_or_format_drops_the_chunk_that_was_begun_and_counts_it(change: dict[str, object]) -> None:
+    intake, before, after = Intake(FakeSource([]), counters := Counters()), frames(4), frames(4, first=4, **change)
+    came(intake, before[:2])
+    intake.begin(4, before[0])
+    came(intake, before[2:3])
+    came(intake, after[:1])
+    assert counters["frames_skipped"] == 3
+    assert not intake.begun
+    assert intake.begin(4, before[0]) == []  # the engine was made ready for the other kind
+    assert intake.begin(4, after[0]) == after[:1]
+    came(intake, after[1:])
+    assert intake.take(4, 0, like=before[0]) is None  # nothing is consumed
+    assert intake.take(4, 0, like=after[0]) == after
+
+
+def test_skip_drops_the_chunk_that_was_begun() -> None:
+    intake = Intake(FakeSource([]), Counters())
+    came(intake, given := frames(3))
+    intake.begin(4, given[0])
+    intake.skip()
+    assert not intake.begun
+    came(intake, later := frames(4, first=10))
+    assert intake.take(4, 0) == later

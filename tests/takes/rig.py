@@ -51,17 +51,18 @@ HEADER = {
 
 
 class Moving(Source):
-    """Noise, new with every frame, of a size and layout that may be set at any time, about 500 a second."""
+    """Noise, new with every frame, of a size and layout that may be set at any time, a frame every `pause` seconds."""
 
     def __init__(self) -> None:
         self.name = "moving"
         self.size = (32, 32)
         self.format = PixelFormat.RGBX
+        self.pause = 0.002
         self._index = 0
         self._closed = False
 
     def read(self, timeout: float) -> Frame | None:
-        time.sleep(0.002)
+        time.sleep(self.pause)
         self._index += 1
         height, width = self.size
         data = np.random.default_rng(self._index).integers(0, 256, (height, width * self.format.bytes_per_pixel), np.uint8)

@@ -78,6 +78,22 @@ def test_a_whole_performance_is_painted_again_bit_by_bit(tmp_path: Path, engine:
     assert len({line.get("sha256") for line in lines}) > len(lines) / 2  # the pictures do differ from one another
 
 
+def test_a_chunk_whose_frames_were_encoded_as_they_came_is_painted_again_bit_by_bit(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig:
+        rig.chunks(1)
+        rig.source.pause = 0.05  # the engine waits for them
+        rig.record()
+        rig.chunks(3)
+        rig.source.format = PixelFormat.UYVY  # most likely in the midst of a chunk
+        rig.chunks(3)
+        pushes = rig.stream.timer.summaries()["push"].count
+    assert pushes >= 6
+    (take,) = takes_of(rig)
+    again = repainted(take, rig.config)
+    assert len(again) >= 6
+    assert all(chunk.same for chunk in again)
+
+
 def test_a_replay_that_differs_is_noticed(tmp_path: Path) -> None:
     with Rig(tmp_path) as rig:
         rig.record()

@@ -34,12 +34,20 @@ class Negative:
         self.size: tuple[int, int] | None = None
         self.started = False
         self.painting: Painting | None = None
+        self._params = Params()
+        self._pushed: list[Frame] = []  # of the next chunk, painted as they came
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
         if self.size != like.size or reset:
             self.discard()
-        self.size = like.size
+        self.size, self._params = like.size, params
         return 4 if self.started else 5
+
+    def push(self, frames: Sequence[Frame]) -> None:
+        if self._params.prompt == "raise early":
+            raise RuntimeError("a bug in the encoder")
+        for frame in frames[len(self._pushed) :]:
+            self._pushed.append(_negative(frame))
 
     def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
         match params.prompt:
@@ -57,13 +65,15 @@ class Negative:
         begins = None if self.started else StreamSpec(64, 64)
         self.painting = Painting(begins, PromptStep(PromptMix.of(params.prompt), 1, 1, False, begins is not None))
         self.started = True
-        return [_negative(frame) for frame in frames] if convert else []
+        painted, self._pushed = [*self._pushed, *map(_negative, frames[len(self._pushed) :])], []
+        return painted if convert else []
 
     def settle(self) -> None:
         pass
 
     def discard(self) -> None:
         self.started = False
+        self._pushed = []
 
 
 def _negative(frame: Frame) -> Frame:

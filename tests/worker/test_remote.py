@@ -26,7 +26,7 @@ import engines
 
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
-from sdv2_live.errors import WeightsError
+from sdv2_live.errors import EngineError, WeightsError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.io.cover import Cover, Instead
@@ -169,6 +169,54 @@ def test_a_fault_inside_the_engine_is_overcome(fault: str, caplog: pytest.LogCap
         show.assert_unbroken()
     said = {"raise": "a bug in a kernel", "hang": "no answer to 'paint'", "memory": "Unable to allocate"}
     assert said[fault] in caplog.text
+
+
+def frames(first: int, size: tuple[int, int]) -> list[Frame]:
+    """Five, each of its own grey."""
+    height, width = size
+    data = [np.full((height, width * 4), i % 256, np.uint8) for i in range(first, first + 5)]
+    return [Frame(rows, width, height, PixelFormat.BGRX, captured_ns=first + i, index=first + i) for i, rows in enumerate(data)]
+
+
+def alone(show: Rig) -> None:
+    """With an engine that nobody else drives, at the beginning of a stream."""
+    show.loop.close()
+    eventually("the engine", lambda: show.engine.ready, 30)
+    show.engine.discard()
+
+
+def test_frames_that_are_pushed_as_they_come_are_seen_as_they_were_then() -> None:
+    with rig() as show:
+        engine = show.engine
+        alone(show)
+        for i in range(12):
+            size = (48, 64 + 16 * (i // 3))  # larger memory now and then
+            chunk, params = frames(5 * i, size), Params()
+            needed = engine.prepare(chunk[0], params)
+            for have in (1, 3):
+                engine.push(chunk[:have])
+            assert engine.prepare(chunk[0], params) == needed
+            painted = engine.paint(chunk[:needed], params)
+            assert [int(frame.data[0, 0]) for frame in painted] == [(255 - 5 * i - j) % 256 for j in range(needed)]
+            assert [frame.index for frame in painted] == [frame.index for frame in chunk[:needed]]
+
+
+def test_what_goes_wrong_with_a_pushed_frame_is_told_with_its_chunk(caplog: pytest.LogCaptureFixture) -> None:
+    with rig() as show:
+        alone(show)
+        engine, params = show.engine, Params(prompt="raise early")
+        chunk = frames(0, (48, 64))
+        needed = engine.prepare(chunk[0], params)
+        for have in (1, 2, 3):
+            engine.push(chunk[:have])
+        assert engine.prepare(chunk[0], params) == needed
+        with pytest.raises(EngineError, match="a bug in the encoder"):
+            engine.paint(chunk[:needed], params)
+        engine.discard()
+        engine.prepare(chunk[0], Params())
+        engine.push(chunk[:1])
+        assert len(engine.paint(chunk, Params())) == 5
+        assert caplog.text.count("'push' failed") == 1
 
 
 def test_one_failed_chunk_does_not_cost_the_process(caplog: pytest.LogCaptureFixture) -> None:
