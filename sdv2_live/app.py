@@ -31,6 +31,7 @@ from sdv2_live.io.open import open_sink
 from sdv2_live.io.playout import Playout, Showing
 from sdv2_live.loop import LiveLoop
 from sdv2_live.metrics import Metrics, reading
+from sdv2_live.missing import require_weights
 from sdv2_live.settings import Config
 from sdv2_live.shed import TAEHV
 from sdv2_live.stats import Counters
@@ -117,6 +118,7 @@ class Show:
         """Sink, source and the threads between, none of them running: what a performer has misspelt shows here."""
         config = self.config
         opened.callback(self.desk.close)
+        require_weights(config, self.store.latest())
         ndi = config.ndi.settings
         sink = opened.enter_context(open_sink(config.output.sink, ndi=ndi))
         own = [sink.full_name] if sink.full_name else []

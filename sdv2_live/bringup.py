@@ -19,9 +19,9 @@ from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.promptcache import PromptCache
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.engine.vaegraphs import graphed
-from sdv2_live.errors import WeightsError
 from sdv2_live.memory.room import chosen_placement, fitted, free_bytes, require_room, text_size
 from sdv2_live.model.attention import choose_attention
+from sdv2_live.model.files import require_painter, unknown_prompt
 from sdv2_live.model.fp8 import require_fp8, to_fp8
 from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
 from sdv2_live.model.load_text import new_text
@@ -29,8 +29,6 @@ from sdv2_live.model.lora import LoraSource, attach_loras, merge_loras, read_lor
 from sdv2_live.model.ops import find_ops
 from sdv2_live.model.profiles import Profile, profile
 from sdv2_live.model.text import Placement, Text
-from sdv2_live.model.vae_choice import vae_kind
-from sdv2_live.model.weights import find_file
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 from sdv2_live.stream import Stream
@@ -81,7 +79,8 @@ def load(config: Config) -> Models:
     chosen = chosen_profile(config)
     if config.model.fp8:
         require_fp8(device)
-    _require_files(config, chosen)
+    if chosen.files is not None:  # before their memory is spoken of
+        require_painter(chosen.name, chosen.files, config.model.vae, config.model.weights_dir)
     require_room(config, chosen)
     begin = time.monotonic()
     models = load_models(
@@ -101,19 +100,6 @@ def load(config: Config) -> Models:
     exactly = f"{str(dtype)[6:]}{' with fp8 linear layers' if config.model.fp8 else ''}, text encoder {models.text.placement}"
     log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, exactly, time.monotonic() - begin)
     return models
-
-
-def _require_files(config: Config, chosen: Profile) -> None:
-    """Raise WeightsError where the DiT or the autoencoder is missing: before their memory is spoken of."""
-    if chosen.files is None:
-        return
-    vae = config.model.vae
-    try:
-        for names in (chosen.files.dit, chosen.files.vae(vae_kind(chosen, vae))):
-            find_file(config.model.weights_dir, names)
-    except WeightsError as error:
-        fetch = f"sdv2-live weights download {chosen.name}" + (f" --vae {vae}" if vae != "auto" else "")
-        raise WeightsError(f"{error}; to fetch what is missing: {fetch}") from error
 
 
 def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:
@@ -149,8 +135,7 @@ def new_prompts(config: Config, models: Models, start: Params | None = None) -> 
     if text.missing:
         unknown = _unknown(config.replaced(params=start) if start else config, text)
         if unknown:
-            what = f"the prompt {unknown[0][:60]!r} is not encoded yet, and the text encoder is not there"
-            raise WeightsError(f"{what}: {text.missing}")
+            raise unknown_prompt(unknown[0], text.missing)
         log.warning("only prompts that are encoded already can be shown: %s", text.missing)
     return PromptCache(text, prompt_disk(config, text), text.rest)
 

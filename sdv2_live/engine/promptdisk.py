@@ -13,13 +13,16 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
-from sdv2_live.model.text import TextIdentity
+from sdv2_live.model.files import TextIdentity
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 log = logging.getLogger("sdv2_live.prompt")
 
@@ -53,11 +56,13 @@ class PromptDisk:
         return None
 
     def has(self, prompt: str) -> bool:
-        """Whether `load` would give something."""
-        return any(self._read(prompt, identity) is not None for identity in self._identities)
+        """Whether `load` would give something, seen without torch: by what the file says of itself."""
+        return any(self._made(prompt, identity) is not None for identity in self._identities)
 
     def store(self, prompt: str, embedding: Tensor) -> None:
         """Keep an embedding. Whole or not at all: a reader never sees half a file."""
+        from safetensors.torch import save_file  # here: a show that only asks what is there needs no torch
+
         identity = self._identities[0]
         path = self._path(prompt, identity)
         part = path.with_suffix(f".{os.getpid()}.part")
@@ -79,21 +84,37 @@ class PromptDisk:
             self._written = False
 
     def _read(self, prompt: str, identity: TextIdentity) -> Tensor | None:
+        path = self._made(prompt, identity)
+        if path is None:
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                embedding: Tensor = file.get_tensor("embedding")
+        except (SafetensorError, OSError) as error:
+            self._unusable(path, error)
+            return None
+        with suppress(OSError):  # a folder that may only be read is as good
+            os.utime(path)
+        return embedding
+
+    def _made(self, prompt: str, identity: TextIdentity) -> Path | None:
+        """The prompt's file, if there is one that the encoder or one as good as it has made."""
         path = self._path(prompt, identity)
         if not path.is_file():
             return None
         try:
-            with safe_open(path, framework="pt") as file:
+            with safe_open(path, framework="np") as file:
                 about = file.metadata() or {}
-                maker = TextIdentity(about.get("encoder", ""), about.get("precision", ""), about.get("fingerprint", ""))
-                if (about.get("format"), about.get("prompt")) != (FORMAT, prompt) or not identity.made_by(maker):
-                    return None
-                embedding: Tensor = file.get_tensor("embedding")
-            os.utime(path)
         except (SafetensorError, OSError) as error:
-            log.warning("%s: unusable (%s); the prompt is encoded again", path, error)
+            self._unusable(path, error)
             return None
-        return embedding
+        maker = TextIdentity(about.get("encoder", ""), about.get("precision", ""), about.get("fingerprint", ""))
+        wanted = (about.get("format"), about.get("prompt")) == (FORMAT, prompt) and identity.made_by(maker)
+        return path if wanted else None
+
+    @staticmethod
+    def _unusable(path: Path, error: Exception) -> None:
+        log.warning("%s: unusable (%s); the prompt is encoded again", path, error)
 
     def _path(self, prompt: str, identity: TextIdentity) -> Path:
         digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:40]

@@ -13,9 +13,10 @@ from sdv2_live.engine.plan import Schedule
 from sdv2_live.errors import MemoryShortageError
 from sdv2_live.gpu.geometry import model_size
 from sdv2_live.memory.plan import GB, Plan, Saving, Wish, fit, lighter_vaes, plan, savings, smaller_sizes
+from sdv2_live.model.files import PRECISIONS
 from sdv2_live.model.fp8 import why_not_fp8
 from sdv2_live.model.load import choose_device, choose_dtype, has_weights
-from sdv2_live.model.load_text import PRECISIONS, text_bytes
+from sdv2_live.model.load_text import text_bytes
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.text import Placement
 from sdv2_live.model.vae_choice import vae_kind

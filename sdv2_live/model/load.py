@@ -12,7 +12,8 @@ from torch import nn
 from sdv2_live.errors import EngineError
 from sdv2_live.model.checkpoint import is_there, read_checkpoint
 from sdv2_live.model.dit import CausalDiT
-from sdv2_live.model.load_text import EMBEDDED, has_text, new_text
+from sdv2_live.model.files import find_file, missing_text
+from sdv2_live.model.load_text import EMBEDDED, new_text
 from sdv2_live.model.lora import LoraSet
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.taehv import TAEHV
@@ -20,7 +21,7 @@ from sdv2_live.model.text import Placement, Text
 from sdv2_live.model.vae import WanVAE
 from sdv2_live.model.vae_choice import make_vae, vae_kind
 from sdv2_live.model.vae_ops import channels_last
-from sdv2_live.model.weights import assign, find_file, load_strict, on_meta, synthetic_state_dict
+from sdv2_live.model.weights import assign, load_strict, on_meta, synthetic_state_dict
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -73,7 +74,7 @@ def has_weights(profile: Profile, vae: str, weights_dir: Path, *, text: bool = T
     files = profile.files
     wanted = (files.dit, files.vae(vae_kind(profile, vae)))
     painting = all(any(is_there(weights_dir / name) for name in names) for names in wanted)
-    return painting and (not text or has_text(files, weights_dir))
+    return painting and not (text and missing_text(profile.name, files, weights_dir))
 
 
 def load_models(

@@ -11,14 +11,13 @@ from transformers import AutoTokenizer, ByT5Tokenizer
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoint import read_checkpoint
-from sdv2_live.model.profiles import Files, Profile
-from sdv2_live.model.text import Placement, Text, TextIdentity, fingerprint, text_dtype
+from sdv2_live.model.files import PRECISIONS, TextIdentity, missing_text, text_identities
+from sdv2_live.model.profiles import Profile
+from sdv2_live.model.text import Placement, Text, fingerprint, text_dtype
 from sdv2_live.model.umt5 import UMT5, TextEncoder, Tokenize, transformers_state
 from sdv2_live.model.weights import assign, load_strict, on_meta, synthetic_state_dict
 
 EMBEDDED = Path(__file__).parent.parent / "assets" / "tiny.safetensors"
-# Precision class of each file; in the order in which the files, or where there is none their embeddings, are taken.
-PRECISIONS = {"models_t5_umt5-xxl-enc-bf16.pth": "bf16", "umt5-xxl-enc-fp8_e4m3fn.safetensors": "fp8"}
 
 
 def new_text(
@@ -39,27 +38,14 @@ def new_text(
         compute = torch.float32 if device.type == "cpu" else text_dtype(device, dtype)
         identity = TextIdentity(profile.name, "fp32", mark)
         return Text(lambda: _load_embedded(profile, embedded, device, compute), (identity,), placement, device)
-    present = [(TextIdentity("umt5-xxl", PRECISIONS[name]), weights_dir / name) for name in files.text]
-    file = next((file for _, file in present if file.is_file()), None)
+    missing = missing_text(profile.name, files, weights_dir)
+    file = next((weights_dir / name for name in files.text if (weights_dir / name).is_file()), None)
     if file is None:
-        identities = tuple(identity for identity, _ in present)
-        return Text(
-            _impossible,
-            identities,
-            placement,
-            device,
-            f"{weights_dir}: holds none of {', '.join(files.text)}; {_remedy(profile)}",
-        )
+        return Text(_impossible, text_identities(files), placement, device, missing)
     identity = TextIdentity("umt5-xxl", PRECISIONS[file.name], fingerprint(file))
     folder = weights_dir / files.tokenizer
-    missing = "" if folder.is_dir() else f"{folder}: the tokenizer's folder is missing; {_remedy(profile)}"
     compute = text_dtype(device, dtype)
     return Text(lambda: _load(profile, file, folder, device, compute), (identity,), placement, device, missing)
-
-
-def has_text(files: Files, weights_dir: Path) -> bool:
-    """Whether a text encoder's file and its tokenizer are there."""
-    return (weights_dir / files.tokenizer).is_dir() and any((weights_dir / name).is_file() for name in files.text)
 
 
 @lru_cache
@@ -100,13 +86,6 @@ def _load_embedded(profile: Profile, file: Path, device: torch.device, dtype: to
     model.to(device, dtype).eval().requires_grad_(False)
     tokenizer = ByT5Tokenizer()
     return TextEncoder(model, lambda prompt: list(tokenizer(prompt).input_ids))
-
-
-def _remedy(profile: Profile) -> str:
-    return (
-        f"fetch it: sdv2-live weights download {profile.name}; or encode the prompts where it is: sdv2-live prompt encode, "
-        "and copy the folder of model.prompt_cache here"
-    )
 
 
 def _impossible() -> TextEncoder:

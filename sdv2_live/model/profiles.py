@@ -1,4 +1,4 @@
-"""Model profiles: the sizes of each model a user can choose, and where its files lie."""
+"""Model profiles: the sizes of each model a user can choose."""
 
 from __future__ import annotations
 
@@ -6,33 +6,10 @@ from dataclasses import dataclass
 
 from sdv2_live.errors import ConfigError
 from sdv2_live.model.dit import DitConfig
+from sdv2_live.model.files import FILES, Files
 from sdv2_live.model.taehv import Stage, TaehvConfig
 from sdv2_live.model.umt5 import TextConfig
 from sdv2_live.model.vae import WanVaeConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """File names below the weights directory; the first of a tuple that exists is taken."""
-
-    dit: tuple[str, ...]
-    wan: tuple[str, ...] = ("Wan2.1_VAE.pth", "Wan2.1_VAE.safetensors")
-    light: tuple[str, ...] = ("lightvaew2_1.pth", "lightvaew2_1.safetensors")
-    taehv: tuple[str, ...] = ("taew2_1.pth", "taew2_1.safetensors")
-    lighttae: tuple[str, ...] = ("lighttaew2_1.pth", "lighttaew2_1.safetensors")
-    text: tuple[str, ...] = ("models_t5_umt5-xxl-enc-bf16.pth", "umt5-xxl-enc-fp8_e4m3fn.safetensors")
-    tokenizer: str = "google/umt5-xxl"
-
-    def vae(self, kind: str) -> tuple[str, ...]:
-        """The names of an autoencoder's file, of the kinds of vae_choice.VAES."""
-        return {"wan": self.wan, "light": self.light, "taehv": self.taehv, "lighttae": self.lighttae}[kind]
-
-
-def dit_files(folder: str) -> tuple[str, ...]:
-    """The names of a DiT's file: as published, as safetensors, whole or in shards, also as diffusers names them."""
-    stems = ("model", "diffusion_pytorch_model")
-    safe = (f"{folder}/{stem}.safetensors{ending}" for stem in stems for ending in ("", ".index.json"))
-    return (f"{folder}/model.pt", *safe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +59,9 @@ PROFILES = {
             text=TextConfig(),
             taehv=TaehvConfig(),
             wan=WanVaeConfig(),
-            files=Files(dit_files("wan_causal_dmd_v2v")),
+            files=FILES["1.3b"],
             max_pixels=480 * 832,
-            vae="wan",
+            vae=FILES["1.3b"].own_vae,
         ),
         Profile(
             name="14b",
@@ -92,9 +69,9 @@ PROFILES = {
             text=TextConfig(),
             taehv=TaehvConfig(),
             wan=WanVaeConfig(),
-            files=Files(dit_files("wan_causal_dmd_v2v_14b")),
+            files=FILES["14b"],
             max_pixels=480 * 832,
-            vae="wan",
+            vae=FILES["14b"].own_vae,
         ),
     )
 }

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from sdv2_live.errors import WeightsError
+from sdv2_live.model.files import TextIdentity
 from sdv2_live.model.umt5 import TextEncoder
 
 log = logging.getLogger("sdv2_live.text")
@@ -37,27 +37,6 @@ class Placement(StrEnum):
     GPU = "gpu"
     CPU = "cpu"
     ON_DEMAND = "on-demand"
-
-
-@dataclass(frozen=True, slots=True)
-class TextIdentity:
-    """Which text encoder: its name and the precision class of its weights, known without its file.
-
-    fingerprint: of the file itself, empty where it is not there.
-    """
-
-    name: str
-    precision: str
-    fingerprint: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}-{self.precision}"
-
-    def made_by(self, other: TextIdentity) -> bool:
-        """Whether an embedding made by `other` may stand for one of this encoder's: same name and precision, and the same
-        file, unless one of the two is not known to us."""
-        same_file = not (self.fingerprint and other.fingerprint) or self.fingerprint == other.fingerprint
-        return (self.name, self.precision) == (other.name, other.precision) and same_file
 
 
 def fingerprint(file: Path) -> str:

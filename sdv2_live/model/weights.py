@@ -131,14 +131,6 @@ def _place_buffers(model: nn.Module, device: torch.device, dtype: torch.dtype) -
         setattr(model.get_submodule(owner), leaf, buffer.to(device, dtype if buffer.is_floating_point() else buffer.dtype))
 
 
-def find_file(folder: Path, names: tuple[str, ...]) -> Path:
-    """The first of `names` that is below `folder`. Raises WeightsError naming all of them."""
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise WeightsError(f"{folder}: holds none of {', '.join(names)}; put the file there or set model.weights_dir to where it is")
-
-
 def synthetic_tensor(name: str, shape: tuple[int, ...], gain: float = 1.0) -> Tensor:
     """A float32 tensor that depends on the key and the shape alone, the same on every machine (numpy's frozen RandomState)."""
     random = np.random.RandomState(zlib.crc32(name.encode()))

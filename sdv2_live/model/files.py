@@ -1,0 +1,108 @@
+"""Which files a model is made of, and whether they are there: known without torch, so that a show says at once what it lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdv2_live.errors import WeightsError
+
+# Precision class of each text encoder's file; in the order in which they, or where there is none their embeddings, are taken.
+PRECISIONS = {"models_t5_umt5-xxl-enc-bf16.pth": "bf16", "umt5-xxl-enc-fp8_e4m3fn.safetensors": "fp8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """File names below the weights directory; the first of a tuple that exists is taken. own_vae: what `auto` means."""
+
+    dit: tuple[str, ...]
+    wan: tuple[str, ...] = ("Wan2.1_VAE.pth", "Wan2.1_VAE.safetensors")
+    light: tuple[str, ...] = ("lightvaew2_1.pth", "lightvaew2_1.safetensors")
+    taehv: tuple[str, ...] = ("taew2_1.pth", "taew2_1.safetensors")
+    lighttae: tuple[str, ...] = ("lighttaew2_1.pth", "lighttaew2_1.safetensors")
+    text: tuple[str, ...] = tuple(PRECISIONS)
+    tokenizer: str = "google/umt5-xxl"
+    own_vae: str = "wan"
+
+    def vae(self, kind: str) -> tuple[str, ...]:
+        """The names of an autoencoder's file, of the kinds of vae_choice.VAES or auto."""
+        kind = self.own_vae if kind == "auto" else kind
+        return {"wan": self.wan, "light": self.light, "taehv": self.taehv, "lighttae": self.lighttae}[kind]
+
+
+def dit_files(folder: str) -> tuple[str, ...]:
+    """The names of a DiT's file: as published, as safetensors, whole or in shards, also as diffusers names them."""
+    stems = ("model", "diffusion_pytorch_model")
+    safe = (f"{folder}/{stem}.safetensors{ending}" for stem in stems for ending in ("", ".index.json"))
+    return (f"{folder}/model.pt", *safe)
+
+
+# Of every profile that is not part of the package.
+FILES = {"1.3b": Files(dit_files("wan_causal_dmd_v2v")), "14b": Files(dit_files("wan_causal_dmd_v2v_14b"))}
+
+
+@dataclass(frozen=True, slots=True)
+class TextIdentity:
+    """Which text encoder: its name and the precision class of its weights, known without its file.
+
+    fingerprint: of the file itself, empty where it is not there.
+    """
+
+    name: str
+    precision: str
+    fingerprint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.precision}"
+
+    def made_by(self, other: TextIdentity) -> bool:
+        """Whether an embedding made by `other` may stand for one of this encoder's: same name and precision, and the same
+        file, unless one of the two is not known to us."""
+        same_file = not (self.fingerprint and other.fingerprint) or self.fingerprint == other.fingerprint
+        return (self.name, self.precision) == (other.name, other.precision) and same_file
+
+
+def text_identities(files: Files) -> tuple[TextIdentity, ...]:
+    """The text encoders that will do, the preferred first, as they are known without their files."""
+    return tuple(TextIdentity("umt5-xxl", PRECISIONS[name]) for name in files.text)
+
+
+def find_file(folder: Path, names: tuple[str, ...]) -> Path:
+    """The first of `names` that is below `folder`. Raises WeightsError naming all of them."""
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise WeightsError(f"{folder}: holds none of {', '.join(names)}; put the file there or set model.weights_dir to where it is")
+
+
+def require_painter(profile: str, files: Files, vae: str | None, folder: Path) -> None:
+    """Raise WeightsError, with the command that fetches it, where the DiT or the autoencoder is missing.
+
+    vae: as model.vae has it; None where any will do.
+    """
+    try:
+        for names in (files.dit, *([files.vae(vae)] if vae else [])):
+            find_file(folder, names)
+    except WeightsError as error:
+        fetch = f"sdv2-live weights download {profile}" + (f" --vae {vae}" if vae not in (None, "auto") else "")
+        raise WeightsError(f"{error}; to fetch what is missing: {fetch}") from error
+
+
+def missing_text(profile: str, files: Files, folder: Path) -> str:
+    """What the profile's text encoder lacks, and the remedy; empty where it lacks nothing."""
+    tokenizer = folder / files.tokenizer
+    if not any((folder / name).is_file() for name in files.text):
+        lacking = f"{folder}: holds none of {', '.join(files.text)}"
+    elif not tokenizer.is_dir():
+        lacking = f"{tokenizer}: the tokenizer's folder is missing"
+    else:
+        return ""
+    return (
+        f"{lacking}; fetch it: sdv2-live weights download {profile}; or encode the prompts where it is: sdv2-live prompt encode, "
+        "and copy the folder of model.prompt_cache here"
+    )
+
+
+def unknown_prompt(prompt: str, missing: str) -> WeightsError:
+    """The error of a show that begins with a prompt nobody has encoded, and that lacks its text encoder (see missing_text)."""
+    return WeightsError(f"the prompt {prompt[:60]!r} is not encoded yet, and the text encoder is not there: {missing}")
