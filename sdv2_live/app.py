@@ -124,14 +124,16 @@ class Show:
         own = [sink.full_name] if sink.full_name else []
         source = open_main(config, own)
         opened.callback(source.close)
-        sides = bind(source, sink, self.counters, ndi, audio=config.output.audio == "pass", failover=config.output.failover)
-        if sides is not None:
-            opened.callback(sides.close)
         slate = Cover(Instead.SLATE, hold_s=0.0, fade_s=config.input.fade_s, text=config.faults.slate)
         self.playout = Playout(sink, self.counters, self._showing, self._cover(), slate)
         opened.callback(self.playout.close)
         select = lambda: self.store.latest().input_select  # noqa: E731
         self.input = guarded(config, source, own, self.counters, select, self.playout.hold)
+        opened.callback(self.input.close)
+        sound, failover = config.output.audio == "pass", config.output.failover
+        sides = bind(self.input, sink, self.counters, ndi, audio=sound, failover=failover)
+        if sides is not None:
+            opened.callback(sides.close)
         self.intake = Intake(self.input, self.counters, self.playout.offer_input)
         opened.callback(self.intake.close)
         self.engine = self._host()

@@ -37,7 +37,7 @@ class DelayLine:
 
     A small change of the delay moves the moments at which blocks are given, by at most 1 % of their length, and touches no
     sample. A large one (bypass on or off) fades one block out and a later one in, and between them leaves sound out or puts
-    silence in, so that the blocks stay one unbroken stream.
+    silence in, so that the blocks stay one unbroken stream. `cut` goes over to the sound of another input.
     """
 
     def __init__(self) -> None:
@@ -48,6 +48,7 @@ class DelayLine:
         self._delay: int | None = None  # kept now; None until a picture was shown
         self._target = 0  # the picture's
         self._fade_in = False
+        self._cut_ns: int | None = None  # another sound begins, with what was captured after this
 
     def follow(self, delay_ns: int) -> None:
         """The picture now takes `delay_ns` from capture to output."""
@@ -56,9 +57,22 @@ class DelayLine:
             if self._delay is None:
                 self._delay = delay_ns
 
+    def cut(self) -> None:
+        """Fade out what was pushed last, if it waits still; what is pushed next is another sound, and fades in after it."""
+        with self._lock:
+            self._cut_ns = 0
+            if self._queue:
+                last = self._queue.pop()
+                self._queue.append(_faded(last, 1, 0))
+                self._cut_ns = last.captured_ns + last.duration_ns
+
     def push(self, block: AudioBlock) -> None:
         """Take a block in. Beyond LIMIT_S the oldest are left out."""
         with self._lock:
+            if self._cut_ns is not None:
+                if block.captured_ns < self._cut_ns:  # of the time of the sound before, which is heard then
+                    return
+                self._cut_ns, block = None, _faded(block, 0, 1)
             self._queue.append(block)
             self._queued_ns += block.duration_ns
             while self._queued_ns > LIMIT_S * 1e9 and len(self._queue) > 1:

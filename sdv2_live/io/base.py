@@ -41,6 +41,16 @@ class Source(Port):
         """
 
     @property
+    def inputs(self) -> tuple[Source, ...]:
+        """The sources whose frames this one may give: itself, unless it chooses among others."""
+        return (self,)
+
+    @property
+    def on_air(self) -> Source:
+        """The one of `inputs` that is shown: what comes beside the picture, such as sound, is taken from it."""
+        return self
+
+    @property
     def ended(self) -> bool:
         """True when no frame will ever come again (a file that does not loop)."""
         return False

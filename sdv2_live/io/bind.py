@@ -1,4 +1,4 @@
-"""What passes beside the picture from an NDI input to an NDI output: sound, tally and failover."""
+"""What passes beside the picture from NDI inputs to an NDI output: sound, tally and failover, of the input that is shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import statistics
 import threading
 import time
 from collections import deque
+from functools import partial
 
 from sdv2_live.frame import Frame
 from sdv2_live.io.audio import LIMIT_S, AudioBlock, DelayLine
@@ -33,11 +34,11 @@ def bind(
     audio: bool = True,
     failover: str = "auto",
 ) -> SideChannels | None:
-    """Join an NDI input and an NDI output; None, and nothing joined, where one of them is something else.
+    """Join the NDI inputs of a source and an NDI output; None, and nothing joined, where the one or the other is missing.
 
     Call it before the source is read and the sink written to, and close what it returns before them. See SideChannels.
     """
-    if isinstance(source, NdiSource) and isinstance(sink, NdiSink):
+    if isinstance(sink, NdiSink) and any(isinstance(one, NdiSource) for one in source.inputs):
         return SideChannels(source, sink, counters, ndi or NdiSettings(), audio=audio, failover=failover)
     return None
 
@@ -45,22 +46,28 @@ def bind(
 class SideChannels(Port):
     """Passes sound on, as late as the picture; reports to the input whether the output is on air; keeps the failover set.
 
+    The input is the one that `source` shows (Source.on_air), at every moment: where another one takes its place, the sound
+    fades from one to the other and the tally goes over, and neither comes from an input that is no NDI.
+
     audio: pass sound. Its delay is the one that new pictures have from capture to output, in bypass as in painting; while
         the picture is held, the last one. Counts audio_blocks (sent) and audio_dropped (left out, see DelayLine).
-    failover: where receivers turn when this program dies. auto: the input, which they then see as it is | off | another
-        source, by name as `match_source` takes it, or by ip:port. Receivers go by the name first: measured with libndi
-        6.3.2, an address that holds on this machine only does no harm beside it.
+    failover: where receivers turn when this program dies. auto: the input that is shown, which they then see as it is | off |
+        another source, by name as `match_source` takes it, or by ip:port. Receivers go by the name first: measured with
+        libndi 6.3.2, an address that holds on this machine only does no harm beside it.
     """
 
     def __init__(
-        self, source: NdiSource, sink: NdiSink, counters: Counters, ndi: NdiSettings, *, audio: bool, failover: str
+        self, source: Source, sink: NdiSink, counters: Counters, ndi: NdiSettings, *, audio: bool, failover: str
     ) -> None:
         self.name = f"{source.name} to {sink.name}"
         self._source, self._sink, self._counters = source, sink, counters
+        self._inputs = [one for one in source.inputs if isinstance(one, NdiSource)]
         self._failover = failover
         self._failover_set: NdiSourceInfo | None = None
         self._finder = Finder(ndi) if failover not in ("auto", "off") and not as_address(failover) else None
         self._line = DelayLine()
+        self._heard = source.on_air  # the input whose sound passes
+        self._hearing = threading.Lock()  # each input is read on a thread of its own
         self._dropped = 0
         self._delays: deque[tuple[int, int]] = deque()  # (when it was shown, its delay) of the last new pictures
         self._delay_ns = 0
@@ -68,13 +75,17 @@ class SideChannels(Port):
         self._news = threading.Event()
         self._closing = False
         if audio:
-            source.on_audio, sink.on_sent = self._heard, self._shown
+            for one in self._inputs:
+                one.on_audio = partial(self._hear, one)
+            sink.on_sent = self._shown
         self._thread = threading.Thread(target=self._run, name="side channels", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop passing. Idempotent."""
-        self._source.on_audio = self._sink.on_sent = None
+        for one in self._inputs:
+            one.on_audio = None
+        self._sink.on_sent = None
         self._closing = True
         self._news.set()
         if threading.current_thread() is not self._thread:
@@ -87,8 +98,15 @@ class SideChannels(Port):
         """Delay of the picture that the sound follows, 0 before the first picture."""
         return self._delay_ns / 1e6
 
-    def _heard(self, block: AudioBlock) -> None:
-        self._line.push(block)
+    def _hear(self, source: Source, block: AudioBlock) -> None:
+        """On the thread that reads this input."""
+        with self._hearing:
+            on_air = self._source.on_air
+            if on_air is not self._heard:
+                self._heard = on_air
+                self._line.cut()
+            if source is on_air:
+                self._line.push(block)
         self._news.set()
 
     def _shown(self, frame: Frame) -> None:
@@ -138,7 +156,9 @@ class SideChannels(Port):
             self._counters.add("audio_dropped", dropped)
 
     def _report(self) -> None:
-        self._source.set_tally(*self._sink.tally)
+        on_air, tally = self._source.on_air, self._sink.tally
+        for one in self._inputs:
+            one.set_tally(*(tally if one is on_air else (False, False)))
         target = self._failover_target()
         if target is not None and target != self._failover_set:
             self._sink.set_failover(target)
@@ -150,7 +170,8 @@ class SideChannels(Port):
         if self._failover == "off":
             return None
         if self._failover == "auto":
-            return self._source.peer
+            on_air = self._source.on_air
+            return on_air.peer if isinstance(on_air, NdiSource) else None
         if self._finder is None or self._failover_set is not None:
             return as_address(self._failover)
         return match_source(self._failover, self._finder.sources, (self._sink.full_name,))

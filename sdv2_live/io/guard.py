@@ -124,6 +124,16 @@ class GuardedSource(Source):
         return ", ".join(parts)
 
     @property
+    def inputs(self) -> tuple[Source, ...]:
+        """The main input and, where there is one, the backup."""
+        return tuple(self._feeds[shown].source for shown in (Shown.MAIN, Shown.BACKUP) if shown in self._feeds)
+
+    @property
+    def on_air(self) -> Source:
+        """The backup while it is shown, else the main input, also while something else is shown for want of it."""
+        return self._feeds[Shown.BACKUP if self.state.shown is Shown.BACKUP else Shown.MAIN].source
+
+    @property
     def ended(self) -> bool:
         return self._closing or (self._main.ended and len(self._feeds) == 1)
 

@@ -45,12 +45,18 @@ def tone(number: np.ndarray) -> np.ndarray:
     return np.stack([wave, -wave])
 
 
+def level(value: float) -> Callable[[np.ndarray], np.ndarray]:
+    """A sound that is nothing but this value, so that its every sample says whose it is."""
+    return lambda number: np.full((2, number.size), value)
+
+
 class Camera:
     """Sends a picture and the sound that belongs to it, 30 times a second; some pictures are white."""
 
-    def __init__(self, sound: Callable[[np.ndarray], np.ndarray] = digits) -> None:
+    def __init__(self, sound: Callable[[np.ndarray], np.ndarray] = digits, name: str = "") -> None:
         self._sound = sound
-        self.sender = ClientSender(unique_name("camera"), HEIGHT, WIDTH, sound=BLOCK)
+        self.name = name or unique_name("camera")
+        self.sender = ClientSender(self.name, HEIGHT, WIDTH, sound=BLOCK)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()

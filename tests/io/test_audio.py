@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -100,6 +102,41 @@ def test_blocks_that_are_far_too_late_are_left_out() -> None:
     assert given[0].captured_ns >= START + 99 * BLOCK_NS - LATE_NS
     assert abs(given[0].samples[0, 0]) == 0.0
     assert np.array_equal(given[1].samples, tone(round((given[1].captured_ns - START) / BLOCK_NS)).samples)
+
+
+@pytest.mark.parametrize("apart_ns", [0, 5_000_000, 10**9])
+@pytest.mark.parametrize("delay_ns", [50_000_000, 300_000_000])
+def test_another_input_takes_over_without_a_step(delay_ns: int, apart_ns: int) -> None:
+    """apart: how much later than the first the second sound is dated."""
+    line = DelayLine()
+    line.follow(delay_ns)
+    given: list[AudioBlock] = []
+    for index in range(400):
+        if index == 100:
+            line.cut()
+        if index < 200:
+            block = tone(index) if index < 100 else tone(index, 0.25)
+            line.push(replace(block, captured_ns=block.captured_ns + apart_ns * (index >= 100)))
+        given += line.due(START + index * BLOCK_NS)
+    samples = np.concatenate([block.samples for block in given], axis=1)
+    assert largest_step(samples) <= STEP * 1.2
+    assert np.array_equal(samples[:, : 99 * LENGTH], np.concatenate([tone(i).samples for i in range(99)], axis=1))
+    assert np.abs(samples[:, -50 * LENGTH :]).max() <= 0.25
+    assert len(given) == 200
+    captured = [block.captured_ns for block in given]
+    assert captured == sorted(captured)
+
+
+def test_what_was_captured_before_the_cut_belongs_to_the_sound_before() -> None:
+    line = DelayLine()
+    line.follow(10**9)
+    for index in range(10):
+        line.push(tone(index))
+    line.cut()
+    for index in range(5, 15):
+        line.push(tone(index))
+    given = line.due(START + 15 * BLOCK_NS + 10**9)
+    assert [block.captured_ns for block in given] == [START + index * BLOCK_NS for index in range(15)]
 
 
 def test_memory_is_bounded() -> None:

@@ -26,11 +26,13 @@ pytest.importorskip("cyndilib", reason="the independent NDI client (cyndilib) ha
 from fakes import FakeSink, FakeSource
 from ndi_client import ClientReceiver, ClientSender, unique_name
 from pictures import assert_like, bars, with_fourth
-from sound import Camera, Listener, digits, numbers, tone
+from sound import Camera, Listener, digits, level, numbers, tone
 from waiting import eventually
 
 from sdv2_live.frame import Frame
+from sdv2_live.io.base import Source
 from sdv2_live.io.bind import SideChannels, bind
+from sdv2_live.io.guard import GuardedSource, OnLost, Policy
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_out import NdiSink
@@ -41,7 +43,7 @@ from sdv2_live.stats import Counters
 class Rig:
     """The daemon's own path with an engine that hands chunks of four through, as late as it is told."""
 
-    def __init__(self, source: NdiSource, sink: NdiSink, late_s: float, **options: Any) -> None:
+    def __init__(self, source: Source, sink: NdiSink, late_s: float, **options: Any) -> None:
         self.counters = Counters()
         self.showing = Showing()
         self.late_s = late_s
@@ -160,6 +162,57 @@ def test_tally_of_the_output_reaches_the_camera(closing: Callable) -> None:
     for tally in [(True, False), (True, True), (False, False)]:
         receiver.set_tally(*tally)
         eventually(f"tally {tally}", lambda tally=tally: camera.sender.tally == tally)
+
+
+MAIN, BACKUP = 0.25, -0.25  # levels: what a camera sounds like
+
+
+class TwoCameras:
+    """A main camera and a backup, guarded as in a show, each heard by a level of its own. `select` as the performer set it."""
+
+    def __init__(self, closing: Callable) -> None:
+        self.cameras: dict[float, Camera] = {value: closing(Camera(level(value))) for value in (MAIN, BACKUP)}
+        self.select = "auto"
+        main, backup = (NdiSource(camera.sender.full_name) for camera in self.cameras.values())
+        policy = Policy(on_lost=OnLost.BACKUP, return_s=0.2, fade_s=0.1)
+        self.guard = GuardedSource(main, policy, Counters(), backup=backup, select=lambda: self.select)
+        sink = NdiSink(unique_name())
+        closing(Rig(self.guard, sink, late_s=0.0))
+        self.listener: Listener = closing(Listener(sink.full_name))
+        closing(ClientReceiver(sink.full_name)).set_tally(True, False)
+
+    def on_air(self, value: float) -> None:
+        """Wait until this camera alone is heard, and it alone knows that it is on air."""
+        heard = self.listener.sound
+
+        def alone() -> bool:
+            last = [samples for _, samples in heard[-10:]]
+            return len(last) == 10 and bool(np.allclose(np.concatenate(last, axis=1), value, atol=0.01))
+
+        eventually(f"sound of the level {value}", alone, 60)
+        wanted = {camera: camera is self.cameras[value] for camera in self.cameras.values()}
+        eventually("tally", lambda: {camera: camera.sender.tally[0] for camera in self.cameras.values()} == wanted)
+
+
+def test_sound_and_tally_are_those_of_the_input_that_is_shown(closing: Callable) -> None:
+    two = TwoCameras(closing)
+    two.on_air(MAIN)
+    two.listener.sound.clear()
+    for select, value in (("backup", BACKUP), ("main", MAIN), ("backup", BACKUP)):
+        two.select = select
+        two.on_air(value)
+    heard = np.concatenate([samples[0] for _, samples in two.listener.sound])
+    assert np.abs(np.diff(heard)).max() < 0.6 * (MAIN - BACKUP)  # there is silence between the one and the other
+
+
+def test_sound_and_tally_go_over_to_the_backup_and_come_back(closing: Callable) -> None:
+    two = TwoCameras(closing)
+    two.on_air(MAIN)
+    lost = two.cameras.pop(MAIN)
+    lost.close()
+    two.on_air(BACKUP)
+    two.cameras[MAIN] = closing(Camera(level(MAIN), lost.name))
+    two.on_air(MAIN)
 
 
 def test_receivers_hear_who_sends(closing: Callable) -> None:

@@ -133,13 +133,17 @@ def test_frames_pass_as_they_came() -> None:
 def test_a_lost_input_gives_way_to_the_backup_and_takes_its_place_again_when_it_is_steady() -> None:
     with guarding(backup=Camera("spare", 200)) as rig:
         rig.until("the main input", is_main)
+        assert rig.source.inputs == (rig.main, rig.backup)
+        assert rig.source.on_air is rig.main
         rig.main.on = False
         rig.until("the backup", is_backup)
         assert rig.source.state.words == "backup: the input is lost"
+        assert rig.source.on_air is rig.backup
         assert rig.source.status == "main, input lost, backup (spare)"
         rig.main.on = True
         back_at = len(rig.given)
         rig.until("the main input again", is_main)
+        assert rig.source.on_air is rig.main
         waited_ns = rig.given[-1].captured_ns - rig.given[back_at].captured_ns
         assert waited_ns >= 0.4e9  # of return_s: the backup stayed meanwhile
         assert rig.counters["inputs_lost"] >= 1  # more where this machine stood still
