@@ -131,9 +131,9 @@ class Show:
         self.input = guarded(config, source, own, self.counters, select, self.playout.hold)
         opened.callback(self.input.close)
         sound, failover = config.output.audio == "pass", config.output.failover
-        sides = bind(self.input, sink, self.counters, ndi, audio=sound, failover=failover)
-        if sides is not None:
-            opened.callback(sides.close)
+        self.sides = bind(self.input, sink, self.counters, ndi, audio=sound, failover=failover)
+        if self.sides is not None:
+            opened.callback(self.sides.close)
         self.intake = Intake(self.input, self.counters, self.playout.offer_input)
         opened.callback(self.intake.close)
         self.engine = self._host()

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from sdv2_live import __version__
-from sdv2_live.stats import Distribution
+from sdv2_live.stats import Distribution, Fill
 
 if TYPE_CHECKING:
     from sdv2_live.app import Show
@@ -43,6 +43,8 @@ DESCRIPTIONS: Mapping[str, str] = {
     "refreshes": "Times the stream was begun anew, unseen.",
     "drift": "Change of the pictures' colour or contrast since the look began, of full scale.",
     "chunk_seconds": "Time to paint one chunk.",
+    "queue_length": "What waits in each queue.",
+    "queue_bound": "The most that each queue can hold.",
     "latency_seconds": "From a frame's capture to its painted picture's sending.",
 }
 
@@ -55,6 +57,7 @@ class Reading:
     gauges: Mapping[str, float] = field(default_factory=dict)
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     stages: Mapping[str, Distribution] = field(default_factory=dict)
+    queues: Mapping[str, Fill] = field(default_factory=dict)
     info: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -82,6 +85,13 @@ class _Show(Collector):
             for name, one in reading.stages.items():
                 stages.add_metric([name], _buckets(one), one.sum)
             yield stages
+        if reading.queues:
+            lengths = GaugeMetricFamily(PREFIX + "queue_length", _described("queue_length"), labels=["queue"])
+            bounds = GaugeMetricFamily(PREFIX + "queue_bound", _described("queue_bound"), labels=["queue"])
+            for name, queue in reading.queues.items():
+                lengths.add_metric([name], queue.length)
+                bounds.add_metric([name], queue.bound)
+            yield from (lengths, bounds)
 
 
 def _described(name: str) -> str:
@@ -102,6 +112,12 @@ class Metrics:
     def page(self) -> tuple[bytes, str]:
         """All of it, now, and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+def queues_of(show: Show) -> dict[str, Fill]:
+    """Everything that waits between a show's threads and processes, by name."""
+    parts = (show.desk, show.input, show.intake, show.engine, show.playout, show.recorder, show.sides)
+    return {name: fill for part in parts if part is not None for name, fill in part.queues.items()}
 
 
 def reading(show: Show) -> Reading:
@@ -128,4 +144,4 @@ def reading(show: Show) -> Reading:
     distributions = {"latency_seconds": show.playout.latency.distribution()}
     if "chunk" in stages:
         distributions["chunk_seconds"] = stages.pop("chunk")
-    return Reading(counters, gauges, distributions, stages, {"version": __version__})
+    return Reading(counters, gauges, distributions, stages, queues_of(show), {"version": __version__})

@@ -37,6 +37,14 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """How full a queue is: its length now, and the length that it never exceeds."""
+
+    length: int
+    bound: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Statistics of the values in a window, in their own unit; all 0 when it is empty."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from sdv2_live.metrics import Metrics, Reading
-from sdv2_live.stats import BUCKETS, Counters, StageTimer, Window
+from sdv2_live.stats import BUCKETS, Counters, Fill, StageTimer, Window
 
 
 def scraped(reading: Reading) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -49,6 +49,13 @@ def test_stages_are_told_apart() -> None:
     assert page["sdv2_stage_seconds_bucket", (("le", "0.02"), ("stage", "decode"))] == 1
     assert page["sdv2_stage_seconds_bucket", (("le", "0.02"), ("stage", "encode"))] == 1
     assert page["sdv2_stage_seconds_count", (("stage", "encode"),)] == 2
+
+
+def test_every_queue_has_its_length_and_its_bound() -> None:
+    page = scraped(Reading(queues={"playout": Fill(3, 16), "osc": Fill(0, 1024)}))
+    assert page["sdv2_queue_length", (("queue", "playout"),)] == 3
+    assert page["sdv2_queue_bound", (("queue", "playout"),)] == 16
+    assert page["sdv2_queue_length", (("queue", "osc"),)] == 0
 
 
 def test_the_page_is_of_the_moment() -> None:

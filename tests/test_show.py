@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from daemon import Daemon, running
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from waiting import eventually
 
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent / "io"))
@@ -112,10 +113,15 @@ def test_the_metrics_page_counts_along() -> None:
     with running("--input", "test:64x64") as daemon:
         page = daemon.http() + "/metrics"
 
-        def scraped() -> dict[str, float]:
+        def samples() -> list[Sample]:
             with urllib.request.urlopen(page, timeout=10) as answer:
-                families = text_string_to_metric_families(answer.read().decode())
-            return {one.name: one.value for family in families for one in family.samples if not one.labels}
+                return [one for family in text_string_to_metric_families(answer.read().decode()) for one in family.samples]
+
+        def scraped() -> dict[str, float]:
+            return {one.name: one.value for one in samples() if not one.labels}
+
+        def queues(what: str) -> dict[str, float]:
+            return {one.labels["queue"]: one.value for one in samples() if one.name == f"sdv2_queue_{what}"}
 
         eventually("a page with chunks", lambda: scraped().get("sdv2_chunks_total", 0) > 2, 60)
         before = scraped()
@@ -126,6 +132,10 @@ def test_the_metrics_page_counts_along() -> None:
         assert now["sdv2_osc_refused_total"] == before["sdv2_osc_refused_total"] + 1
         assert now["sdv2_chunk_seconds_count"] >= before["sdv2_chunk_seconds_count"] > 0
         assert now["sdv2_frames_in_total"] > 0
+        eventually("the engine's own queue", lambda: "prompts" in queues("length"))
+        lengths, bounds = queues("length"), queues("bound")
+        assert {"osc", "osc_feedback", "oscquery", "input_main", "intake", "playout", "recorder"} < lengths.keys()
+        assert all(length <= bounds[name] for name, length in lengths.items())
 
 
 def test_sigterm_ends_it_cleanly() -> None:

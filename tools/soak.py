@@ -3,7 +3,8 @@
 A real daemon with `tiny` on the CPU; sender and receiver by real NDI in this process. The sender changes its size, stops and
 comes back; by OSC come faders, prompts, presets, seeds, steps and resets, all drawn from `--seed`. Compared are the first and the
 last five minutes (a sixth of the time, if that is less) after a warm-up: memory of the daemon and its engine together, and the
-99th percentile of latency (from the histogram of the metrics page). Prints JSON; exits with 1 when the verdict is bad.
+99th percentile of latency (from the histogram of the metrics page). Every queue that the
+metrics page tells of must keep within its bound. Prints JSON; exits with 1 when the verdict is bad.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Sample:
     engine_mb: float
     counters: dict[str, float] = field(default_factory=dict)
     latency: dict[float, float] = field(default_factory=dict)  # frames by upper bound in seconds, cumulative
+    lengths: dict[str, float] = field(default_factory=dict)  # what waits, by queue
+    bounds: dict[str, float] = field(default_factory=dict)  # the most that may
 
     @property
     def memory_mb(self) -> float:
@@ -185,6 +188,10 @@ def sample(pid: int, http: str, begin: float) -> Sample:
     one.counters = {name: float(value) for name, value in re.findall(r"^sdv2_(\w+)_total (\S+)$", page, re.M)}
     bounds = re.findall(r'^sdv2_latency_seconds_bucket\{le="(\S+)"\} (\S+)$', page, re.M)
     one.latency = {float(bound): float(count) for bound, count in bounds}
+    one.lengths, one.bounds = (
+        {name: float(value) for name, value in re.findall(rf'^sdv2_queue_{what}\{{queue="(\w+)"\}} (\S+)$', page, re.M)}
+        for what in ("length", "bound")
+    )
     return one
 
 
@@ -201,8 +208,20 @@ def p99_ms(first: Sample, last: Sample) -> float:
     return 0.0
 
 
+def fullest(samples: Sequence[Sample]) -> dict[str, dict[str, float | None]]:
+    """Of every queue, the most that waited at any look, and the least bound that was told, None where none was."""
+    names = sorted({name for one in samples for name in one.lengths})
+    return {
+        name: {
+            "most": max(one.lengths.get(name, 0.0) for one in samples),
+            "bound": min((one.bounds[name] for one in samples if name in one.bounds), default=None),
+        }
+        for name in names
+    }
+
+
 def judged(samples: Sequence[Sample], window_s: float) -> dict[str, Any]:
-    """The first and the last `window_s` seconds compared."""
+    """The first and the last `window_s` seconds compared; queues at every moment."""
     early = [one for one in samples if one.at <= window_s]
     late = [one for one in samples if one.at >= samples[-1].at - window_s]
 
@@ -212,14 +231,17 @@ def judged(samples: Sequence[Sample], window_s: float) -> dict[str, Any]:
     before, after = p99_ms(early[0], early[-1]), p99_ms(late[0], late[-1])
     growth, slower = (mean(late) / mean(early) - 1) * 100, (after / before - 1) * 100 if before else 0.0
     failed = {name: samples[-1].counters.get(name, 0.0) for name in FAILURES}
+    queues = fullest(samples)
     return {
         "memory_mb": {"first": round(mean(early), 1), "last": round(mean(late), 1), "growth_percent": round(growth, 2)},
         "latency_p99_ms": {"first": round(before, 1), "last": round(after, 1), "change_percent": round(slower, 1)},
         "failed": failed,
+        "queues": queues,
         "verdict": {
             "memory": growth < MAX_GROWTH,
             "latency": slower < MAX_SLOWER,
             "failures": not any(failed.values()),
+            "queues": all(queue["bound"] is not None and queue["most"] <= queue["bound"] for queue in queues.values()),
         },
     }
 

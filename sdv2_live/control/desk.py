@@ -21,6 +21,7 @@ from sdv2_live.control.timeline_model import Timeline
 from sdv2_live.control.transport import Transport, transport_actions
 from sdv2_live.errors import ConfigError, ParamError
 from sdv2_live.settings import Config
+from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.control")
 
@@ -113,6 +114,11 @@ class Desk:
         if self.journal is not None:
             self.journal.start()
         self._thread.start()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """What waits to be read, and to be sent."""
+        return {name: fill for server in (self.osc, self.oscquery) if server is not None for name, fill in server.queues.items()}
 
     def close(self) -> None:
         """Stop all of it. Idempotent."""

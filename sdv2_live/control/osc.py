@@ -22,6 +22,7 @@ from sdv2_live.control.oscinput import ERROR, Action, OscCounters, OscInput
 from sdv2_live.control.oscsocket import bind_tcp, bind_udp, endpoint
 from sdv2_live.control.osctcp import MAX_PACKET, FramingError, frames
 from sdv2_live.control.store import ParamStore
+from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.osc")
 
@@ -78,6 +79,7 @@ class OscServer:
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
         self._feedback: Feedback | None = None
         self._connections = 0
+        self._taken = 0  # datagrams at the last look
 
     def start(self) -> None:
         """Begin to listen; returns when the server does."""
@@ -89,6 +91,11 @@ class OscServer:
                 log.warning("%s: %s can play this show; osc.host 127.0.0.1 is for this machine alone", self.host, who)
         else:
             log.error("not listening on %s:%s after %g s; the show goes on without OSC", self.host, self.port, _START_TIMEOUT_S)
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Datagrams that waited when the server looked last, and messages that wait for the subscriber that has the most."""
+        return {"osc": Fill(self._taken, MOST), **(self._feedback.queues if self._feedback is not None else {})}
 
     def close(self) -> None:
         """Stop listening and release the port."""
@@ -146,6 +153,7 @@ class OscServer:
             pass
         except OSError as error:  # the answer to something sent earlier: its receiver is gone
             log.debug("a message could not be delivered: %s", error)
+        self._taken = taken
         if taken >= BURST:
             self._loop.remove_reader(self._udp)
             self._loop.call_later(PAUSE_S, self._loop.add_reader, self._udp, self._read)

@@ -24,6 +24,7 @@ from sdv2_live.control.oscpacket import encode
 from sdv2_live.control.params import PARAMS, Kind, Value, value_of
 from sdv2_live.control.store import Applied, Change, ParamStore
 from sdv2_live.errors import ParamError
+from sdv2_live.stats import Fill
 
 RATE = 30.0  # flushes a second
 BURST = 8  # messages a flush and subscriber
@@ -75,6 +76,13 @@ class Feedback:
         """Stop listening to the store."""
         for stop in self._stop_listening:
             stop()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Messages for the subscriber that waits for the most; an address waits once. Any thread."""
+        addresses = sum(len(self._store.names.told(name)) for name in PARAMS)
+        longest = max((len(subscriber.pending) for subscriber in list(self._subscribers.values())), default=0)
+        return {"osc_feedback": Fill(longest, 2 * addresses + len(self._told))}  # its value, and which chunk applied it
 
     def subscribe(self, target: Peer, sender: Peer) -> None:
         """Send everything to `target` from now on, beginning with all values. Raises ParamError when that is not allowed."""

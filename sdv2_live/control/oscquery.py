@@ -27,10 +27,11 @@ from sdv2_live.control.access import Access
 from sdv2_live.control.announce import announced
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscfeedback import Status
-from sdv2_live.control.oscqueryclient import Client
+from sdv2_live.control.oscqueryclient import MAX_WAITING, Client
 from sdv2_live.control.oscquerytree import ATTRIBUTES, EXTENSIONS, NO_VALUE, WRITE, Node, find, tree
 from sdv2_live.control.oscsocket import bind_listener
 from sdv2_live.control.store import Change, ParamStore
+from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.oscquery")
 
@@ -99,6 +100,11 @@ class OscQueryServer:
         self._thread.start()
         if not self._ready.wait(_START_TIMEOUT_S):
             log.error("not answering on %s:%s; the show goes on without OSCQuery", self.host, self.port)
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Messages for the client that has left the most of them unread."""
+        return {"oscquery": Fill(max((client.waiting for client in tuple(self.clients)), default=0), MAX_WAITING)}
 
     def close(self) -> None:
         """Stop answering and release the port."""

@@ -47,6 +47,11 @@ class Client:
         await self._stream.close()
 
     @property
+    def waiting(self) -> int:
+        """Answers and commands that are not sent yet, at most MAX_WAITING."""
+        return len(self._waiting)
+
+    @property
     def hears_status(self) -> bool:
         """Whether it listens to any address of the status."""
         return any(address.startswith((f"{ROOT}status/", f"{ROOT}info/")) for address in self._listening)

@@ -12,10 +12,13 @@ from typing import Protocol
 from torch import Tensor
 
 from sdv2_live.engine.promptdisk import PromptDisk
+from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.prompt")
 
 REMEMBERED = 128  # prompts whose embeddings are kept in memory (a long one of the 1.3B model takes 8 MB)
+AHEAD = 256  # prompts that may wait to be ready for later; what is more is encoded when it is used
+HANDS = 32  # beside them, most that the picture waits for and that are being written: a few slots have no more
 
 
 class Encoder(Protocol):
@@ -64,11 +67,15 @@ class PromptCache:
         self._thread.join()
 
     def request(self, prompt: str, slot: str | None = None) -> Future[Tensor]:
-        """The prompt's embedding (1, n, dim), at once or later. Never waits.
+        """The prompt's embedding (1, n, dim), at once or later; cancelled where too many wait. Never waits.
 
         slot: where it was written, such as a parameter's name; it takes the place of what was written there before.
         """
         with self._changed:
+            if slot is None and len(self._waiting) >= AHEAD and not self._known(prompt):
+                later: Future[Tensor] = Future()
+                later.cancel()
+                return later
             future = self._future(prompt)
             if slot is None:
                 self._kept.add(prompt)
@@ -86,9 +93,19 @@ class PromptCache:
             self._drop_replaced()
             return futures
 
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Prompts that wait to be encoded."""
+        return {"prompts": Fill(len(self._waiting), AHEAD + HANDS)}
+
+    def _known(self, prompt: str) -> bool:
+        """It is encoded, or on its way."""
+        future = self._embeddings.get(prompt)
+        return future is not None and not (future.done() and future.exception() is not None)
+
     def _future(self, prompt: str) -> Future[Tensor]:
         future = self._embeddings.get(prompt)
-        if future is None or (future.done() and future.exception() is not None):
+        if future is None or not self._known(prompt):
             future = self._embeddings[prompt] = Future()
             if self._closed:
                 future.cancel()

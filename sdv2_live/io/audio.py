@@ -79,6 +79,12 @@ class DelayLine:
                 self._drop()
 
     @property
+    def kept_ms(self) -> int:
+        """How much sound waits, in milliseconds."""
+        with self._lock:
+            return self._queued_ns // 1_000_000
+
+    @property
     def next_due(self) -> int | None:
         """When the next block is due, in monotonic nanoseconds; None while there is none, or no picture yet."""
         with self._lock:

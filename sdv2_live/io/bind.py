@@ -15,7 +15,7 @@ from sdv2_live.io.base import Port, Sink, Source
 from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, match_source
 from sdv2_live.io.ndi_out import NdiSink
-from sdv2_live.stats import Counters
+from sdv2_live.stats import Counters, Fill
 
 log = logging.getLogger("sdv2_live.bind")
 
@@ -92,6 +92,11 @@ class SideChannels(Port):
             self._thread.join()
         if self._finder is not None:
             self._finder.close()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Sound that waits for its picture, in milliseconds."""
+        return {"sound_ms": Fill(self._line.kept_ms, int(LIMIT_S * 1000))}
 
     @property
     def delay_ms(self) -> float:

@@ -15,9 +15,9 @@ from enum import Enum
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.cover import Converter, blend
-from sdv2_live.io.feed import Feed
+from sdv2_live.io.feed import QUEUE, Feed
 from sdv2_live.io.watch import Fault, InputWatch
-from sdv2_live.stats import Counters
+from sdv2_live.stats import Counters, Fill
 
 log = logging.getLogger("sdv2_live.input")
 
@@ -132,6 +132,11 @@ class GuardedSource(Source):
     def on_air(self) -> Source:
         """The backup while it is shown, else the main input, also while something else is shown for want of it."""
         return self._feeds[Shown.BACKUP if self.state.shown is Shown.BACKUP else Shown.MAIN].source
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Frames of each input that wait to be read."""
+        return {f"input_{shown.value}": Fill(len(feed.frames), QUEUE) for shown, feed in self._feeds.items()}
 
     @property
     def ended(self) -> bool:

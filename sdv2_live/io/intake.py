@@ -20,7 +20,7 @@ from collections.abc import Callable
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
-from sdv2_live.stats import Counters, Rate
+from sdv2_live.stats import Counters, Fill, Rate
 
 log = logging.getLogger("sdv2_live.intake")
 
@@ -60,6 +60,11 @@ class Intake:
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()
         self.source.close()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Frames that wait for a chunk."""
+        return {"intake": Fill(len(self._window), WINDOW)}
 
     @property
     def ended(self) -> bool:

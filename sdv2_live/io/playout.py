@@ -20,7 +20,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Sink
 from sdv2_live.io.cover import Cover, Instead, black_like
-from sdv2_live.stats import Counters, Rate, Summary, Window
+from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
 
 log = logging.getLogger("sdv2_live.playout")
 
@@ -149,6 +149,12 @@ class Playout:
             if len(self._input) == INPUT_QUEUE:
                 self._counters.add("frames_late")
             self._input.append(frame)
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Paintings, and input frames as they are, that wait to be due."""
+        with self._ready:
+            return {"playout": Fill(len(self._queue), QUEUE), "playout_input": Fill(len(self._input), INPUT_QUEUE)}
 
     @property
     def shown_latency(self) -> Summary:

@@ -20,13 +20,14 @@ from sdv2_live.engine.plan import Painting
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
-from sdv2_live.stats import Counters
+from sdv2_live.stats import Counters, Fill
 from sdv2_live.takes.format import Header
 from sdv2_live.takes.writer import PaintedChunk, TakeWriter
 
 log = logging.getLogger("sdv2_live.takes")
 
 NICENESS = 10  # of the writing, where threads have a priority of their own
+MARKS = 3  # beside chunks, what may wait: the end of one take, the beginning of the next, the end of all
 
 
 class _State(Enum):
@@ -86,6 +87,11 @@ class Recorder:
             self._thread.join()
 
     @property
+    def queues(self) -> dict[str, Fill]:
+        """Chunks that wait to be written, and where takes begin and end."""
+        return {"recorder": Fill(len(self._queue), self._config.takes.max_queue_chunks + MARKS)}
+
+    @property
     def waiting(self) -> bool:
         """A take is ready to begin: let the next chunk begin a new stream, its prompt settled."""
         return self._state is _State.WAITING
@@ -135,7 +141,10 @@ class Recorder:
                 self._queue.append(_Open())
             elif not wanted and self._state is not _State.IDLE:
                 self._state = _State.IDLE
-                self._queue.append(_End())
+                if self._queue and isinstance(self._queue[-1], _Open):
+                    self._queue.pop()  # called off before it began: while a disk hangs, no finger fills the queue
+                else:
+                    self._queue.append(_End())
             self._ready.notify()
 
     def _run(self) -> None:

@@ -24,7 +24,7 @@ from sdv2_live import errors
 from sdv2_live.control.params import Params
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
-from sdv2_live.stats import StageTimer
+from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.worker.memory import Segment
 from sdv2_live.worker.messages import (
     INPUT,
@@ -56,6 +56,7 @@ log = logging.getLogger("sdv2_live.worker")
 BringUp = Callable[[Config, StageTimer, Params, Sequence[str]], "tuple[Stream, PromptCache, Hello]"]
 
 BEAT_S = 0.5
+MOST = 16  # requests about one chunk: memory, its frames as they come, and what begins it
 NO_MEMORY = "out of memory"  # in what CUDA and torch's allocators say, whatever the type of their error
 PR_SET_PDEATHSIG = 1
 
@@ -87,6 +88,7 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     if hello.device == "cuda":
         pulse.gpu_bytes = sys.modules["torch"].cuda.memory_reserved
     requests = Requests(channel, prompts)
+    pulse.queues = lambda: {**requests.queues, **prompts.queues}
     channel.send(hello)
     Server(channel, requests, stream, timer).run()
 
@@ -102,13 +104,14 @@ class Pulse:
 
     def __init__(self, channel: Channel) -> None:
         self.gpu_bytes: Callable[[], int] = lambda: 0
+        self.queues: Callable[[], dict[str, Fill]] = dict
         self._channel = channel
         threading.Thread(target=self._run, name="pulse", daemon=True).start()
 
     def _run(self) -> None:
         with suppress(OSError):  # nobody listens any more: the process ends by other means
             while True:
-                self._channel.send(Beat(self.gpu_bytes() >> 20))
+                self._channel.send(Beat(self.gpu_bytes() >> 20, self.queues()))
                 time.sleep(BEAT_S)
 
 
@@ -137,6 +140,11 @@ class Requests:
         self._prompts = prompts
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="requests", daemon=True).start()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Requests that wait. The show asks for the next chunk when this one is answered: a chunk's few are all there can be."""
+        return {"engine_inbox": Fill(self._waiting.qsize(), MOST)}
 
     def next(self) -> Any:
         """The next request that the stream must carry out, or memory (direction, Segment) for those that follow; in order."""

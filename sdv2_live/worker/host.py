@@ -13,7 +13,7 @@ from sdv2_live.engine.plan import Painting
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
-from sdv2_live.stats import StageTimer
+from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.worker.messages import Hello
 
 if TYPE_CHECKING:
@@ -93,6 +93,11 @@ class EngineHost(ABC):
     def state(self) -> EngineState:
         """How it is now."""
 
+    @property
+    @abstractmethod
+    def queues(self) -> dict[str, Fill]:
+        """How full its queues are."""
+
 
 class InlineEngine(EngineHost):
     """The engine in the show's own process: one debugger sees all of it, and nothing shields the output from it."""
@@ -152,6 +157,10 @@ class InlineEngine(EngineHost):
 
     def state(self) -> EngineState:
         return EngineState("running" if self.ready else "loading", os.getpid())
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        return self._prompts.queues if self._prompts is not None else {}
 
     @property
     def _up(self) -> Stream:

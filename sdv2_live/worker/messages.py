@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from multiprocessing.connection import Connection
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 from sdv2_live.control.params import Params
 from sdv2_live.engine.plan import Painting
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
+from sdv2_live.stats import Fill
 from sdv2_live.takes.format import Header
 from sdv2_live.worker.memory import Segment
 
@@ -191,9 +192,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A sign of life. gpu_mb: GPU memory that the engine holds."""
+    """A sign of life. gpu_mb: GPU memory that the engine holds. queues: how full its queues are."""
 
     gpu_mb: int
+    queues: dict[str, Fill] = field(default_factory=dict)
     kind: Literal["beat"] = "beat"
 
 

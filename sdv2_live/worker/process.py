@@ -21,6 +21,7 @@ from sdv2_live import errors
 from sdv2_live.control.params import Params
 from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
+from sdv2_live.stats import Fill
 from sdv2_live.worker.inlet import Inlet
 from sdv2_live.worker.memory import Segment, Slots
 from sdv2_live.worker.messages import (
@@ -70,6 +71,7 @@ class EngineProcess:
     def __init__(self, setup: Setup, target: Target, on_end: Callable[[], None]) -> None:
         """Raises OSError where no process can be started."""
         self.gpu_mb = 0
+        self._queues: dict[str, Fill] = {}  # in the process, as it said last
         self.why = ""  # it was killed by the show, for this reason
         self._setup = setup
         self._on_end = on_end
@@ -127,6 +129,11 @@ class EngineProcess:
                 slots.give_back(offset)
         self._make_room(pictures)
         return reply, pictures
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Its answers that nobody has taken (one, and that it has ended), and its own queues."""
+        return {"engine_replies": Fill(self._replies.qsize(), 2), **self._queues}
 
     def tell(self, request: Request) -> None:
         """Send what is not answered. Does nothing when the process is gone."""
@@ -207,8 +214,8 @@ class EngineProcess:
                 message = channel.receive()
                 self._alive_at = time.monotonic()
                 match message:
-                    case Beat(gpu_mb):
-                        self.gpu_mb = gpu_mb
+                    case Beat(gpu_mb, queues):
+                        self.gpu_mb, self._queues = gpu_mb, queues
                     case Log(name, level, text):
                         logging.getLogger(name).log(level, "%s", text)
                     case Painted(frames):

@@ -13,7 +13,7 @@ from sdv2_live.control.params import Params
 from sdv2_live.errors import EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
-from sdv2_live.stats import Counters, Window
+from sdv2_live.stats import Counters, Fill, Window
 from sdv2_live.worker import child
 from sdv2_live.worker.host import EngineHost, EngineState, OnUp
 from sdv2_live.worker.ladder import SMALL, TAEHV, Recovery
@@ -30,6 +30,7 @@ WARM_UP = 8  # chunks in which kernels may still be chosen and graphs captured: 
 MORE_TIME = 4
 IMPATIENT = 3  # chunks in a row that failed before the process is started anew
 MAX_WAITING = 256  # prompts to encode ahead; what is more is encoded when it is used
+AT_ONCE = 8  # beside them, what several threads may put there in one moment
 
 
 class RemoteEngine(EngineHost):
@@ -99,10 +100,20 @@ class RemoteEngine(EngineHost):
             return EngineState(self._words, 0, restarts, self._recovery.steps)
         return EngineState(self._words, process.pid, restarts, self._recovery.steps, process.gpu_mb)
 
+    @property
+    def queues(self) -> dict[str, Fill]:
+        process = self._process
+        return {"engine_requests": Fill(self._news.qsize(), MAX_WAITING + AT_ONCE), **(process.queues if process else {})}
+
     def encode(self, prompts: Sequence[str], slot: str | None = None) -> None:
         for prompt in prompts:
             if self._news.qsize() < MAX_WAITING:
                 self._news.put(Encode((prompt,), slot))
+
+    def _look(self) -> None:
+        """Have the thread that keeps the process look at it. Where anything waits for that thread, it will look anyway."""
+        if self._news.empty():
+            self._news.put(None)
 
     @property
     def can_lighten(self) -> bool:
@@ -176,7 +187,7 @@ class RemoteEngine(EngineHost):
     def _give_up(self) -> None:
         """Let the process be replaced, also where it cannot even be killed."""
         self.ready = False
-        self._news.put(None)
+        self._look()
 
     def _patience(self, like: tuple[int, int]) -> Patience:
         hang_s, usual = self._config.faults.hang_s, self._chunk_s.summary().p50
@@ -206,9 +217,7 @@ class RemoteEngine(EngineHost):
         config, faults = self._config, self._config.faults
         level = log.getEffectiveLevel()
         plain = config.model_dump(mode="json", exclude={"params"})
-        process = self._process = EngineProcess(
-            Setup(plain, self._latest(), self._ladder(), level), self._target, lambda: self._news.put(None)
-        )
+        process = self._process = EngineProcess(Setup(plain, self._latest(), self._ladder(), level), self._target, self._look)
         try:
             if self._closing.is_set():
                 return "the show closed"

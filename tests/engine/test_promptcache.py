@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from waiting import eventually
 
-from sdv2_live.engine.promptcache import REMEMBERED, PromptCache
+from sdv2_live.engine.promptcache import AHEAD, REMEMBERED, PromptCache
 from sdv2_live.errors import WeightsError
 
 
@@ -136,6 +136,18 @@ def test_closed_it_promises_nothing(encoder: Slow, cache: PromptCache) -> None:
     assert waiting.cancelled() or waiting.result() == 1
     with pytest.raises(CancelledError):
         cache.request("b").result(1)
+
+
+def test_no_more_than_so_many_wait_and_a_hand_is_never_refused(encoder: Slow, cache: PromptCache) -> None:
+    ahead = [cache.request(f"preset {i}") for i in range(AHEAD + 20)]
+    assert [future.cancelled() for future in ahead] == [False] * AHEAD + [True] * 20
+    typed = [cache.request(f"typed {i}", "prompt") for i in range(20)][-1]
+    (wanted,) = cache.want([f"preset {AHEAD}"])  # one that was refused
+    waiting = cache.queues["prompts"]
+    assert AHEAD < waiting.length <= waiting.bound
+    released(encoder, 4)
+    assert wanted.result(30) is not None
+    assert typed.result(30) is not None
 
 
 def test_it_forgets_the_oldest_and_never_one_that_waits(encoder: Slow, cache: PromptCache) -> None:

@@ -10,6 +10,7 @@ from rig import Rig, lines_of, repainted, takes_of
 from waiting import eventually
 
 from sdv2_live.takes import writer
+from sdv2_live.takes.recorder import MARKS
 from sdv2_live.takes.replay import Take
 from sdv2_live.takes.video import VideoWriter
 
@@ -128,6 +129,26 @@ def test_a_disk_that_is_too_slow_ends_the_take_with_what_it_has(
     assert "too slow" in Take(take).problem
     assert Take(take).chunks >= 3
     assert all(chunk.same for chunk in repainted(take, rig.config))
+
+
+def test_while_the_disk_hangs_no_finger_fills_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free, write = threading.Event(), VideoWriter.write
+
+    def slow(self: VideoWriter, frame):  # type: ignore[no-untyped-def]
+        assert free.wait(30)
+        return write(self, frame)
+
+    monkeypatch.setattr(VideoWriter, "write", slow)
+    with Rig(tmp_path) as rig:
+        rig.record()
+        for _ in range(50):
+            rig.set(record=False)
+            rig.set(record=True)
+        rig.set(record=False)
+        waiting = rig.recorder.queues["recorder"]
+        assert waiting.length <= waiting.bound == rig.config.takes.max_queue_chunks + MARKS
+        free.set()
+    assert rig.counters["takes_recorded"] == 1
 
 
 def test_what_nobody_foresaw_ends_the_take_too(

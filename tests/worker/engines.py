@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from sdv2_live.engine.plan import Painting, PromptMix, PromptStep, StreamSpec
 from sdv2_live.errors import WeightsError
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
-from sdv2_live.stats import StageTimer
+from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.takes.format import Header
 from sdv2_live.worker import child
 from sdv2_live.worker.messages import Hello
@@ -83,6 +83,8 @@ def _negative(frame: Frame) -> Frame:
 
 class Prompts:
     """Remembers what it was asked for, in the log."""
+
+    queues: ClassVar = {"prompts": Fill(3, 8)}
 
     def request(self, prompt: str, slot: str | None = None) -> None:
         child.log.info("encode %s for %s", prompt, slot)

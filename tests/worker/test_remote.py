@@ -34,7 +34,7 @@ from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
 from sdv2_live.loop import LiveLoop
 from sdv2_live.settings import Config, FaultsConfig
-from sdv2_live.stats import Counters
+from sdv2_live.stats import Counters, Fill
 from sdv2_live.worker.messages import Hello
 from sdv2_live.worker.process import Target
 from sdv2_live.worker.remote import RemoteEngine
@@ -279,7 +279,17 @@ def test_below_the_ladder_the_engine_stays_away_and_tries_again(caplog: pytest.L
     with rig(engines.crashing, crashes=1, ladder=(), retry_s=1.0) as show:
         eventually("three tries", lambda: show.counters["engine_restarts"] >= 3, 60)
         assert show.engine.state().words.startswith("away")
+        assert show.engine.queues["engine_requests"].length <= 1  # what ended is looked at, and does not add up
         show.shows(GREY)
+
+
+def test_every_queue_on_the_way_is_told_with_its_bound() -> None:
+    with rig() as show:
+        show.paints()
+        eventually("the process's own", lambda: show.engine.queues.get("prompts") == Fill(3, 8), 30)
+        assert {"engine_requests", "engine_replies"} < show.engine.queues.keys()
+        parts = (show.intake, show.playout, show.engine)
+        assert all(fill.length <= fill.bound for part in parts for fill in part.queues.values())
 
 
 def test_prompts_written_while_the_engine_is_up_are_encoded_ahead(caplog: pytest.LogCaptureFixture) -> None:
