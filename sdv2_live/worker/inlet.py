@@ -15,8 +15,8 @@ PLACES = 16  # of frames: three chunks; pages that nothing was ever put into tak
 class Inlet:
     """Copies each frame once, when it is first spoken of. Its place is used again when its chunk is painted, not before.
 
-    share: lets the other process have a segment. It must have answered a request since a chunk's frames were placed before that
-    chunk may be given up for another: what was asked before is then done.
+    share: lets the other process have a segment. A chunk whose frames were placed may be given up for another only when a request
+    of after that was answered: what was asked before is then done.
     """
 
     def __init__(self, share: Callable[[Segment], None]) -> None:

@@ -66,6 +66,8 @@ class RemoteEngine(EngineHost):
         self._small = False  # the small autoencoder is wanted, whatever the configuration says
         self._planned = False  # the process ends because it was asked to
         self._size: tuple[int, int] | None = None
+        self._prepared: tuple[object, ...] | None = None  # for which input, parameters and share the next chunk is
+        self._needed = 0  # frames that it takes
         self._cold = True  # the next chunk is the first of its process or of its size
         self._warm = 0  # chunks painted since
         self._failed = 0  # chunks in a row
@@ -129,13 +131,18 @@ class RemoteEngine(EngineHost):
     # What the loop drives.
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
-        """Raises EngineLostError when the process has ended or hangs."""
+        """Raises EngineLostError when the process has ended or hangs. It is not asked twice for the same: nothing shall stand
+        between a chunk's last frame and the painting."""
+        wanted = like.size, like.format, params, self.share
         with self._using() as process:
-            prepared = process.prepare(Prepare(FrameAt.of(like), params, reset, self.share), self._patience(like.size))
-        if prepared.size != self._size:
-            self._size, self._cold, self._warm = prepared.size, True, 0
-        self._like = like.size
-        return prepared.needed
+            if reset or wanted != self._prepared:
+                self._prepared = None
+                request = Prepare(FrameAt.of(like), params, reset, self.share)
+                prepared = process.prepare(request, self._patience(like.size))
+                if prepared.size != self._size:
+                    self._size, self._cold, self._warm = prepared.size, True, 0
+                self._prepared, self._needed, self._like = wanted, prepared.needed, like.size
+        return self._needed
 
     def push(self, frames: Sequence[Frame]) -> None:
         """Raises EngineLostError when the process has ended; what the engine raises comes with the next `paint`."""
@@ -146,6 +153,7 @@ class RemoteEngine(EngineHost):
         """Raises EngineLostError when the process has ended or hangs, what the engine raised when it could not paint."""
         begin = time.monotonic()
         with self._using() as process:
+            self._prepared = None
             painted, pictures = process.paint(frames, params, convert=convert, patience=self._patience(self._like))
         self._chunk_s.add(time.monotonic() - begin)  # the first one too: it is all that is known of a very slow machine
         self._cold, self._failed = False, 0
@@ -161,7 +169,7 @@ class RemoteEngine(EngineHost):
 
     def discard(self) -> None:
         """After several failed chunks in a row, throw the whole process away: its memory may be beyond repair."""
-        process = self._process
+        process, self._prepared = self._process, None
         if process is None:
             return
         self._failed += 1
@@ -247,7 +255,7 @@ class RemoteEngine(EngineHost):
             log.warning("the engine is back: model %s on %s", hello.profile, hello.device)
         self._vae, self._up_at = hello.vae, time.monotonic()
         self._ever_up = self._was_up = True
-        self._size, self._cold, self._warm, self._failed = None, True, 0, 0
+        self._size, self._cold, self._warm, self._failed, self._prepared = None, True, 0, 0, None
         self._on_up(hello)
         with self._requesting:
             self._words, self.ready = "running", not self._closing.is_set()
