@@ -187,6 +187,7 @@ class FaultsConfig(Section):
         ("taehv", "60%", "30%"), 'a list of taehv and shares of the pixels, such as ["taehv", "50%"]'
     )
     retry_s: float = key(30.0, "a number of seconds 1..3600", ge=1, le=3600, allow_inf_nan=False)
+    climb_s: float = key(600.0, "a number of seconds 0..86400", ge=0, le=86400, allow_inf_nan=False)
 
 
 class ShedConfig(Section):

@@ -10,6 +10,7 @@ from sdv2_live.settings import Config
 TAEHV = "taehv"
 SMALL = (TAEHV, "lighttae")  # autoencoders beside which that step gains nothing
 STABLE_S = 120.0  # a process that was up for so long did not crash for what was asked of it
+MAX_PATIENCE = 32  # times climb_s
 
 
 def lowered(config: Config, steps: Sequence[str], max_pixels: int) -> Config:
@@ -29,17 +30,23 @@ def lowered(config: Config, steps: Sequence[str], max_pixels: int) -> Config:
 
 
 class Recovery:
-    """Decides, after each end of the engine's process, when it starts anew and how much is asked of it then.
+    """Decides, after each end of the engine's process, when it starts anew and how much is asked of it then; and, while one
+    lives, when a step is given back.
 
-    crashes: short lives in a row before a step is taken. retry_s: pause when no step is left.
+    crashes: short lives in a row before a step is taken. retry_s: pause when no step is left. climb_s: seconds that a process
+    must live before the step taken last is given back; 0 for never. Where the next process does not live as long, that was too
+    early: the step is taken again at once, and the wait is twice as long from then on, until one does.
     """
 
-    def __init__(self, crashes: int, ladder: Sequence[str], retry_s: float) -> None:
+    def __init__(self, crashes: int, ladder: Sequence[str], retry_s: float, climb_s: float = 0.0) -> None:
         self.steps: tuple[str, ...] = ()  # taken so far
         self.away = False  # no step is left: the engine stays away between the tries
         self._crashes = crashes
         self._left = list(ladder)
         self._retry_s = retry_s
+        self._climb_s = climb_s
+        self._patience = 1
+        self._tried = False  # a step was given back to the process that lives now
         self._short_lives = 0
 
     def ended(self, lived_s: float, vae: str = "") -> float:
@@ -49,6 +56,12 @@ class Recovery:
         """
         if lived_s >= STABLE_S:
             self._short_lives, self.away = 0, False
+        if self._tried:
+            self._tried = False
+            if lived_s < self._climb_s:
+                self._patience = min(2 * self._patience, MAX_PATIENCE)
+                return self._down()
+            self._patience = 1
         self._short_lives += 1
         if self._short_lives < self._crashes:
             return float(2 ** (self._short_lives - 1) - 1)  # at once, then 1 s, 3 s ...
@@ -57,6 +70,25 @@ class Recovery:
         if not self._left:
             self.away = True
             return self._retry_s
+        return self._down()
+
+    def climbs_in(self, up_s: float) -> float | None:
+        """Seconds until a step is to be given back to a process that has been up for `up_s`; None for never."""
+        if not self.steps or not self._climb_s:
+            return None
+        return max(self._climb_s * (1 if self._tried else self._patience) - up_s, 0.0)
+
+    def climb(self) -> str:
+        """Ask more of the next process, by the step taken last, which is returned."""
+        if self._tried:  # the process with the step before given back has lived long enough
+            self._patience = 1
+        self._tried, self._short_lives, self.away = True, 0, False
+        *steps, last = self.steps
+        self.steps = tuple(steps)
+        self._left.insert(0, last)
+        return last
+
+    def _down(self) -> float:
         self._short_lives = 0
         self.steps += (self._left.pop(0),)
         return 0.0

@@ -57,7 +57,7 @@ class RemoteEngine(EngineHost):
         self._on_trouble = on_trouble
         self._target = target
         faults = config.faults
-        self._recovery = Recovery(faults.crashes, faults.ladder, faults.retry_s)
+        self._recovery = Recovery(faults.crashes, faults.ladder, faults.retry_s, faults.climb_s)
         self._process: EngineProcess | None = None
         self._words = "loading"
         self._ever_up = self._was_up = False  # once; since the last start
@@ -231,7 +231,7 @@ class RemoteEngine(EngineHost):
                 return "the show closed"
             self._came_up(process.hello(faults.load_s))
             while self.ready and not process.ended.is_set():
-                request = self._news.get()
+                request = self._next(process)
                 if request is not None:
                     process.tell(request)
             return str(process.lost())
@@ -244,6 +244,17 @@ class RemoteEngine(EngineHost):
         finally:
             self.ready = False
             process.kill()
+
+    def _next(self, process: EngineProcess) -> Encode | None:
+        """What comes next for the process; ends it where it has lived for so long that more can be asked of the next one."""
+        up_s = time.monotonic() - self._up_at
+        try:
+            return self._news.get(timeout=self._recovery.climbs_in(up_s))
+        except queue.Empty:
+            self._planned, self.ready = True, False
+            step, left = self._recovery.climb(), ", ".join(self._recovery.steps) or "nothing"
+            process.lost(f"all was well for {up_s:.0f} s, so the step {step} is given back; still lowered to: {left}")
+            return None
 
     def _ladder(self) -> tuple[str, ...]:
         """The steps that crashes took, and the small autoencoder where it is wanted for speed."""

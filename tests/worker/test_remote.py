@@ -275,6 +275,17 @@ def test_a_crash_loop_steps_down_until_the_engine_lives(caplog: pytest.LogCaptur
         assert "from now on with less (60%)" in caplog.text
 
 
+def test_after_a_quiet_time_a_step_is_given_back_and_taken_again_where_that_was_too_early(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with rig(engines.crashing, crashes=1, ladder=("60%",), climb_s=0.5) as show:
+        eventually("a climb", lambda: "the step 60% is given back; still lowered to: nothing" in caplog.text, 60)
+        eventually("a second one", lambda: caplog.text.count("is given back") >= 2, 60)  # after the engine was up again
+        eventually("the step again", lambda: show.engine.ready and show.engine.state().ladder == ("60%",), 60)
+        show.shows(NEGATIVE)
+        show.assert_unbroken()
+
+
 def test_below_the_ladder_the_engine_stays_away_and_tries_again(caplog: pytest.LogCaptureFixture) -> None:
     with rig(engines.crashing, crashes=1, ladder=(), retry_s=1.0) as show:
         eventually("three tries", lambda: show.counters["engine_restarts"] >= 3, 60)
