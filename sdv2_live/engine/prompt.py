@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sdv2_live.engine.plan import Interpolation, PromptMix, PromptStep
 from sdv2_live.engine.promptcache import PromptCache
+from sdv2_live.engine.transfer import upload
 from sdv2_live.errors import EngineError, Sdv2Error
 from sdv2_live.model.dit import CausalDiT, CrossKV
 
@@ -115,7 +116,8 @@ class PromptDirector:
         if not wait and not all(future.done() for future in futures):
             return None
         try:
-            embeddings = [future.result().to(self._dit.device, self._dit.dtype) for future in futures]
+            # Launched, not waited for: a copy from ordinary memory would first wait for all that its stream has to do.
+            embeddings = [upload(future.result(), self._dit.device).to(self._dit.dtype) for future in futures]
         except (Sdv2Error, RuntimeError, ValueError, OSError, MemoryError) as error:
             if self._current is None:
                 raise EngineError(f"the prompt cannot be encoded: {error}") from error

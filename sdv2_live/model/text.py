@@ -9,7 +9,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from sdv2_live.errors import WeightsError
+from sdv2_live.model.aside import Aside, new_aside
 from sdv2_live.model.files import TextIdentity
 from sdv2_live.model.umt5 import TextEncoder
 
@@ -71,7 +71,7 @@ class Text:
         self.missing = missing
         self._load = load
         self._encoder: TextEncoder | None = None
-        self._stream: Any = None
+        self._aside: Aside | None = None
 
     @property
     def loaded(self) -> bool:
@@ -83,15 +83,22 @@ class Text:
 
         Raises WeightsError when the encoder cannot be loaded.
         """
-        with self._beside_the_picture():
-            return self._get().encode(prompt).cpu()  # waits for the stream, so that any other may use it
+        aside = self._beside_the_picture()
+        with aside.stream():
+            embedding = self._get().encode(prompt)
+        return aside.fetch(embedding)
 
     def rest(self) -> None:
-        """No prompt waits: free an encoder that is on demand; get any other ready for the next prompt."""
+        """No prompt waits: free an encoder that is on demand; get any other ready for the next prompt.
+
+        On a GPU an empty prompt is encoded for it: then kernels are loaded and memory is taken before one is typed.
+        """
         if self.placement is Placement.ON_DEMAND:
             self.free()
-        elif not self.missing:
-            with self._beside_the_picture():
+        elif not self.missing and not self.loaded:
+            if self.device.type == "cuda":
+                self.encode("")
+            else:
                 self._get()
 
     def free(self) -> None:
@@ -112,12 +119,9 @@ class Text:
             log.info("text encoder %s on %s, loaded in %.1f s", self.identities[0], self.device, time.monotonic() - begin)
         return self._encoder
 
-    def _beside_the_picture(self) -> AbstractContextManager[Any]:
-        """A CUDA stream of its own: on the common one, copies and layers would queue up between those of a chunk."""
-        if self.device.type != "cuda":
-            return nullcontext()
-        self._stream = self._stream or torch.cuda.Stream(self.device)
-        return torch.cuda.stream(self._stream)
+    def _beside_the_picture(self) -> Aside:
+        self._aside = self._aside or new_aside(self.device)
+        return self._aside
 
 
 def multiplies_bf16() -> bool:

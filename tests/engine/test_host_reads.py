@@ -9,7 +9,7 @@ from pathlib import Path
 import sdv2_live
 
 PACKAGE = Path(sdv2_live.__file__).parent
-ENGINE = ("engine", "graphs", "noise", "scheduler", "state", "steps", "transfer")
+ENGINE = ("engine", "graphs", "noise", "prompt", "scheduler", "state", "steps", "transfer")
 MODEL = ("attention", "cache", "dit", "dit_layers", "ops", "packed", "rope", "taehv", "triton_ops", "vae", "vae_layers")
 READS = {"item", "tolist", "cpu", "numpy", "nonzero", "synchronize", "is_nonzero"}
 COPIES = {"tensor", "as_tensor", "from_numpy"}
