@@ -45,6 +45,7 @@ from sdv2_live.worker.remote import RemoteEngine
 log = logging.getLogger("sdv2_live.app")
 
 FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that shall stay 0
+UNKNOWN = "not known yet"
 SHOWN = {Shown.MAIN: 0, Shown.BACKUP: 1, Shown.TEXTURE: 2, Shown.NOTHING: 3}  # as OSC sends it
 
 
@@ -290,6 +291,8 @@ class Show:
             "input": status.input.words,
             "shed_steps": ", ".join(status.upkeep.steps) or "none",
             "engine": status.engine.words,
+            "attention": status.engine.kernels.get("attention", UNKNOWN),
+            "frame_kernels": status.engine.kernels.get("frames", UNKNOWN),
         }
 
     def _showing(self) -> Showing:

@@ -19,6 +19,7 @@ from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.promptcache import PromptCache
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.engine.vaegraphs import graphed
+from sdv2_live.gpu.backend import frames_by
 from sdv2_live.memory.room import chosen_placement, fitted, free_bytes, require_room, text_size
 from sdv2_live.model.attention import choose_attention
 from sdv2_live.model.files import require_painter, unknown_prompt
@@ -113,11 +114,22 @@ def new_engine(config: Config, models: Models) -> Engine:
     """The engine over loaded models, with the kernels that are configured. Raises EngineError for those that are absent."""
     dit = models.dit
     dit.attend = choose_attention(config.engine.attention, dit.device, dit.dtype)
-    capture = CudaCapture(dit.device) if dit.device.type == "cuda" and config.engine.cuda_graphs == "auto" else None
-    chosen = (dit.attend.name, find_ops(dit.device).name, "on" if capture else "off")
-    log.info("attention by %s, other kernels of the model by %s, CUDA graphs %s", *chosen)
+    chosen = kernels(config, dit.device, dit.dtype)
+    capture = CudaCapture(dit.device) if chosen["cuda_graphs"] == "on" else None
+    log.info("attention by %(attention)s, other kernels of the model by %(operations)s, CUDA graphs %(cuda_graphs)s", chosen)
     vae = graphed(models.vae, CudaCapture, dit.device) if capture else models.vae
     return Engine(dit, vae, capture=capture)
+
+
+def kernels(config: Config, device: torch.device, dtype: torch.dtype) -> dict[str, str]:
+    """By what an engine of this configuration computes on a device, in words: attention, the model's other operations, frames to
+    pixels and back, and whether chunks are launched as CUDA graphs. Raises EngineError for an attention that is absent."""
+    return {
+        "attention": choose_attention(config.engine.attention, device, dtype).name,
+        "operations": find_ops(device).name,
+        "frames": frames_by(device),
+        "cuda_graphs": "on" if device.type == "cuda" and config.engine.cuda_graphs == "auto" else "off",
+    }
 
 
 def _lora_sources(config: Config) -> list[LoraSource]:

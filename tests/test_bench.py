@@ -26,6 +26,7 @@ def test_the_bench_on_a_cpu(options: list[str], tmp_path: Path, capsys: pytest.C
     assert {"preprocess", "encode", "denoise", "decode", "postprocess", "send"} <= set(result["stages_ms"])
     assert result["chunks"] >= 1
     assert result["fps"] > 0
+    assert result["kernels"] == {"attention": "sdpa", "operations": "torch", "frames": "torch", "cuda_graphs": "off"}
     chunk, floor = result["chunk_ms"], result["floor"]
     assert 0 < chunk["p50"] <= chunk["p95"] <= chunk["p99"]
     assert sum(result["stages_ms"].values()) == pytest.approx(chunk["mean"], rel=0.5)

@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from sdv2_live.bringup import new_stream
+from sdv2_live.bringup import kernels, new_stream
 from sdv2_live.config import load_config
 from sdv2_live.engine.prompt import PromptCache
 from sdv2_live.errors import EngineError, Sdv2Error
@@ -247,6 +247,7 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
         "dtype": str(dtype)[6:],
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "kernels": kernels(config, device, dtype),
     }
     return about | result
 

@@ -1,8 +1,8 @@
 """`sdv2-live doctor`: is this machine ready for a show, with this configuration?
 
-Looks at Python, torch, CUDA and its driver, GPU, CuPy, NDI (a picture is sent and received on this machine), on Windows
-Spout (the same), how sources are found, the OSC port, weights, prompt cache and disk, and paints for a second. Each line is
-ok, warn (a show is possible, with less) or fail, with what to do. The exit code is 1 when anything failed, else 0.
+Looks at Python, torch, CUDA and its driver, GPU, CuPy, attention, NDI (a picture is sent and received on this machine), on
+Windows Spout (the same), how sources are found, the OSC port, weights, prompt cache and disk, and paints for a second. Each line
+is ok, warn (a show is possible, with less) or fail, with what to do. The exit code is 1 when anything failed, else 0.
 """
 
 from __future__ import annotations

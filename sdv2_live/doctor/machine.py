@@ -1,4 +1,4 @@
-"""Probes of the machine: Python, torch, CUDA and its driver, the GPU, CuPy, disk space, the prompt cache."""
+"""Probes of the machine: Python, torch, CUDA and its driver, the GPU, CuPy, attention, disk space, the prompt cache."""
 
 from __future__ import annotations
 
@@ -162,6 +162,20 @@ def look_cupy(config: Config) -> Iterator[Check]:
         yield warn("cupy", str(error), remedy)
         return
     yield ok("cupy", f"{cupy.__version__}: frames take one kernel each way, compiled and checked against PyTorch")
+
+
+def look_attention(config: Config) -> Iterator[Check]:
+    """attention: which kernel computes it, the largest part of the transformer's work at large sizes."""
+    try:
+        from sdv2_live.model.attention import choose_attention
+        from sdv2_live.model.load import choose_device, choose_dtype
+
+        device = choose_device(config.model.device)
+        name = choose_attention(config.engine.attention, device, choose_dtype(config.model.dtype, device)).name
+    except (ImportError, OSError, EngineError) as error:
+        yield fail("attention", str(error), "set engine.attention to auto; if it is the device that is missing, see cuda")
+        return
+    yield ok("attention", f"by {name} on {device} (engine.attention: {config.engine.attention})")
 
 
 def _existing(path: Path) -> Path:

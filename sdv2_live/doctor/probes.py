@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdv2_live.doctor.machine import look_cupy, look_system, look_torch
+from sdv2_live.doctor.machine import look_attention, look_cupy, look_system, look_torch
 from sdv2_live.doctor.model import look_model
 from sdv2_live.doctor.network import look_discovery, look_ndi, look_osc, look_oscquery
 from sdv2_live.doctor.probe import Probe
@@ -13,6 +13,7 @@ PROBES = (
     Probe(("python", "disk", "prompt_cache"), look_system, 30, "a disk does not answer: check network drives"),
     Probe(("torch", "cuda", "gpu"), look_torch, 120, "the GPU's driver does not answer: restart the machine"),
     Probe(("cupy",), look_cupy, 60, "the GPU's driver does not answer: restart the machine"),
+    Probe(("attention",), look_attention, 120, "the GPU's driver does not answer: restart the machine"),
     Probe(("ndi_library", "ndi_loopback"), look_ndi, 60, "NDI does not answer: reinstall ndi-python, check the firewall"),
     Probe(("spout",), look_spout, 60, "the graphics driver does not answer: restart the machine"),
     Probe(("discovery",), look_discovery, 60, "name service does not answer: give addresses in ndi.extra_ips"),

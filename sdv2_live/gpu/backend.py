@@ -45,6 +45,11 @@ def new_postprocessor(
     return FusedPostprocessor(kernels, format, color=color, input_size=input_size, fit=fit, device=device)
 
 
+def frames_by(device: torch.device) -> str:
+    """By what frames become pixels on a device, and pixels frames: "cupy" or "torch"."""
+    return "torch" if find_kernels(device) is None else "cupy"
+
+
 @cache
 def find_kernels(device: torch.device) -> Kernels | None:
     """The kernels for a device, compiled and checked once; None on the CPU and, with a warning, where they do not work."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdv2_live.control.params import Params
@@ -25,13 +25,17 @@ OnUp = Callable[[Hello], None]  # told when the models are loaded, for the first
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """How an engine is. words: loading, running, or why not. pid: its process. ladder: steps taken down. Memory in MB."""
+    """How an engine is. words: loading, running, or why not. pid: its process. ladder: steps taken down. Memory in MB.
+
+    kernels: by what it computes, see bringup.kernels; empty until it was up.
+    """
 
     words: str
     pid: int = 0
     restarts: int = 0
     ladder: tuple[str, ...] = ()
     gpu_mb: int = 0
+    kernels: Mapping[str, str] = field(default_factory=dict)
 
 
 class EngineHost(ABC):
@@ -110,12 +114,14 @@ class InlineEngine(EngineHost):
         self._on_up = on_up
         self._stream: Stream | None = None
         self._prompts: PromptCache | None = None
+        self._kernels: Mapping[str, str] = {}
 
     def start(self) -> None:
         """Load the models here and now. Raises WeightsError or EngineError where that cannot be done."""
         from sdv2_live.worker.models import bring_up  # here: a show whose engine is elsewhere needs no torch
 
         self._stream, self._prompts, hello = bring_up(self._config, self.timer, self._latest())
+        self._kernels = hello.kernels
         self._on_up(hello)
         self.ready = True
 
@@ -156,7 +162,7 @@ class InlineEngine(EngineHost):
         """Nothing."""
 
     def state(self) -> EngineState:
-        return EngineState("running" if self.ready else "loading", os.getpid())
+        return EngineState("running" if self.ready else "loading", os.getpid(), kernels=self._kernels)
 
     @property
     def queues(self) -> dict[str, Fill]:

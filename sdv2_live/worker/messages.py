@@ -149,7 +149,7 @@ class Encode:
 class Hello:
     """The models are loaded: which, on what, and what suits them where nobody chose.
 
-    suited: start values by parameter. device: as torch names it, such as cpu or cuda.
+    suited: start values by parameter. device: as torch names it, such as cpu or cuda. kernels: see bringup.kernels.
     """
 
     profile: str
@@ -157,6 +157,7 @@ class Hello:
     vae: str
     suited: dict[str, Any]
     header: Header
+    kernels: dict[str, str] = field(default_factory=dict)
     kind: Literal["hello"] = "hello"
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from sdv2_live.bringup import chosen_profile, load, new_prompts, new_stream, with_room
+from sdv2_live.bringup import chosen_profile, kernels, load, new_prompts, new_stream, with_room
 from sdv2_live.control.params import Params
 from sdv2_live.engine.prompt import PromptCache
 from sdv2_live.model.load import Models, has_weights, vae_kind
@@ -52,4 +52,5 @@ def _hello(config: Config, models: Models) -> Hello:
         vae_kind(profile, config.model.vae),
         {name: value for name, value in suited.items() if value is not None},
         header_of(models, lossless=config.takes.lossless),
+        kernels(config, models.dit.device, models.dit.dtype),
     )

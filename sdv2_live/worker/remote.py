@@ -63,6 +63,7 @@ class RemoteEngine(EngineHost):
         self._ever_up = self._was_up = False  # once; since the last start
         self._up_at = 0.0
         self._vae = ""
+        self._kernels: dict[str, str] = {}
         self._small = False  # the small autoencoder is wanted, whatever the configuration says
         self._planned = False  # the process ends because it was asked to
         self._size: tuple[int, int] | None = None
@@ -98,9 +99,8 @@ class RemoteEngine(EngineHost):
     def state(self) -> EngineState:
         process = self._process
         restarts = self._counters["engine_restarts"]
-        if process is None:
-            return EngineState(self._words, 0, restarts, self._recovery.steps)
-        return EngineState(self._words, process.pid, restarts, self._recovery.steps, process.gpu_mb)
+        pid, gpu_mb = (process.pid, process.gpu_mb) if process is not None else (0, 0)
+        return EngineState(self._words, pid, restarts, self._recovery.steps, gpu_mb, self._kernels)
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -264,7 +264,7 @@ class RemoteEngine(EngineHost):
     def _came_up(self, hello: Hello) -> None:
         if self._ever_up:
             log.warning("the engine is back: model %s on %s", hello.profile, hello.device)
-        self._vae, self._up_at = hello.vae, time.monotonic()
+        self._vae, self._kernels, self._up_at = hello.vae, hello.kernels, time.monotonic()
         self._ever_up = self._was_up = True
         self._size, self._cold, self._warm, self._failed, self._prepared = None, True, 0, 0, None
         self._on_up(hello)

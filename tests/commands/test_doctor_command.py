@@ -14,8 +14,8 @@ from sdv2_live.doctor.probe import Probe, fail, ok, warn
 from sdv2_live.doctor.probes import PROBES
 
 NAMES = [
-    "python", "disk", "prompt_cache", "torch", "cuda", "gpu", "cupy", "ndi_library", "ndi_loopback", "spout", "discovery",
-    "osc_port", "oscquery_port", "weights", "memory", "engine",
+    "python", "disk", "prompt_cache", "torch", "cuda", "gpu", "cupy", "attention", "ndi_library", "ndi_loopback", "spout",
+    "discovery", "osc_port", "oscquery_port", "weights", "memory", "engine",
 ]  # fmt: skip
 
 

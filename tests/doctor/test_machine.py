@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdv2_live.config import load_config
-from sdv2_live.doctor.machine import Driver, cuda, disk, driver, look_cupy, look_torch, prompt_cache, python
+from sdv2_live.doctor.machine import Driver, cuda, disk, driver, look_attention, look_cupy, look_torch, prompt_cache, python
 from sdv2_live.doctor.probe import Status
 from sdv2_live.settings import Config
 
@@ -95,6 +95,15 @@ def test_torch_of_this_machine() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands for nvidia-smi")
+def test_the_attention_that_is_taken_is_told() -> None:
+    (chosen,) = look_attention(load_config(None, ["model.device=cpu"]))
+    assert (chosen.status, chosen.detail) == (Status.OK, "by sdpa on cpu (engine.attention: auto)")
+    (absent,) = look_attention(load_config(None, ["model.device=cpu", "engine.attention=sage"]))
+    assert absent.status is Status.FAIL
+    assert "engine.attention = sage needs a GPU" in absent.detail
+    assert "auto" in absent.remedy
+
+
 def test_cupy_matters_with_a_gpu_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (on_cpu,) = look_cupy(load_config(None, ["model.device=cpu"]))
     assert on_cpu.status is Status.OK

@@ -23,6 +23,7 @@ from sdv2_live.worker import child
 from sdv2_live.worker.messages import Hello
 
 CHUNK_S = 0.02
+KERNELS = {"attention": "by hand", "frames": "torch"}
 SUITED = {"noise_scale": 0.4, "steps": [400]}
 
 
@@ -108,7 +109,7 @@ def _header(config: Config) -> Header:
 
 def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
     child.log.info("ladder %s", ",".join(ladder))
-    return Negative(timer), Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config))
+    return Negative(timer), Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config), KERNELS)
 
 
 def negative(connection: Connection) -> None:

@@ -148,6 +148,7 @@ def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_bac
                 os.kill(pid, 0)
         assert show.counters["engine_restarts"] == 3
         assert show.engine.state().restarts == 3
+        assert show.engine.state().kernels == engines.KERNELS
         assert show.store.latest() == Params(seed=7)
         assert len(show.hellos) == 4
         show.assert_unbroken()
