@@ -53,7 +53,8 @@ def chosen_profile(config: Config) -> Profile:
 
 
 def with_room(config: Config) -> Config:
-    """With model.fit the best settings that fit the memory that is free now, and fit off; else the configuration itself.
+    """With model.fit the best settings that fit the memory that is free now, and fit off; else the configuration itself, without
+    CUDA graphs where there is no room for them.
 
     Call it before `load`, and give the result to all that follows. Raises MemoryShortageError when nothing fits.
     """

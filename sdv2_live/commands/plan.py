@@ -2,7 +2,8 @@
 
 Nothing is loaded and no weights need to be there. --gpu-memory reckons for a card of that size, of which 1 GB is left to the
 driver and the desktop; else the free memory of this machine's GPU (or RAM) counts. --fit shows the best settings that fit.
-Caches and weights are exact, a stage's peak is an upper bound; figures for GPUs have not been measured on one.
+Weights, caches and prompts (two: one gives way to the next) are exact; a stage's peak is an upper bound, and what CUDA graphs
+keep is estimated from it; figures for GPUs have not been measured on one.
 The exit code is 5 when it does not fit.
 """
 
@@ -54,10 +55,11 @@ def run(args: argparse.Namespace) -> int:
         print(markdown())
         return 0
     from sdv2_live.memory.plan import plan, savings
+    from sdv2_live.memory.room import affordable
 
     config = configured(args, video__size=args.size, model__vae=args.vae)
     wish, free = _wish(config, args.gpu_memory)
-    got = _best(config, wish, free) if config.model.fit else plan(wish)
+    got = _best(config, wish, free) if config.model.fit else plan(affordable(wish, free))
     fits = got is not None and got.total <= free
     shown = got or plan(wish)
     if args.json:
@@ -79,24 +81,24 @@ def markdown() -> str:
     from sdv2_live.model.text import Placement
 
     lines = [
-        "| card | model | text encoder | autoencoder | size | cache | linear layers | memory |",
-        "|---|---|---|---|---|---|---|---|",
+        "| card | model | text encoder | CUDA graphs | autoencoder | size | cache | linear layers | memory |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for card in CARDS:
         for name in MODELS:
             profile = PROFILES[name]
-            wish = Wish(profile, profile.vae, (480, 832), torch.bfloat16)
+            wish = Wish(profile, profile.vae, (480, 832), torch.bfloat16, graphs=True)
             best = fit(
                 wish, card * GIB - RESERVED, vaes=lighter_vaes(profile, wish.vae), sizes=smaller_sizes(wish.size),
                 texts=(Placement.GPU, Placement.CPU), fp8=True,
             )  # fmt: skip
             if best is None:
-                lines.append(f"| {card} GB | `{name}` | does not fit | | | | | |")
+                lines.append(f"| {card} GB | `{name}` | does not fit | | | | | | |")
                 continue
             got = best.wish
             cells = (
-                got.text.value, f"`{got.vae}`", "{}x{}".format(*got.size), f"{got.kv_frames} frames",
-                "8 bits" if got.fp8 else "16 bits", f"{best.total / GB:.1f} GB",
+                got.text.value, "yes" if got.graphs else "no", f"`{got.vae}`", "{}x{}".format(*got.size),
+                f"{got.kv_frames} frames", "8 bits" if got.fp8 else "16 bits", f"{best.total / GB:.1f} GB",
             )  # fmt: skip
             lines.append(f"| {card} GB | `{name}` | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -119,7 +121,7 @@ def _wish(config: Config, card: int | None) -> tuple[Wish, int]:
     chosen = profile("1.3b" if config.model.profile == "auto" else config.model.profile)
     wish = wish_of(config, chosen, torch.device("cpu"))  # as on a card, which need not be in this machine
     dtype = torch.bfloat16 if config.model.dtype == "auto" else wish.dtype
-    return replace(wish, dtype=dtype, unified=False), card - RESERVED
+    return replace(wish, dtype=dtype, unified=False, graphs=config.engine.cuda_graphs == "auto"), card - RESERVED
 
 
 def _best(config: Config, wish: Wish, free: int) -> Plan | None:
@@ -161,6 +163,7 @@ def _settings(wish: Wish) -> dict[str, Any]:
         "engine.kv_frames": wish.kv_frames,
         "engine.sink_frames": wish.sink_frames,
         "engine.schedule": wish.schedule.value,
+        "engine.cuda_graphs": "auto" if wish.graphs else "off",
         "params.steps": list(wish.steps),
     }
 
@@ -180,6 +183,8 @@ def _print(plan: Plan, asked: Wish, free: int, fits: bool) -> None:
     Console().print(table)
     for change in differences(asked, plan.wish):
         print(f"  {change}")
+    if plan.parts["CUDA graphs"]:
+        print("  what CUDA graphs keep is an estimate; engine.cuda_graphs: off does without, at some speed")
     print("fits" if fits else f"{(plan.total - free) / GB:.1f} GB too little")
 
 

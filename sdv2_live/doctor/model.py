@@ -39,14 +39,16 @@ def memory(config: Config) -> Check:
     """Is there room for what the configuration asks for?"""
     from sdv2_live.bringup import chosen_profile
     from sdv2_live.memory.plan import GB, plan
-    from sdv2_live.memory.room import chosen_placement, free_bytes, savings_of, wish_of
+    from sdv2_live.memory.room import affordable, chosen_placement, free_bytes, savings_of, wish_of
     from sdv2_live.model.load import choose_device
 
     device, chosen = choose_device(config.model.device), chosen_profile(config)
     free = free_bytes(device)
-    wish = replace(wish_of(config, chosen, device), text=chosen_placement(config, chosen, device, free))
+    asked = replace(wish_of(config, chosen, device), text=chosen_placement(config, chosen, device, free))
+    wish = affordable(asked, free)
     needed = plan(wish).total
     detail = f"{chosen.name} needs {needed / GB:.1f} GB, {free / GB:.1f} GB free on {device}, text encoder {wish.text}"
+    detail += ", no room for CUDA graphs" if wish != asked else ""
     if needed > free:
         ways = f"close what else uses it; {savings_of(wish)}; or --fit"
         return warn("memory", detail, ways) if config.model.fit else fail("memory", detail, ways)

@@ -15,7 +15,8 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the storages that ops make within it, from their making to their end. peak: the most that were alive at once.
+    """Counts the storages that ops make within it, from their making to their end. tensors: the most that were alive at once;
+    peak: the most that was taken at once, with what ops allocate for themselves.
 
     Of what ops allocate and free inside themselves, the copies that convolutions make in a layout of their own are reckoned
     as twice the input and once the output; nothing is for matrix products. (On a CPU torch unfolds small 3-d convolutions in
@@ -24,7 +25,7 @@ class LiveBytes(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = self.peak = 0
+        self.live = self.peak = self.tensors = 0
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def know(self, tensors: Iterable[Tensor]) -> None:
@@ -52,6 +53,7 @@ class LiveBytes(TorchDispatchMode):
         self._seen.add(storage)
         size = storage.nbytes()
         self.live += size
+        self.tensors = max(self.tensors, self.live)
         self.peak = max(self.peak, self.live)
         weakref.finalize(storage, self._end, size)
 
@@ -74,9 +76,15 @@ class FusedAttention(TorchFunctionMode):
 
 def peak_of(run: Callable[[], Any], there: Iterable[Tensor] = ()) -> tuple[int, int]:
     """Bytes at the peak of a call, and bytes that outlive it with its result, beyond the tensors that are `there` before it."""
+    seen, left = seen_of(run, there)
+    return seen.peak, left
+
+
+def seen_of(run: Callable[[], Any], there: Iterable[Tensor] = ()) -> tuple[LiveBytes, int]:
+    """The same, with all that was counted."""
     with LiveBytes() as bytes_:
         bytes_.know(there)
         kept = run()
-        peak, left = bytes_.peak, bytes_.live
+        left = bytes_.live
         del kept
-    return peak, left
+    return bytes_, left

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sdv2_live.engine.engine import ChunkPlan, Engine
 from sdv2_live.engine.plan import CHUNK_FRAMES, FIRST_FRAMES, Schedule, StreamSpec
-from sdv2_live.memory.live import FusedAttention, peak_of
+from sdv2_live.memory.live import FusedAttention, peak_of, seen_of
 from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.dit import CausalDiT, CrossKV, DitConfig
 from sdv2_live.model.profiles import TINY, Profile
@@ -23,6 +23,7 @@ from sdv2_live.model.weights import on_meta
 
 CHUNKS = 3  # the first one is larger, the second allocates what the first did not use, the third changes nothing any more
 LAYERS = 2  # of the DiT that is run: activations of one layer are gone before those of the next but one
+WORKSPACE = 32 << 20  # of cuBLAS for one stream, as PyTorch sets it on Hopper; a quarter of it on other GPUs
 META = torch.device("meta")
 
 
@@ -39,12 +40,14 @@ class FixedNeed:
 
 @dataclass(frozen=True, slots=True)
 class VaeNeed:
-    """weights; memory: what streaming keeps; encode, decode: peaks."""
+    """weights; memory: what streaming keeps; encode, decode: peaks; steady: tensors of both directions at their most, past the
+    first chunks."""
 
     weights: int
     memory: int
     encode: int
     decode: int
+    steady: int
 
 
 @lru_cache(maxsize=64)
@@ -66,23 +69,40 @@ def cache_bytes(profile: Profile, dtype: torch.dtype, spec: StreamSpec) -> int:
 
 def denoise_peak(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
     """The most that a chunk's denoising needs beyond the cache. How many frames the cache has makes no difference."""
+    return _denoising(profile, dtype, spec, steps)[0]
+
+
+def graphs_need(profile: Profile, kind: str, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
+    """What CUDA graphs keep for themselves, beside what the same work takes in turn where it is not captured.
+
+    There are three memory pools, of denoising, encoding and decoding (engine/graphs.py, vaegraphs.py), and each stays as large
+    as the most that was alive while a steady chunk was captured: the graphs of one pool lie over each other. An estimate: the
+    tensors of the same call on meta, and the workspace that cuBLAS has for each stream; what cuDNN takes for itself is not known.
+    """
+    _, denoising = _denoising(profile, dtype, spec, steps)
+    return denoising + vae_need(profile, kind, dtype, (spec.height, spec.width)).steady + 3 * WORKSPACE
+
+
+def _denoising(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> tuple[int, int]:
     few = replace(spec, cache=CacheSpec(3, 1, spec.cache.adapt_sink_threshold), rope_refresh_frame=50)
-    return _denoise_peak(profile.dit, dtype, few, steps if few.schedule is Schedule.STREAM_BATCH else steps[:2])
+    return _denoise(profile.dit, dtype, few, steps if few.schedule is Schedule.STREAM_BATCH else steps[:2])
 
 
 @lru_cache(maxsize=256)
-def _denoise_peak(config: DitConfig, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
+def _denoise(config: DitConfig, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> tuple[int, int]:
+    """The highest peak of the first chunks, and the tensors of the last of them, a steady one, at their most."""
     with FusedAttention(), torch.inference_mode():
         dit = on_meta(lambda: CausalDiT(replace(config, layers=LAYERS))).to(dtype)
         engine = Engine(dit, _NoVae())
         state, cross = engine.new_state(spec), _condition(dit)
         there = [*dit.parameters(), *dit.buffers(), *_tensors(state), *_tensors(cross)]
-        peak = 0
+        peak = tensors = 0
         for chunk in range(CHUNKS):
             latent = torch.zeros(1, 2 if chunk == 0 else 1, config.channels, *spec.latent_hw, device=META)
             plan = ChunkPlan(0.7, steps)
-            peak = max(peak, peak_of(partial(engine.denoise, latent, cross, plan, 0, state), there)[0])
-        return peak
+            seen, _ = seen_of(partial(engine.denoise, latent, cross, plan, 0, state), there)
+            peak, tensors = max(peak, seen.peak), seen.tensors
+        return peak, tensors
 
 
 def vae_need(profile: Profile, kind: str, dtype: torch.dtype, size: tuple[int, int]) -> VaeNeed:
@@ -96,7 +116,7 @@ def _vae_need(profile: Profile, kind: str, dtype: torch.dtype, size: tuple[int, 
         vae = on_meta(lambda: make_vae(profile, kind)).to(META, dtype)
         weights = [*vae.parameters(), *vae.buffers()]
         memory: Any = vae.new_memory()
-        peaks = {"encode": 0, "decode": 0}
+        peaks, steady = {"encode": 0, "decode": 0}, {"encode": 0, "decode": 0}
         for chunk in range(CHUNKS):
             frames = FIRST_FRAMES if chunk == 0 else CHUNK_FRAMES
             pixels = torch.zeros(1, 3, frames, *size, device=META)
@@ -107,9 +127,10 @@ def _vae_need(profile: Profile, kind: str, dtype: torch.dtype, size: tuple[int, 
             }
             for name, run in runs.items():
                 before = _size(memory)
-                peak, _ = peak_of(run, [*weights, *_tensors(memory)])
-                peaks[name] = max(peaks[name], peak - (_size(memory) - before))  # what it kept is counted as memory
-        return VaeNeed(_bytes(vae), _size(memory), peaks["encode"], peaks["decode"])
+                seen, _ = seen_of(run, [*weights, *_tensors(memory)])
+                kept = _size(memory) - before  # is counted as memory
+                peaks[name], steady[name] = max(peaks[name], seen.peak - kept), seen.tensors - kept
+        return VaeNeed(_bytes(vae), _size(memory), peaks["encode"], peaks["decode"], sum(steady.values()))
 
 
 def block_linears(dit: CausalDiT) -> list[nn.Linear]:

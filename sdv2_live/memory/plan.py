@@ -1,7 +1,8 @@
 """The memory that a show takes, part by part; what saves how much; and the best settings that fit.
 
-DiT, caches and streaming memory are exact. A stage's peak is an upper bound of what was measured on a CPU (1.0 to 2.0 times, see
-tests/memory); on a GPU it has not been measured. A margin comes on top, for the allocator's rounding and the libraries.
+DiT, caches, prompts and streaming memory are exact. A stage's peak is an upper bound of what was measured on a CPU (1.0 to 2.0
+times, see tests/memory), and what CUDA graphs keep is estimated from the same peaks; on a GPU neither has been measured. A margin
+comes on top, for the allocator's rounding and the libraries.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 
 from sdv2_live.engine.plan import Schedule, StreamSpec
 from sdv2_live.gpu.geometry import MULTIPLE, Size
-from sdv2_live.memory.need import cache_bytes, denoise_peak, fixed_need, vae_need
+from sdv2_live.memory.need import cache_bytes, denoise_peak, fixed_need, graphs_need, vae_need
 from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.load_text import text_bytes
 from sdv2_live.model.profiles import Profile
@@ -30,7 +31,8 @@ LEAST = 128  # pixels; no side is made smaller
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a show is to run with. size: (height, width). text: where the text encoder is; precision: of its file."""
+    """What a show is to run with. size: (height, width). text: where the text encoder is; precision: of its file. graphs: whether
+    chunks are launched as CUDA graphs."""
 
     profile: Profile
     vae: str
@@ -45,6 +47,7 @@ class Wish:
     text: Placement = Placement.GPU
     precision: str = "bf16"
     unified: bool = False  # the models run in RAM: a text encoder there takes the same memory
+    graphs: bool = False
 
     @property
     def spec(self) -> StreamSpec:
@@ -88,8 +91,10 @@ def plan(wish: Wish) -> Plan:
         "key/value caches": own["key/value caches"],
         "autoencoder memory": vae.memory,
         "prompt": fixed.cross,
+        "second prompt": fixed.cross,  # while one gives way to the next; with graphs, their own copy at all times
         "largest stage": max(denoise, fixed.prompt, vae.encode, vae.decode),
         "frames": _frames(wish.size),
+        "CUDA graphs": graphs_need(wish.profile, wish.vae, wish.dtype, wish.spec, wish.steps) if wish.graphs else 0,
     }
     parts["margin"] = MARGIN + int(MARGIN_SHARE * sum(parts.values()))
     return Plan(wish, parts)
@@ -108,14 +113,16 @@ def fit(
     """The best plan that fits into `free` bytes, None when none does.
 
     vaes, texts, sizes: those that may be taken, the best first. fp8: whether linear layers may be put into 8 bits. What costs
-    least is given up first: the text encoder's place, stream_batch, remembered frames, 16-bit linear layers, then the
-    autoencoder, and the size last.
+    least is given up first: the text encoder's place, CUDA graphs, stream_batch, remembered frames, 16-bit linear layers, then
+    the autoencoder, and the size last.
     """
     schedules = dict.fromkeys((wish.schedule, Schedule.SEQUENTIAL))
     frames = dict.fromkeys(((wish.kv_frames, wish.sink_frames), _fewer(wish)))
     eights = dict.fromkeys((wish.fp8, wish.fp8 or fp8))
-    for size, vae, eight, (kv, sinks), schedule, text in product(sizes, vaes, eights, frames, schedules, texts):
-        tried = replace(wish, size=size, vae=vae, fp8=eight, kv_frames=kv, sink_frames=sinks, schedule=schedule, text=text)
+    captures = dict.fromkeys((wish.graphs, False))
+    for size, vae, eight, (kv, sinks), schedule, graphs, text in product(sizes, vaes, eights, frames, schedules, captures, texts):
+        kept = replace(wish, size=size, vae=vae, fp8=eight, kv_frames=kv, sink_frames=sinks)
+        tried = replace(kept, schedule=schedule, graphs=graphs, text=text)
         if sum(_dit_parts(tried).values()) <= free and (planned := plan(tried)).total <= free:
             return planned
     return None
@@ -135,6 +142,8 @@ def lighter_vaes(profile: Profile, kind: str) -> tuple[str, ...]:
 def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
     if wish.text is Placement.GPU and not wish.unified:
         yield "model.text_encoder: cpu (or on-demand)", replace(wish, text=Placement.CPU)
+    if wish.graphs:
+        yield "engine.cuda_graphs: off", replace(wish, graphs=False)
     if wish.schedule is Schedule.STREAM_BATCH:
         yield "engine.schedule: sequential", replace(wish, schedule=Schedule.SEQUENTIAL)
     kv, sinks = _fewer(wish)

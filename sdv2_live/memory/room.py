@@ -54,6 +54,7 @@ def wish_of(config: Config, profile: Profile, device: torch.device) -> Wish:
         Placement.GPU if model.text_encoder == "auto" else Placement(model.text_encoder),
         _precision(config, profile),
         unified=device.type == "cpu",
+        graphs=device.type == "cuda" and engine.cuda_graphs == "auto",
     )
 
 
@@ -71,6 +72,12 @@ def chosen_placement(config: Config, profile: Profile, device: torch.device, fre
     return Placement.CPU if 1.25 * text_size(config, profile) <= ram else Placement.ON_DEMAND
 
 
+def affordable(wish: Wish, free: int) -> Wish:
+    """The wish without CUDA graphs where it fits into `free` bytes only so: they cost speed and no picture."""
+    without = replace(wish, graphs=False)
+    return without if plan(wish).total > free >= plan(without).total else wish
+
+
 def require_room(config: Config, profile: Profile) -> None:
     """Raise MemoryShortageError, with what saves how much, when the configuration does not fit. The embedded model does."""
     if profile.files is None:
@@ -78,7 +85,7 @@ def require_room(config: Config, profile: Profile) -> None:
     device = choose_device(config.model.device)
     free = free_bytes(device)
     wish = wish_of(config, profile, device)
-    asked = _placed(wish, chosen_placement(config, profile, device, free))
+    asked = affordable(_placed(wish, chosen_placement(config, profile, device, free)), free)
     wanted = plan(asked)
     log.info("memory: %.1f GB needed, %.1f GB free on %s", wanted.total / GB, free / GB, device)
     if wanted.total > free:
@@ -86,16 +93,23 @@ def require_room(config: Config, profile: Profile) -> None:
 
 
 def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
-    """With model.fit, the configuration with the best settings that fit; else the configuration itself.
+    """With model.fit, the configuration with the best settings that fit; else the configuration itself, without CUDA graphs
+    where they alone do not fit.
 
     What is set and not auto of vae, text_encoder and size stays. Raises MemoryShortageError when nothing fits.
     """
-    if not config.model.fit or profile.files is None:
+    if profile.files is None:
         return config
     device = choose_device(config.model.device)
     free = free_bytes(device) if free is None else free
     wish = wish_of(config, profile, device)
     model = config.model
+    if not model.fit:
+        wish = _placed(wish, chosen_placement(config, profile, device, free))
+        if affordable(wish, free) == wish:
+            return config
+        log.warning("CUDA graphs would keep about %.1f GB and are off, there is no room for them", _saved(wish) / GB)
+        return config.replaced(engine=config.engine.model_copy(update={"cuda_graphs": "off"}))
     vaes = lighter_vaes(profile, wish.vae) if model.vae == "auto" else (wish.vae,)
     there = tuple(vae for vae in vaes if vae == wish.vae or has_weights(profile, vae, model.weights_dir, text=False))
     texts = (Placement.GPU, Placement.CPU) if model.text_encoder == "auto" else (wish.text,)
@@ -115,6 +129,7 @@ def differences(asked: Wish, got: Wish) -> list[str]:
     """What is not as it was asked for, as settings."""
     settings = {
         "model.text_encoder": (asked.text, got.text),
+        "engine.cuda_graphs": (_graphs(asked), _graphs(got)),
         "engine.schedule": (asked.schedule.value, got.schedule.value),
         "engine.kv_frames": (asked.kv_frames, got.kv_frames),
         "engine.sink_frames": (asked.sink_frames, got.sink_frames),
@@ -145,6 +160,14 @@ def _told(ways: Sequence[Saving]) -> str:
     return "; ".join(f"{way.setting} saves {way.bytes / GB:.1f} GB" for way in ways)
 
 
+def _saved(wish: Wish) -> int:
+    return plan(wish).total - plan(replace(wish, graphs=False)).total
+
+
+def _graphs(wish: Wish) -> str:
+    return "auto" if wish.graphs else "off"
+
+
 def _placed(wish: Wish, text: Placement) -> Wish:
     return replace(wish, text=text)
 
@@ -164,6 +187,8 @@ def _with(config: Config, wish: Wish) -> Config:
     text = wish.text.value if config.model.text_encoder != "auto" or wish.text is not Placement.CPU else "auto"
     model = config.model.model_copy(update={"fit": False, "vae": wish.vae, "fp8": wish.fp8, "text_encoder": text})
     engine = config.engine.model_copy(update={"kv_frames": wish.kv_frames, "sink_frames": wish.sink_frames})
+    if not (wish.graphs or wish.unified):
+        engine = engine.model_copy(update={"cuda_graphs": "off"})
     if config.engine.mode != "text":
         engine = engine.model_copy(update={"schedule": wish.schedule.value})
     video = config.video

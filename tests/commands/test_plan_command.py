@@ -25,6 +25,7 @@ def test_a_card_that_is_too_small_and_what_helps(capsys: pytest.CaptureFixture[s
     assert small["free"] == 12 * 2**30 - 10**9
     assert small["total"] == sum(small["parts"].values())  # type: ignore[attr-defined]
     assert any(way["setting"].startswith("model.text_encoder") for way in small["savings"])  # type: ignore[attr-defined]
+    assert small["parts"]["CUDA graphs"] > 0 < small["parts"]["second prompt"]  # type: ignore[index]
     code, fits = report(capsys, "--gpu-memory", "12GB", "--fit")
     assert code == 0
     assert fits["settings"]["model.text_encoder"] == "cpu"  # type: ignore[index]
@@ -43,6 +44,8 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "GB too little" in out
     assert "model.vae: taehv saves" in out
+    assert "engine.cuda_graphs: off saves" in out
+    assert "what CUDA graphs keep is an estimate" in out
 
 
 @pytest.mark.parametrize("size", ["much", "0GB", "-4", "1e9GB"])

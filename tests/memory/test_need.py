@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,17 @@ from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiled
 
 from sdv2_live.engine.engine import ChunkPlan, Engine
+from sdv2_live.engine.graphs import CudaCapture
 from sdv2_live.engine.plan import Schedule, StreamSpec
+from sdv2_live.engine.vaegraphs import graphed
 from sdv2_live.memory.live import LiveBytes, peak_of
 from sdv2_live.memory.need import _NoVae, _size, cache_bytes, denoise_peak, fixed_need, vae_need
+from sdv2_live.memory.plan import MARGIN, Wish, plan
 from sdv2_live.model.cachespec import CacheSpec
 from sdv2_live.model.dit import CausalDiT, DitConfig
 from sdv2_live.model.profiles import PROFILES, TINY, Profile
 from sdv2_live.model.taehv import TaehvConfig
+from sdv2_live.model.text import Placement
 from sdv2_live.model.vae import WanVaeConfig
 from sdv2_live.model.vae_choice import make_vae
 
@@ -79,7 +84,7 @@ def test_a_chunk_of_the_transformer(schedule: Schedule, dtype: torch.dtype) -> N
 def test_a_chunk_of_the_autoencoder(kind: str, dtype: torch.dtype) -> None:
     need = vae_need(SMALL, kind, dtype, SIZE)
     vae = make_vae(SMALL, kind).to(dtype).eval().requires_grad_(False)
-    memory, peaks = vae.new_memory(), {"encode": 0, "decode": 0}
+    memory, peaks, last = vae.new_memory(), {"encode": 0, "decode": 0}, {"encode": 0, "decode": 0}
     with torch.inference_mode():
         for chunk in range(3):
             pixels = torch.randn(1, 3, 5 if chunk == 0 else 4, *SIZE)
@@ -89,10 +94,12 @@ def test_a_chunk_of_the_autoencoder(kind: str, dtype: torch.dtype) -> None:
                 "decode": lambda x=latent: vae.decode(x.to(dtype), memory).clamp(-1, 1),
             }.items():
                 before = _size(memory)
-                peaks[name] = max(peaks[name], measured(run) - (_size(memory) - before))
+                last[name] = measured(run) - (_size(memory) - before)
+                peaks[name] = max(peaks[name], last[name])
     assert need.memory == _size(memory)
     assert 0.95 * peaks["encode"] <= need.encode <= 2.1 * peaks["encode"]
     assert 0.95 * peaks["decode"] <= need.decode <= 2.1 * peaks["decode"]
+    assert 0.4 * sum(last.values()) <= need.steady <= sum(last.values())  # what convolutions take inside is not in it
 
 
 def test_weights_are_those_of_the_model() -> None:
@@ -109,13 +116,28 @@ def _linear(name: str) -> bool:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("kind", ["wan", "taehv"])
+def test_what_graphs_keep_on_a_gpu(kind: str) -> None:
+    """The estimate is no less than the pools that are there after the warm-up, and not more than three times as much."""
+    profile = replace(PROFILES["1.3b"], dit=replace(PROFILES["1.3b"].dit, layers=8))
+    wish = Wish(profile, kind, (480, 832), torch.bfloat16, text=Placement.CPU, graphs=True)
+    device = torch.device("cuda")
+    with torch.device(device), torch.inference_mode():
+        dit, vae = CausalDiT(profile.dit).to(torch.bfloat16), make_vae(profile, kind).to(torch.bfloat16)
+        engine = Engine(dit, graphed(vae, CudaCapture, device), capture=CudaCapture(device))
+        state = engine.new_state(wish.spec)
+        engine.warm_up(state, len(wish.steps))
+    torch.cuda.empty_cache()
+    segments = torch.cuda.memory_snapshot()
+    kept = sum(segment["total_size"] for segment in segments if tuple(segment["segment_pool_id"]) != (0, 0))
+    estimate = plan(wish).parts["CUDA graphs"]
+    assert 0 < kept <= estimate + MARGIN
+    assert estimate <= 3 * kept
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["wan", "taehv"])
 def test_a_whole_chunk_on_a_gpu(kind: str) -> None:
     """The plan of a chunk is no less than what the allocator hands out, and not more than twice as much."""
-    from dataclasses import replace
-
-    from sdv2_live.memory.plan import Wish, plan
-    from sdv2_live.model.text import Placement
-
     profile = replace(PROFILES["1.3b"], dit=replace(PROFILES["1.3b"].dit, layers=8))
     wish = Wish(profile, kind, (480, 832), torch.bfloat16, text=Placement.CPU)
     device = torch.device("cuda")

@@ -12,8 +12,9 @@ from sdv2_live.config import load_config
 from sdv2_live.engine.plan import Schedule
 from sdv2_live.errors import MemoryShortageError
 from sdv2_live.memory import room
+from sdv2_live.memory.need import WORKSPACE, denoise_peak, vae_need
 from sdv2_live.memory.plan import Wish, fit, lighter_vaes, plan, savings, smaller_sizes
-from sdv2_live.memory.room import chosen_placement, fitted, require_room, wish_of
+from sdv2_live.memory.room import affordable, chosen_placement, fitted, require_room, wish_of
 from sdv2_live.model.profiles import PROFILES
 from sdv2_live.model.text import Placement
 
@@ -38,6 +39,33 @@ def test_known_parts() -> None:
     assert parts["transformer weights"] == pytest.approx(2.84 * GB, rel=0.01)
     assert parts["text encoder"] == pytest.approx(11.36 * GB, rel=0.01)
     assert parts["autoencoder weights"] == pytest.approx(0.254 * GB, rel=0.01)
+
+
+def test_a_prompt_that_gives_way_to_the_next_is_there_beside_it() -> None:
+    parts = plan(WISH).parts
+    cross = 2 * 30 * 512 * 1536 * 2  # keys and values, layers, tokens, width, bytes
+    assert parts["prompt"] == parts["second prompt"] == cross
+
+
+@pytest.mark.parametrize("schedule", Schedule)
+def test_graphs_keep_what_is_alive_in_a_steady_chunk_of_each_pool(schedule: Schedule) -> None:
+    wish = replace(WISH, schedule=schedule)
+    without, captured = plan(wish), plan(replace(wish, graphs=True))
+    assert without.parts["CUDA graphs"] == 0
+    vae = vae_need(LARGE, "wan", torch.bfloat16, WISH.size)
+    denoise = denoise_peak(LARGE, torch.bfloat16, wish.spec, wish.steps)
+    pools = captured.parts["CUDA graphs"]
+    assert vae.steady < pools <= denoise + vae.encode + vae.decode + 3 * WORKSPACE
+    assert captured.total > without.total + pools
+    ways = {way.setting: way.bytes for way in savings(replace(wish, graphs=True))}
+    assert ways["engine.cuda_graphs: off"] == captured.total - without.total
+
+
+def test_graphs_are_given_up_after_the_text_encoders_place() -> None:
+    wish = replace(WISH, graphs=True)
+    without_text = plan(replace(wish, text=Placement.CPU))
+    assert fit(wish, without_text.total, **ANY) == without_text
+    assert fit(wish, without_text.total - 1, **ANY).wish == replace(WISH, text=Placement.CPU)
 
 
 def test_stream_batch_has_a_cache_a_level_and_one_to_begin() -> None:
@@ -102,6 +130,26 @@ def test_too_little_is_told_with_what_helps(tmp_path: Path, monkeypatch: pytest.
     require_room(load_config(None, ["model.profile=tiny"]), PROFILES["tiny"])  # always has room
 
 
+def test_graphs_are_off_where_they_alone_do_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wish = replace(WISH, text=Placement.CPU, graphs=True)
+    whole, without = plan(wish).total, plan(replace(wish, graphs=False)).total
+    assert affordable(wish, whole) == affordable(wish, without - 1) == wish  # nothing is gained where it does not fit anyway
+    assert affordable(wish, whole - 1) == affordable(wish, without) == replace(wish, graphs=False)
+    monkeypatch.setattr(room, "wish_of", lambda *_: wish)
+    monkeypatch.setattr(room, "free_bytes", lambda device: without)
+    asked = config(tmp_path, "model.text_encoder=cpu")
+    assert fitted(asked, LARGE).engine.cuda_graphs == "off"
+    assert "CUDA graphs would keep about" in caplog.text
+    require_room(asked, LARGE)
+    monkeypatch.setattr(room, "free_bytes", lambda device: whole)
+    assert fitted(asked, LARGE) == asked
+    monkeypatch.setattr(room, "free_bytes", lambda device: without - 1)
+    with pytest.raises(MemoryShortageError):
+        require_room(asked, LARGE)
+
+
 def test_fit_changes_what_is_auto_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in LARGE.files.vae("light"):
         (tmp_path / name).write_bytes(b"")
@@ -126,7 +174,7 @@ def test_where_the_text_encoder_goes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(room, "free_bytes", lambda device: 20 * GB)
     gpu = torch.device("cuda")
     asked = config(tmp_path)
-    whole = plan(replace(wish_of(asked, LARGE, CPU), unified=False)).total
+    whole = plan(replace(wish_of(asked, LARGE, CPU), unified=False, graphs=True)).total
     assert chosen_placement(asked, LARGE, gpu, whole) is Placement.GPU
     assert chosen_placement(asked, LARGE, gpu, whole - 1) is Placement.CPU
     monkeypatch.setattr(room, "free_bytes", lambda device: 10 * GB)
