@@ -39,8 +39,10 @@ def run(args: argparse.Namespace) -> int:
         outcome = replay(
             take, args.set, output=args.output, check=args.check, progress=lambda done: bar.update(task, completed=done)
         )
+    how = f", compared {outcome.compared}" if outcome.compared else ""
     if outcome.difference:
-        print(f"{outcome.difference} differs from what the show painted")
+        print(f"{outcome.difference} differs from what the show painted{how}")
         return 1
-    print(f"{args.take}: {outcome.chunks} chunks {'identical' if args.check else 'replayed'}")
+    what = "replayed" if not args.check else "alike" if how else "identical"
+    print(f"{args.take}: {outcome.chunks} chunks {what}{how}")
     return 0

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sdv2_live import __version__
+from sdv2_live.gpu.backend import frames_by
 from sdv2_live.model.load import Models
 from sdv2_live.takes.format import FORMAT, Header
 
@@ -56,6 +57,7 @@ def header_of(models: Models, *, lossless: bool) -> Header:
         cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         dtype=str(models.dit.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
+        frame_kernels=frames_by(device),
     )
 
 

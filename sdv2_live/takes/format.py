@@ -43,6 +43,7 @@ class Header(_Row):
     """Where a take was recorded, and with what, as `fingerprint.header_of` says it.
 
     weights: a fingerprint of every model's weights, merged LoRAs in them. loras: name and digest of each. cpu: its vector unit.
+    frame_kernels: by what frames became pixels and pixels frames, "cupy" or "torch"; empty in takes that do not say.
     """
 
     format: Literal[1]
@@ -57,6 +58,7 @@ class Header(_Row):
     cpu: str
     dtype: str
     threads: Annotated[int, Field(ge=1)]
+    frame_kernels: str = ""
 
     def differences(self, here: Header) -> Iterator[str]:
         """What is not here as it was there and may change the pictures, a sentence each."""
@@ -64,6 +66,12 @@ class Header(_Row):
             was, now = getattr(self, name), getattr(here, name)
             if was != now:
                 yield f"{name} was {_told(was)} and is {_told(now)}"
+        if self.by_other_frame_kernels(here):
+            yield f"frame_kernels was {self.frame_kernels} and is {here.frame_kernels}, which may change a picture by one code"
+
+    def by_other_frame_kernels(self, here: Header) -> bool:
+        """Whether frames took another way then, as far as that is known: the pictures are alike and not identical."""
+        return bool(self.frame_kernels and here.frame_kernels) and self.frame_kernels != here.frame_kernels
 
 
 class Video(_Row):
@@ -127,7 +135,8 @@ class PromptChange(_Row):
 class ChunkLine(_Row):
     """One chunk. values: parameters that changed; begins: the stream that began with it; videos: files that begin with it.
 
-    fade: chunks done and in all while a transition runs. sha256: of its pictures' bytes, None when none came out of it.
+    fade: chunks done and in all while a transition runs. sha256, samples: of its pictures' bytes, see `compare`; None when none
+    came out of it.
     """
 
     chunk: Count
@@ -140,6 +149,7 @@ class ChunkLine(_Row):
     frames: tuple[FrameId, ...]
     pictures: Count
     sha256: str | None = None
+    samples: str | None = Field(None, pattern="^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")  # base64
 
 
 class EndLine(_Row):

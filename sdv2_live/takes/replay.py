@@ -20,13 +20,17 @@ from sdv2_live.io.base import Sink
 from sdv2_live.io.file import FileSink
 from sdv2_live.stats import StageTimer
 from sdv2_live.stream import Stream
+from sdv2_live.takes.compare import SAMPLES, sha256_of, within
 from sdv2_live.takes.fingerprint import header_of
 from sdv2_live.takes.format import CONFIG, ChunkLine, EndLine, Header, read_header, read_lines
 from sdv2_live.takes.video import VideoReader
-from sdv2_live.takes.writer import sha256_of
 
 log = logging.getLogger("sdv2_live.takes")
 
+_ROUGHLY = (
+    f"within one code of 255, at {SAMPLES} places of each picture: its frames went through {{was.frame_kernels}}'s kernels then, "
+    "{now.frame_kernels}'s here"
+)
 MAX_HOLD_S = 600  # the longest time for which the video holds one picture; the rest of a longer pause is left out
 
 
@@ -47,20 +51,23 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Repainted:
-    """One chunk painted again. same: whether its pictures are those of the show, byte for byte."""
+    """One chunk painted again. same: whether its pictures are those of the show, byte for byte; alike: or within one code."""
 
     place: str
     line: ChunkLine
     pictures: Sequence[Frame]
     same: bool
+    alike: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a replay came to. difference: where the first chunk differs, empty when none does."""
+    """What a replay came to. difference: where the first chunk differs, empty when none does. compared: how, where it was not
+    byte for byte."""
 
     chunks: int
     difference: str = ""
+    compared: str = ""
 
 
 def repaint(take: Take, stream: Stream) -> Iterator[Repainted]:
@@ -89,7 +96,8 @@ def repaint(take: Take, stream: Stream) -> Iterator[Repainted]:
             if line.prompt.anew:
                 stream.settle()
         pictures = stream.paint(frames, _showing(params, shown, transition), wait_for_prompt=True)
-        yield Repainted(place, line, pictures, sha256_of(pictures) == line.sha256)
+        same = sha256_of(pictures) == line.sha256
+        yield Repainted(place, line, pictures, same, same or within(pictures, line.samples))
 
 
 def replay(
@@ -102,6 +110,7 @@ def replay(
 ) -> Outcome:
     """Paint a take again, into a video, or compared with what the show painted (until the first difference), or both.
 
+    Compared is byte for byte, but where the frames of the show went through other kernels (CuPy's or PyTorch's) within one code.
     overrides: KEY=VALUE over the take's configuration, as where weights lie elsewhere. What is not as it was then is logged.
     Raises TakeError, ConfigError, WeightsError, VideoError, EngineError.
     """
@@ -115,15 +124,17 @@ def replay(
     config = load_config(take.folder / CONFIG, [f"model.profile={take.header.profile}", *overrides])
     models = load(config)
     torch.set_num_threads(take.header.threads)
-    for difference in take.header.differences(header_of(models, lossless=True)):
+    here = header_of(models, lossless=True)
+    for difference in take.header.differences(here):
         log.warning("%s: not as it was recorded, pictures may differ: %s", take.folder, difference)
+    roughly = check and take.header.by_other_frame_kernels(here)
     chunks, first_difference = 0, ""
     with ExitStack() as opened:
         video = opened.enter_context(FileSink(output) if output else nullcontext())
         prompts = opened.enter_context(closing(new_prompts(config, models)))
         timed = _Timed(video) if video else None
         for chunk in repaint(take, new_stream(config, models, prompts, StageTimer())):
-            if check and not chunk.same and not first_difference:
+            if check and not (chunk.alike if roughly else chunk.same) and not first_difference:
                 first_difference = f"{chunk.place}: chunk {chunk.line.chunk}"
                 if timed is None:
                     break
@@ -133,7 +144,7 @@ def replay(
             progress(chunks)
     if not chunks and not first_difference:
         raise TakeError(f"{take.folder}: holds no chunk that can be replayed; it was cut short at its beginning")
-    return Outcome(chunks, first_difference)
+    return Outcome(chunks, first_difference, _ROUGHLY.format(was=take.header, now=here) if roughly else "")
 
 
 def _frames(reader: VideoReader, line: ChunkLine, place: str) -> list[Frame]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -10,14 +9,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from sdv2_live.control.params import PARAMS, Params, Value, value_of
 from sdv2_live.control.store import Taken
 from sdv2_live.engine.plan import Painting
 from sdv2_live.errors import TakeError, VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
+from sdv2_live.takes.compare import samples_of, sha256_of
 from sdv2_live.takes.format import (
     CHUNKS,
     CONFIG,
@@ -102,6 +100,7 @@ class TakeWriter:
             frames=tuple(place for place, _ in placed),
             pictures=len(chunk.pictures),
             sha256=sha256_of(chunk.pictures),
+            samples=samples_of(chunk.pictures),
         )
 
     def _write_line(self, line: ChunkLine | EndLine) -> None:
@@ -117,14 +116,6 @@ class TakeWriter:
                 f"{folder}: {free} MB are free, fewer than takes.min_free_mb = {self._min_free_mb}; free some space, or "
                 "record to another disk with takes.dir"
             )
-
-
-def sha256_of(pictures: Sequence[Frame]) -> str | None:
-    """Hash of the pictures' bytes, one after the other; None when there are none."""
-    digest = hashlib.sha256()
-    for picture in pictures:
-        digest.update(np.ascontiguousarray(picture.data).data)
-    return digest.hexdigest() if pictures else None
 
 
 def _changes(before: Params | None, now: Params) -> Iterator[tuple[str, Value]]:

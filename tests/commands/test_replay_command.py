@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +40,18 @@ def test_a_show_is_recorded_and_replayed(tmp_path: Path, capsys: pytest.CaptureF
         assert frame.size == (64, 64)
         assert frame.data.std() > 1
 
-    chunks = take / "chunks.jsonl"
+    header, chunks = take / "take.yaml", take / "chunks.jsonl"
+    then, whole = header.read_text(), chunks.read_text()
+    header.write_text(then.replace("frame_kernels: torch", "frame_kernels: cupy"))  # as if a GPU had recorded it
+    chunks.write_text(re.sub(r'"sha256":"\w+"', '"sha256":"of bytes that differ"', whole))
+    assert main(["replay", str(take), "--check"]) == 0
+    said = capsys.readouterr().out.replace("\n", "")
+    assert re.search(r"chunks alike, compared within one code of 255, at 256 places .* cupy's kernels then, torch's here", said)
+    header.write_text(then)
+    assert main(["replay", str(take), "--check"]) == 1  # by the same kernels nothing but the same bytes will do
+    capsys.readouterr()
+
+    chunks.write_text(whole)
     chunks.write_text(chunks.read_text().replace('"seed":42', '"seed":43'))
     assert main(["replay", str(take), "--check"]) == 1
     assert f"{chunks}:1: chunk " in capsys.readouterr().out.replace("\n", "")

@@ -40,6 +40,18 @@ def test_what_is_not_as_it_was_is_named() -> None:
     assert list(then.differences(here)) == ["weights was 0 and is f", "threads was 1 and is 2"]
 
 
+def test_a_take_that_does_not_name_its_frame_kernels_is_as_good() -> None:
+    old, by_torch, by_cupy = (
+        Header(lossless=True, frame_kernels=name, **HEADER)
+        for name in ("", "torch", "cupy")  # type: ignore[arg-type]
+    )
+    assert old == Header(lossless=True, **HEADER)  # type: ignore[arg-type]
+    assert list(old.differences(by_cupy)) == list(by_torch.differences(by_torch)) == []
+    assert list(by_cupy.differences(by_torch)) == ["frame_kernels was cupy and is torch, which may change a picture by one code"]
+    assert by_cupy.by_other_frame_kernels(by_torch)
+    assert not old.by_other_frame_kernels(by_torch)
+
+
 def test_other_weights_have_another_fingerprint() -> None:
     model = nn.Linear(300, 200)
     before = fingerprint(model)
