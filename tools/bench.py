@@ -1,7 +1,7 @@
 """Measure the frame path: `python tools/bench.py --model tiny --device cpu --size 256x256`.
 
 By default the engine's throughput: stages in milliseconds a chunk, frames per second, first chunk, jitter, memory, and how
-near it is to the least that the card's arithmetic and memory allow (see bench_traffic.py). On a GPU stages are timed by CUDA
+near it is to the least that the card's arithmetic and memory allow (see bench_floor.py). On a GPU stages are timed by CUDA
 events. `--compare` times the package `streamdiffusionv2` beside it (see benchmarks.md). Frames are ready in memory (capture
 hands them over) and go to an NDI sink without receivers (send). Models other than tiny run with synthetic weights of their
 real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on
@@ -22,14 +22,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does, before torch is loaded
 
 import torch
-from bench_traffic import dit_work, floor_ms, vae_work  # beside this file
+from bench_floor import card_peaks, floor  # beside this file
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -157,49 +156,6 @@ def kernel_launches(chunk: Callable[[], int], chunks: int = 4) -> dict[str, floa
         torch.cuda.synchronize()
     calls = {event.key: event.count for event in seen.key_averages() if event.key.startswith("cu")}
     return {kind: sum(n for name, n in calls.items() if part in name) / chunks for kind, part in kinds.items()}
-
-
-def card_peaks(device: torch.device, dtype: torch.dtype) -> tuple[float, float]:
-    """TFLOP/s of a large matrix product and TB/s of a copy, measured: what the floor is reckoned with unless it is given."""
-    cuda = device.type == "cuda"
-    side, numbers = (8192, 1 << 28) if cuda else (1024, 1 << 24)
-    a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    source = torch.zeros(numbers, device=device, dtype=dtype)
-    target = torch.empty_like(source)
-
-    def best(run: Callable[[], Any], times: int = 10) -> float:
-        found = float("inf")
-        for _ in range(times):
-            if cuda:
-                torch.cuda.synchronize()
-            begin = time.perf_counter()
-            for _ in range(4):
-                run()
-            if cuda:
-                torch.cuda.synchronize()
-            found = min(found, (time.perf_counter() - begin) / 4)
-        return found
-
-    tflops = 2 * side**3 / best(lambda: torch.mm(a, b)) / 1e12
-    return tflops, 2 * source.nbytes / best(lambda: target.copy_(source)) / 1e12
-
-
-def floor(
-    chosen: Profile, kind: str, size: tuple[int, int], steps: int, peaks: tuple[float, float], result: dict[str, Any]
-) -> dict[str, Any]:
-    """The least a chunk can take on this card, and how near to it the measured chunk is."""
-    vae = vae_work(chosen, kind, size, ops="fused" if find_spec("triton") else "torch")
-    parts = [vae["encode"], *[dit_work(chosen.dit, size)] * steps, vae["decode"]]
-    least, mean = floor_ms(parts, *peaks), result["chunk_ms"]["mean"]
-    tflop = sum(part.flops for part in parts) / 1e12
-    return {
-        "tflop_a_chunk": round(tflop, 4),
-        "tflop_s": round(tflop / mean * 1e3, 3),
-        "peak_tflop_s": round(peaks[0], 2),
-        "peak_tb_s": round(peaks[1], 3),
-        "floor_ms": round(least, 3),
-        "share_of_floor": round(least / mean, 3),
-    }
 
 
 def throughput(options: argparse.Namespace) -> dict[str, Any]:
