@@ -1,4 +1,5 @@
-"""The settings that are fixed when a show starts; `config` reads them from files and options.
+"""The settings that are fixed when a show starts; `config` reads them from files and options. Sections about files are in
+`settings_files`.
 
 Frozen models, unknown keys forbidden. The defaults stand here and, commented for performers, in `config/default.yaml`; a
 test holds the two equal. `params` are start values of the parameter table, not configuration of their own.
@@ -6,7 +7,6 @@ test holds the two equal. `params` are start values of the parameter table, not 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,22 +14,14 @@ from pydantic import Field, InstanceOf, PrivateAttr
 
 from sdv2_live.control.names import Names
 from sdv2_live.control.params import LORA_SLOTS, Params
-from sdv2_live.fields import AutoBool, AutoInt, AutoPath, AutoSize, Folder, OrAuto, OrOff, Section, SplitTexts, Texts, key
+from sdv2_live.fields import AutoBool, AutoInt, AutoSize, Folder, OrAuto, OrOff, Section, SplitTexts, Texts, key
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.io.ndi_lib import NdiSettings
 from sdv2_live.loras import GIVE, Loras, names_of
+from sdv2_live.settings_files import LogConfig, PresetsConfig, StateConfig, TakesConfig, WeightsConfig
+from sdv2_live.settings_files import config_dir as config_dir  # belongs to the settings, for all others
 
 MAX_ROPE_FRAMES = 1024  # rows of the DiT's temporal position table
-
-
-def config_dir() -> Path:
-    """The folder of the shipped configuration: inside the installed package, or at the root of a source tree."""
-    package = Path(__file__).resolve().parent
-    installed = package / "_config"
-    return installed if installed.is_dir() else package.parent / "config"
-
-
-_MIRROR = r"^[\w.-]+/[\w.-]+=[\w.-]+/[\w.-]+$"
 
 
 class ModelConfig(Section):
@@ -53,25 +45,6 @@ class ModelConfig(Section):
         if self.prompt_cache == "off":
             return None
         return Path("~/.cache/sdv2-live/prompts" if self.prompt_cache == "auto" else self.prompt_cache).expanduser()
-
-
-class WeightsConfig(Section):
-    """Where `sdv2-live weights download` gets files. `endpoint` None for auto: huggingface.co, or what HF_ENDPOINT says."""
-
-    endpoint: Annotated[str | None, OrAuto] = key(
-        None,
-        "auto or the http(s) URL of a mirror of huggingface.co, such as https://hf.example.org",
-        pattern=r"^https?://[^\s/]+\S*$",
-    )
-    mirror_repos: Annotated[tuple[Annotated[str, Field(pattern=_MIRROR)], ...], SplitTexts] = key(
-        (), 'a list of OWNER/NAME=OWNER/NAME, such as ["jerryfeng/StreamDiffusionV2=studio/StreamDiffusionV2"]'
-    )
-    offline_dir: AutoPath = key(None, "auto or a folder")
-
-    @property
-    def mirrors(self) -> dict[str, str]:
-        """Repository to the repository that is asked first in its place."""
-        return dict((first, second) for first, _, second in (entry.partition("=") for entry in self.mirror_repos))
 
 
 _SECONDS = "a number of seconds 0..3600"
@@ -209,55 +182,6 @@ class RefreshConfig(Section):
     every_s: float = key(0.0, "a number of seconds 0..86400", ge=0, le=86400, allow_inf_nan=False)
     at_drift: float = key(0.0, "a number 0..1", ge=0, le=1, allow_inf_nan=False)
     fade_s: float = key(0.5, "a number of seconds 0..10", ge=0, le=10, allow_inf_nan=False)
-
-
-class PresetsConfig(Section):
-    """Where preset files are. `dir` None for auto: the shipped ones."""
-
-    dir: AutoPath = key(None, "auto or a folder")
-
-    @property
-    def folder(self) -> Path:
-        """The folder to read."""
-        return self.dir or config_dir() / "presets"
-
-
-class TakesConfig(Section):
-    """Recording. `dir` None for auto: the folder takes where the show was started."""
-
-    dir: AutoPath = key(None, "auto or a folder")
-    lossless: bool = key(True, "true or false")
-    max_queue_chunks: int = key(16, "an integer 1..256", ge=1, le=256)
-    min_free_mb: int = key(500, "an integer of megabytes from 0", ge=0)
-
-    @property
-    def folder(self) -> Path:
-        """The folder that takes are put into."""
-        return self.dir or Path("takes")
-
-
-class StateConfig(Section):
-    """Where the live state is journalled, for `run --resume`. `dir` auto: ~/.local/state/sdv2-live."""
-
-    dir: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder of journals, None for nowhere."""
-        if self.dir == "off":
-            return None
-        if self.dir != "auto":
-            return Path(self.dir).expanduser()
-        return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "sdv2-live"
-
-
-class LogConfig(Section):
-    """What is logged, and to which file beside the terminal. `file` auto: in the folder of the live state."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    file: Annotated[str, OrOff] = key("auto", "auto, off or a file", min_length=1)
-    max_mb: float = key(10.0, "a number of megabytes 0.1..1000", ge=0.1, le=1000, allow_inf_nan=False)
-    keep: int = key(5, "an integer 0..100", ge=0, le=100)
 
 
 class Config(Section):
