@@ -177,6 +177,7 @@ class Show:
         run = self.config.engine.run_while_bypassed
         # On a CPU the painting would take the cores that passing the input needs.
         self.loop.run_while_bypassed = hello.device != "cpu" if run is None else run
+        self.loop.overlap = self.config.engine.overlaps(hello.device)
         self._encode_ahead()
         self.recorder.start(hello.header)
 

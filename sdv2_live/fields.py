@@ -16,6 +16,10 @@ def _off(value: Any) -> Any:
     return "off" if value is False else value  # as YAML reads the word off
 
 
+def _on_off(value: Any) -> Any:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value  # as YAML reads these words
+
+
 def _size(value: Any) -> Any:
     if isinstance(value, str):
         height, separator, width = value.lower().partition("x")
@@ -52,6 +56,7 @@ Folder = Annotated[Path, BeforeValidator(_path)]
 SplitTexts = BeforeValidator(_texts)  # a list, or one text split at its commas
 Texts = Annotated[tuple[str, ...], SplitTexts]
 OrOff = BeforeValidator(_off)
+OnOff = BeforeValidator(_on_off)
 OrAuto = BeforeValidator(_auto_is_none)
 AutoPath = Annotated[Path | None, BeforeValidator(_path), BeforeValidator(_auto_is_none)]
 AutoSize = Annotated[tuple[int, int] | None, BeforeValidator(_size), BeforeValidator(_auto_is_none)]

@@ -3,6 +3,13 @@
 While a chunk's frames are still coming, those that are there are pushed: what the engine can do without the last one is done
 when that comes. Where they have all come already, as with an engine that is slower than the input, nothing is pushed: the
 chunk takes evenly spaced ones of them.
+
+With `overlap` the loop does not wait for a chunk's pictures: it launches the next as soon as that one's frames have come, never
+more than two at a time, and a thread hands on what is done, in order. An engine that keeps up with the input has each chunk done
+by then, and nothing changes. One that does not paints more frames, as its upload, encoding and decoding no longer stand in line
+with its denoising; for that a picture may come later, by up to the time that a chunk spends denoising: its frames are chosen when
+it is launched, and it may then have to wait for the one before. A chunk that begins a stream on purpose (a reset, a take, a
+refresh) is painted alone.
 """
 
 from __future__ import annotations
@@ -11,17 +18,20 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sdv2_live.control.params import Params
-from sdv2_live.control.store import ParamStore
+from sdv2_live.control.store import ParamStore, Taken
 from sdv2_live.engine.plan import Painting
 from sdv2_live.errors import EngineLostError
+from sdv2_live.flight import Flight
 from sdv2_live.frame import Frame
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
 from sdv2_live.settings import Config
-from sdv2_live.stats import Counters, Rate, StageTimer
+from sdv2_live.shed import share_of
+from sdv2_live.stats import Counters, Fill, Rate, StageTimer
 from sdv2_live.upkeep import Done, Upkeep
 
 if TYPE_CHECKING:
@@ -34,11 +44,21 @@ REST_S = 1.0  # pause after several failed chunks in a row
 IMPATIENT = 3  # failures in a row before the loop rests between tries
 
 
+class Launched(Protocol):
+    """A chunk that is being painted."""
+
+    @property
+    def painting(self) -> Painting:
+        """What it was painted with, once its frames are there."""
+
+    def __call__(self) -> list[Frame]:
+        """Wait for its frames. Called once, by any thread, in the order of launching."""
+
+
 class Painter(Protocol):
     """What the loop drives: a `stream.Stream`, or an engine host of `worker` over one."""
 
     timer: StageTimer
-    painting: Painting | None
     ready: bool  # it can paint now
     share: float  # of the pixels asked for, how many to paint
 
@@ -48,7 +68,7 @@ class Painter(Protocol):
     def push(self, frames: Sequence[Frame]) -> None:
         """See `stream.Stream`."""
 
-    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
+    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> Launched:
         """See `stream.Stream`."""
 
     def settle(self) -> None:
@@ -58,10 +78,23 @@ class Painter(Protocol):
         """See `stream.Stream`."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """A chunk in flight. input_fps: frames a second that come in. shed: steps of `shed.steps` that it is painted with."""
+
+    number: int
+    taken: Taken
+    frames: Sequence[Frame]
+    input_fps: float
+    shed: tuple[str, ...]
+    begin: float
+    launched: Launched
+
+
 class LiveLoop:
     """The engine's thread: one chunk after another, for as long as the show lasts. Nothing that goes wrong ends it.
 
-    Counts chunks and engine_failures. `rate` is painted frames per second.
+    Counts chunks and engine_failures. `rate` is painted frames per second. overlap: see above; it may be set at any time.
     """
 
     def __init__(
@@ -73,6 +106,7 @@ class LiveLoop:
         counters: Counters,
         *,
         run_while_bypassed: bool = False,
+        overlap: bool = False,
         recorder: Recorder | None = None,
         upkeep: Upkeep | None = None,
     ) -> None:
@@ -83,24 +117,34 @@ class LiveLoop:
         self._store = store
         self._counters = counters
         self.run_while_bypassed = run_while_bypassed
+        self.overlap = overlap
         self._recorder = recorder
         self._upkeep = upkeep or Upkeep(Config(), counters)
+        self._flight: Flight[_Chunk] = Flight(self._finish, lambda chunk: chunk.launched())
+        self._number = 0  # of the next chunk
+        self._finished_at = 0.0
         self._failures = 0  # in a row
         self._stop = threading.Event()
         self._changed = threading.Event()  # a parameter was written: an idle loop looks at once
         self._forget = store.add_listener(lambda _: self._changed.set())
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Chunks that were launched and are not done, where chunks overlap."""
+        return {"flight": self._flight.fill}
+
     def start(self) -> None:
         """Begin to paint."""
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the chunk at hand and stop. Idempotent."""
+        """Finish the chunks at hand and stop. Idempotent."""
         self._stop.set()
         self._changed.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._flight.close()
         self._forget()
 
     def _run(self) -> None:
@@ -117,13 +161,18 @@ class LiveLoop:
                 self._stop.wait(REST_S if self._failures >= IMPATIENT else 0)
 
     def _lost_chunk(self) -> None:
+        self._flight.clear()  # one loss is told for all that were in flight
+        self._number = self._counters["chunks"]
         if not self._stop.is_set():
             self._counters.add("engine_failures")
             self._playout.lost()
 
     def _step(self) -> None:
         """Go on with the next chunk, as far as that goes without waiting for long."""
+        if not self._flight.room(WAIT_S):
+            return
         if self._rests():
+            self._flight.land()
             self._changed.clear()
             if self._rests() and not self._stop.is_set():
                 self._changed.wait(WAIT_S)
@@ -133,17 +182,21 @@ class LiveLoop:
         if newest is None:
             return
         upkeep = self._upkeep
-        self._stream.share = upkeep.share
+        shed = upkeep.state.steps
+        self._stream.share = share_of(shed)
         needed = self._stream.prepare(newest, upkeep.used(self._store.latest()))
         begun = self._intake.begin(needed, newest)
         if begun:
             self._stream.push(begun)
             return
         # As late as possible, so that the hand is answered by this very chunk.
-        taken = upkeep.used_by(self._store.take(self._counters["chunks"]))
+        taken = upkeep.used_by(self._store.take(self._number))
         recorder = self._recorder
         starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream
-        needed = self._stream.prepare(newest, taken.params, reset=starting or "reset" in taken.fired or upkeep.due())
+        anew = starting or "reset" in taken.fired or upkeep.due()
+        if anew:
+            self._flight.land()
+        needed = self._stream.prepare(newest, taken.params, reset=anew)
         if starting:
             self._stream.settle()
         with self._stream.timer("capture"):  # 0 but for a reset, which needs a frame more
@@ -151,17 +204,30 @@ class LiveLoop:
         if frames is None:
             return
         begin = time.monotonic()
-        with self._stream.timer("chunk"):
-            watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
-            painted = self._stream.paint(frames, taken.params, convert=watched)
-        seconds, painting = time.monotonic() - begin, self._stream.painting
-        if recorder is not None and painting is not None:
-            recorder.add(self._counters["chunks"], taken, frames, painted, painting)
-        began = painting is not None and painting.begins is not None
-        painted = upkeep.finish(Done(frames, painted, taken.params, float(newest.rate), seconds, began))
+        watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
+        launched = self._stream.launch(frames, taken.params, convert=watched)
+        chunk = _Chunk(self._number, taken, frames, float(newest.rate), shed, begin, launched)
+        self._number += 1
+        if self.overlap and not anew:
+            self._flight.add(chunk)
+        else:
+            self._flight.land()
+            self._finish(chunk)
+
+    def _finish(self, chunk: _Chunk) -> None:
+        """Wait for a chunk's pictures and hand them on; in order, on the engine's thread or the flight's."""
+        painted, painting = chunk.launched(), chunk.launched.painting
+        now, before = time.monotonic(), max(chunk.begin, self._finished_at)
+        self._finished_at = now
+        self._stream.timer.add("chunk", (now - before) * 1e3)
+        if self._recorder is not None:
+            self._recorder.add(chunk.number, chunk.taken, chunk.frames, painted, painting)
+        began = painting.begins is not None
+        done = Done(chunk.frames, painted, chunk.taken.params, chunk.input_fps, now - before, began, chunk.shed)
+        painted = self._upkeep.finish(done)
         self._failures = 0
         self._counters.add("chunks")
-        self.rate.add(len(frames))
+        self.rate.add(len(chunk.frames))
         if painted:
             self._playout.show(painted)
 

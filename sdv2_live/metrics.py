@@ -116,7 +116,7 @@ class Metrics:
 
 def queues_of(show: Show) -> dict[str, Fill]:
     """Everything that waits between a show's threads and processes, by name."""
-    parts = (show.desk, show.input, show.intake, show.engine, show.playout, show.recorder, show.sides)
+    parts = (show.desk, show.input, show.intake, show.loop, show.engine, show.playout, show.recorder, show.sides)
     return {name: fill for part in parts if part is not None for name, fill in part.queues.items()}
 
 

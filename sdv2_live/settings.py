@@ -14,7 +14,7 @@ from pydantic import Field, InstanceOf, PrivateAttr
 
 from sdv2_live.control.names import Names
 from sdv2_live.control.params import LORA_SLOTS, Params
-from sdv2_live.fields import AutoBool, AutoInt, AutoSize, Folder, OrAuto, OrOff, Section, SplitTexts, Texts, key
+from sdv2_live.fields import AutoBool, AutoInt, AutoSize, Folder, OnOff, OrAuto, OrOff, Section, SplitTexts, Texts, key
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.io.ndi_lib import NdiSettings
 from sdv2_live.loras import GIVE, Loras, names_of
@@ -141,6 +141,11 @@ class EngineConfig(Section):
     run_while_bypassed: AutoBool = key(None, "auto, true or false")
     attention: Literal["auto", "sdpa", "flash3", "sage"] = "auto"
     cuda_graphs: Annotated[Literal["auto", "off"], OrOff] = "auto"
+    overlap: Annotated[Literal["auto", "on", "off"], OnOff] = "auto"
+
+    def overlaps(self, device: str) -> bool:
+        """Whether a chunk may be launched while the one before it is computed, on a device as torch names it."""
+        return self.overlap == "on" or (self.overlap == "auto" and device == "cuda")
 
 
 _STEP = r"^(taehv|[1-9][0-9]?%)$"

@@ -55,6 +55,11 @@ class _Spell:
     roomy: _Lasting = field(default_factory=_Lasting)
 
 
+def share_of(steps: Sequence[str]) -> float:
+    """Of the pixels asked for, how many are painted after these steps."""
+    return float(SHARE ** list(steps).count(SMALLER))
+
+
 class Shedder:
     """Decides how many of `steps` are taken, by the time that chunks need. Times in seconds, of any one clock.
 
@@ -80,7 +85,7 @@ class Shedder:
     @property
     def share(self) -> float:
         """Of the pixels asked for, how many shall be painted."""
-        return float(SHARE ** self.taken.count(SMALLER))
+        return share_of(self.taken)
 
     def fewer(self, steps: tuple[int, ...]) -> tuple[int, ...]:
         """The denoising steps in place of those that the performer chose; never none."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.plan import ChunkSettings, Mode, Painting, PromptMix, Schedule, StreamSpec
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.state import StreamState
+from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
 from sdv2_live.gpu.geometry import Fit, Size, model_size, shrunk
@@ -32,7 +34,18 @@ from sdv2_live.stats import StageTimer
 
 log = logging.getLogger("sdv2_live.stream")
 
-AHEAD = 2  # chunks that are launched and not done: one in each half of the way
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A chunk on its way. Call it, once, for its frames: that waits for them. painting: what it is painted with."""
+
+    painting: Painting
+    done: Callable[[], None]
+    fetch: Callable[[], list[Frame]]
+
+    def __call__(self) -> list[Frame]:
+        self.done()
+        return self.fetch()
 
 
 class Stream:
@@ -137,11 +150,12 @@ class Stream:
         self.settle()
 
     def _forget(self) -> None:
+        while self._launched:  # not even a graph that is running is thrown away
+            self._launched.popleft()()
         with self._lanes.alone():  # nobody uses its memory any more when it is given to others
             self._state = None
         self._coming = None
         self._in_flight.clear()
-        self._launched.clear()
 
     def push(self, frames: Sequence[Frame]) -> None:
         """Take in what has come of the next chunk, so that less is left to do when its last frame is there.
@@ -171,9 +185,7 @@ class Stream:
         """
         return self.launch(frames, params, wait_for_prompt=wait_for_prompt, convert=convert)()
 
-    def launch(
-        self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True
-    ) -> Callable[[], list[Frame]]:
+    def launch(self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True) -> Launched:
         """As `paint`, but returns what waits for the frames: meanwhile, on a GPU, the next chunk can be launched.
 
         Its upload and encoding then run beside this chunk's denoising and decoding. The waiting may be done by any thread,
@@ -190,7 +202,7 @@ class Stream:
         with lanes.prelude("denoise"):  # it reads what these two write
             scales = self._loras.apply(params.lora_scales)
             conditioning = self._director.condition(mix, params.transition_chunks, wait=wait_for_prompt, scales=scales)
-        self.painting = Painting(None if state.started else state.spec, conditioning.step)
+        painting = self.painting = Painting(None if state.started else state.spec, conditioning.step)
         if conditioning.step.began and params.prompt_change == "cut":
             with lanes.alone():
                 state.cut_()
@@ -207,17 +219,17 @@ class Stream:
             clean = self.engine.denoise(latent, conditioning.cross, plan, settings.seed, state)
             clean = None if clean is None else lanes.hand_over(clean)
         if clean is None:
-            return self._launch(lanes.end(), list)
+            return self._launch(painting, lanes.end(), list)
         with lanes.stage("decode", "output", clean):
             painted = self.engine.decode(clean, state)
         like, seen = self._in_flight.popleft()
         if not convert:
-            return self._launch(lanes.end(), list)
+            return self._launch(painting, lanes.end(), list)
         with lanes.stage("postprocess", "output", seen):
             if params.mix < 1 and seen is not None:
                 painted = torch.lerp(seen.type_as(painted), painted, params.mix)
             fetch = self._postprocess.begin(painted, like)
-        return self._launch(lanes.end(), fetch)
+        return self._launch(painting, lanes.end(), fetch)
 
     def _pixels(self, frames: Sequence[Frame], state: StreamState) -> Tensor:
         """Pixels of the next chunk's frames up to here; of those that were pushed they are there already."""
@@ -226,15 +238,9 @@ class Stream:
             self._coming = Coming(self._preprocess, state.frames_needed)
         return self._coming.fill(frames)
 
-    def _launch(self, done: Callable[[], None], fetch: Callable[[], list[Frame]]) -> Callable[[], list[Frame]]:
-        """Note a launched chunk; returns what waits for it and fetches its frames."""
+    def _launch(self, painting: Painting, done: Callable[[], None], fetch: Callable[[], list[Frame]]) -> Launched:
         self._launched.append(done)
-
-        def wait() -> list[Frame]:
-            done()
-            return fetch()
-
-        return wait
+        return Launched(painting, done, fetch)
 
     def _spec(self, size: Size, params: Params) -> StreamSpec:
         engine = self._config.engine

@@ -20,7 +20,7 @@ from sdv2_live.frame import Frame
 from sdv2_live.io.cover import Converter
 from sdv2_live.io.dissolve import Dissolve
 from sdv2_live.settings import Config
-from sdv2_live.shed import FEWER_STEPS, Shedder
+from sdv2_live.shed import FEWER_STEPS, Shedder, share_of
 from sdv2_live.stats import Counters
 
 log = logging.getLogger("sdv2_live.upkeep")
@@ -32,7 +32,7 @@ NOT_THE_LOOK = ("freeze", "bypass", "blackout", "input_select", "record", "cue_p
 @dataclass(frozen=True, slots=True)
 class Done:
     """A chunk that was painted. input_fps: frames a second that come in. seconds: it took from its last frame on (an engine that
-    is too slow does nothing before: see `loop`). began: a new stream."""
+    is too slow does nothing before: see `loop`). began: a new stream. shed: steps that it was painted with."""
 
     frames: Sequence[Frame]
     pictures: Sequence[Frame]
@@ -40,6 +40,7 @@ class Done:
     input_fps: float
     seconds: float
     began: bool
+    shed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class UpkeepState:
 
 
 class Upkeep:
-    """For the engine's thread; `state` is for any. Counts shed_down, shed_up and refreshes.
+    """`finish` is for one thread at a time, `state` for any, and the rest for the engine's, also beside `finish`. Counts
+    shed_down, shed_up and refreshes.
 
     clock: seconds. can_take: whether a step would change anything, for what the parameters do not tell. on_shed: told which
     steps are taken, after every change; for what is neither in `used` nor in `share`.
@@ -115,7 +117,8 @@ class Upkeep:
             self._began(done)
             if self._hide or self._refreshing:
                 self._dissolve.begin()
-        self._hide = False
+        if done.shed == self.shed.taken:  # else it was on its way when that changed
+            self._hide = False
         self._watch(done)
         change = self.shed.chunk(self._clock(), done.seconds, len(done.frames), done.input_fps, self._useful)
         if change:
@@ -150,8 +153,9 @@ class Upkeep:
         if not done.pictures:
             return done.pictures
         size = done.frames[-1].size
-        if self.share == 1 or self._whole is None or self._whole[0] != size:
-            self._whole = (size, done.pictures[-1]) if self.share == 1 else None
+        whole = share_of(done.shed) == 1
+        if whole or self._whole is None or self._whole[0] != size:
+            self._whole = (size, done.pictures[-1]) if whole else None
             return done.pictures
         return [self._convert(picture, self._whole[1]) for picture in done.pictures]
 

@@ -11,10 +11,10 @@ import torch
 
 from sdv2_live.bringup import load, new_prompts, new_stream
 from sdv2_live.config import load_config
+from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
 from sdv2_live.io.synthetic import TestSource
 from sdv2_live.stats import StageTimer
-from sdv2_live.stream import AHEAD
 
 
 def painted(device: str, chunks: int, *, ahead: int, reset_at: int = -1) -> tuple[list[np.ndarray], dict[str, int]]:

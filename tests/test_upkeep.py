@@ -33,7 +33,7 @@ class Rig:
         self._share: float | None = None
 
     def chunk(self, *, reset: bool = False) -> list[Frame]:
-        share = self.upkeep.share
+        share, shed = self.upkeep.share, self.upkeep.state.steps
         taken = self.upkeep.used_by(Taken(self.params, frozenset(), 1))
         begins = self.upkeep.due() or reset or share != self._share
         self._share, self.began = share, self.began + begins
@@ -42,7 +42,7 @@ class Rig:
         frames = [self._frame(0, self.input_size, i) for i in range(4)]
         pictures = [self._frame(self.value, size, i) for i in range(4)]
         self.index += 4
-        done = Done(frames, pictures, taken.params, 30.0, self.load * 4 / 30, begins)
+        done = Done(frames, pictures, taken.params, 30.0, self.load * 4 / 30, begins, shed)
         shown = self.upkeep.finish(done)
         self.shown += shown
         return shown

@@ -22,7 +22,9 @@ from pythonosc.udp_client import SimpleUDPClient
 from sdv2_live.app import Show
 from sdv2_live.config import load_config
 from sdv2_live.control.store import Applied
+from sdv2_live.engine.plan import Painting
 from sdv2_live.frame import Frame
+from sdv2_live.loop import Launched
 from sdv2_live.stats import Window
 
 ADDRESSES = [f"/sdv2/prompt/{i}/weight{form}" for i in range(1, 9) for form in ("", "/norm")]
@@ -117,21 +119,33 @@ def prompt(options: argparse.Namespace) -> dict[str, Any]:
         began = threading.Event()
         chunk_ns = [0]
         sent: list[tuple[int, int]] = []  # (when, capture time of the frame)
-        paint, send = engine.paint, sink.send
+        launch, send = engine.launch, sink.send
 
-        def noting_paint(*args: Any, **keys: Any) -> Any:
-            begin = time.monotonic_ns()
-            painted = paint(*args, **keys)
-            if engine.painting is not None and engine.painting.prompt.began:
-                chunk_ns[0] = begin
-                began.set()
-            return painted
+        def noting_launch(*args: Any, **keys: Any) -> Any:
+            return Noted(time.monotonic_ns(), launch(*args, **keys))
+
+        class Noted:
+            """A chunk in flight, and when it was launched."""
+
+            def __init__(self, begin: int, launched: Launched) -> None:
+                self._begin, self._launched = begin, launched
+
+            def __call__(self) -> list[Frame]:
+                painted = self._launched()
+                if self.painting.prompt.began:
+                    chunk_ns[0] = self._begin
+                    began.set()
+                return painted
+
+            @property
+            def painting(self) -> Painting:
+                return self._launched.painting
 
         def noting_send(frame: Frame) -> None:
             sent.append((time.monotonic_ns(), frame.captured_ns))
             send(frame)
 
-        engine.paint = noting_paint  # type: ignore[method-assign]
+        engine.launch = noting_launch  # type: ignore[method-assign]
         sink.send = noting_send  # type: ignore[method-assign]
         rows: dict[str, dict[str, Window]] = {}
         for kind in ("uncached", "cached"):

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # All that a machine with an NVIDIA GPU has to confirm, in under ten minutes: `bash tools/gpu_session.sh [FOLDER]`.
 #
-# Tests marked gpu, the reference cases on CUDA, CPU against GPU, and the bench at both sizes, with both autoencoders, with and
-# without CUDA graphs. Each step goes on when another fails. Logs, one JSON a bench and a table (results.md) are left in
+# Tests marked gpu, the reference cases on CUDA, CPU against GPU, the bench at both sizes, with both autoencoders, with and
+# without CUDA graphs, and the latency of the daemon with and without overlapping chunks. Each step goes on when another fails. Logs, one JSON a bench and a table (results.md) are left in
 # FOLDER (default: out/gpu). Needs nothing downloaded: the weights are synthetic, but for the embedded tiny model.
 # COMPARE=PYTHON also times the package streamdiffusionv2 of that interpreter (tools/benchmarks.md says how to install it).
 set -u
@@ -43,6 +43,10 @@ for size in 480x832 512x512; do
         bench "$size-$vae-no-graphs" --size $size --vae $vae --set engine.cuda_graphs=off
         bench "$size-$vae-overlap" --size $size --vae $vae --overlap
     done
+done
+for overlap in on off; do # the whole daemon, from NDI to NDI
+    step "live-overlap-$overlap" "$python" tools/bench.py --live latency --model tiny --device cuda --size 512x512 --seconds 15 \
+        --set "engine.overlap=$overlap"
 done
 bench "480x832-wan-autotune" --size 480x832 --vae wan --autotune
 if [ -n "${COMPARE:-}" ]; then

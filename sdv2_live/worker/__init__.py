@@ -4,5 +4,6 @@
     loop -> RemoteEngine -> EngineProcess  == pipe ==>    child: reader -> Stream
                                            <= memory =>
 
-Messages are JSON over a private pipe (no pickle); pictures lie in memory that both see. The parent needs no torch.
+Messages are JSON over a private pipe (no pickle); pictures lie in memory that both see. The parent needs no torch. A chunk may
+be asked for while the one before it is computed; answers come in the order of the requests.
 """

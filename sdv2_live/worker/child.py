@@ -1,5 +1,8 @@
 """The engine's process: takes requests off the pipe, one after another, and answers them with a `Stream`.
 
+With `engine.overlap` a thread of its own waits for the chunks that were launched, and answers for them in order, while the next
+request is taken up.
+
 It ends with the pipe. It never outlives the show: not even when the show is killed while this process computes.
 """
 
@@ -15,6 +18,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +27,7 @@ import numpy as np
 
 from sdv2_live import errors
 from sdv2_live.control.params import Params
+from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Fill, StageTimer
@@ -43,12 +49,14 @@ from sdv2_live.worker.messages import (
     Prepare,
     Prepared,
     Push,
+    Request,
     Settle,
     Setup,
 )
 
 if TYPE_CHECKING:
     from sdv2_live.engine.prompt import PromptCache
+    from sdv2_live.loop import Launched
     from sdv2_live.stream import Stream
 
 log = logging.getLogger("sdv2_live.worker")
@@ -76,21 +84,23 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     _log_to(channel, setup.log_level)
     pulse = Pulse(channel)
     timer = StageLog()
+    config = Config.model_validate(setup.config)
     try:
-        stream, prompts, hello = bring_up(Config.model_validate(setup.config), timer, setup.start, setup.ladder)
+        stream, prompts, hello = bring_up(config, timer, setup.start, setup.ladder)
     except errors.Sdv2Error as error:
-        channel.send(refused(error))
+        channel.send(refused(setup, error))
         return
     except Exception as error:  # the process's top
         log.exception("the engine cannot be brought up")
-        channel.send(crashed(error, fatal=True))
+        channel.send(crashed(setup, error, fatal=True))
         return
     if hello.device == "cuda":
         pulse.gpu_bytes = sys.modules["torch"].cuda.memory_reserved
     requests = Requests(channel, prompts)
-    pulse.queues = lambda: {**requests.queues, **prompts.queues}
+    server = Server(channel, requests, stream, timer, overlap=config.engine.overlaps(hello.device))
+    pulse.queues = lambda: {**requests.queues, **server.queues, **prompts.queues}
     channel.send(hello)
-    Server(channel, requests, stream, timer).run()
+    server.run()
 
 
 def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> tuple[Stream, PromptCache, Hello]:
@@ -169,46 +179,81 @@ class Requests:
 
 
 class Server:
-    """Carries requests out with the stream."""
+    """Carries requests out with the stream. overlap: the next one while a chunk is being painted."""
 
-    def __init__(self, channel: Channel, requests: Requests, stream: Stream, timer: StageLog) -> None:
+    def __init__(self, channel: Channel, requests: Requests, stream: Stream, timer: StageLog, *, overlap: bool) -> None:
         self._channel = channel
         self._requests = requests
         self._stream = stream
         self._timer = timer
         self._segments: dict[str, Segment] = {}
-        self._lost: Failed | None = None  # why the next chunk is: a frame of it could not be pushed
+        self._lost: Failed | None = None  # why nothing can be painted until the stream is discarded
+        self._overlap = overlap
+        self._answers: queue.SimpleQueue[tuple[Paint, Callable[[], None]]] = queue.SimpleQueue()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Chunks that were launched and wait for the one before them."""
+        return {"engine_flight": Fill(self._answers.qsize(), AHEAD)}
 
     def run(self) -> None:
         """For ever; the end of the pipe ends the process."""
+        if self._overlap:
+            threading.Thread(target=self._run_answers, name="answers", daemon=True).start()
         while True:
             request = self._requests.next()
-            try:
-                match request:
-                    case (str(direction), Segment() as segment):
-                        self._segments[direction] = segment
-                    case Prepare():
-                        self._prepare(request)
-                    case Push():
-                        self._push(request)
-                    case Paint():
-                        self._paint(request)
-                    case Settle():
-                        self._stream.settle()
-                    case Discard():
-                        self._lost = None
-                        self._stream.discard()
-            except errors.Sdv2Error as error:
-                self._failed(request, refused(error))
-            except Exception as error:  # one chunk is lost; the show decides what becomes of the stream
-                log.exception("'%s' failed", request.kind)
-                self._failed(request, crashed(error))
+            why = self._tried(request, lambda request=request: self._carry_out(request))  # type: ignore[misc]
+            if why is not None and isinstance(request, Paint):
+                self._in_order(request, partial(self._channel.send, why))
+            elif why is not None and isinstance(request, Prepare):
+                self._channel.send(why)
 
-    def _failed(self, request: Any, why: Failed) -> None:
-        if isinstance(request, Push):  # nobody waits for an answer to it
-            self._lost = why
+    def _run_answers(self) -> None:
+        while True:
+            self._answer(*self._answers.get())
+
+    def _in_order(self, request: Paint, answer: Callable[[], None]) -> None:
+        """Answer for a chunk, after those that were asked for before."""
+        if self._overlap:
+            self._answers.put((request, answer))
         else:
+            self._answer(request, answer)
+
+    def _answer(self, request: Paint, answer: Callable[[], None]) -> None:
+        why = self._tried(request, answer)
+        if why is not None:
             self._channel.send(why)
+
+    def _tried(self, request: Any, work: Callable[[], None]) -> Failed | None:
+        """Do it. What goes wrong costs a chunk; the show, when it is told, decides what becomes of the stream."""
+        try:
+            work()
+        except errors.Sdv2Error as error:
+            why = refused(request, error)
+        except Exception as error:  # the thread's top
+            log.exception("'%s' failed", request.kind)
+            why = crashed(request, error)
+        else:
+            return None
+        if not isinstance(request, Prepare):
+            self._lost = replace(why, to="paint")
+        return why
+
+    def _carry_out(self, request: Any) -> None:
+        match request:
+            case (str(direction), Segment() as segment):
+                self._segments[direction] = segment
+            case Prepare():
+                self._prepare(request)
+            case Push() if self._lost is None:
+                self._stream.push(self._frames(request.frames))
+            case Paint():
+                self._paint(request)
+            case Settle():
+                self._stream.settle()
+            case Discard():
+                self._lost = None
+                self._stream.discard()
 
     def _prepare(self, request: Prepare) -> None:
         at = request.like
@@ -219,43 +264,40 @@ class Server:
         assert size is not None
         self._channel.send(Prepared(needed, size, not self._stream.started))
 
-    def _push(self, request: Push) -> None:
-        if self._lost is None:
-            self._stream.push(self._frames(request.frames))
-
     def _paint(self, request: Paint) -> None:
         if self._lost is not None:
-            why, self._lost = self._lost, None
-            self._channel.send(why)
+            self._in_order(request, partial(self._channel.send, self._lost))
             return
-        painted = self._stream.paint(self._frames(request.frames), request.params, convert=request.convert)
-        assert self._stream.painting is not None
+        launched = self._stream.launch(self._frames(request.frames), request.params, convert=request.convert)
+        self._in_order(request, partial(self._painted, request, launched, self._segments.get(OUTPUT)))
+
+    def _painted(self, request: Paint, launched: Launched, output: Segment | None) -> None:
+        """Wait for a chunk and answer with it. output: what `request.free` are places in."""
+        painted = launched()
         free = list(request.free)
         places = [free.pop() if free and frame.data.nbytes <= request.room else None for frame in painted]
         placed = tuple(FrameAt.of(frame, place) for frame, place in zip(painted, places, strict=True))
         for frame, at in zip(painted, placed, strict=True):
             if at.offset is not None:
-                np.copyto(self._rows(OUTPUT, at), frame.data)
+                assert output is not None
+                np.copyto(output.rows(at.offset, at.height, at.stride), frame.data)
         rest = [frame.data for frame, at in zip(painted, placed, strict=True) if at.offset is None]
-        self._channel.send(Painted(placed, self._stream.painting, self._timer.taken()), rest)
+        self._channel.send(Painted(placed, launched.painting, self._timer.taken()), rest)
 
     def _frames(self, places: Sequence[FrameAt]) -> list[Frame]:
-        return [at.frame(self._rows(INPUT, at)) for at in places]
-
-    def _rows(self, direction: str, at: FrameAt) -> np.ndarray:
-        assert at.offset is not None
-        return self._segments[direction].rows(at.offset, at.height, at.stride)
+        memory = self._segments[INPUT]
+        return [at.frame(memory.rows(at.offset or 0, at.height, at.stride)) for at in places]
 
 
-def refused(error: errors.Sdv2Error) -> Failed:
+def refused(request: Request, error: errors.Sdv2Error) -> Failed:
     """What the show is told of an error of the project's own: the same error is raised there."""
-    return Failed(type(error).__name__, str(error), fatal=False)
+    return Failed(request.kind, type(error).__name__, str(error), fatal=False)
 
 
-def crashed(error: Exception, *, fatal: bool = False) -> Failed:
+def crashed(request: Request, error: Exception, *, fatal: bool = False) -> Failed:
     """What the show is told of any other. Memory that ran out comes back for sure with a new process only."""
     text = f"{type(error).__name__}: {error}"
-    return Failed("", text, fatal=fatal or isinstance(error, MemoryError) or NO_MEMORY in text.lower())
+    return Failed(request.kind, "", text, fatal=fatal or isinstance(error, MemoryError) or NO_MEMORY in text.lower())
 
 
 def _die_with_parent() -> None:

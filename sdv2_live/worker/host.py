@@ -18,6 +18,7 @@ from sdv2_live.worker.messages import Hello
 
 if TYPE_CHECKING:
     from sdv2_live.engine.prompt import PromptCache
+    from sdv2_live.loop import Launched
     from sdv2_live.stream import Stream
 
 OnUp = Callable[[Hello], None]  # told when the models are loaded, for the first time or again
@@ -39,7 +40,8 @@ class EngineState:
 
 
 class EngineHost(ABC):
-    """A `loop.Painter` that is started and closed. One thread paints, the loop's; the rest is for any."""
+    """A `loop.Painter` that is started and closed. One thread paints, the loop's, and one may wait for what that has launched;
+    the rest is for any."""
 
     def __init__(self) -> None:
         self.timer = StageTimer()
@@ -73,8 +75,12 @@ class EngineHost(ABC):
         """As `Stream.push`; what goes wrong may be raised by the next `paint` instead."""
 
     @abstractmethod
+    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> Launched:
+        """As `Stream.launch`."""
+
     def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
         """As `Stream.paint`."""
+        return self.launch(frames, params, convert=convert)()
 
     @abstractmethod
     def settle(self) -> None:
@@ -142,10 +148,10 @@ class InlineEngine(EngineHost):
     def push(self, frames: Sequence[Frame]) -> None:
         self._up.push(frames)
 
-    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
-        painted = self._up.paint(frames, params, convert=convert)
-        self.painting = self._up.painting
-        return painted
+    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> Launched:
+        launched = self._up.launch(frames, params, convert=convert)
+        self.painting = launched.painting
+        return launched
 
     def settle(self) -> None:
         self._up.settle()

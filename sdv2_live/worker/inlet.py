@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from sdv2_live.frame import Frame
 from sdv2_live.worker.memory import Segment, Slots
@@ -14,6 +13,7 @@ PLACES = 16  # of frames: three chunks; pages that nothing was ever put into tak
 
 class Inlet:
     """Copies each frame once, when it is first spoken of. Its place is used again when its chunk is painted, not before.
+    For one thread, but for what `chunk` returns.
 
     share: lets the other process have a segment. A chunk whose frames were placed may be given up for another only when a request
     of after that was answered: what was asked before is then done.
@@ -39,15 +39,11 @@ class Inlet:
             self._coming.append((frame, FrameAt.of(frame, offset)))
         return tuple(at for _, at in self._coming[: len(frames)])
 
-    @contextmanager
-    def chunk(self, frames: Sequence[Frame]) -> Iterator[tuple[FrameAt, ...]]:
-        """The same for a whole chunk, which is painted within."""
+    def chunk(self, frames: Sequence[Frame]) -> tuple[tuple[FrameAt, ...], Callable[[], None]]:
+        """The same for a whole chunk, and what says, once, that it is painted, on any thread."""
         places = self.place(frames)
         slots, placed, self._coming = self._slots, self._coming, []
-        try:
-            yield places
-        finally:
-            _free(slots, placed)
+        return places, lambda: _free(slots, placed)
 
 
 def _free(slots: Slots, placed: Sequence[tuple[Frame, FrameAt]]) -> None:

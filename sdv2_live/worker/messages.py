@@ -109,7 +109,7 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """As `Stream.paint`; answered by `Painted`. free: where pictures of up to `room` bytes each may be put."""
+    """As `Stream.launch`; answered, in order, by `Painted`. free: where pictures of up to `room` bytes each may be put."""
 
     frames: tuple[FrameAt, ...]
     params: Params
@@ -121,14 +121,14 @@ class Paint:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """As `Stream.settle`; no answer."""
+    """As `Stream.settle`; no answer. What goes wrong is told in place of the next `Painted`."""
 
     kind: Literal["settle"] = "settle"
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """As `Stream.discard`; no answer."""
+    """As `Stream.discard`; no answer. What goes wrong is told in place of the next `Painted`."""
 
     kind: Literal["discard"] = "discard"
 
@@ -183,8 +183,10 @@ class Painted:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """In place of an answer, or of Hello. error: name of the project's error, empty for any other; fatal: start me anew."""
+    """In place of the answer to the request of kind `to` ("setup": of Hello). error: name of the project's error, empty for any
+    other; fatal: start me anew."""
 
+    to: str
     error: str
     text: str
     fatal: bool

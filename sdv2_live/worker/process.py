@@ -20,8 +20,10 @@ import numpy as np
 from sdv2_live import errors
 from sdv2_live.control.params import Params
 from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
+from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill
+from sdv2_live.worker.inflight import InFlight
 from sdv2_live.worker.inlet import Inlet
 from sdv2_live.worker.memory import Segment, Slots
 from sdv2_live.worker.messages import (
@@ -62,7 +64,7 @@ class Patience:
 
 
 class EngineProcess:
-    """A child process and the pipe to it. One thread may wait for answers at a time; everything else is for any.
+    """A child process and the pipe to it. One thread asks, and one waits for what was launched; everything else is for any.
 
     target: what the child runs, such as `child.main`. on_end: told when it has ended. Frames that come back lie in shared
     memory, and keep it alive, also when the process is gone.
@@ -77,7 +79,10 @@ class EngineProcess:
         self._on_end = on_end
         self._input = Inlet(lambda segment: self._share("input", segment))
         self._output = Slots(0, 0)  # none, until it is seen how large the pictures are
+        self._picture_size = 0  # in bytes, as they came last
         self._replies: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        self._paintings: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()  # answers to what was launched, in order
+        self._painted_at = 0.0
         self._alive_at = time.monotonic()
         self.ended = threading.Event()
         context = multiprocessing.get_context("spawn")  # never fork: threads and CUDA do not survive that
@@ -108,32 +113,35 @@ class EngineProcess:
         """The child's `Stream.push`, which nobody waits for: what goes wrong there is raised by the next `paint`."""
         self.tell(Push(self._input.place(frames)))
 
-    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool, patience: Patience) -> tuple[Painted, list[Frame]]:
-        """The child's `Stream.paint`: what it says of the chunk, and its pictures."""
-        slots = self._output
-        free = slots.lend(CHUNK)
+    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool) -> InFlight:
+        """Ask for the child's `Stream.launch`. `painted` is to be called with what comes back, once, and in order."""
+        self._make_room()
+        places, done = self._input.chunk(frames)
+        free = self._output.lend(CHUNK)
+        self.tell(Paint(places, params, convert, tuple(free), self._output.size))
+        return InFlight(self._output, free, done, time.monotonic())
+
+    def painted(self, chunk: InFlight, patience: Patience) -> tuple[Painted, list[Frame], float]:
+        """What the child says of a chunk, its pictures, and how many seconds it took from when it was its turn.
+
+        Raises what the child raised, or EngineLostError when it has ended or does not answer in time.
+        """
+        begin = max(chunk.asked_at, self._painted_at)
         try:
-            with self._input.chunk(frames) as places:
-                reply, parts = self._exchange(Paint(places, params, convert, tuple(free), slots.size), patience)
+            reply, parts = self._expect(self._paintings, "paint", begin, patience)
             assert isinstance(reply, Painted)
-            rest = iter(parts)
-            pictures = []
-            for at in reply.frames:
-                if at.offset is None:
-                    pictures.append(at.frame(next(rest)))
-                else:
-                    free.remove(at.offset)
-                    pictures.append(at.frame(slots.rows(at.offset, at.height, at.stride)))
+            pictures = chunk.pictures(reply.frames, parts)
         finally:
-            for offset in free:
-                slots.give_back(offset)
-        self._make_room(pictures)
-        return reply, pictures
+            self._painted_at = time.monotonic()
+            chunk.close()
+        self._picture_size = max((picture.data.nbytes for picture in pictures), default=self._picture_size)
+        return reply, pictures, self._painted_at - begin
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Its answers that nobody has taken (one, and that it has ended), and its own queues."""
-        return {"engine_replies": Fill(self._replies.qsize(), 2), **self._queues}
+        """Answers that nobody has taken (one, those for chunks in flight, and twice that it has ended), and its own queues."""
+        waiting = self._replies.qsize() + self._paintings.qsize()
+        return {"engine_replies": Fill(waiting, AHEAD + 3), **self._queues}
 
     def tell(self, request: Request) -> None:
         """Send what is not answered. Does nothing when the process is gone."""
@@ -160,25 +168,30 @@ class EngineProcess:
         """Send and wait for the answer. Raises EngineLostError when it does not come in time: the process is killed then."""
         begin = time.monotonic()
         self.tell(request)
-        answer = self._answer(min(patience.late_s, patience.within_s))
+        return self._expect(self._replies, request.kind, begin, patience)
+
+    def _expect(self, answers: queue.SimpleQueue[Answer | None], kind: str, begin: float, patience: Patience) -> Answer:
+        """The next answer, to a request of that kind whose turn came at `begin`."""
+        until = begin + patience.within_s
+        answer = self._next(answers, min(begin + patience.late_s, until))
         if answer is None:
             patience.on_late()
-            answer = self._answer(patience.within_s - (time.monotonic() - begin))
+            answer = self._next(answers, until)
         if answer is None:
-            raise self.lost(f"no answer to '{request.kind}' within {patience.within_s:.3g} s")
+            raise self.lost(f"no answer to '{kind}' within {patience.within_s:.3g} s")
         reply, _ = answer
         if isinstance(reply, Failed):
             raise self._error(reply)
         return answer
 
-    def _answer(self, timeout: float) -> Answer | None:
-        """The next answer, None when none came in time. Raises EngineLostError when none will come."""
+    def _next(self, answers: queue.SimpleQueue[Answer | None], until: float) -> Answer | None:
+        """The next answer, None when none came by then. Raises EngineLostError when none will come."""
         try:
-            answer = self._replies.get(timeout=max(timeout, 0.0))
+            answer = answers.get(timeout=max(until - time.monotonic(), 0.0))
         except queue.Empty:
             return None
         if answer is None:
-            self._replies.put(None)  # for whoever asks next
+            answers.put(None)  # for whoever asks next
             raise self.lost()
         return answer
 
@@ -189,10 +202,10 @@ class EngineProcess:
         error: Sdv2Error = kind(reply.text)
         return error
 
-    def _make_room(self, pictures: list[Frame]) -> None:
+    def _make_room(self) -> None:
         """Places of the size that pictures now have; those of another size live on as long as somebody looks at them."""
-        size = max((picture.data.nbytes for picture in pictures), default=0)
-        if size and self._output.size != size:
+        size = self._picture_size
+        if self._output.size != size:
             self._output = Slots(OUTPUT_SLOTS, size)
             self._share("output", self._output.segment)
 
@@ -219,7 +232,9 @@ class EngineProcess:
                     case Log(name, level, text):
                         logging.getLogger(name).log(level, "%s", text)
                     case Painted(frames):
-                        self._replies.put((message, [channel.rows(at) for at in frames if at.offset is None]))
+                        self._paintings.put((message, [channel.rows(at) for at in frames if at.offset is None]))
+                    case Failed(to="paint"):
+                        self._paintings.put((message, []))
                     case _:
                         self._replies.put((message, []))
         except (EOFError, OSError):
@@ -231,7 +246,8 @@ class EngineProcess:
         self._process.join()  # here alone, so that two threads never wait for one process
         channel.connection.close()
         self.ended.set()
-        self._replies.put(None)
+        for answers in (self._replies, self._paintings):
+            answers.put(None)
         self._on_end()
 
 

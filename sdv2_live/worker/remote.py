@@ -8,16 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sdv2_live.control.params import Params
+from sdv2_live.engine.plan import Painting
 from sdv2_live.errors import EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill, Window
 from sdv2_live.worker import child
 from sdv2_live.worker.host import EngineHost, EngineState, OnUp
+from sdv2_live.worker.inflight import InFlight
 from sdv2_live.worker.ladder import SMALL, TAEHV, Recovery
-from sdv2_live.worker.messages import Discard, Encode, FrameAt, Hello, Prepare, Settle, Setup
+from sdv2_live.worker.messages import Discard, Encode, FrameAt, Hello, Painted, Prepare, Settle, Setup
 from sdv2_live.worker.process import EngineProcess, Patience, Target
 
 log = logging.getLogger("sdv2_live.engine")
@@ -31,6 +34,29 @@ MORE_TIME = 4
 IMPATIENT = 3  # chunks in a row that failed before the process is started anew
 MAX_WAITING = 256  # prompts to encode ahead; what is more is encoded when it is used
 AT_ONCE = 8  # beside them, what several threads may put there in one moment
+
+
+@dataclass(eq=False, slots=True)
+class RemoteLaunched:
+    """A `loop.Launched`. cold: it is the first of its process or of its size."""
+
+    engine: RemoteEngine
+    process: EngineProcess
+    chunk: InFlight
+    cold: bool
+    _painting: Painting | None = None
+
+    def __call__(self) -> list[Frame]:
+        """Raises EngineLostError when the process has ended or hangs, what the engine raised when it could not paint."""
+        painted, pictures = self.engine.painted(self)
+        self._painting = painted.painting
+        return pictures
+
+    @property
+    def painting(self) -> Painting:
+        """What it was painted with, once its frames are there."""
+        assert self._painting is not None
+        return self._painting
 
 
 class RemoteEngine(EngineHost):
@@ -76,6 +102,8 @@ class RemoteEngine(EngineHost):
         self._news: queue.SimpleQueue[Encode | None] = queue.SimpleQueue()  # None: look at the process
         self._like: tuple[int, int] = (0, 0)  # of the input, at the last request
         self._requesting = threading.Lock()
+        self._landed = threading.Condition()
+        self._waiting_for: list[RemoteLaunched] = []  # chunks that were launched and not waited for
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine-watch", daemon=True)
 
@@ -88,6 +116,8 @@ class RemoteEngine(EngineHost):
         self._closing.set()
         if self._requesting.acquire(timeout=HALT_S):
             self._requesting.release()
+        with self._landed:
+            self._landed.wait_for(lambda: not self._waiting_for, HALT_S)
         if self._process is not None:
             self._process.kill()  # it has nothing to lose
 
@@ -138,7 +168,7 @@ class RemoteEngine(EngineHost):
             if reset or wanted != self._prepared:
                 self._prepared = None
                 request = Prepare(FrameAt.of(like), params, reset, self.share)
-                prepared = process.prepare(request, self._patience(like.size))
+                prepared = process.prepare(request, self._patience(like.size, cold=self._cold))
                 if prepared.size != self._size:
                     self._size, self._cold, self._warm = prepared.size, True, 0
                 self._prepared, self._needed, self._like = wanted, prepared.needed, like.size
@@ -149,19 +179,35 @@ class RemoteEngine(EngineHost):
         with self._using() as process:
             process.push(frames)
 
-    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
-        """Raises EngineLostError when the process has ended or hangs, what the engine raised when it could not paint."""
-        begin = time.monotonic()
+    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> RemoteLaunched:
+        """Raises EngineLostError when the process has ended; so does the waiting, also when it hangs, or what the engine raised
+        when it could not paint."""
         with self._using() as process:
             self._prepared = None
-            painted, pictures = process.paint(frames, params, convert=convert, patience=self._patience(self._like))
-        self._chunk_s.add(time.monotonic() - begin)  # the first one too: it is all that is known of a very slow machine
-        self._cold, self._failed = False, 0
+            launched = RemoteLaunched(self, process, process.launch(frames, params, convert=convert), self._cold)
+            self._waiting_for.append(launched)
+        return launched
+
+    def painted(self, launched: RemoteLaunched) -> tuple[Painted, list[Frame]]:
+        """Wait for a chunk: once, in order, by any thread."""
+        try:
+            patience = self._patience(self._like, cold=launched.cold)
+            painted, pictures, seconds = launched.process.painted(launched.chunk, patience)
+        except EngineLostError:
+            if launched.process is self._process:
+                self._give_up()
+            raise
+        finally:
+            with self._landed:
+                self._waiting_for.remove(launched)
+                self._landed.notify_all()
+        self._chunk_s.add(seconds)  # the first one too: it is all that is known of a very slow machine
+        self._cold, self._failed = self._cold and not launched.cold, 0
         self._warm += 1
         for stage, ms in painted.stages:
             self.timer.add(stage, ms)
         self.painting = painted.painting
-        return pictures
+        return painted, pictures
 
     def settle(self) -> None:
         if self._process is not None:
@@ -197,10 +243,10 @@ class RemoteEngine(EngineHost):
         self.ready = False
         self._look()
 
-    def _patience(self, like: tuple[int, int]) -> Patience:
+    def _patience(self, like: tuple[int, int], *, cold: bool) -> Patience:
         hang_s, usual = self._config.faults.hang_s, self._chunk_s.summary().p50
         within = max(hang_s, USUAL * usual)
-        if self._cold or like != self._like:
+        if cold or like != self._like:
             within = self._config.faults.load_s
         elif self._warm < WARM_UP:
             within *= MORE_TIME

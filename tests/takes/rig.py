@@ -86,6 +86,7 @@ class Rig:
         engine: Engine = ENGINE,
         takes: dict[str, Any] | None = None,
         refresh: RefreshConfig | None = None,
+        overlap: bool = False,
         **keys: Any,
     ) -> None:
         given: dict[str, Any] = {"dir": folder / "takes", "min_free_mb": 0} | (takes or {})
@@ -111,6 +112,7 @@ class Rig:
             self.store,
             self.counters,
             run_while_bypassed=False,
+            overlap=overlap,
             recorder=self.recorder,
             upkeep=self.upkeep,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rig import ENGINE, Rig, lines_of, repainted, takes_of
@@ -56,8 +57,12 @@ def perform(rig: Rig) -> None:
     rig.chunks()
 
 
-@pytest.mark.parametrize("engine", [{}, {"schedule": "stream_batch"}, {"mode": "text"}], ids=["sequential", "batch", "text"])
-def test_a_whole_performance_is_painted_again_bit_by_bit(tmp_path: Path, engine: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "engine",
+    [{}, {"schedule": "stream_batch"}, {"mode": "text"}, {"overlap": True}, {"schedule": "stream_batch", "overlap": True}],
+    ids=["sequential", "batch", "text", "overlap", "batch, overlap"],
+)
+def test_a_whole_performance_is_painted_again_bit_by_bit(tmp_path: Path, engine: dict[str, Any]) -> None:
     with Rig(tmp_path, **engine) as rig:
         perform(rig)
     assert rig.counters["engine_failures"] == 0

@@ -23,8 +23,24 @@ from sdv2_live.worker import child
 from sdv2_live.worker.messages import Hello
 
 CHUNK_S = 0.02
+SLOW_S = 0.3  # for the prompt `slow`
 KERNELS = {"attention": "by hand", "frames": "torch"}
 SUITED = {"noise_scale": 0.4, "steps": [400]}
+
+
+class Launched:
+    """A chunk of `Negative`, which takes its time once somebody waits for it, as a GPU's does."""
+
+    def __init__(self, timer: StageTimer, painting: Painting, prompt: str, frames: list[Frame]) -> None:
+        self.painting = painting
+        self._timer, self._prompt, self._frames = timer, prompt, frames
+
+    def __call__(self) -> list[Frame]:
+        if self._prompt == "raise late":
+            raise RuntimeError("a bug in the decoder")
+        with self._timer("denoise"):
+            time.sleep(SLOW_S if self._prompt == "slow" else CHUNK_S)
+        return self._frames
 
 
 class Negative:
@@ -34,7 +50,6 @@ class Negative:
         self.timer = timer
         self.size: tuple[int, int] | None = None
         self.started = False
-        self.painting: Painting | None = None
         self._params = Params()
         self._pushed: list[Frame] = []  # of the next chunk, painted as they came
 
@@ -50,7 +65,7 @@ class Negative:
         for frame in frames[len(self._pushed) :]:
             self._pushed.append(_negative(frame))
 
-    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
+    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> Launched:
         match params.prompt:
             case "raise":
                 raise RuntimeError("a bug in a kernel")
@@ -61,13 +76,11 @@ class Negative:
 
                 resource.setrlimit(resource.RLIMIT_AS, (1 << 28, resource.RLIM_INFINITY))
                 np.ones(1 << 32)
-        with self.timer("denoise"):
-            time.sleep(CHUNK_S)
         begins = None if self.started else StreamSpec(64, 64)
-        self.painting = Painting(begins, PromptStep(PromptMix.of(params.prompt), 1, 1, False, begins is not None))
+        painting = Painting(begins, PromptStep(PromptMix.of(params.prompt), 1, 1, False, begins is not None))
         self.started = True
         painted, self._pushed = [*self._pushed, *map(_negative, frames[len(self._pushed) :])], []
-        return painted if convert else []
+        return Launched(self.timer, painting, params.prompt, painted if convert else [])
 
     def settle(self) -> None:
         pass

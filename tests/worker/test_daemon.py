@@ -97,10 +97,11 @@ def test_an_end_while_the_models_are_loaded_does_not_wait_for_them(number: signa
 
 
 @pytest.mark.slow
-def test_a_take_that_outlives_the_engine_is_replayed_bit_by_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("overlap", ["off", "on"])
+def test_a_take_that_outlives_the_engine_is_replayed_bit_by_bit(tmp_path: Path, overlap: str) -> None:
     keys = ("model.profile=tiny", "model.device=cpu", "model.threads=1", "model.prompt_cache=off", "video.size=64x64")
     parts = ("input.source=test:96x128", "output.sink=none", "osc.enabled=false", "state.dir=off", "takes.min_free_mb=0")
-    with Show(load_config(None, [*keys, *parts, f"takes.dir={tmp_path}"])) as show:
+    with Show(load_config(None, [*keys, *parts, f"takes.dir={tmp_path}", f"engine.overlap={overlap}"])) as show:
 
         def chunks(more: int) -> None:
             until = show.counters["chunks"] + more

@@ -33,7 +33,7 @@ from sdv2_live.io.cover import Cover, Instead
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.playout import Playout
 from sdv2_live.loop import LiveLoop
-from sdv2_live.settings import Config, FaultsConfig
+from sdv2_live.settings import Config, EngineConfig, FaultsConfig
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.worker.messages import Hello
 from sdv2_live.worker.process import Target
@@ -68,8 +68,9 @@ class Camera(Source):
 class Rig:
     """A show without control, around a remote engine."""
 
-    def __init__(self, target: Target, instead: Instead, **faults: Any) -> None:
-        config = Config(faults=FaultsConfig(**{"hang_s": 0.5, "load_s": 30.0, **faults}))
+    def __init__(self, target: Target, instead: Instead, overlap: bool, **faults: Any) -> None:
+        engine = EngineConfig(overlap="on" if overlap else "off")
+        config = Config(engine=engine, faults=FaultsConfig(**{"hang_s": 0.5, "load_s": 30.0, **faults}))
         self.counters, self.store, self.sink = Counters(), ParamStore(Params(seed=7)), FakeSink()
         self.camera = Camera()
         cover = Cover(instead, hold_s=0.1, fade_s=0.2, text="soon")
@@ -77,7 +78,7 @@ class Rig:
         self.intake = Intake(self.camera, self.counters, self.playout.offer_input)
         self.hellos: list[Hello] = []
         self.engine = RemoteEngine(config, self.store.latest, self.counters, self.hellos.append, self.playout.lost, target)
-        self.loop = LiveLoop(self.engine, self.intake, self.playout, self.store, self.counters)
+        self.loop = LiveLoop(self.engine, self.intake, self.playout, self.store, self.counters, overlap=overlap)
 
     def start(self) -> None:
         for part in (self.playout, self.intake, self.engine, self.loop):
@@ -118,8 +119,10 @@ def _middle(frame: Frame) -> int:
 
 
 @contextmanager
-def rig(target: Target = engines.negative, instead: Instead = Instead.INPUT, **faults: Any) -> Iterator[Rig]:
-    show = Rig(target, instead, **faults)
+def rig(
+    target: Target = engines.negative, instead: Instead = Instead.INPUT, *, overlap: bool = False, **faults: Any
+) -> Iterator[Rig]:
+    show = Rig(target, instead, overlap, **faults)
     show.start()
     try:
         yield show
@@ -134,8 +137,12 @@ def segments() -> list[str]:
     )
 
 
-def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_back() -> None:
-    with rig() as show:
+one_at_a_time_or_two = pytest.mark.parametrize("overlap", [False, True], ids=["alone", "overlap"])
+
+
+@one_at_a_time_or_two
+def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_back(overlap: bool) -> None:
+    with rig(overlap=overlap) as show:
         show.paints()
         show.shows(NEGATIVE)
         for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP):
@@ -155,9 +162,11 @@ def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_bac
         assert segments() == []
 
 
-@pytest.mark.parametrize("fault", ["raise", "hang", "memory"])
-def test_a_fault_inside_the_engine_is_overcome(fault: str, caplog: pytest.LogCaptureFixture) -> None:
-    with rig() as show:
+@pytest.mark.parametrize(
+    ("fault", "overlap"), [("raise", False), ("hang", False), ("memory", False), ("raise late", True), ("hang", True)]
+)
+def test_a_fault_inside_the_engine_is_overcome(fault: str, overlap: bool, caplog: pytest.LogCaptureFixture) -> None:
+    with rig(overlap=overlap) as show:
         show.paints(10)
         pid = show.pid
         show.store.set("prompt", fault, "test")
@@ -168,7 +177,12 @@ def test_a_fault_inside_the_engine_is_overcome(fault: str, caplog: pytest.LogCap
         show.shows(NEGATIVE)
         assert show.store.latest().prompt == "a meadow"
         show.assert_unbroken()
-    said = {"raise": "a bug in a kernel", "hang": "no answer to 'paint'", "memory": "Unable to allocate"}
+    said = {
+        "raise": "a bug in a kernel",
+        "raise late": "a bug in the decoder",
+        "hang": "no answer to 'paint'",
+        "memory": "Unable to allocate",
+    }
     assert said[fault] in caplog.text
 
 
@@ -177,6 +191,49 @@ def frames(first: int, size: tuple[int, int]) -> list[Frame]:
     height, width = size
     data = [np.full((height, width * 4), i % 256, np.uint8) for i in range(first, first + 5)]
     return [Frame(rows, width, height, PixelFormat.BGRX, captured_ns=first + i, index=first + i) for i, rows in enumerate(data)]
+
+
+def two_in_flight(show: Rig) -> None:
+    """Chunks that take longer than their frames take to come; wait until two are on their way."""
+    show.store.set("prompt", "slow", "test")
+    eventually("two chunks in flight", lambda: len(show.engine._waiting_for) == 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_process_that_ends_with_two_chunks_in_flight_loses_no_more_than_these(number: signal.Signals) -> None:
+    with rig(overlap=True) as show:
+        show.paints(10)
+        two_in_flight(show)
+        failures, pid = show.counters["engine_failures"], show.pid
+        os.kill(pid, number)
+        show.restarted(pid)
+        assert show.counters["engine_failures"] == failures + 1  # one loss, whatever was in flight
+        assert show.counters["engine_restarts"] == 1
+        show.store.set("prompt", "", "test")
+        show.shows(NEGATIVE)
+        show.assert_unbroken()
+
+
+def test_a_reset_waits_for_what_is_in_flight_and_pictures_stay_in_order() -> None:
+    with rig(overlap=True) as show:
+        show.paints()
+        two_in_flight(show)
+        for _ in range(3):
+            before = show.counters["chunks"]
+            show.store.trigger("reset", "test")
+            eventually("chunks after it", lambda before=before: show.counters["chunks"] > before + 2)  # type: ignore[misc]
+        times = [frame.captured_ns for frame in show.sink.frames if _middle(frame) == NEGATIVE]
+        assert times == sorted(times)
+        assert show.counters["engine_failures"] == 0
+
+
+def test_chunks_in_flight_are_still_shown_when_the_show_ends() -> None:
+    with rig(overlap=True) as show:
+        show.paints()
+        two_in_flight(show)
+        show.loop.close()
+        assert show.engine._waiting_for == []
+        assert show.counters["engine_failures"] == 0
 
 
 def alone(show: Rig) -> None:
@@ -220,8 +277,9 @@ def test_what_goes_wrong_with_a_pushed_frame_is_told_with_its_chunk(caplog: pyte
         assert caplog.text.count("'push' failed") == 1
 
 
-def test_one_failed_chunk_does_not_cost_the_process(caplog: pytest.LogCaptureFixture) -> None:
-    with rig() as show:
+@one_at_a_time_or_two
+def test_one_failed_chunk_does_not_cost_the_process(overlap: bool, caplog: pytest.LogCaptureFixture) -> None:
+    with rig(overlap=overlap) as show:
         show.paints()
         pid, failures = show.pid, show.counters["engine_failures"]
         show.store.set("prompt", "raise", "test")

@@ -1,0 +1,41 @@
+"""A chunk that the engine's process was asked for, and what was lent to it for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdv2_live.frame import Frame
+from sdv2_live.worker.memory import Slots
+from sdv2_live.worker.messages import FrameAt
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A chunk that the child was asked for. free: places in `slots` that its pictures may be put into. done: gives its frames'
+    places back."""
+
+    slots: Slots
+    free: list[int]
+    done: Callable[[], None]
+    asked_at: float
+
+    def pictures(self, frames: Sequence[FrameAt], parts: Sequence[np.ndarray]) -> list[Frame]:
+        """The frames, with their rows from where they lie, or of those that came in parts."""
+        rest = iter(parts)
+        found: list[Frame] = []
+        for at in frames:
+            if at.offset is None:
+                found.append(at.frame(next(rest)))
+            else:
+                self.free.remove(at.offset)
+                found.append(at.frame(self.slots.rows(at.offset, at.height, at.stride)))
+        return found
+
+    def close(self) -> None:
+        """Give back what was lent, but for the places of pictures that somebody has."""
+        self.done()
+        for offset in self.free:
+            self.slots.give_back(offset)
