@@ -108,6 +108,7 @@ class Stream:
         encoder has them already, only a reset rids it of them.
         """
         if self._coming is not None and not all(frame.alike(like) for frame in self._coming.frames):
+            log.info("the input became %dx%d %s in the midst of a chunk", like.height, like.width, like.format.value)
             self._coming = None
             reset = reset or (self._state is not None and self._state.pushed > 0)
         size = model_size(like.size, self._config.video.size, self._max_pixels)

@@ -1,7 +1,7 @@
 """The engine in a process of its own, so that whatever happens to it, the output goes on.
 
     the show's process                                    the engine's process
-    loop -> RemoteEngine -> EngineProcess  == pipe ==>    child: reader -> Stream
+    loop -> RemoteEngine -> EngineProcess  == pipe ==>    child: server -> Stream
                                            <= memory =>
 
 Messages are JSON over a private pipe (no pickle); pictures lie in memory that both see. The parent needs no torch. A chunk may

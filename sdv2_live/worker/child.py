@@ -1,7 +1,4 @@
-"""The engine's process: takes requests off the pipe, one after another, and answers them with a `Stream`.
-
-With `engine.overlap` a thread of its own waits for the chunks that were launched, and answers for them in order, while the next
-request is taken up.
+"""The engine's process: brings the engine up, and answers requests off the pipe (see `server`).
 
 It ends with the pipe. It never outlives the show: not even when the show is killed while this process computes.
 """
@@ -11,52 +8,24 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from sdv2_live import errors
 from sdv2_live.control.params import Params
-from sdv2_live.flight import AHEAD
-from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Fill, StageTimer
-from sdv2_live.worker.memory import Segment
-from sdv2_live.worker.messages import (
-    INPUT,
-    OUTPUT,
-    Beat,
-    Channel,
-    Discard,
-    Encode,
-    Failed,
-    FrameAt,
-    Hello,
-    Log,
-    Memory,
-    Paint,
-    Painted,
-    Prepare,
-    Prepared,
-    Push,
-    Request,
-    Settle,
-    Setup,
-)
+from sdv2_live.worker.messages import Beat, Channel, Hello, Log, Setup
+from sdv2_live.worker.server import Requests, Server, StageLog, crashed, refused
 
 if TYPE_CHECKING:
     from sdv2_live.engine.prompt import PromptCache
-    from sdv2_live.loop import Launched
     from sdv2_live.stream import Stream
 
 log = logging.getLogger("sdv2_live.worker")
@@ -64,8 +33,6 @@ log = logging.getLogger("sdv2_live.worker")
 BringUp = Callable[[Config, StageTimer, Params, Sequence[str]], "tuple[Stream, PromptCache, Hello]"]
 
 BEAT_S = 0.5
-MOST = 16  # requests about one chunk: memory, its frames as they come, and what begins it
-NO_MEMORY = "out of memory"  # in what CUDA and torch's allocators say, whatever the type of their error
 PR_SET_PDEATHSIG = 1
 
 
@@ -84,8 +51,8 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     _log_to(channel, setup.log_level)
     pulse = Pulse(channel)
     timer = StageLog()
-    config = Config.model_validate(setup.config)
     try:
+        config = Config.model_validate(setup.config)
         stream, prompts, hello = bring_up(config, timer, setup.start, setup.ladder)
     except errors.Sdv2Error as error:
         channel.send(refused(setup, error))
@@ -123,181 +90,6 @@ class Pulse:
             while True:
                 self._channel.send(Beat(self.gpu_bytes() >> 20, self.queues()))
                 time.sleep(BEAT_S)
-
-
-class StageLog(StageTimer):
-    """A timer that also hands its times on, as they were added."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._added: list[tuple[str, float]] = []
-
-    def add(self, stage: str, ms: float) -> None:
-        super().add(stage, ms)
-        self._added.append((stage, ms))
-
-    def taken(self) -> tuple[tuple[str, float], ...]:
-        """What was added since the last call."""
-        added, self._added = self._added, []
-        return tuple(added)
-
-
-class Requests:
-    """Reads the pipe on a thread of its own, so that its end is noticed at once, and prompts are encoded beside a chunk."""
-
-    def __init__(self, channel: Channel, prompts: PromptCache) -> None:
-        self._channel = channel
-        self._prompts = prompts
-        self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        threading.Thread(target=self._read, name="requests", daemon=True).start()
-
-    @property
-    def queues(self) -> dict[str, Fill]:
-        """Requests that wait. The show asks for the next chunk when this one is answered: a chunk's few are all there can be."""
-        return {"engine_inbox": Fill(self._waiting.qsize(), MOST)}
-
-    def next(self) -> Any:
-        """The next request that the stream must carry out, or memory (direction, Segment) for those that follow; in order."""
-        return self._waiting.get()
-
-    def _read(self) -> None:
-        try:
-            while True:
-                match self._channel.receive():
-                    case Memory(direction, size, name):
-                        self._waiting.put((direction, Segment.receive(self._channel.connection, size, name)))
-                    case Encode(prompts, slot):
-                        for prompt in prompts:
-                            self._prompts.request(prompt, slot)
-                    case request:
-                        self._waiting.put(request)
-        except (EOFError, OSError):
-            os._exit(0)  # the show is gone, or wants no more of us; what is being computed is for nobody
-        except Exception:  # the thread's top: without it nothing would ever be answered again
-            log.exception("the engine cannot read what the show asks")
-            os._exit(1)
-
-
-class Server:
-    """Carries requests out with the stream. overlap: the next one while a chunk is being painted."""
-
-    def __init__(self, channel: Channel, requests: Requests, stream: Stream, timer: StageLog, *, overlap: bool) -> None:
-        self._channel = channel
-        self._requests = requests
-        self._stream = stream
-        self._timer = timer
-        self._segments: dict[str, Segment] = {}
-        self._lost: Failed | None = None  # why nothing can be painted until the stream is discarded
-        self._overlap = overlap
-        self._answers: queue.SimpleQueue[tuple[Paint, Callable[[], None]]] = queue.SimpleQueue()
-
-    @property
-    def queues(self) -> dict[str, Fill]:
-        """Chunks that were launched and wait for the one before them."""
-        return {"engine_flight": Fill(self._answers.qsize(), AHEAD)}
-
-    def run(self) -> None:
-        """For ever; the end of the pipe ends the process."""
-        if self._overlap:
-            threading.Thread(target=self._run_answers, name="answers", daemon=True).start()
-        while True:
-            request = self._requests.next()
-            why = self._tried(request, lambda request=request: self._carry_out(request))  # type: ignore[misc]
-            if why is not None and isinstance(request, Paint):
-                self._in_order(request, partial(self._channel.send, why))
-            elif why is not None and isinstance(request, Prepare):
-                self._channel.send(why)
-
-    def _run_answers(self) -> None:
-        while True:
-            self._answer(*self._answers.get())
-
-    def _in_order(self, request: Paint, answer: Callable[[], None]) -> None:
-        """Answer for a chunk, after those that were asked for before."""
-        if self._overlap:
-            self._answers.put((request, answer))
-        else:
-            self._answer(request, answer)
-
-    def _answer(self, request: Paint, answer: Callable[[], None]) -> None:
-        why = self._tried(request, answer)
-        if why is not None:
-            self._channel.send(why)
-
-    def _tried(self, request: Any, work: Callable[[], None]) -> Failed | None:
-        """Do it. What goes wrong costs a chunk; the show, when it is told, decides what becomes of the stream."""
-        try:
-            work()
-        except errors.Sdv2Error as error:
-            why = refused(request, error)
-        except Exception as error:  # the thread's top
-            log.exception("'%s' failed", request.kind)
-            why = crashed(request, error)
-        else:
-            return None
-        if not isinstance(request, Prepare):
-            self._lost = replace(why, to="paint")
-        return why
-
-    def _carry_out(self, request: Any) -> None:
-        match request:
-            case (str(direction), Segment() as segment):
-                self._segments[direction] = segment
-            case Prepare():
-                self._prepare(request)
-            case Push() if self._lost is None:
-                self._stream.push(self._frames(request.frames))
-            case Paint():
-                self._paint(request)
-            case Settle():
-                self._stream.settle()
-            case Discard():
-                self._lost = None
-                self._stream.discard()
-
-    def _prepare(self, request: Prepare) -> None:
-        at = request.like
-        bytes_nowhere = np.broadcast_to(np.uint8(0), (at.height, at.stride))  # only the size is looked at
-        self._stream.share = request.share
-        needed = self._stream.prepare(at.frame(bytes_nowhere), request.params, reset=request.reset)
-        size = self._stream.size
-        assert size is not None
-        self._channel.send(Prepared(needed, size, not self._stream.started))
-
-    def _paint(self, request: Paint) -> None:
-        if self._lost is not None:
-            self._in_order(request, partial(self._channel.send, self._lost))
-            return
-        launched = self._stream.launch(self._frames(request.frames), request.params, convert=request.convert)
-        self._in_order(request, partial(self._painted, request, launched, self._segments.get(OUTPUT)))
-
-    def _painted(self, request: Paint, launched: Launched, output: Segment | None) -> None:
-        """Wait for a chunk and answer with it. output: what `request.free` are places in."""
-        painted = launched()
-        free = list(request.free)
-        places = [free.pop() if free and frame.data.nbytes <= request.room else None for frame in painted]
-        placed = tuple(FrameAt.of(frame, place) for frame, place in zip(painted, places, strict=True))
-        for frame, at in zip(painted, placed, strict=True):
-            if at.offset is not None:
-                assert output is not None
-                np.copyto(output.rows(at.offset, at.height, at.stride), frame.data)
-        rest = [frame.data for frame, at in zip(painted, placed, strict=True) if at.offset is None]
-        self._channel.send(Painted(placed, launched.painting, self._timer.taken()), rest)
-
-    def _frames(self, places: Sequence[FrameAt]) -> list[Frame]:
-        memory = self._segments[INPUT]
-        return [at.frame(memory.rows(at.offset or 0, at.height, at.stride)) for at in places]
-
-
-def refused(request: Request, error: errors.Sdv2Error) -> Failed:
-    """What the show is told of an error of the project's own: the same error is raised there."""
-    return Failed(request.kind, type(error).__name__, str(error), fatal=False)
-
-
-def crashed(request: Request, error: Exception, *, fatal: bool = False) -> Failed:
-    """What the show is told of any other. Memory that ran out comes back for sure with a new process only."""
-    text = f"{type(error).__name__}: {error}"
-    return Failed(request.kind, "", text, fatal=fatal or isinstance(error, MemoryError) or NO_MEMORY in text.lower())
 
 
 def _die_with_parent() -> None:

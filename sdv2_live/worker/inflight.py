@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sdv2_live.engine.plan import Painting
 from sdv2_live.frame import Frame
 from sdv2_live.worker.memory import Slots
 from sdv2_live.worker.messages import FrameAt
+
+if TYPE_CHECKING:
+    from sdv2_live.worker.process import EngineProcess
+    from sdv2_live.worker.remote import RemoteEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +45,26 @@ class InFlight:
         self.done()
         for offset in self.free:
             self.slots.give_back(offset)
+
+
+@dataclass(eq=False, slots=True)
+class RemoteLaunched:
+    """A `loop.Launched`. cold: it is the first of its process or of its size."""
+
+    engine: RemoteEngine
+    process: EngineProcess
+    chunk: InFlight
+    cold: bool
+    _painting: Painting | None = None
+
+    def __call__(self) -> list[Frame]:
+        """Raises EngineLostError when the process has ended or hangs, what the engine raised when it could not paint."""
+        painted, pictures = self.engine.painted(self)
+        self._painting = painted.painting
+        return pictures
+
+    @property
+    def painting(self) -> Painting:
+        """What it was painted with, once its frames are there."""
+        assert self._painting is not None
+        return self._painting

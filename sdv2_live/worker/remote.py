@@ -8,17 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from sdv2_live.control.params import Params
-from sdv2_live.engine.plan import Painting
 from sdv2_live.errors import EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill, Window
 from sdv2_live.worker import child
 from sdv2_live.worker.host import EngineHost, EngineState, OnUp
-from sdv2_live.worker.inflight import InFlight
+from sdv2_live.worker.inflight import RemoteLaunched
 from sdv2_live.worker.ladder import SMALL, TAEHV, Recovery
 from sdv2_live.worker.messages import Discard, Encode, FrameAt, Hello, Painted, Prepare, Settle, Setup
 from sdv2_live.worker.process import EngineProcess, Patience, Target
@@ -34,29 +32,6 @@ MORE_TIME = 4
 IMPATIENT = 3  # chunks in a row that failed before the process is started anew
 MAX_WAITING = 256  # prompts to encode ahead; what is more is encoded when it is used
 AT_ONCE = 8  # beside them, what several threads may put there in one moment
-
-
-@dataclass(eq=False, slots=True)
-class RemoteLaunched:
-    """A `loop.Launched`. cold: it is the first of its process or of its size."""
-
-    engine: RemoteEngine
-    process: EngineProcess
-    chunk: InFlight
-    cold: bool
-    _painting: Painting | None = None
-
-    def __call__(self) -> list[Frame]:
-        """Raises EngineLostError when the process has ended or hangs, what the engine raised when it could not paint."""
-        painted, pictures = self.engine.painted(self)
-        self._painting = painted.painting
-        return pictures
-
-    @property
-    def painting(self) -> Painting:
-        """What it was painted with, once its frames are there."""
-        assert self._painting is not None
-        return self._painting
 
 
 class RemoteEngine(EngineHost):
