@@ -10,7 +10,8 @@ import sdv2_live
 
 PACKAGE = Path(sdv2_live.__file__).parent
 ENGINE = ("engine", "graphs", "noise", "prompt", "scheduler", "state", "steps", "transfer")
-MODEL = ("attention", "cache", "dit", "dit_layers", "ops", "packed", "rope", "taehv", "triton_ops", "vae", "vae_layers")
+DIT = ("attention", "cache", "dit", "dit_layers", "ops", "packed", "rope", "triton_ops")
+MODEL = (*DIT, "taehv", "taehv_layers", "vae", "vae_layers")
 READS = {"item", "tolist", "cpu", "numpy", "nonzero", "synchronize", "is_nonzero"}
 COPIES = {"tensor", "as_tensor", "from_numpy"}
 ALLOWED = {
