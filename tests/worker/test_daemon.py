@@ -66,7 +66,7 @@ def test_killed_on_stage() -> None:
             daemon.osc("/sdv2/prompt", "a thermal camera image")
             receiver.picture(_painted, lambda: None)
             eventually("the status", lambda: desk["info/engine"] == "running" and desk["status/chunk"])
-            assert (desk["info/attention"], desk["info/frame_kernels"]) == ("sdpa", "torch")
+            eventually("the kernels", lambda: (desk["info/attention"], desk["info/frame_kernels"]) == ("sdpa", "torch"))
             os.kill(int(desk["status/engine_pid"]), signal.SIGKILL)
             eventually("the restart to be told", lambda: desk["status/restarts"] == 1)
             seen: list[np.ndarray] = []
