@@ -25,8 +25,10 @@ from tools.train_tiny.export import LARGEST, export
 from tools.train_tiny.linear import start_linear
 from tools.train_tiny.parallel import cache_calls, context, flow
 from tools.train_tiny.pictures import drawn
-from tools.train_tiny.prompts import PHRASES, prompt, token_ids
-from tools.train_tiny.restyler import start_small
+from tools.train_tiny.pieces import learn_pieces, token_ids
+from tools.train_tiny.pool import LatentPool, draw_batch
+from tools.train_tiny.prompts import PHRASES, prompt
+from tools.train_tiny.restyler import grain, start_small
 from tools.train_tiny.settings import AutoencoderSettings, RestylerSettings, Settings, TextSettings
 
 SMALL = DitConfig(dim=24, heads=2, ffn=32, layers=2, text_dim=8, freq_dim=16)
@@ -57,9 +59,19 @@ def test_every_look_has_phrases_and_prompts_name_it() -> None:
 
 
 def test_long_prompts_are_cut_with_their_end_token() -> None:
-    ids = token_ids("é" * 600)
+    ids = token_ids(learn_pieces(TINY.text.vocab), "é" * 600)
     assert len(ids) == 512
     assert ids[-1] == 1
+
+
+def test_words_that_name_looks_are_whole_pieces_and_any_text_has_some() -> None:
+    tokenizer = learn_pieces(TINY.text.vocab)
+    assert tokenizer.to_str() == learn_pieces(TINY.text.vocab).to_str()
+    assert tokenizer.get_vocab_size() == TINY.text.vocab
+    for text in ("watercolour", "Pencil sketch", "NEON", "golden hour", "underwater", "mosaic"):
+        assert len(token_ids(tokenizer, text)) == len(text.split()) + 1
+    for text in ("", "Zürich 雪", "\x00\x7f"):
+        assert max(token_ids(tokenizer, text)) < TINY.text.vocab
 
 
 @torch.no_grad()
@@ -110,11 +122,11 @@ def test_linear_start_is_a_working_codec_and_a_step_improves_it() -> None:
 def test_export_is_small_enough_and_loads_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "tiny.safetensors"
     dit, vae, text = CausalDiT(TINY.dit), TAEHV(TINY.taehv), UMT5(TINY.text)
-    assert export(dit, vae, text, file) <= LARGEST
+    assert export(dit, vae, text, learn_pieces(TINY.text.vocab), file) <= LARGEST
     monkeypatch.setattr(load, "EMBEDDED", file)
     models = load.load_models(TINY, device=torch.device("cpu"), dtype=torch.float32, vae="auto", weights_dir=tmp_path)
     torch.testing.assert_close(models.dit.head.head.weight, dit.head.head.weight, atol=1e-3, rtol=1e-3)
-    assert models.text.encode("neon").shape == (1, 5, TINY.text.dim)
+    assert models.text.encode("Neon  sketch").shape == (1, 3, TINY.text.dim)  # two pieces and the end
 
 
 @torch.no_grad()
@@ -132,11 +144,30 @@ def test_a_fresh_dit_hears_the_words_and_not_the_padding() -> None:
         assert weight[..., :30].sum(-1).mean() > 0.5
 
 
+def test_grain_is_what_a_blurred_picture_lacks_wherever_its_lines_are() -> None:
+    lines = (torch.arange(64) % 8 < 2).float().expand(1, 3, 64, 64)
+    moved, blank = lines.roll(3, -1), lines.mean().expand(1, 3, 64, 64)
+    assert grain(lines).shape == (1, 1, 4, 4)
+    inside = (slice(None), slice(None), slice(None), slice(1, 3))
+    torch.testing.assert_close(grain(lines)[inside], grain(moved)[inside])
+    assert grain(blank).max() == 0
+
+
+def test_large_crops_come_from_large_clips_alone() -> None:
+    settings = RestylerSettings(sizes=(64, 96), frames=5, looks=2, first_pool=4, pool=4)
+    vae, random = TAEHV(TINY.taehv), np.random.default_rng(0)
+    pool = LatentPool(vae, settings, torch.device("cpu"))
+    assert {entry.latent.shape[-1] for entry in pool.entries} == {8, 12}
+    for side in (8, 12):
+        batch = draw_batch(pool, vae, random, 12, side, switch=True)
+        assert batch.x_in.shape == batch.target.shape == (12, 5, 16, side, side)
+
+
 @pytest.mark.slow
 def test_all_stages_run_and_leave_a_file_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     coder = AutoencoderSettings(steps=2, batch=2, size=64, frames=8, pool=4)
     restyler = RestylerSettings(
-        steps=3, sides=((8, 2),) * 3, size=64, frames=5, looks=2, first_pool=3, pool=4, prompts=8, own_from=0.3
+        steps=3, sides=((8, 2),) * 3, sizes=(64,), frames=5, looks=2, first_pool=3, pool=4, prompts=8, own_from=0.3
     )
     settings = Settings(coder, replace(coder, decoder_only=True), TextSettings(steps=2, batch=1), restyler)
     run = Run(tmp_path, settings, torch.device("cpu"), tmp_path / "tiny.safetensors")

@@ -6,6 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
+from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoTokenizer, ByT5Tokenizer
 
@@ -84,8 +86,19 @@ def _load_embedded(profile: Profile, file: Path, device: torch.device, dtype: to
         own["encoder.encoder.embed_tokens.weight"] = own["encoder.shared.weight"]
     load_strict(model, own, f"{file} (text)")
     model.to(device, dtype).eval().requires_grad_(False)
-    tokenizer = ByT5Tokenizer()
-    return TextEncoder(model, lambda prompt: list(tokenizer(prompt).input_ids))
+    return TextEncoder(model, _embedded_tokenizer(file))
+
+
+def _embedded_tokenizer(file: Path) -> Tokenize:
+    """The one in the file's own metadata; where there is none, as in untrained weights, bytes."""
+    if file.is_file():
+        with safe_open(file, "pt") as checkpoint:
+            description = (checkpoint.metadata() or {}).get("tokenizer")
+        if description is not None:
+            pieces = Tokenizer.from_str(description)
+            return lambda prompt: list(pieces.encode(prompt).ids)
+    characters = ByT5Tokenizer()
+    return lambda prompt: list(characters(prompt).input_ids)
 
 
 def _impossible() -> TextEncoder:

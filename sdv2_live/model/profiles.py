@@ -35,7 +35,7 @@ class Profile:
 TINY = Profile(
     name="tiny",
     dit=DitConfig(dim=192, heads=3, ffn=384, layers=6, text_dim=96),
-    text=TextConfig(vocab=384, dim=96, dim_attn=96, ffn=192, heads=8, layers=2),
+    text=TextConfig(vocab=1024, dim=96, dim_attn=96, ffn=192, heads=8, layers=2),
     # All convolutions run at 1/8 size on folded pixels: a linear block transform is then inside the model's reach.
     taehv=TaehvConfig(
         patch=8,

@@ -14,6 +14,7 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.dit import CausalDiT, DitConfig
 from sdv2_live.model.load import has_weights, load_models
+from sdv2_live.model.load_text import new_text
 from sdv2_live.model.profiles import PROFILES, TINY, Files, Profile
 from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import UMT5, TextConfig, clean_prompt, transformers_key
@@ -135,10 +136,15 @@ def test_the_embedded_model_needs_no_files(tmp_path: Path) -> None:
     models = load_models(TINY, device=CPU, dtype=torch.float32, vae="auto", weights_dir=tmp_path)
     assert has_weights(TINY, "auto", tmp_path)
     assert not has_weights(PROFILES["1.3b"], "auto", tmp_path)
-    assert models.text.encode("a").shape[1] == len(ByT5Tokenizer()("a").input_ids)
+    assert models.text.encode("Neon").shape[1] == 2  # a piece and the end: its tokenizer is in the file
     assert torch.equal(models.text.encode("a prompt"), models.text.encode("  a   prompt "))
     with pytest.raises(WeightsError, match="the tiny model has only taehv"):
         load_models(TINY, device=CPU, dtype=torch.float32, vae="wan", weights_dir=tmp_path)
+
+
+def test_an_embedded_model_without_a_tokenizer_reads_bytes(tmp_path: Path) -> None:
+    untrained = new_text(TINY, device=CPU, dtype=torch.float32, weights_dir=tmp_path, embedded=tmp_path / "absent.safetensors")
+    assert untrained.encode("caf\u00e9").shape[1] == len(ByT5Tokenizer()("caf\u00e9").input_ids)
 
 
 def test_a_long_prompt_is_cut_and_keeps_its_end(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from sdv2_live.model.umt5 import UMT5
 from tools.train_tiny import parallel, pictures, styles
 from tools.train_tiny.autoencoder import train_autoencoder
 from tools.train_tiny.export import export
+from tools.train_tiny.pieces import learn_pieces
 from tools.train_tiny.prompts import prompt
 from tools.train_tiny.restyler import Restyler, start_small
 from tools.train_tiny.settings import FULL, REDUCED, Settings
@@ -44,6 +45,7 @@ class Run:
         work.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(settings.autoencoder.seed)
         self.vae, self.text, self.dit = TAEHV(TINY.taehv), UMT5(TINY.text), CausalDiT(TINY.dit)
+        self.tokenizer = learn_pieces(TINY.text.vocab)
 
     def save(self, name: str, model: nn.Module) -> None:
         """Keep a stage's weights so far."""
@@ -65,14 +67,17 @@ class Run:
         self.save("decoder", self.vae)
 
     def text_encoder(self) -> None:
-        probe = train_text(self.text, self.settings.text, self.device)
+        probe = train_text(self.text, self.tokenizer, self.settings.text, self.device)
         self.save("text", self.text)
         self.save("probe", probe)
 
     def restyler(self, resume: bool) -> None:
         settings = self.settings.restyler
         random = np.random.default_rng(settings.seed)
-        prompts = {name: [embed(self.text, prompt(random, name)).cpu() for _ in range(settings.prompts)] for name in styles.NAMES}
+        prompts = {
+            name: [embed(self.text, self.tokenizer, prompt(random, name)).cpu() for _ in range(settings.prompts)]
+            for name in styles.NAMES
+        }
         if resume:
             self.load("restyler", self.dit)
         else:
@@ -85,7 +90,7 @@ class Run:
         self.save("restyler", self.dit)
 
     def export(self) -> None:
-        log.info("%s: %d bytes", self.output, export(self.dit, self.vae, self.text, self.output))
+        log.info("%s: %d bytes", self.output, export(self.dit, self.vae, self.text, self.tokenizer, self.output))
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """One file for all three models: fp16 safetensors, keys under `dit.`, `vae.` and `text.`.
 
 `text.` holds UMT5.state_dict() as it is, but for `encoder.encoder.embed_tokens.weight`: it is tied to `encoder.shared.weight`
-(one tensor under two names, which safetensors does not store twice), and the loader puts it back.
+(one tensor under two names, which safetensors does not store twice), and the loader puts it back. The tokenizer is in the file's
+metadata, as JSON under `tokenizer`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
 from torch import nn
 
 TIED = "encoder.encoder.embed_tokens.weight"
 LARGEST = 12_000_000  # bytes the package may carry
 
 
-def export(dit: nn.Module, vae: nn.Module, text: nn.Module, file: Path) -> int:
+def export(dit: nn.Module, vae: nn.Module, text: nn.Module, tokenizer: Tokenizer, file: Path) -> int:
     """Write the file (to a side file first) and return its size in bytes. Raises ValueError above LARGEST."""
     state = {
         f"{part}.{key}": value.detach().to("cpu", torch.float16).contiguous()
@@ -29,7 +31,7 @@ def export(dit: nn.Module, vae: nn.Module, text: nn.Module, file: Path) -> int:
         raise ValueError(f"{file}: not finite in fp16: {', '.join(unfit[:5])}")
     file.parent.mkdir(parents=True, exist_ok=True)
     side = file.with_suffix(".part")
-    save_file(state, side)
+    save_file(state, side, {"tokenizer": tokenizer.to_str()})
     if side.stat().st_size > LARGEST:
         raise ValueError(f"{side}: {side.stat().st_size} bytes, more than the {LARGEST} that fit the package; make TINY smaller")
     side.replace(file)

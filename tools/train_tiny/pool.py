@@ -33,12 +33,15 @@ class LatentPool:
         self._maker = ClipMaker(settings.seed)
         self._random = np.random.default_rng(settings.seed)
         self._deck: list[str] = []
+        self._made = 0
         self.entries: list[Entry] = [self._make() for _ in range(settings.first_pool)]
         self._next = 0
 
     def _make(self) -> Entry:
         settings = self._settings
-        clip = self._maker.clip(settings.size, 1 + CHUNK_FRAMES * (settings.frames - 1)).to(self._device)
+        size = settings.sizes[self._made % len(settings.sizes)]
+        self._made += 1
+        clip = self._maker.clip(size, 1 + CHUNK_FRAMES * (settings.frames - 1)).to(self._device)
         if len(self._deck) < settings.looks:  # every look comes up equally often
             self._deck = [str(name) for name in self._random.permutation(list(styles.STYLES))]
         names = [self._deck.pop() for _ in range(settings.looks)]
@@ -70,8 +73,9 @@ class Batch:
 def draw_batch(pool: LatentPool, vae: TAEHV, random: np.random.Generator, count: int, side: int, switch: bool) -> Batch:
     """Crops of `side` latents. switch: the look changes after the frames that stand for the sinks."""
     inputs, targets, before, after = [], [], [], []
+    large = [entry for entry in pool.entries if entry.latent.shape[-1] >= side]
     for _ in range(count):
-        entry, other = (pool.entries[random.integers(len(pool.entries))] for _ in range(2))
+        entry, other = (large[random.integers(len(large))] for _ in range(2))
         name = styles.FAITHFUL if random.random() < 0.07 else str(random.choice(list(entry.targets)[1:]))
         first = name
         early = entry
@@ -79,10 +83,11 @@ def draw_batch(pool: LatentPool, vae: TAEHV, random: np.random.Generator, count:
             first = str(random.choice(list(entry.targets)))
         elif random.random() < 0.4 and name in other.targets:
             early = other
-        y, x = (2 * int(random.integers(0, (n - side) // 2 + 1)) for n in entry.latent.shape[-2:])  # whole DiT patches
+        room = min(entry.latent.shape[-1], early.latent.shape[-1]) - side
+        y, x = (2 * int(random.integers(0, room // 2 + 1)) for _ in range(2))  # whole DiT patches
         cut = np.s_[..., y : y + side, x : x + side]
-        inputs.append(torch.cat((early.latent[:SINKS], entry.latent[SINKS:]))[cut])
-        targets.append(torch.cat((early.targets[first][:SINKS], entry.targets[name][SINKS:]))[cut])
+        inputs.append(torch.cat((early.latent[:SINKS][cut], entry.latent[SINKS:][cut])))
+        targets.append(torch.cat((early.targets[first][:SINKS][cut], entry.targets[name][SINKS:][cut])))
         before.append(first)
         after.append(name)
     latent = torch.stack(inputs).float()
@@ -103,10 +108,11 @@ def draw_steps(random: np.random.Generator, count: int, frames: int, last_step: 
     """Noise scales and the timesteps that the engine derives from them, for steps such as [700, 500] and [400]."""
     usual = random.random(count) < 0.8
     scale = np.where(usual, random.uniform(0.25, 0.75, count), random.uniform(0.75, 0.95, count))
-    single = random.random(count) < 0.15
+    single = random.random(count) < 0.35  # as the profile starts: one step at low noise
     last = np.where(random.random(count) < 0.8, last_step, random.integers(250, last_step, count))
     opening = np.where(random.random(count) < 0.7, 700, random.integers(610, 950, count))
     following = np.maximum((1000 * scale).astype(int) - 100, np.where(single, 0, last + 1))
+    opening = np.where(single, following + 100, opening)
     first = np.where(np.arange(frames)[None] < 2, opening[:, None], following[:, None])
     last = np.where(single[:, None], first, last[:, None])
     as_float = [torch.from_numpy(a.astype(np.float32)) for a in (first, last, scale)]

@@ -224,8 +224,3 @@ def prompt(random: np.random.Generator, style: str, long: float = 0.25, medium: 
     if case < 0.15:
         return text.upper() if case < 0.03 else text.title()
     return text[:1].upper() + text[1:] if case < 0.5 else text
-
-
-def token_ids(text: str) -> list[int]:
-    """What transformers' ByT5Tokenizer gives: each UTF-8 byte plus 3, then the end-of-text token 1; cut at 512."""
-    return [*[byte + 3 for byte in text.encode()][:511], 1]

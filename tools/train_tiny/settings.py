@@ -28,28 +28,31 @@ class AutoencoderSettings:
 
 @dataclass(frozen=True, slots=True)
 class TextSettings:
-    """Stage 3. Each step takes 4 * batch prompts."""
+    """Stage 3. batch: prompts a step."""
 
-    steps: int = 4000
-    minutes: float = 5.0
-    batch: int = 8
-    rate: float = 2e-3
+    steps: int = 5000
+    minutes: float = 6.0
+    batch: int = 64
+    rate: float = 3e-3
     seed: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class RestylerSettings:
-    """Stage 4. sides: (latent crop, batch) choices; the first two open the training. looks: restyled versions of each clip.
+    """Stage 4. sides: (latent crop, batch) choices; the first two open the training. sizes: of the clips, in turn, in pixels.
+
+    looks: restyled versions of each clip.
 
     own_from: share of the training after which the last step starts from the model's own first step. long_prompts: share of
     batches that may have prompts of any length. prompts: how many are encoded for each look. average: decay of the running
-    average of the weights. decoded: clips of every second batch whose pixels are compared too, with pixel_weight.
+    average of the weights. decoded: clips of every second batch whose pixels are compared too, with pixel_weight, and how much
+    they vary from pixel to pixel, with grain_weight.
     """
 
     steps: int = 20_000
     minutes: float = 40.0
-    sides: tuple[tuple[int, int], ...] = ((8, 16), (12, 6), (16, 3))
-    size: int = 128
+    sides: tuple[tuple[int, int], ...] = ((8, 16), (12, 6), (8, 16), (12, 6), (16, 3), (24, 1))
+    sizes: tuple[int, ...] = (128, 128, 128, 192)
     frames: int = 8
     looks: int = 4
     first_pool: int = 48
@@ -57,11 +60,12 @@ class RestylerSettings:
     refresh_every: int = 6
     rate: float = 2e-3
     own_from: float = 0.6
-    long_prompts: float = 0.08
-    prompts: int = 100
+    long_prompts: float = 0.2
+    prompts: int = 150
     average: float = 0.995
     decoded: int = 4
     pixel_weight: float = 2.0
+    grain_weight: float = 1.0
     save_every: int = 100
     log_every: int = 50
     seed: int = 3
@@ -84,11 +88,11 @@ REDUCED = Settings()
 FULL = Settings(
     AutoencoderSettings(minutes=6.0, batch=32, pool=512, steps=12_000),
     replace(DECODER, minutes=2.0, batch=32, pool=512),
-    TextSettings(minutes=2.0, batch=64, steps=1500),
+    TextSettings(minutes=2.0, batch=256, steps=3000),
     RestylerSettings(
         minutes=13.0,
         sides=((8, 160), (12, 80), (16, 48), (20, 32), (32, 12)),
-        size=256,
+        sizes=(256,),
         looks=6,
         first_pool=64,
         pool=1200,

@@ -59,40 +59,50 @@ def saturate(x: Tensor, amount: float) -> Tensor:
     return torch.lerp(luma(x), x, amount).clamp(0, 1)
 
 
+def screen(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Phases of a printing screen, (H, 1) down and (1, W) across: one turn every 8 pixels, as wide as a latent."""
+    down, across = (2 * math.pi / 8 * (torch.arange(n, device=x.device, dtype=x.dtype) + 0.5) for n in x.shape[-2:])
+    return down[:, None], across[None, :]
+
+
 def faithful(x: Tensor) -> Tensor:
     """The picture as it is."""
     return x
 
 
 def neon(x: Tensor) -> Tensor:
-    """Glowing lines on near black; the direction of an edge chooses magenta, cyan or green."""
-    gx, gy = gradient(blur(luma(x), 2))
-    strength = ((gx.square() + gy.square() + 1e-8).sqrt() * 9 - 0.15).clamp(0, 1)
-    angle = 2 * torch.atan2(gy, gx)
-    hue = torch.cat([0.5 + 0.5 * torch.cos(angle - phase) for phase in (0.0, 2 * math.pi / 3, 4 * math.pi / 3)], 1)
-    line = strength * (0.2 + 0.8 * hue)
-    return (0.02 + 0.9 * line + 0.7 * blur(line, 3)).clamp(0, 1)
+    """Glowing lines on near black, from blue through violet and magenta to cyan as the picture gets lighter."""
+    y = luma(x)
+    hue = palette(blur(y, 3), (0.1, 0.3, 1.0), (0.75, 0.1, 1.0), (1.0, 0.1, 0.65), (0.1, 0.95, 0.95))
+    line = edges(x, 2)
+    light = 0.22 * stretch(blur(y, 1)) + 0.9 * line + 0.8 * blur(line, 4)
+    return (0.015 + light * hue + 0.35 * line * line).clamp(0, 1)
 
 
 def pencil(x: Tensor) -> Tensor:
-    """Thick grey strokes along the edges on white paper, and light shading."""
-    shade = 0.8 + 0.2 * stretch(blur(luma(x), 2))
-    return ((1 - 0.85 * edges(x, 2)) * shade).clamp(0, 1).expand(-1, 3, -1, -1) * 0.98
+    """Graphite on white paper: diagonal hatching that gets darker with the shadows, and lines along the edges."""
+    dark = 1 - stretch(blur(luma(x), 1))
+    down, across = screen(x)
+    hatch = 0.5 + 0.5 * torch.cos(down + across)
+    shade = 0.97 - dark * (0.38 + 0.42 * hatch)
+    return (shade * (1 - 0.6 * edges(x))).clamp(0, 1).expand(-1, 3, -1, -1)
 
 
 def watercolour(x: Tensor) -> Tensor:
     """Soft pale washes on white paper, with darker pigment where washes meet."""
-    wash = saturate(blur(x, 3), 1.9)
-    wash = 0.34 + 0.66 * wash
-    return (wash * (1 - 0.35 * edges(x, 2))).clamp(0, 1)
+    wash = 0.42 + 0.58 * saturate(blur(x, 3), 1.9)
+    return (wash * (1 - 0.3 * edges(x, 2))).clamp(0, 1)
 
 
 def comic(x: Tensor) -> Tensor:
-    """Flat saturated colours in four steps under thick black outlines."""
-    flat = (saturate(blur(x, 2), 2.4) * 1.15).clamp(0, 1)
-    steps = (flat * 3).floor() / 3 + torch.sigmoid(((flat * 3) % 1 - 0.5) * 14) / 3
-    outline = torch.sigmoid((edges(x, 2) - 0.5) * 12)
-    return steps.clamp(0, 1) * (1 - outline)
+    """Flat strong colours, halftone dots in the middle tones, thick black outlines."""
+    flat = saturate(blur(x, 2), 2.2)
+    flat = torch.lerp(torch.sigmoid((flat - 0.45) * 7), flat, 0.35)
+    down, across = screen(x)
+    dots = torch.sigmoid(2.5 * (torch.cos(down) + torch.cos(across)))
+    middle = (1 - ((blur(luma(x), 2) - 0.42) / 0.3).square()).clamp(0, 1)
+    outline = torch.sigmoid((edges(x, 2) - 0.45) * 10)
+    return (flat * (1 - 0.5 * middle * dots) * (1 - outline)).clamp(0, 1)
 
 
 def pixel_art(x: Tensor) -> Tensor:
@@ -115,10 +125,9 @@ def night(x: Tensor) -> Tensor:
 
 
 def golden_hour(x: Tensor) -> Tensor:
-    """Low sun: amber light, teal left in the shadows."""
-    y = stretch(luma(x))
-    warm = palette(y, (0.12, 0.1, 0.12), (0.75, 0.38, 0.1), (1.0, 0.72, 0.25), (1.0, 0.93, 0.62))
-    return (0.65 * warm + 0.35 * x * x.new_tensor([1.15, 0.9, 0.5])[:, None, None]).clamp(0, 1)
+    """Low sun: everything in amber, from deep red shadows to pale yellow light."""
+    warm = palette(stretch(luma(x)), (0.2, 0.04, 0.02), (0.88, 0.36, 0.02), (1.0, 0.68, 0.08), (1.0, 0.94, 0.45))
+    return (0.9 * warm + 0.1 * x * x.new_tensor([1.1, 0.8, 0.4])[:, None, None]).clamp(0, 1)
 
 
 def underwater(x: Tensor) -> Tensor:
@@ -129,8 +138,8 @@ def underwater(x: Tensor) -> Tensor:
 
 
 def vintage(x: Tensor) -> Tensor:
-    """Faded sepia print: brown shadows, cream lights, strong contrast."""
-    return palette(stretch(luma(x)), (0.12, 0.07, 0.04), (0.5, 0.37, 0.26), (0.8, 0.7, 0.55), (0.97, 0.92, 0.8))
+    """Faded sepia print: lifted brown shadows, cream lights, little contrast."""
+    return palette(stretch(luma(x)), (0.3, 0.23, 0.17), (0.54, 0.44, 0.33), (0.76, 0.67, 0.52), (0.92, 0.87, 0.74))
 
 
 def negative(x: Tensor) -> Tensor:
@@ -139,11 +148,11 @@ def negative(x: Tensor) -> Tensor:
 
 
 def ink_wash(x: Tensor) -> Tensor:
-    """Black ink on rice paper: three soft tones and heavy dark strokes."""
+    """Black ink on rice paper: three soft tones, most of them paper, and dark strokes."""
     y = blur(luma(x), 2)
-    tone = torch.sigmoid((y - 0.28) * 18) * 0.5 + torch.sigmoid((y - 0.55) * 18) * 0.5
-    tone = (0.05 + 0.95 * tone) * (1 - 0.6 * edges(x, 2))
-    return tone * x.new_tensor([0.96, 0.93, 0.84])[:, None, None]
+    tone = torch.sigmoid((y - 0.2) * 18) * 0.5 + torch.sigmoid((y - 0.42) * 18) * 0.5
+    tone = (0.04 + 0.96 * tone) * (1 - 0.65 * edges(x, 2))
+    return tone * x.new_tensor([0.97, 0.95, 0.89])[:, None, None]
 
 
 def mosaic(x: Tensor) -> Tensor:
@@ -156,10 +165,10 @@ def mosaic(x: Tensor) -> Tensor:
 
 
 def x_ray(x: Tensor) -> Tensor:
-    """A film on the light box: inverted luminance, cold blue, edges bright."""
+    """A film on the light box: dark where the picture is light, cold blue, edges bright."""
     y = 1 - stretch(luma(x))
-    glow = (0.75 * y + 0.6 * edges(x, 2)).clamp(0, 1)
-    return palette(glow, (0.0, 0.02, 0.06), (0.1, 0.22, 0.4), (0.45, 0.65, 0.85), (0.95, 1.0, 1.0))
+    glow = (0.7 * y.square() + 0.5 * edges(x, 2)).clamp(0, 1)
+    return palette(glow, (0.0, 0.01, 0.03), (0.05, 0.2, 0.38), (0.35, 0.65, 0.85), (0.95, 1.0, 1.0))
 
 
 STYLES: dict[str, Filter] = {
