@@ -21,7 +21,7 @@ from sdv2_live.io.file import FileSource
 pytestmark = pytest.mark.slow
 
 DEMO = Path(__file__).resolve().parent.parent / "tools" / "demo.py"
-LOOKS = ["Thermal camera", "Underwater", "Golden hour", "Vintage film", "Mosaic"]
+LOOKS = ["Thermal camera", "Underwater", "Pencil sketch", "Golden hour", "Comic"]
 
 
 class Running:

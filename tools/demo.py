@@ -34,13 +34,12 @@ from sdv2_live.sheet import Column, contact_sheet
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "sdv2_live" / "assets" / "demo.mp4"
-# What the embedded model knows best, by name; it reads short prompts more surely than long ones (assets/MODEL_CARD.md).
-LOOKS = {
+LOOKS = {  # five of those that the embedded model knows by name (assets/MODEL_CARD.md)
     "Thermal camera": "thermal camera, a heat map in false colours",
     "Underwater": "underwater, deep under clear tropical water",
+    "Pencil sketch": "a pencil sketch on white paper",
     "Golden hour": "golden hour, warm amber light of the low sun",
-    "Vintage film": "a vintage film from the twenties, sepia",
-    "Mosaic": "a mosaic of small tiles",
+    "Comic": "a comic book panel, bold ink outlines and flat colours",
 }
 LOOK_S = 8.0  # each look, where --seconds does not say otherwise
 PATIENCE_S = 60.0
