@@ -17,12 +17,16 @@ def taehv() -> TAEHV:
     return TAEHV(TaehvConfig(patch=2, encoder=stages[0], decoder=stages[1], final_width=16))
 
 
-@pytest.mark.parametrize("make", [taehv, lambda: WanVAE(WanVaeConfig(dim=8))], ids=["taehv", "wan"])
-@torch.inference_mode()
-def test_captured_equals_eager(make) -> None:  # type: ignore[no-untyped-def]
+@pytest.fixture(params=[taehv, lambda: WanVAE(WanVaeConfig(dim=8))], ids=["taehv", "wan"])
+def vae(request: pytest.FixtureRequest) -> TAEHV | WanVAE:
     torch.manual_seed(0)
-    vae = make().eval().requires_grad_(False)
-    channels_last(vae)
+    made: TAEHV | WanVAE = request.param().eval().requires_grad_(False)
+    channels_last(made)
+    return made
+
+
+@torch.inference_mode()
+def test_captured_equals_eager(vae: TAEHV | WanVAE) -> None:
     captures = RecordingCapture(), RecordingCapture()
     graphed = GraphedVae(vae, *captures)
     memory, plain = graphed.new_memory(), vae.new_memory()
@@ -39,12 +43,8 @@ def test_captured_equals_eager(make) -> None:  # type: ignore[no-untyped-def]
     assert [capture.replays for capture in captures] == [5, 5]  # of six steady chunks the first runs as it is
 
 
-@pytest.mark.parametrize("make", [taehv, lambda: WanVAE(WanVaeConfig(dim=8))], ids=["taehv", "wan"])
 @torch.inference_mode()
-def test_a_chunk_whose_first_frames_were_pushed_is_not_captured(make) -> None:  # type: ignore[no-untyped-def]
-    torch.manual_seed(0)
-    vae = make().eval().requires_grad_(False)
-    channels_last(vae)
+def test_a_chunk_whose_first_frames_were_pushed_is_not_captured(vae: TAEHV | WanVAE) -> None:
     captures = RecordingCapture(), RecordingCapture()
     graphed = GraphedVae(vae, *captures)
     memory, plain = graphed.new_memory(), vae.new_memory()
