@@ -89,6 +89,7 @@ class NdiSource(Source):
         self._direct = as_address(pattern)
         self._finder = None if self._direct else Finder(settings)
         self._receiver: Any = None
+        self._made_at = 0.0  # when the receiver was
         self._target: NdiSourceInfo | None = None
         self._lock = threading.Lock()  # the receiver must not be destroyed while the SDK captures on it
         self._closing = threading.Event()
@@ -192,7 +193,7 @@ class NdiSource(Source):
         create.bandwidth = self._ndi.RECV_BANDWIDTH_HIGHEST
         create.allow_video_fields = True  # FASTEST implies it
         self._receiver = self._ndi.recv_create_v3(create)
-        self._alive_at = now
+        self._made_at = self._alive_at = now
         if self._receiver is None:
             log.error("NDI could not make a receiver for %s; trying again in %.1f s", source, self._timeout)
             self._look_at = now + self._timeout
@@ -269,7 +270,7 @@ class NdiSource(Source):
     def _disconnect(self) -> None:
         self._poll_performance(at_once=True)
         receiver, self._receiver = self._receiver, None
-        destroy(self._ndi, "recv_destroy", receiver)
+        destroy(self._ndi, "recv_destroy", self._made_at, receiver)
 
     def close(self) -> None:
         self._closing.set()  # before the lock, so that a reader in its loop does not take it again

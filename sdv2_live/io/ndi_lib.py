@@ -37,6 +37,7 @@ DRAWS = (
 )  # loopback addresses asked; elsewhere only the first one exists, and mDNS does the work
 CAPABILITIES = '<ndi_capabilities ntk_ptz="false" ntk_exposure_v2="false"/>'  # of our output: no camera
 REFRESH_S = 2.0  # a finder older than this is followed by a new one, which draws again
+SETTLED_S = 0.5  # a connection is no risk to its sender any more: see `destroy`
 
 _lock = threading.Lock()
 _module: Any = None
@@ -149,27 +150,26 @@ class Finder(Port):
         self._create.extra_ips = settings.ips
         if settings.groups:
             self._create.groups = ",".join(settings.groups)
-        self._instances = [self._new()]  # oldest first; two at most, so that a new one is filled before the old one goes
-        self._renewed_at = time.monotonic()
+        # (since when, the SDK's instance), oldest first; two at most, so that a new one is filled before the old one goes
+        self._instances = [self._new()]
 
-    def _new(self) -> Any:
+    def _new(self) -> tuple[float, Any]:
         instance = self._ndi.find_create_v2(self._create)
         if instance is None:
             raise VideoError("NDI cannot search for sources; check that the system lets this program open network sockets")
-        return instance
+        return time.monotonic(), instance
 
     @property
     def sources(self) -> list[NdiSourceInfo]:
         """What is on the network now, sorted by name, each name once."""
         if not self._instances:
             return []
-        if time.monotonic() - self._renewed_at > REFRESH_S:
+        if time.monotonic() - self._instances[-1][0] > REFRESH_S:
             self._instances.append(self._new())
-            self._renewed_at = time.monotonic()
             if len(self._instances) > 2:
-                destroy(self._ndi, "find_destroy", self._instances.pop(0))
+                destroy(self._ndi, "find_destroy", *self._instances.pop(0))
         found: dict[str, NdiSourceInfo] = {}
-        for instance in self._instances:  # the newest instance's address wins
+        for _, instance in self._instances:  # the newest instance's address wins
             # The SDK frees its list at the next call, so the strings are copied at once.
             found |= {s.ndi_name: NdiSourceInfo(s.ndi_name, s.url_address) for s in self._ndi.find_get_current_sources(instance)}
         return sorted(found.values())
@@ -181,22 +181,27 @@ class Finder(Port):
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            self._ndi.find_wait_for_sources(self._instances[-1], max(1, int(min(left, 0.2) * 1000)))
+            self._ndi.find_wait_for_sources(self._instances[-1][1], max(1, int(min(left, 0.2) * 1000)))
         return sources
 
     def close(self) -> None:
         instances, self._instances = self._instances, []
-        for instance in instances:
-            destroy(self._ndi, "find_destroy", instance)
+        for since, instance in instances:
+            destroy(self._ndi, "find_destroy", since, instance)
 
 
-def destroy(ndi: Any, function: str, instance: Any) -> None:
-    """Destroy an instance of the SDK by its "recv_destroy" or "find_destroy", while other threads go on.
+def destroy(ndi: Any, function: str, since: float, instance: Any) -> None:
+    """Destroy an instance of the SDK, made at `since`, by its "recv_destroy" or "find_destroy", while other threads go on.
+
+    libndi 6.3.2 aborts the program of a sender that accepts a connection and loses it at once (the first of its two threads
+    for the connection ends before it knows of the second; once in some hundred quick finders or receivers, more often on a
+    busy machine). So what is younger than SETTLED_S is let grow older first.
 
     The bindings keep the interpreter's lock meanwhile, and the SDK waits for connections to end: 0.1 s and more with a sender
     that died, in which no frame could be sent. So the SDK's own function is called, which ctypes does without the lock. Where
     it cannot be reached (Windows looks symbols up in one module alone) the bindings' is.
     """
+    time.sleep(max(0.0, since + SETTLED_S - time.monotonic()))
     own = getattr(ctypes.CDLL(ndi.NDIlib.__file__), f"NDIlib_{function}", None)
     if own is None:
         getattr(ndi, function)(instance)

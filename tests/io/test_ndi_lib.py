@@ -8,13 +8,16 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, match_source
+from sdv2_live.io.ndi_in import NdiSource
+from sdv2_live.io.ndi_lib import SETTLED_S, Finder, NdiSettings, NdiSourceInfo, as_address, match_source
+from sdv2_live.io.ndi_out import NdiSink
 
 SOURCES = [
     NdiSourceInfo("STAGE (Camera 2)", "10.0.0.2:5961"),
@@ -164,3 +167,17 @@ with Finder(NdiSettings(discovery_server=sys.argv[1])):
             server.accept()[0].close()
             process.communicate()
     assert config == {"ndi": {"networks": {"ips": "127.0.0.9", "discovery": address}, "machinename": "BOOTH"}}
+
+
+def test_what_was_just_made_is_not_torn_down_at_once() -> None:
+    """A connection that is lost as soon as it is accepted can abort the program of its sender."""
+    settings = NdiSettings()
+    begin = time.monotonic()
+    Finder(settings).close()
+    assert time.monotonic() - begin >= SETTLED_S
+    with NdiSink(f"short-{uuid.uuid4().hex[:6]}", settings) as sink, NdiSource(sink.full_name, settings) as source:
+        while not source.status.startswith("waiting for"):  # that is: the receiver has been made, no frame was sent
+            before = time.monotonic()
+            source.read(0.02)
+        source.close()
+        assert time.monotonic() - before >= SETTLED_S
