@@ -18,9 +18,7 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the project's own is one sentence and its exit code."""
-    # Before torch is loaded: worker threads that wait shall sleep, not spin. On a machine that also runs the VJ's software
-    # a spinning thread takes the core that the one it waits for needs (measured: half the frame rate).
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    _let_waiting_threads_sleep()
     try:
         args = _parser().parse_args(arguments)
         logs.to_console()
@@ -31,6 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _let_waiting_threads_sleep() -> None:
+    """Before torch is loaded: worker threads that wait shall soon sleep, not spin.
+
+    On a machine that also runs the VJ's software, a spinning thread takes the core that the one it waits for needs (measured:
+    half the frame rate). But between two operations of a chunk is less time than it takes to wake up: so GNU OpenMP spins for
+    some microseconds (tools/benchmarks.md, on a CPU).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 def _parser() -> argparse.ArgumentParser:

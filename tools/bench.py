@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does, before torch is loaded
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 import torch
 from bench_floor import card_peaks, floor  # beside this file

@@ -129,6 +129,24 @@ def test_what_fails_at_rest_does_not_end_the_thread(encoder: Slow, caplog: pytes
     assert "no room" in caplog.text
 
 
+def test_no_thread_that_encoded_stays() -> None:
+    """OpenMP would keep its team, and let the frame path's threads sleep between two operations."""
+    used: list[threading.Thread] = []
+
+    class Noting:
+        def encode(self, prompt: str) -> Tensor:
+            used.append(threading.current_thread())
+            return torch.ones(1, 1, 1)
+
+    cache = PromptCache(Noting(), on_idle=lambda: used.append(threading.current_thread()))
+    cache.request("a prompt").result(30)
+    eventually("the rest after it", lambda: len(used) >= 2)
+    for thread in used:
+        thread.join(30)
+        assert not thread.is_alive()
+    cache.close()
+
+
 def test_closed_it_promises_nothing(encoder: Slow, cache: PromptCache) -> None:
     waiting = cache.request("a")
     released(encoder, 5)
