@@ -119,7 +119,7 @@ def new_engine(config: Config, models: Models) -> Engine:
     capture = CudaCapture(dit.device) if chosen["cuda_graphs"] == "on" else None
     log.info("attention by %(attention)s, other kernels of the model by %(operations)s, CUDA graphs %(cuda_graphs)s", chosen)
     vae = graphed(models.vae, CudaCapture, dit.device) if capture else models.vae
-    return Engine(dit, vae, capture=capture)
+    return Engine(dit, vae, capture=capture, encode_ahead=config.engine.encodes_ahead(dit.device.type))
 
 
 def kernels(config: Config, device: torch.device, dtype: torch.dtype) -> dict[str, str]:

@@ -142,10 +142,15 @@ class EngineConfig(Section):
     attention: Literal["auto", "sdpa", "flash3", "sage"] = "auto"
     cuda_graphs: Annotated[Literal["auto", "off"], OrOff] = "auto"
     overlap: Annotated[Literal["auto", "on", "off"], OnOff] = "auto"
+    encode_ahead: Annotated[Literal["auto", "on", "off"], OnOff] = "auto"
 
     def overlaps(self, device: str) -> bool:
         """Whether a chunk may be launched while the one before it is computed, on a device as torch names it."""
         return self.overlap == "on" or (self.overlap == "auto" and device == "cuda")
+
+    def encodes_ahead(self, device: str) -> bool:
+        """Whether the encoder takes frames as they come, not a chunk at once, on a device as torch names it."""
+        return self.encode_ahead == "on" or (self.encode_ahead == "auto" and device != "cuda")
 
 
 _STEP = r"^(taehv|[1-9][0-9]?%)$"

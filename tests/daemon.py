@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pythonosc.udp_client import SimpleUDPClient
-from waiting import eventually
+from waiting import DEADLINE_S, eventually
 
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent / "io"))
 from ndi_client import unique_name
@@ -65,7 +65,7 @@ class Daemon:
         numbers = [value.isdigit() for value in values]
         if shutil.which("oscsend"):
             types = ["".join("i" if number else "s" for number in numbers)] if values else []
-            subprocess.run(["oscsend", "127.0.0.1", str(self.port), address, *types, *values], check=True, timeout=10)
+            subprocess.run(["oscsend", "127.0.0.1", str(self.port), address, *types, *values], check=True, timeout=DEADLINE_S)
         else:
             self.client.send_message(address, [int(v) if number else v for v, number in zip(values, numbers, strict=True)])
 
@@ -77,4 +77,4 @@ def running(*options: str) -> Iterator[Daemon]:
         yield daemon
     finally:
         daemon.process.send_signal(signal.SIGINT)
-        assert daemon.process.wait(20) == 0, "".join(daemon.log)
+        assert daemon.process.wait(DEADLINE_S) == 0, "".join(daemon.log)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from daemon import Daemon, running
 from test_show import PICTURE, raw, sending, watching
-from waiting import eventually
+from waiting import DEADLINE_S, eventually
 
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent / "io"))
 from ndi_client import unique_name
@@ -20,7 +20,7 @@ from pictures import assert_like, with_fourth
 
 def told(daemon: Daemon, name: str) -> Any:
     """A value of the running show, as OSCQuery answers it."""
-    with urllib.request.urlopen(f"{daemon.http()}/sdv2/{name}?VALUE", timeout=10) as answer:
+    with urllib.request.urlopen(f"{daemon.http()}/sdv2/{name}?VALUE", timeout=DEADLINE_S) as answer:
         return json.load(answer)["VALUE"][0]
 
 

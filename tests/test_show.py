@@ -15,7 +15,7 @@ import pytest
 from daemon import Daemon, running
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
-from waiting import eventually
+from waiting import DEADLINE_S, eventually
 
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent / "io"))
 from ndi_client import ClientReceiver, ClientSender, unique_name
@@ -114,7 +114,7 @@ def test_the_metrics_page_counts_along() -> None:
         page = daemon.http() + "/metrics"
 
         def samples() -> list[Sample]:
-            with urllib.request.urlopen(page, timeout=10) as answer:
+            with urllib.request.urlopen(page, timeout=DEADLINE_S) as answer:
                 return [one for family in text_string_to_metric_families(answer.read().decode()) for one in family.samples]
 
         def scraped() -> dict[str, float]:
@@ -141,7 +141,7 @@ def test_the_metrics_page_counts_along() -> None:
 def test_sigterm_ends_it_cleanly() -> None:
     daemon = Daemon("--input", "test:64x64")
     daemon.process.send_signal(signal.SIGTERM)
-    assert daemon.process.wait(20) == 0
+    assert daemon.process.wait(DEADLINE_S) == 0
     eventually("the last line", lambda: "painted" in daemon.lines[-1])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from daemon import Daemon
-from waiting import eventually
+from waiting import DEADLINE_S, eventually
 
 sys.path.insert(0, str(Path(__file__).parent / "io"))
 from ndi_client import ClientReceiver
@@ -29,7 +29,7 @@ def test_sound_tally_and_the_camera_when_the_daemon_is_killed() -> None:
         camera = Camera()
         closing.callback(camera.close)
         daemon = Daemon("--input", f"ndi:{camera.sender.full_name}", "--set", "params.bypass=true")
-        closing.callback(daemon.process.wait, 20)
+        closing.callback(daemon.process.wait, DEADLINE_S)
         closing.callback(daemon.process.kill)
         name = f"{socket.gethostname().upper()} ({daemon.output})"
         listener = Listener(name)
@@ -43,6 +43,6 @@ def test_sound_tally_and_the_camera_when_the_daemon_is_killed() -> None:
         eventually("the failover", lambda: any("receivers turn to" in line for line in daemon.log))
 
         daemon.process.kill()
-        daemon.process.wait(20)
+        daemon.process.wait(DEADLINE_S)
         for seen in (bright, dark, bright):  # the camera flashes, so these are its own pictures, as they come
             receiver.picture(seen, lambda: None)

@@ -8,8 +8,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+DEADLINE_S = 60.0  # far more than a busy machine needs: it costs time only where a test fails
 
-def eventually(what: str, condition: Callable[[], T], deadline_s: float = 15.0) -> T:
+
+def eventually(what: str, condition: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
     """The first true value of `condition`, polled; the test fails when none came before the deadline."""
     until = time.monotonic() + deadline_s
     while not (value := condition()):

@@ -2,8 +2,9 @@
 # All that a machine with an NVIDIA GPU has to confirm, in under ten minutes: `bash tools/gpu_session.sh [FOLDER]`.
 #
 # Tests marked gpu, the reference cases on CUDA, CPU against GPU, the bench at both sizes, with both autoencoders, with and
-# without CUDA graphs, and the latency of the daemon with and without overlapping chunks. Each step goes on when another fails. Logs, one JSON a bench and a table (results.md) are left in
-# FOLDER (default: out/gpu). Needs nothing downloaded: the weights are synthetic, but for the embedded tiny model.
+# without CUDA graphs, and the latency of the daemon with and without overlapping chunks, and with frames encoded as they come.
+# Each step goes on when another fails. Logs, one JSON a bench and a table (results.md) are left in FOLDER (default: out/gpu).
+# Needs nothing downloaded: the weights are synthetic, but for the embedded tiny model.
 # COMPARE=PYTHON also times the package streamdiffusionv2 of that interpreter (tools/benchmarks.md says how to install it).
 set -u
 cd "$(dirname "$0")/.."
@@ -48,6 +49,8 @@ for overlap in on off; do # the whole daemon, from NDI to NDI
     step "live-overlap-$overlap" "$python" tools/bench.py --live latency --model tiny --device cuda --size 512x512 --seconds 15 \
         --set "engine.overlap=$overlap"
 done
+step "live-encode-ahead" "$python" tools/bench.py --live latency --model tiny --device cuda --size 512x512 --seconds 15 \
+    --set engine.encode_ahead=on
 bench "480x832-wan-autotune" --size 480x832 --vae wan --autotune
 if [ -n "${COMPARE:-}" ]; then
     bench "480x832-wan-compare" --size 480x832 --vae wan --compare "$COMPARE"

@@ -61,16 +61,25 @@ class Engine:
     """StreamDiffusionV2's computation over a causal DiT and a streaming autoencoder."""
 
     def __init__(
-        self, dit: CausalDiT, vae: Autoencoder, *, vae_dtype: torch.dtype | None = None, capture: Capture | None = None
+        self,
+        dit: CausalDiT,
+        vae: Autoencoder,
+        *,
+        vae_dtype: torch.dtype | None = None,
+        capture: Capture | None = None,
+        encode_ahead: bool | None = None,
     ) -> None:
-        """capture: how the steady work of a stream is captured; None runs it kernel by kernel. The weights must be in place."""
+        """capture: how the steady work of a stream is captured; None runs it kernel by kernel. The weights must be in place.
+
+        encode_ahead: see `push`; None for what suits the device, on a CPU.
+        """
         dit.pack()
         self.dit = dit
         self.vae = vae
         self.schedule = FlowSchedule()
         self._vae_dtype = vae_dtype or dit.dtype
         self._capture = capture
-        self._frame_by_frame = dit.device.type != "cuda"  # see `push`
+        self._encode_ahead = dit.device.type != "cuda" if encode_ahead is None else encode_ahead
 
     @property
     def device(self) -> torch.device:
@@ -134,12 +143,13 @@ class Engine:
 
         pixels: as for `encode`, of the chunk's first T frames; those that were pushed before are passed over.
 
-        On a CPU the encoder takes one frame at a time, whether it was pushed or came with all the others: a convolution of
-        one frame and of four may differ in the last bit, and a take must give the same picture however its frames came.
-        A GPU encodes a chunk whole, in `encode`, and pushing does nothing: there that is one CUDA graph, which has no place
-        for frames that wait for others, and a Wan VAE that goes frame by frame moves its past through memory twice as often.
+        With encode_ahead the encoder takes one frame at a time, whether it was pushed or came with all the others: a
+        convolution of one frame and of four may differ in the last bit, and a take must give the same picture however its
+        frames came. Without, a chunk is encoded whole, in `encode`, and pushing does nothing. On a GPU that is one CUDA
+        graph, which has no place for frames that wait for others (with encode_ahead the encoder is launched kernel by
+        kernel), and a Wan VAE that goes frame by frame moves its past through memory twice as often.
         """
-        if not self._frame_by_frame:
+        if not self._encode_ahead:
             return
         pixels, count = pixels_1CTHW.to(self.device, self._vae_dtype), pixels_1CTHW.shape[2]
         for i in range(state.pushed, count):

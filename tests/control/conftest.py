@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,11 +10,10 @@ import pytest
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
+from waiting import DEADLINE_S, eventually
 
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.store import ParamStore
-
-DEADLINE_S = 10.0
 
 Wait = Callable[[Callable[[], bool]], None]
 
@@ -95,9 +93,6 @@ def wait() -> Wait:
     """Waits until a condition is true; fails when it does not become so."""
 
     def until(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < deadline, "the condition never became true"
-            time.sleep(0.002)
+        eventually("the condition", condition)
 
     return until

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 from pythonosc.osc_message_builder import build_msg
+from waiting import DEADLINE_S
 
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.params import PARAMS, Kind, Params, value_of
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
-
-DEADLINE_S = 10.0
 
 
 def message(address: str, *args: Any) -> bytes:

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
+from waiting import DEADLINE_S, eventually
 from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
 from sdv2_live.control.desk import Desk
@@ -24,9 +25,6 @@ from sdv2_live.control.params import PARAMS
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
 from sdv2_live.settings import Config, OscConfig, OscQueryConfig
-from tests.waiting import eventually
-
-DEADLINE_S = 10.0
 
 
 @pytest.fixture

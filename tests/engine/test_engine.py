@@ -210,6 +210,17 @@ def test_frames_pushed_as_they_come_give_the_same_latents_bit_for_bit(either: En
         assert early.pushed == 0
 
 
+def test_an_engine_that_does_not_encode_ahead_waits_for_the_whole_chunk(either: Engine) -> None:
+    whole = Engine(either.dit, either.vae, encode_ahead=False)
+    video = tiny.clip(9)
+    ahead, late = either.new_state(tiny.spec()), whole.new_state(tiny.spec())
+    for pixels in (video[:, :, :5], video[:, :, 5:]):
+        theirs = latents(either, ahead, pixels, (1, 1))
+        whole.push(pixels[:, :, :2], late)
+        assert late.pushed == 0
+        torch.testing.assert_close(whole.encode(pixels, late), theirs, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("steady", [False, True])
 def test_a_reset_forgets_what_was_pushed(either: Engine, steady: bool) -> None:
     video, state = tiny.clip(14), either.new_state(tiny.spec())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from fractions import Fraction
@@ -20,6 +21,8 @@ from cyndilib import (
     VideoSendFrame,
 )
 from waiting import eventually
+
+from sdv2_live.io.ndi_lib import SETTLED_S
 
 
 def unique_name(stem: str = "test") -> str:
@@ -83,6 +86,7 @@ class ClientReceiver:
         self._finder = Finder()
         self._finder.open()
         eventually(f"{full_name} to be announced", lambda: full_name in self._finder.get_source_names())
+        self._made_at = time.monotonic()
         self._receiver = Receiver(color_format=color_format, bandwidth=RecvBandwidth.highest)
         self._frame = VideoFrameSync()
         self._receiver.frame_sync.set_video_frame(self._frame)
@@ -114,5 +118,7 @@ class ClientReceiver:
         self._receiver.set_source_tally_preview(preview)
 
     def close(self) -> None:
+        """Not before the connection has settled: one that is lost at once can abort its sender (see `ndi_lib.destroy`)."""
+        time.sleep(max(0.0, self._made_at + SETTLED_S - time.monotonic()))
         self._receiver.disconnect()
         self._finder.close()

@@ -15,7 +15,7 @@ import numpy as np
 from ndi_client import ClientSender, unique_name
 from waiting import eventually
 
-from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, initialise, list_sources, sdk_source
+from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, destroy, initialise, list_sources, sdk_source
 
 HEIGHT, WIDTH, FPS = 32, 64, 30
 BLOCK = 1600  # samples a picture at 48 kHz
@@ -88,6 +88,7 @@ class Listener:
         create = self._ndi.RecvCreateV3()
         create.source_to_connect_to = sdk_source(self._ndi, NdiSourceInfo(info.name, info.address))
         create.color_format = self._ndi.RECV_COLOR_FORMAT_RGBX_RGBA
+        self._made_at = time.monotonic()
         self._receiver = self._ndi.recv_create_v3(create)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -122,4 +123,4 @@ class Listener:
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
-        self._ndi.recv_destroy(self._receiver)
+        destroy(self._ndi, "recv_destroy", self._made_at, self._receiver)

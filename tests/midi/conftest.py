@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from waiting import DEADLINE_S, eventually
 
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.settings import config_dir
-
-DEADLINE_S = 10.0
 
 
 @pytest.fixture
@@ -59,9 +57,6 @@ def wait() -> Callable[[Callable[[], bool]], None]:
     """Waits until a condition is true; fails when it does not become so."""
 
     def until(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < deadline, "the condition never became true"
-            time.sleep(0.002)
+        eventually("the condition", condition)
 
     return until

@@ -17,7 +17,7 @@ import pytest
 from daemon import Daemon, running
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import ThreadingOSCUDPServer
-from waiting import eventually
+from waiting import DEADLINE_S, eventually
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "io"))
 from ndi_client import ClientReceiver
@@ -92,7 +92,7 @@ def _painted(picture: np.ndarray) -> bool:
 def test_an_end_while_the_models_are_loaded_does_not_wait_for_them(number: signal.Signals) -> None:
     daemon = Daemon("--input", "test:64x64")
     daemon.process.send_signal(number)
-    assert daemon.process.wait(20) == 0
+    assert daemon.process.wait(DEADLINE_S) == 0
     assert "Traceback" not in "".join(daemon.log)
 
 
