@@ -87,7 +87,7 @@ def markdown() -> str:
     for card in CARDS:
         for name in MODELS:
             profile = PROFILES[name]
-            wish = Wish(profile, profile.vae, (480, 832), torch.bfloat16, graphs=True)
+            wish = Wish(profile, profile.vae, (480, 832), torch.bfloat16, graphs=True, overlap=True)
             best = fit(
                 wish, card * GIB - RESERVED, vaes=lighter_vaes(profile, wish.vae), sizes=smaller_sizes(wish.size),
                 texts=(Placement.GPU, Placement.CPU), fp8=True,
@@ -121,7 +121,9 @@ def _wish(config: Config, card: int | None) -> tuple[Wish, int]:
     chosen = profile("1.3b" if config.model.profile == "auto" else config.model.profile)
     wish = wish_of(config, chosen, torch.device("cpu"))  # as on a card, which need not be in this machine
     dtype = torch.bfloat16 if config.model.dtype == "auto" else wish.dtype
-    return replace(wish, dtype=dtype, unified=False, graphs=config.engine.cuda_graphs == "auto"), card - RESERVED
+    engine = config.engine
+    wish = replace(wish, dtype=dtype, unified=False, graphs=engine.cuda_graphs == "auto", overlap=engine.overlaps("cuda"))
+    return wish, card - RESERVED
 
 
 def _best(config: Config, wish: Wish, free: int) -> Plan | None:
@@ -164,6 +166,7 @@ def _settings(wish: Wish) -> dict[str, Any]:
         "engine.sink_frames": wish.sink_frames,
         "engine.schedule": wish.schedule.value,
         "engine.cuda_graphs": "auto" if wish.graphs else "off",
+        "engine.overlap": "on" if wish.overlap else "off",
         "params.steps": list(wish.steps),
     }
 

@@ -32,7 +32,7 @@ LEAST = 128  # pixels; no side is made smaller
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a show is to run with. size: (height, width). text: where the text encoder is; precision: of its file. graphs: whether
-    chunks are launched as CUDA graphs."""
+    chunks are launched as CUDA graphs. overlap: whether one is, while the one before it is computed."""
 
     profile: Profile
     vae: str
@@ -48,6 +48,7 @@ class Wish:
     precision: str = "bf16"
     unified: bool = False  # the models run in RAM: a text encoder there takes the same memory
     graphs: bool = False
+    overlap: bool = False
 
     @property
     def spec(self) -> StreamSpec:
@@ -84,6 +85,7 @@ def plan(wish: Wish) -> Plan:
     fixed = fixed_need(wish.profile, wish.dtype)
     denoise = denoise_peak(wish.profile, wish.dtype, wish.spec, wish.steps)
     vae = vae_need(wish.profile, wish.vae, wish.dtype, wish.size)
+    together = wish.overlap and not wish.graphs
     parts = {
         "transformer weights": own["transformer weights"],
         "autoencoder weights": vae.weights,
@@ -92,7 +94,8 @@ def plan(wish: Wish) -> Plan:
         "autoencoder memory": vae.memory,
         "prompt": fixed.cross,
         "second prompt": fixed.cross,  # while one gives way to the next; with graphs, their own copy at all times
-        "largest stage": max(denoise, fixed.prompt, vae.encode, vae.decode),
+        # Stages that run at once take theirs at once; those that are captured have it in their graphs.
+        "largest stage": max(vae.encode + denoise + vae.decode if together else 0, denoise, fixed.prompt, vae.encode, vae.decode),
         "frames": _frames(wish.size),
         "CUDA graphs": graphs_need(wish.profile, wish.vae, wish.dtype, wish.spec, wish.steps) if wish.graphs else 0,
     }
@@ -113,16 +116,18 @@ def fit(
     """The best plan that fits into `free` bytes, None when none does.
 
     vaes, texts, sizes: those that may be taken, the best first. fp8: whether linear layers may be put into 8 bits. What costs
-    least is given up first: the text encoder's place, CUDA graphs, stream_batch, remembered frames, 16-bit linear layers, then
-    the autoencoder, and the size last.
+    least is given up first: the text encoder's place, CUDA graphs with the overlap of chunks, stream_batch, remembered frames,
+    16-bit linear layers, then the autoencoder, and the size last.
     """
     schedules = dict.fromkeys((wish.schedule, Schedule.SEQUENTIAL))
     frames = dict.fromkeys(((wish.kv_frames, wish.sink_frames), _fewer(wish)))
     eights = dict.fromkeys((wish.fp8, wish.fp8 or fp8))
-    captures = dict.fromkeys((wish.graphs, False))
-    for size, vae, eight, (kv, sinks), schedule, graphs, text in product(sizes, vaes, eights, frames, schedules, captures, texts):
+    fast = dict.fromkeys(((wish.graphs, wish.overlap), (False, False)))
+    for size, vae, eight, (kv, sinks), schedule, (graphs, overlap), text in product(
+        sizes, vaes, eights, frames, schedules, fast, texts
+    ):
         kept = replace(wish, size=size, vae=vae, fp8=eight, kv_frames=kv, sink_frames=sinks)
-        tried = replace(kept, schedule=schedule, graphs=graphs, text=text)
+        tried = replace(kept, schedule=schedule, graphs=graphs, overlap=overlap, text=text)
         if sum(_dit_parts(tried).values()) <= free and (planned := plan(tried)).total <= free:
             return planned
     return None
@@ -143,7 +148,9 @@ def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
     if wish.text is Placement.GPU and not wish.unified:
         yield "model.text_encoder: cpu (or on-demand)", replace(wish, text=Placement.CPU)
     if wish.graphs:
-        yield "engine.cuda_graphs: off", replace(wish, graphs=False)
+        yield "engine.cuda_graphs: off, engine.overlap: off", replace(wish, graphs=False, overlap=False)
+    elif wish.overlap:
+        yield "engine.overlap: off", replace(wish, overlap=False)
     if wish.schedule is Schedule.STREAM_BATCH:
         yield "engine.schedule: sequential", replace(wish, schedule=Schedule.SEQUENTIAL)
     kv, sinks = _fewer(wish)

@@ -55,6 +55,7 @@ def wish_of(config: Config, profile: Profile, device: torch.device) -> Wish:
         _precision(config, profile),
         unified=device.type == "cpu",
         graphs=device.type == "cuda" and engine.cuda_graphs == "auto",
+        overlap=engine.overlaps(device.type),
     )
 
 
@@ -73,8 +74,8 @@ def chosen_placement(config: Config, profile: Profile, device: torch.device, fre
 
 
 def affordable(wish: Wish, free: int) -> Wish:
-    """The wish without CUDA graphs where it fits into `free` bytes only so: they cost speed and no picture."""
-    without = replace(wish, graphs=False)
+    """The wish without CUDA graphs and overlap where it fits into `free` bytes only so: that costs speed and no picture."""
+    without = replace(wish, graphs=False, overlap=False)
     return without if plan(wish).total > free >= plan(without).total else wish
 
 
@@ -94,7 +95,7 @@ def require_room(config: Config, profile: Profile) -> None:
 
 def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
     """With model.fit, the configuration with the best settings that fit; else the configuration itself, without CUDA graphs
-    where they alone do not fit.
+    and overlap where they alone do not fit.
 
     What is set and not auto of vae, text_encoder and size stays. Raises MemoryShortageError when nothing fits.
     """
@@ -108,8 +109,11 @@ def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
         wish = _placed(wish, chosen_placement(config, profile, device, free))
         if affordable(wish, free) == wish:
             return config
-        log.warning("CUDA graphs would keep about %.1f GB and are off, there is no room for them", _saved(wish) / GB)
-        return config.replaced(engine=config.engine.model_copy(update={"cuda_graphs": "off"}))
+        log.warning(
+            "CUDA graphs and chunks that overlap would take about %.1f GB and are off, there is no room for them",
+            _saved(wish) / GB,
+        )
+        return config.replaced(engine=config.engine.model_copy(update={"cuda_graphs": "off", "overlap": "off"}))
     vaes = lighter_vaes(profile, wish.vae) if model.vae == "auto" else (wish.vae,)
     there = tuple(vae for vae in vaes if vae == wish.vae or has_weights(profile, vae, model.weights_dir, text=False))
     texts = (Placement.GPU, Placement.CPU) if model.text_encoder == "auto" else (wish.text,)
@@ -130,6 +134,7 @@ def differences(asked: Wish, got: Wish) -> list[str]:
     settings = {
         "model.text_encoder": (asked.text, got.text),
         "engine.cuda_graphs": (_graphs(asked), _graphs(got)),
+        "engine.overlap": ("on" if asked.overlap else "off", "on" if got.overlap else "off"),
         "engine.schedule": (asked.schedule.value, got.schedule.value),
         "engine.kv_frames": (asked.kv_frames, got.kv_frames),
         "engine.sink_frames": (asked.sink_frames, got.sink_frames),
@@ -161,7 +166,7 @@ def _told(ways: Sequence[Saving]) -> str:
 
 
 def _saved(wish: Wish) -> int:
-    return plan(wish).total - plan(replace(wish, graphs=False)).total
+    return plan(wish).total - plan(replace(wish, graphs=False, overlap=False)).total
 
 
 def _graphs(wish: Wish) -> str:
@@ -187,8 +192,9 @@ def _with(config: Config, wish: Wish) -> Config:
     text = wish.text.value if config.model.text_encoder != "auto" or wish.text is not Placement.CPU else "auto"
     model = config.model.model_copy(update={"fit": False, "vae": wish.vae, "fp8": wish.fp8, "text_encoder": text})
     engine = config.engine.model_copy(update={"kv_frames": wish.kv_frames, "sink_frames": wish.sink_frames})
-    if not (wish.graphs or wish.unified):
-        engine = engine.model_copy(update={"cuda_graphs": "off"})
+    if not wish.unified:
+        given_up = {name: "off" for name, kept in (("cuda_graphs", wish.graphs), ("overlap", wish.overlap)) if not kept}
+        engine = engine.model_copy(update=given_up)
     if config.engine.mode != "text":
         engine = engine.model_copy(update={"schedule": wish.schedule.value})
     video = config.video

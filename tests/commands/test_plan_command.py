@@ -44,7 +44,7 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "GB too little" in out
     assert "model.vae: taehv saves" in out
-    assert "engine.cuda_graphs: off saves" in out
+    assert "engine.cuda_graphs: off, engine.overlap: off saves" in out
     assert "what CUDA graphs keep is an estimate" in out
 
 

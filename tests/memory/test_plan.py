@@ -58,7 +58,19 @@ def test_graphs_keep_what_is_alive_in_a_steady_chunk_of_each_pool(schedule: Sche
     assert vae.steady < pools <= denoise + vae.encode + vae.decode + 3 * WORKSPACE
     assert captured.total > without.total + pools
     ways = {way.setting: way.bytes for way in savings(replace(wish, graphs=True))}
-    assert ways["engine.cuda_graphs: off"] == captured.total - without.total
+    assert ways["engine.cuda_graphs: off, engine.overlap: off"] == captured.total - without.total
+
+
+def test_chunks_that_overlap_take_their_stages_at_once() -> None:
+    alone, together = plan(WISH), plan(replace(WISH, overlap=True))
+    vae = vae_need(LARGE, "wan", torch.bfloat16, WISH.size)
+    denoise = denoise_peak(LARGE, torch.bfloat16, WISH.spec, WISH.steps)
+    assert alone.parts["largest stage"] < together.parts["largest stage"] == vae.encode + denoise + vae.decode
+    ways = {way.setting: way.bytes for way in savings(replace(WISH, overlap=True))}
+    assert ways["engine.overlap: off"] == together.total - alone.total
+    # What is captured has its memory in the graphs already.
+    captured = replace(WISH, graphs=True)
+    assert plan(captured).parts == plan(replace(captured, overlap=True)).parts
 
 
 def test_graphs_are_given_up_after_the_text_encoders_place() -> None:
@@ -133,15 +145,17 @@ def test_too_little_is_told_with_what_helps(tmp_path: Path, monkeypatch: pytest.
 def test_graphs_are_off_where_they_alone_do_not_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wish = replace(WISH, text=Placement.CPU, graphs=True)
-    whole, without = plan(wish).total, plan(replace(wish, graphs=False)).total
+    wish = replace(WISH, text=Placement.CPU, graphs=True, overlap=True)
+    alone = replace(wish, graphs=False, overlap=False)
+    whole, without = plan(wish).total, plan(alone).total
     assert affordable(wish, whole) == affordable(wish, without - 1) == wish  # nothing is gained where it does not fit anyway
-    assert affordable(wish, whole - 1) == affordable(wish, without) == replace(wish, graphs=False)
+    assert affordable(wish, whole - 1) == affordable(wish, without) == alone
     monkeypatch.setattr(room, "wish_of", lambda *_: wish)
     monkeypatch.setattr(room, "free_bytes", lambda device: without)
     asked = config(tmp_path, "model.text_encoder=cpu")
-    assert fitted(asked, LARGE).engine.cuda_graphs == "off"
-    assert "CUDA graphs would keep about" in caplog.text
+    engine = fitted(asked, LARGE).engine
+    assert (engine.cuda_graphs, engine.overlap) == ("off", "off")
+    assert "CUDA graphs and chunks that overlap would take about" in caplog.text
     require_room(asked, LARGE)
     monkeypatch.setattr(room, "free_bytes", lambda device: whole)
     assert fitted(asked, LARGE) == asked
