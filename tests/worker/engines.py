@@ -23,7 +23,7 @@ from sdv2_live.worker import child
 from sdv2_live.worker.messages import Hello
 
 CHUNK_S = 0.02
-SLOW_S = 0.3  # for the prompt `slow`
+SLOW_S = 0.2  # for the prompt `slow`
 KERNELS = {"attention": "by hand", "frames": "torch"}
 SUITED = {"noise_scale": 0.4, "steps": [400]}
 

@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +43,12 @@ from sdv2_live.worker.remote import RemoteEngine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are signals")
 
+FPS = 120  # chunks come as soon as the engine has painted the last
 GREY, NEGATIVE = 100, 155  # the input, and what the stand-in engine makes of it
 
 
 class Camera(Source):
-    """Grey, 30 pictures a second, of a size that may be set."""
+    """Grey pictures of a size that may be set."""
 
     def __init__(self) -> None:
         self.name = "camera"
@@ -54,30 +57,32 @@ class Camera(Source):
         self._index = 0
 
     def read(self, timeout: float) -> Frame | None:
-        self._next = max(self._next + 1 / 30, time.monotonic())
+        self._next = max(self._next + 1 / FPS, time.monotonic())
         time.sleep(max(self._next - time.monotonic(), 0))
         height, width = self.size
         self._index += 1
         data = np.full((height, width * 4), GREY, np.uint8)
-        return Frame(data, width, height, PixelFormat.BGRX, captured_ns=time.monotonic_ns(), index=self._index)
+        return Frame(data, width, height, PixelFormat.BGRX, Fraction(FPS), time.monotonic_ns(), self._index)
 
     def close(self) -> None:
         pass
 
 
 class Rig:
-    """A show without control, around a remote engine."""
+    """A show without control, around a remote engine. No chunk counts as hung unless `hang_s` says so."""
 
     def __init__(self, target: Target, instead: Instead, overlap: bool, **faults: Any) -> None:
         engine = EngineConfig(overlap="on" if overlap else "off")
-        config = Config(engine=engine, faults=FaultsConfig(**{"hang_s": 0.5, "load_s": 30.0, **faults}))
+        config = Config(engine=engine, faults=FaultsConfig(**{"hang_s": 60.0, "load_s": 120.0, **faults}))
         self.counters, self.store, self.sink = Counters(), ParamStore(Params(seed=7)), FakeSink()
         self.camera = Camera()
         cover = Cover(instead, hold_s=0.1, fade_s=0.2, text="soon")
         self.playout = Playout(self.sink, self.counters, cover=cover)
         self.intake = Intake(self.camera, self.counters, self.playout.offer_input)
         self.hellos: list[Hello] = []
-        self.engine = RemoteEngine(config, self.store.latest, self.counters, self.hellos.append, self.playout.lost, target)
+        self._up: list[int] = []  # when the engine came up, and when the playout was told that it is away
+        self._lost: list[int] = []
+        self.engine = RemoteEngine(config, self.store.latest, self.counters, self._came_up, self._went, target)
         self.loop = LiveLoop(self.engine, self.intake, self.playout, self.store, self.counters, overlap=overlap)
 
     def start(self) -> None:
@@ -91,16 +96,24 @@ class Rig:
         self.intake.close()
         self.playout.close()
 
+    def _came_up(self, hello: Hello) -> None:
+        self._up.append(time.monotonic_ns())
+        self.hellos.append(hello)
+
+    def _went(self) -> None:
+        self._lost.append(time.monotonic_ns())
+        self.playout.lost()
+
     @property
     def pid(self) -> int:
         return self.engine.state().pid
 
     def paints(self, more: int = 3) -> None:
         until = self.counters["chunks"] + more
-        eventually("painted chunks", lambda: self.counters["chunks"] >= until, 30)
+        eventually("painted chunks", lambda: self.counters["chunks"] >= until)
 
     def restarted(self, before: int) -> None:
-        eventually("another process", lambda: self.pid != before and self.engine.ready, 30)
+        eventually("another process", lambda: self.pid != before and self.engine.ready)
         self.paints()
 
     def shows(self, value: int) -> None:
@@ -108,10 +121,10 @@ class Rig:
         eventually(f"a picture of {value}", lambda: self.sink.frames and abs(_middle(self.sink.frames[-1]) - value) <= 2)
 
     def assert_unbroken(self) -> None:
-        """No black picture was sent; the output was never silent for long."""
-        times = np.array(self.sink.times_ns)
+        """No black picture was sent; the output was never silent for as long as a restart takes on this machine."""
         assert all(_middle(frame) > 50 for frame in self.sink.frames)
-        assert np.diff(times).max() / 1e6 < 500  # not a matter of speed: a restart takes longer than this
+        away = [up - min(went) for before, up in pairwise([0, *self._up]) if (went := [t for t in self._lost if before < t < up])]
+        assert np.diff(self.sink.times_ns).max() < min(away)
 
 
 def _middle(frame: Frame) -> int:
@@ -142,7 +155,7 @@ one_at_a_time_or_two = pytest.mark.parametrize("overlap", [False, True], ids=["a
 
 @one_at_a_time_or_two
 def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_back(overlap: bool) -> None:
-    with rig(overlap=overlap) as show:
+    with rig(overlap=overlap, hang_s=0.5) as show:
         show.paints()
         show.shows(NEGATIVE)
         for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP):
@@ -166,12 +179,12 @@ def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_bac
     ("fault", "overlap"), [("raise", False), ("hang", False), ("memory", False), ("raise late", True), ("hang", True)]
 )
 def test_a_fault_inside_the_engine_is_overcome(fault: str, overlap: bool, caplog: pytest.LogCaptureFixture) -> None:
-    with rig(overlap=overlap) as show:
+    with rig(overlap=overlap, hang_s=0.5) as show:
         show.paints(10)
         pid = show.pid
         show.store.set("prompt", fault, "test")
         restarts = lambda: show.counters["engine_restarts"]  # noqa: E731
-        eventually("a restart", lambda: restarts() > 0, 60)
+        eventually("a restart", lambda: restarts() > 0)
         show.store.set("prompt", "a meadow", "test")
         show.restarted(pid)
         show.shows(NEGATIVE)
@@ -201,7 +214,7 @@ def two_in_flight(show: Rig) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_process_that_ends_with_two_chunks_in_flight_loses_no_more_than_these(number: signal.Signals) -> None:
-    with rig(overlap=True) as show:
+    with rig(overlap=True, hang_s=1.0) as show:
         show.paints(10)
         two_in_flight(show)
         failures, pid = show.counters["engine_failures"], show.pid
@@ -239,7 +252,7 @@ def test_chunks_in_flight_are_still_shown_when_the_show_ends() -> None:
 def alone(show: Rig) -> None:
     """With an engine that nobody else drives, at the beginning of a stream."""
     show.loop.close()
-    eventually("the engine", lambda: show.engine.ready, 30)
+    eventually("the engine", lambda: show.engine.ready)
     show.engine.discard()
 
 
@@ -293,11 +306,11 @@ def test_one_failed_chunk_does_not_cost_the_process(overlap: bool, caplog: pytes
 
 @pytest.mark.parametrize(("instead", "value"), [(Instead.HOLD, NEGATIVE), (Instead.SLATE, 26), (Instead.BLACK, 0)])
 def test_what_is_seen_meanwhile_can_be_chosen(instead: Instead, value: int) -> None:
-    with rig(instead=instead, load_s=60.0) as show:
+    with rig(instead=instead, hang_s=0.5) as show:
         show.paints(10)
         show.store.set("prompt", "hang", "test")
         restarts = show.counters["engine_restarts"]
-        eventually("a restart", lambda: show.counters["engine_restarts"] > restarts, 60)
+        eventually("a restart", lambda: show.counters["engine_restarts"] > restarts)
         corner = lambda: int(show.sink.frames[-1].data[0, 0])  # noqa: E731
         eventually("the substitute", lambda: corner() == value)
         show.store.set("prompt", "", "test")
@@ -311,14 +324,14 @@ def test_before_the_engine_is_up_the_input_passes_and_stopping_does_not_wait_for
         pid = show.pid
         begin = time.monotonic()
         show.close()
-        assert time.monotonic() - begin < 5  # the deadline of loading is 30 s
+        assert time.monotonic() - begin < 60  # the deadline of loading is 120 s
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 
 
 def test_what_the_performer_must_repair_ends_the_start(caplog: pytest.LogCaptureFixture) -> None:
     with rig(engines.without_weights) as show:
-        failure = eventually("the failure", lambda: show.engine.failure, 30)
+        failure = eventually("the failure", lambda: show.engine.failure)
         assert isinstance(failure, WeightsError)
         assert "dit.safetensors is missing" in str(failure)
         assert show.counters["engine_restarts"] == 0
@@ -326,7 +339,7 @@ def test_what_the_performer_must_repair_ends_the_start(caplog: pytest.LogCapture
 
 def test_a_crash_loop_steps_down_until_the_engine_lives(caplog: pytest.LogCaptureFixture) -> None:
     with rig(engines.crashing, crashes=1, ladder=("taehv", "60%")) as show:
-        eventually("the last step", lambda: show.engine.state().ladder == ("taehv", "60%"), 60)
+        eventually("the last step", lambda: show.engine.state().ladder == ("taehv", "60%"))
     assert "no kernel image" in caplog.text
     with rig(engines.crashing, crashes=1, ladder=("60%",)) as show:
         show.paints()
@@ -338,16 +351,16 @@ def test_after_a_quiet_time_a_step_is_given_back_and_taken_again_where_that_was_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with rig(engines.crashing, crashes=1, ladder=("60%",), climb_s=0.5) as show:
-        eventually("a climb", lambda: "the step 60% is given back; still lowered to: nothing" in caplog.text, 60)
+        eventually("a climb", lambda: "the step 60% is given back; still lowered to: nothing" in caplog.text)
         eventually("a second one", lambda: caplog.text.count("is given back") >= 2, 60)  # after the engine was up again
-        eventually("the step again", lambda: show.engine.ready and show.engine.state().ladder == ("60%",), 60)
+        eventually("the step again", lambda: show.engine.ready and show.engine.state().ladder == ("60%",))
         show.shows(NEGATIVE)
         show.assert_unbroken()
 
 
 def test_below_the_ladder_the_engine_stays_away_and_tries_again(caplog: pytest.LogCaptureFixture) -> None:
     with rig(engines.crashing, crashes=1, ladder=(), retry_s=1.0) as show:
-        eventually("three tries", lambda: show.counters["engine_restarts"] >= 3, 60)
+        eventually("three tries", lambda: show.counters["engine_restarts"] >= 3)
         assert show.engine.state().words.startswith("away")
         assert show.engine.queues["engine_requests"].length <= 1  # what ended is looked at, and does not add up
         show.shows(GREY)
@@ -356,7 +369,7 @@ def test_below_the_ladder_the_engine_stays_away_and_tries_again(caplog: pytest.L
 def test_every_queue_on_the_way_is_told_with_its_bound() -> None:
     with rig() as show:
         show.paints()
-        eventually("the process's own", lambda: show.engine.queues.get("prompts") == Fill(3, 8), 30)
+        eventually("the process's own", lambda: show.engine.queues.get("prompts") == Fill(3, 8))
         assert {"engine_requests", "engine_replies"} < show.engine.queues.keys()
         parts = (show.intake, show.playout, show.engine)
         assert all(fill.length <= fill.bound for part in parts for fill in part.queues.values())
