@@ -13,10 +13,14 @@ TOOLS = Path(__file__).parent.parent / "tools"
 sys.path.insert(0, str(TOOLS))
 
 import bench  # noqa: E402
+import bench_peer  # noqa: E402
 import gpu_compare  # noqa: E402
 import gpu_table  # noqa: E402
 
+from sdv2_live.model.profiles import profile  # noqa: E402
+
 SHORT = ["--model", "tiny", "--device", "cpu", "--size", "64x64", "--seconds", "1", "--threads", "1", "--json"]
+PEAKS = ["--peak-tflops", "1", "--bandwidth", "1"]
 
 
 @pytest.mark.parametrize("options", [[], ["--overlap", "--schedule", "stream_batch", "--peak-tflops", "2", "--bandwidth", "0.1"]])
@@ -42,10 +46,42 @@ def test_the_bench_on_a_cpu(options: list[str], tmp_path: Path, capsys: pytest.C
 
 
 def test_a_peer_that_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench.main([*SHORT, "--peak-tflops", "1", "--bandwidth", "1", "--compare", "auto"]) == 5
+    assert bench.main([*SHORT, *PEAKS, "--compare", "auto"]) == 5
     assert "this Python has no working package streamdiffusionv2" in capsys.readouterr().err
-    assert bench.main([*SHORT, "--peak-tflops", "1", "--bandwidth", "1", "--compare", "/nowhere/python"]) == 5
+    assert bench.main([*SHORT, *PEAKS, "--compare", "/nowhere/python"]) == 5
     assert "--compare /nowhere/python: cannot be run" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no interpreter there")
+def test_a_peer_gets_the_same_task_and_its_figures_are_set_against_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def python(does: str) -> str:
+        script = tmp_path / "python"
+        script.write_text(f"#!{sys.executable}\nimport json, sys\n{does}\n")
+        script.chmod(0o755)
+        return str(script)
+
+    figures = python("print('models are loaded')\nprint(json.dumps({'fps': 0.5, 'task': sys.argv[1:]}))")
+    assert bench.main([*SHORT, *PEAKS, "--steps", "3", "--compare", figures]) == 0
+    result = json.loads(capsys.readouterr().out)
+    script, *task = result["peer"]["task"]
+    assert Path(script) == TOOLS / "bench_peer.py"
+    assert dict(zip(task[::2], task[1::2], strict=True)) == {
+        "--size": "64x64", "--steps": "3", "--schedule": "sequential", "--seconds": "1.0", "--model": "tiny", "--vae": "taehv"
+    }  # fmt: skip
+    assert result["peer"]["we_are_times_as_fast"] == pytest.approx(result["fps"] / 0.5, abs=0.01)
+    for does, said in (("sys.exit('no card')", "no card"), ("print('hello')", "printed no figures")):
+        assert bench.main([*SHORT, *PEAKS, "--compare", python(does)]) == 5
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", bench_peer.SIZES)
+def test_the_peers_transformer_is_as_large_as_ours(name: str) -> None:
+    dit = profile(name).dit
+    assert bench_peer.SIZES[name][1] == {
+        "dim": dit.dim, "ffn_dim": dit.ffn, "num_heads": dit.heads, "num_layers": dit.layers
+    }  # fmt: skip
 
 
 def test_two_devices_are_compared(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

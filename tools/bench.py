@@ -11,6 +11,7 @@ this machine instead (see bench_live.py), `--live flood|prompt` its answer to OS
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -104,6 +105,8 @@ def measure(stream: Stream, config: Config, size: tuple[int, int], seconds: floa
     ring = Ring(ready_frames(size))
     chunk_ms = Window(100_000)
     waiting: deque[Callable[[], list[Frame]]] = deque()
+    if stream.engine.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()  # what it takes to run, not to make the models
     with NdiSink(f"sdv2-live bench {time.monotonic_ns()}", NdiSettings()) as sink:
 
         def chunk() -> int:
@@ -189,8 +192,6 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
     measured = card_peaks(device, dtype) if None in (options.peak_tflops, options.bandwidth) else (0.0, 0.0)
     peaks = options.peak_tflops or measured[0], options.bandwidth or measured[1]
     result["floor"] = floor(chosen, vae_kind(chosen, options.vae), size, options.steps, peaks, result)
-    if options.compare:
-        result["peer"] = peer(options, result["fps"])
     about = {
         "model": chosen.name,
         "vae": type(models.vae).__name__,
@@ -210,21 +211,35 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def peer(options: argparse.Namespace, fps: float) -> dict[str, Any]:
-    """The package `streamdiffusionv2` at the same size, steps and sizes of models, in a process of its own."""
+    """The package `streamdiffusionv2` at the same size, steps and sizes of models, in a process of its own.
+
+    Called when this process needs its models no more: the card is the other's then.
+    """
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    kind = vae_kind(profile(options.model), options.vae)
     python = sys.executable if options.compare == "auto" else options.compare
     script = Path(__file__).with_name("bench_peer.py")
     command = [python, str(script), "--size", options.size, "--steps", str(options.steps), "--schedule", options.schedule]
-    command += ["--seconds", str(options.seconds), "--model", options.model, "--vae", options.vae]
+    command += ["--seconds", str(options.seconds), "--model", options.model, "--vae", kind]
+    command += ["--autotune"] if options.autotune else []
+    limit = 900 + 2 * options.seconds
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except OSError as error:
         raise EngineError(
             f"--compare {options.compare}: cannot be run ({error}); give the path of a Python interpreter"
         ) from error
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(f"--compare {options.compare}: not done after {limit:.0f} s; is the card used by others?") from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise EngineError(f"--compare {options.compare}: {last}; how to install it is said in tools/benchmarks.md")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    try:
+        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        raise EngineError(f"--compare {options.compare}: printed no figures; give the path of a Python interpreter") from error
     return found | {"we_are_times_as_fast": round(fps / found["fps"], 2)}
 
 
@@ -276,6 +291,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result = getattr(bench_control if options.live in ("flood", "prompt") else bench_live, options.live)(options)
         else:
             result = throughput(options)
+            if options.compare:
+                result["peer"] = peer(options, result["fps"])
     except Sdv2Error as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code
