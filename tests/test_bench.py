@@ -19,7 +19,7 @@ import gpu_table  # noqa: E402
 
 from sdv2_live.model.profiles import profile  # noqa: E402
 
-SHORT = ["--model", "tiny", "--device", "cpu", "--size", "64x64", "--seconds", "1", "--threads", "1", "--json"]
+SHORT = ["--model", "tiny", "--device", "cpu", "--size", "64x64", "--seconds", "0.5", "--threads", "1", "--json"]
 PEAKS = ["--peak-tflops", "1", "--bandwidth", "1"]
 
 
@@ -68,7 +68,7 @@ def test_a_peer_gets_the_same_task_and_its_figures_are_set_against_ours(
     script, *task = result["peer"]["task"]
     assert Path(script) == TOOLS / "bench_peer.py"
     assert dict(zip(task[::2], task[1::2], strict=True)) == {
-        "--size": "64x64", "--steps": "3", "--schedule": "sequential", "--seconds": "1.0", "--model": "tiny", "--vae": "taehv"
+        "--size": "64x64", "--steps": "3", "--schedule": "sequential", "--seconds": "0.5", "--model": "tiny", "--vae": "taehv"
     }  # fmt: skip
     assert result["peer"]["we_are_times_as_fast"] == pytest.approx(result["fps"] / 0.5, abs=0.01)
     for does, said in (("sys.exit('no card')", "no card"), ("print('hello')", "printed no figures")):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import eventually
 
 from sdv2_live import __version__
 from sdv2_live.cli import COMMANDS, main
@@ -158,7 +159,7 @@ def test_sources_names_what_is_there(capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.setenv("COLUMNS", "200")
     name, group = f"cli-{uuid.uuid4().hex[:8]}", f"group-{uuid.uuid4().hex}"
     with NdiSink(name, NdiSettings(groups=(group,))) as sink:
-        assert main(["sources", "--wait", "3", "--set", f"ndi.groups={group}"]) == 0
+        eventually("the source to be listed", lambda: main(["sources", "--wait", "1", "--set", f"ndi.groups={group}"]) == 0)
     said = capsys.readouterr().out
     assert sink.full_name in said
     assert f"--input 'ndi:{name}'" in said
@@ -186,15 +187,3 @@ def test_render_stops_after_the_frames_asked_for(clip: Path, tmp_path: Path) -> 
     out = tmp_path / "short.mkv"
     assert main(["render", *TINY, "--input", str(clip), "--output", str(out), "--max-frames", "3"]) == 0
     assert len(frames_of(out)) == 3
-
-
-def test_run_shows_until_its_time_is_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "show.mkv"
-    options = ["--input", "test:64x64", "--output", f"file:{out}", "--seconds", "2", "--set", "osc.port=0"]
-    assert main(["run", *TINY, *options]) == 0
-    said = capsys.readouterr().out
-    assert "control osc://127.0.0.1:" in said
-    assert "latency" in said
-    frames = frames_of(out)
-    assert len(frames) > 1
-    assert frames[-1].std() > 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import sys
@@ -136,13 +135,6 @@ def test_the_metrics_page_counts_along() -> None:
         lengths, bounds = queues("length"), queues("bound")
         assert {"osc", "osc_feedback", "oscquery", "input_main", "intake", "playout", "recorder"} < lengths.keys()
         assert all(length <= bounds[name] for name, length in lengths.items())
-
-
-def test_sigterm_ends_it_cleanly() -> None:
-    daemon = Daemon("--input", "test:64x64")
-    daemon.process.send_signal(signal.SIGTERM)
-    assert daemon.process.wait(DEADLINE_S) == 0
-    eventually("the last line", lambda: "painted" in daemon.lines[-1])
 
 
 def test_a_port_in_use_is_one_sentence() -> None:

@@ -154,7 +154,7 @@ def test_grain_is_what_a_blurred_picture_lacks_wherever_its_lines_are() -> None:
 
 
 def test_large_crops_come_from_large_clips_alone() -> None:
-    settings = RestylerSettings(sizes=(64, 96), frames=5, looks=2, first_pool=4, pool=4)
+    settings = RestylerSettings(sizes=(64, 96), frames=5, looks=2, first_pool=2, pool=2)
     vae, random = TAEHV(TINY.taehv), np.random.default_rng(0)
     pool = LatentPool(vae, settings, torch.device("cpu"))
     assert {entry.latent.shape[-1] for entry in pool.entries} == {8, 12}

@@ -15,6 +15,7 @@ import pytest
 mido = pytest.importorskip("mido", reason="mido is not installed (pip install 'sdv2-live[midi]')")
 
 from fake_midi import FakePorts  # noqa: E402
+from waiting import eventually  # noqa: E402
 
 from sdv2_live.commands import midi as command  # noqa: E402
 from sdv2_live.control.osc import OscServer  # noqa: E402
@@ -47,11 +48,7 @@ def once_open(ports: FakePorts, then: Callable[[], Any]) -> threading.Thread:
     """Does something as soon as a port was opened."""
 
     def run() -> None:
-        opened = threading.Event()
-        for _ in range(1000):
-            if ports.heard:
-                break
-            opened.wait(0.01)
+        eventually("an open port", lambda: ports.heard)
         then()
 
     thread = threading.Thread(target=run)

@@ -1,4 +1,4 @@
-"""`sdv2-live run` with record, and `sdv2-live replay` of what it left."""
+"""`sdv2-live run` until its time is up, with record, and `sdv2-live replay` of what it left."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sdv2_live.cli import main
+from sdv2_live.frame import Frame
 from sdv2_live.io.file import FileSource
 
 
@@ -22,23 +23,30 @@ def _signal_handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_a_show_is_recorded_and_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def pictures(path: Path) -> list[Frame]:
+    with FileSource(path, realtime=False, loop=False) as source:
+        return list(iter(lambda: source.read(0), None))
+
+
+def test_a_show_is_shown_recorded_and_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown, video = tmp_path / "show.mkv", tmp_path / "again.mkv"
     settings = ("osc.port=0", "params.record=true", f"takes.dir={tmp_path / 'takes'}", f"model.prompt_cache={tmp_path / 'cache'}")
     options = [part for setting in settings for part in ("--set", setting)]
-    show = ["--model", "tiny", "--device", "cpu", "--input", "test:64x64", "--output", "none", "--seconds", "3"]
+    show = ["--model", "tiny", "--device", "cpu", "--input", "test:64x64", "--output", f"file:{shown}", "--seconds", "2"]
     assert main(["run", *show, *options]) == 0
-    assert "| recording" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    for part in ("control osc://127.0.0.1:", "latency", "| recording"):
+        assert part in said
+    frames = pictures(shown)
+    assert len(frames) > 1
+    assert frames[-1].data.std() > 1
     (take,) = (tmp_path / "takes").iterdir()
 
-    video = tmp_path / "again.mkv"
     assert main(["replay", str(take), "--check", "--output", str(video)]) == 0
-    said = capsys.readouterr()
-    assert "chunks identical" in said.out
-    with FileSource(video, realtime=False, loop=False) as source:
-        frame = source.read(0)
-        assert frame is not None
-        assert frame.size == (64, 64)
-        assert frame.data.std() > 1
+    assert "chunks identical" in capsys.readouterr().out
+    frame = pictures(video)[0]
+    assert frame.size == (64, 64)
+    assert frame.data.std() > 1
 
     header, chunks = take / "take.yaml", take / "chunks.jsonl"
     then, whole = header.read_text(), chunks.read_text()

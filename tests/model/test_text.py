@@ -17,7 +17,7 @@ from test_load import SMALL, tokenizer_folder, wan_text_state  # beside this fil
 from sdv2_live.engine.promptcache import PromptCache
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import WeightsError
-from sdv2_live.model.load import gpu_dtype
+from sdv2_live.model.load import choose_dtype, gpu_dtype
 from sdv2_live.model.load_text import PRECISIONS, new_text, text_bytes
 from sdv2_live.model.profiles import PROFILES, TINY, Profile
 from sdv2_live.model.text import Placement, Text, TextIdentity, fingerprint, multiplies_bf16, text_dtype
@@ -65,7 +65,7 @@ def test_at_rest_a_resident_encoder_is_made_ready(weights: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is counted otherwise elsewhere")
 def test_its_memory_comes_back() -> None:
-    config = TextConfig(vocab=64, dim=1024, dim_attn=1024, ffn=4096, heads=8, layers=4)
+    config = TextConfig(vocab=64, dim=1024, dim_attn=1024, ffn=4096, heads=8, layers=2)
     models: list[weakref.ref[UMT5]] = []
 
     def load() -> TextEncoder:
@@ -142,6 +142,19 @@ def test_computed_in() -> None:
     assert text_dtype(CPU, torch.float32) == (torch.bfloat16 if multiplies_bf16() else torch.float32)
     assert gpu_dtype((7, 5)) == torch.float16
     assert gpu_dtype((8, 0)) == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "dtype"),
+    [({"amx_bf16": True}, torch.bfloat16), ({"amx_bf16": False, "avx512_bf16": True}, torch.float32), ({}, torch.float32)],
+)
+def test_a_cpu_computes_in_bfloat16_where_it_has_tiles_for_it(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    cpu = torch.device("cpu")
+    assert choose_dtype("auto", cpu) == dtype
+    assert choose_dtype("fp32", cpu) == torch.float32
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

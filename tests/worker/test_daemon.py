@@ -93,6 +93,7 @@ def test_an_end_while_the_models_are_loaded_does_not_wait_for_them(number: signa
     daemon = Daemon("--input", "test:64x64")
     daemon.process.send_signal(number)
     assert daemon.process.wait(DEADLINE_S) == 0
+    eventually("the last line", lambda: "painted" in daemon.lines[-1])
     assert "Traceback" not in "".join(daemon.log)
 
 
