@@ -170,7 +170,8 @@ def measure_dit(path: Path) -> dict[str, Any]:
 
 def measure_text(path: Path, keep: bool) -> dict[str, Any]:
     """Have the text encoder loaded for one prompt, and freed when no other waits, as a show with the encoder on demand does."""
-    from sdv2_live.model.text import Placement, Text, TextIdentity, multiplies_bf16  # here: the other cases do without
+    from sdv2_live.model.cpu import multiplies_bf16  # here: the other cases do without
+    from sdv2_live.model.text import Placement, Text, TextIdentity
 
     times: dict[str, float] = {}
     dtype = torch.bfloat16 if multiplies_bf16() else torch.float32

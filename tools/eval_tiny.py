@@ -68,7 +68,8 @@ class Painter:
     @classmethod
     def load(cls, weights: Path) -> Painter:
         load.EMBEDDED = weights
-        models = load.load_models(TINY, device=torch.device("cpu"), dtype=torch.float32, vae="auto", weights_dir=Path())
+        cpu = torch.device("cpu")
+        models = load.load_models(TINY, device=cpu, dtype=load.choose_dtype("auto", cpu), vae="auto", weights_dir=Path())
         return cls(models, Engine(models.dit, models.vae))
 
     def cross(self, prompt: str) -> CrossKV:
@@ -87,7 +88,13 @@ class Painter:
         plan = self.engine.plan(x, ChunkSettings(noise_scale=scale, steps=steps), state)
         clean = self.engine.denoise(latent, cross, plan, 42, state)
         assert clean is not None
-        return self.engine.decode(clean, state)[0].transpose(0, 1) * 0.5 + 0.5
+        return self.engine.decode(clean, state)[0].transpose(0, 1).float() * 0.5 + 0.5
+
+    def code(self, pixels: Tensor, state: StreamState) -> Tensor:
+        """Pixels as `chunk` takes them, through the autoencoder alone."""
+        vae, x = self.models.vae, (pixels.transpose(0, 1)[None] * 2 - 1).to(self.engine.pixel_dtype)
+        out = vae.decode(vae.encode(x, state.vae, normalize=True), state.vae)
+        return out[0].transpose(0, 1).float() * 0.5 + 0.5
 
     def paint(self, clip: Tensor, cross: CrossKV, scale: float, steps: tuple[int, ...] = (700, 500)) -> Tensor:
         """A whole clip (1 + 4k frames) through a fresh stream."""
@@ -122,11 +129,7 @@ def autoencoder(painter: Painter, clip: Tensor) -> dict[str, float]:
     """PSNR in dB, and the ratio of frame-to-frame change to the input's, through encode and decode alone."""
     state = painter.state(clip.shape[-1])
     with torch.inference_mode():
-        parts = []
-        for part in chunks(clip):
-            latent = painter.models.vae.encode(part.transpose(0, 1)[None] * 2 - 1, state.vae, normalize=True)
-            parts.append(painter.models.vae.decode(latent, state.vae)[0].transpose(0, 1) * 0.5 + 0.5)
-    out = torch.cat(parts).clamp(0, 1)
+        out = torch.cat([painter.code(part, state) for part in chunks(clip)]).clamp(0, 1)
     change = float(out.diff(dim=0).abs().mean() / clip.diff(dim=0).abs().mean().clamp_min(1e-6))
     return {"psnr_db": float(-10 * torch.log10((out - clip).square().mean())), "flicker": change}
 
@@ -267,10 +270,8 @@ def sheet(painter: Painter, paths: list[Path], file: Path, prompts: list[str], s
         clip = read_clip(path, size, 5)
         state = painter.state(size)
         with torch.inference_mode():
-            vae, coded = painter.models.vae, []
-            for part in chunks(clip):
-                coded.append(vae.decode(vae.encode(part.transpose(0, 1)[None] * 2 - 1, state.vae, normalize=True), state.vae))
-        plain = [clip[-1], coded[-1][0, :, -1] * 0.5 + 0.5]
+            coded = [painter.code(part, state) for part in chunks(clip)]
+        plain = [clip[-1], coded[-1][-1]]
         for scale in (0.4, 0.7):
             crosses = [painter.cross(prompt) for prompt in prompts]
             rows.append(torch.cat([*plain, *(painter.paint(clip, cross, scale)[-1] for cross in crosses)], -1))

@@ -11,6 +11,7 @@ from torch import nn
 
 from sdv2_live.errors import EngineError
 from sdv2_live.model.checkpoint import is_there, read_checkpoint
+from sdv2_live.model.cpu import has_bf16_tiles
 from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.files import find_file, missing_text
 from sdv2_live.model.load_text import EMBEDDED, new_text
@@ -51,11 +52,11 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """auto: float32 on a CPU, bfloat16 on a GPU that has it, else float16."""
+    """auto: bfloat16 where the device multiplies matrices of it, else float32 on a CPU and float16 on a GPU."""
     if name != "auto":
         return DTYPES[name]
     if device.type == "cpu":
-        return torch.float32
+        return torch.bfloat16 if has_bf16_tiles() else torch.float32
     return gpu_dtype(torch.cuda.get_device_capability(device))
 
 

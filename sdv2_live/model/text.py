@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.aside import Aside, new_aside
+from sdv2_live.model.cpu import multiplies_bf16
 from sdv2_live.model.files import TextIdentity
 from sdv2_live.model.umt5 import TextEncoder
 
@@ -122,12 +122,6 @@ class Text:
     def _beside_the_picture(self) -> Aside:
         self._aside = self._aside or new_aside(self.device)
         return self._aside
-
-
-def multiplies_bf16() -> bool:
-    """Whether this CPU has instructions for products of bf16 matrices. Without them bf16 is the slowest choice of all."""
-    has: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.10
-    return any(has.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
 def text_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:

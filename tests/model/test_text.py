@@ -17,10 +17,11 @@ from test_load import SMALL, tokenizer_folder, wan_text_state  # beside this fil
 from sdv2_live.engine.promptcache import PromptCache
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.errors import WeightsError
+from sdv2_live.model.cpu import multiplies_bf16
 from sdv2_live.model.load import choose_dtype, gpu_dtype
 from sdv2_live.model.load_text import PRECISIONS, new_text, text_bytes
 from sdv2_live.model.profiles import PROFILES, TINY, Profile
-from sdv2_live.model.text import Placement, Text, TextIdentity, fingerprint, multiplies_bf16, text_dtype
+from sdv2_live.model.text import Placement, Text, TextIdentity, fingerprint, text_dtype
 from sdv2_live.model.umt5 import UMT5, TextConfig, TextEncoder
 from sdv2_live.weights.catalog import CATALOG
 

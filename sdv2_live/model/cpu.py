@@ -1,0 +1,23 @@
+"""What this processor can do with bfloat16."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+def multiplies_bf16() -> bool:
+    """Whether it has instructions for products of bf16 matrices. Without them bf16 is the slowest choice of all."""
+    return _has("amx_bf16", "avx512_bf16", "bf16")
+
+
+def has_bf16_tiles() -> bool:
+    """Whether these are AMX's, on whole tiles (Xeons of 2023 and later), which convolutions need: with AVX-512's alone they
+    take several times as long as in float32."""
+    return _has("amx_bf16")
+
+
+def _has(*names: str) -> bool:
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.10
+    return any(capabilities.get(name) for name in names)
