@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from waiting import DEADLINE_S
 
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Sink, Source
@@ -126,7 +127,7 @@ class FakeSink(Sink):
             self.times_ns.append(self._now_ns())
             self._arrived.notify_all()
 
-    def wait_for(self, count: int, timeout: float = 15.0) -> list[Frame]:
+    def wait_for(self, count: int, timeout: float = DEADLINE_S) -> list[Frame]:
         """The frames, once there are `count`; fails the test when they do not come."""
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.frames) >= count, timeout), (

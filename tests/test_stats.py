@@ -7,6 +7,7 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import DEADLINE_S
 
 from sdv2_live.stats import Counters, Rate, StageTimer, Summary, Window
 
@@ -26,7 +27,7 @@ def in_threads(count: int, work) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(DEADLINE_S)
     assert not any(thread.is_alive() for thread in threads)
 
 

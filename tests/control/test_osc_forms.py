@@ -11,6 +11,7 @@ import pytest
 from pythonosc import slip, tcp_client
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
+from waiting import DEADLINE_S
 
 from sdv2_live.control.addresses import expand
 from sdv2_live.control.osc import OscServer
@@ -136,7 +137,7 @@ def test_tcp_takes_both_framings(mode: str, store: ParamStore, tcp_server: OscSe
 
 
 def connect(server: OscServer) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S)
     return connection
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 import pytest
 import torch
 from torch import Tensor
-from waiting import eventually
+from waiting import DEADLINE_S, eventually
 
 from sdv2_live.engine.promptcache import AHEAD, REMEMBERED, PromptCache
 from sdv2_live.errors import WeightsError
@@ -142,7 +142,7 @@ def test_no_thread_that_encoded_stays() -> None:
     cache.request("a prompt").result(30)
     eventually("the rest after it", lambda: len(used) >= 2)
     for thread in used:
-        thread.join(30)
+        thread.join(DEADLINE_S)
         assert not thread.is_alive()
     cache.close()
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from waiting import eventually
+from waiting import DEADLINE_S, eventually
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
@@ -311,7 +311,7 @@ def test_close_ends_every_input_and_wakes_a_reader() -> None:
         reader = threading.Thread(target=lambda: rig.source.read(30))
         reader.start()
         rig.source.close()
-        reader.join(10)
+        reader.join(DEADLINE_S)
         assert not reader.is_alive()
         assert rig.main.ended
         assert spare.ended

@@ -19,7 +19,7 @@ pytest.importorskip("cyndilib", reason="the independent NDI client (cyndilib) ha
 from cyndilib import FourCC, FrameFormat, RecvColorFormat
 from ndi_client import ClientReceiver, ClientSender, unique_name
 from pictures import assert_like, bars, to_rgb, to_uyvy, with_fourth
-from waiting import eventually
+from waiting import DEADLINE_S, eventually
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
@@ -264,7 +264,7 @@ def test_close_wakes_a_reader_and_repeats(closing: Callable) -> None:
     reader = threading.Thread(target=source.read, args=(600.0,))
     reader.start()
     source.close()
-    reader.join(15)
+    reader.join(DEADLINE_S)
     assert not reader.is_alive()
     source.close()
     assert source.read(0) is None

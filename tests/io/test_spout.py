@@ -11,7 +11,7 @@ import fake_spout
 import numpy as np
 import pytest
 from pictures import assert_like, bars, to_uyvy, with_fourth
-from waiting import eventually
+from waiting import DEADLINE_S, eventually
 
 from sdv2_live.doctor.spout import look_spout
 from sdv2_live.errors import VideoError
@@ -170,12 +170,12 @@ def test_any_thread_may_read_and_close(machine: fake_spout.Machine) -> None:
     got: list[Frame] = []
     reader = threading.Thread(target=lambda: got.append(received(source, sink, frame_of(bars(16, 16)))))
     reader.start()
-    reader.join(15)
+    reader.join(DEADLINE_S)
     waiting = threading.Thread(target=source.read, args=(600.0,))
     waiting.start()
     for port in (source, sink, source, sink):
         port.close()
-    waiting.join(15)
+    waiting.join(DEADLINE_S)
     assert got
     assert not waiting.is_alive()
     assert source.read(0) is None

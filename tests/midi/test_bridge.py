@@ -12,6 +12,7 @@ import pytest
 mido = pytest.importorskip("mido", reason="mido is not installed (pip install 'sdv2-live[midi]')")
 
 from fake_midi import FakePorts, read  # noqa: E402
+from waiting import DEADLINE_S  # noqa: E402
 
 from sdv2_live.control.osc import OscServer  # noqa: E402
 from sdv2_live.control.store import ParamStore  # noqa: E402
@@ -115,7 +116,7 @@ def test_daemon_that_restarts_is_found_again(store: ParamStore, wait: Wait, monk
             wait(lambda: not store.latest().freeze)
     finally:
         bridge.stop()
-        thread.join(10)
+        thread.join(DEADLINE_S)
 
 
 def test_end_leaves_nothing_held_and_the_lights_off(server: OscServer, store: ParamStore, wait: Wait) -> None:
@@ -128,7 +129,7 @@ def test_end_leaves_nothing_held_and_the_lights_off(server: OscServer, store: Pa
     ports.play(on(1))
     wait(lambda: store.latest().mix == 0.0)
     bridge.stop()
-    thread.join(10)
+    thread.join(DEADLINE_S)
     assert not thread.is_alive()
     wait(lambda: store.latest().mix == 1.0)
     assert ports.told[0].sent[-1] == mido.Message("note_on", note=1, velocity=1)
