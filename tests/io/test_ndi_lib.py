@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from waiting import DEADLINE_S
 
 from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_lib import SETTLED_S, Finder, NdiSettings, NdiSourceInfo, as_address, match_source
@@ -94,18 +95,20 @@ def test_every_sender_of_the_machine_is_found() -> None:
 
         publish(names[0])
         with Finder(NdiSettings()) as finder:
-            first = finder.wait(lambda found: names[0] in {s.inner_name for s in found}, 10)
+            first = finder.wait(lambda found: names[0] in {s.inner_name for s in found}, DEADLINE_S)
             assert [s.inner_name for s in first].count(names[0]) == 1
             for name in names[1:]:
                 publish(name)
-            found = finder.wait(lambda found: set(names) <= {s.inner_name for s in found}, 15)
+            found = finder.wait(lambda found: set(names) <= {s.inner_name for s in found}, DEADLINE_S)
     assert set(names) <= {s.inner_name for s in found}
 
 
 def run(code: str, *args: str, **environment: str) -> str:
     """Output of Python code in a process of its own, since NDI is initialised once per process."""
     env = {k: v for k, v in os.environ.items() if k != "NDI_CONFIG_DIR"} | environment
-    done = subprocess.run([sys.executable, "-c", code, *args], env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], env=env, capture_output=True, text=True, timeout=2 * DEADLINE_S, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -137,7 +140,7 @@ def test_another_process_is_found_without_configuration_or_mdns() -> None:
 import sys
 from sdv2_live.io.ndi_lib import Finder, NdiSettings, match_source
 with Finder(NdiSettings()) as finder:
-    print(match_source(sys.argv[1], finder.wait(lambda found: match_source(sys.argv[1], found) is not None, 20)))
+    print(match_source(sys.argv[1], finder.wait(lambda found: match_source(sys.argv[1], found) is not None, 60)))
 """
     with NdiSink(unique_name("Größe ✓")) as sink:
         assert sink.full_name in run(code, sink.full_name, PYTHONIOENCODING="utf-8")
@@ -156,7 +159,7 @@ with Finder(NdiSettings(discovery_server=sys.argv[1])):
     sys.stdin.read()  # until the test closes it
 """
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(20)
+        server.settimeout(DEADLINE_S)
         address = f"127.0.0.1:{server.getsockname()[1]}"
         env = os.environ | {"NDI_CONFIG_DIR": str(tmp_path)}
         with subprocess.Popen(
