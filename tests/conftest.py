@@ -20,12 +20,17 @@ from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from sdv2_live import logs
 
 # The test models are far too small to share between threads, and a core taken by another program would stall the rest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 # A show under test shall not write where the performer's own keep their state.
 _state = tempfile.TemporaryDirectory(prefix="sdv2-test-state-")
