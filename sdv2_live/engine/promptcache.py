@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -32,8 +32,16 @@ def briefly(work: Callable[[], T]) -> T:
     threads than there are processors, those that wait sleep at once, also between two operations of a chunk. On two cores a
     text encoder's thread at rest made the denoising of a chunk take 1.8 times as long.
     """
-    with ThreadPoolExecutor(1, "text-encoder-work") as one:
-        return one.submit(work).result()
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 (raised again where the result is waited for)
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="text-encoder-work", daemon=True).start()
+    return done.result()
 
 
 class Encoder(Protocol):
