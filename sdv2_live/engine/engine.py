@@ -71,7 +71,7 @@ class Engine:
     ) -> None:
         """capture: how the steady work of a stream is captured; None runs it kernel by kernel. The weights must be in place.
 
-        encode_ahead: see `push`; None for what suits the device, on a CPU.
+        encode_ahead: see `push`; None: on a CPU, and not on a GPU.
         """
         dit.pack()
         self.dit = dit
