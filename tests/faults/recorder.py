@@ -18,10 +18,9 @@ POLL_S = 0.002
 
 def main(name: str) -> None:
     """Record until killed. Exits with 1 when the source is not found."""
-    finder = Finder()
-    finder.open()
+    finder = Finder()  # asked, never opened: see `ndi_client`
     until = time.monotonic() + FIND_S
-    while name not in finder.get_source_names():
+    while name not in finder.update_sources():
         if time.monotonic() > until:
             sys.exit(f"{name} is not on the network")
         time.sleep(0.05)

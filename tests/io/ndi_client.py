@@ -1,4 +1,8 @@
-"""An NDI client that others wrote: cyndilib, which carries its own copy of the SDK."""
+"""An NDI client that others wrote: cyndilib, which carries its own copy of the SDK.
+
+Its finder is asked, never opened: the thread that opening starts waits five seconds at a time, and one that is told to stop in
+the moment its wait ends gives up a reference too many (`Condition._wait` of cyndilib 0.1.3), which ends the process later.
+"""
 
 from __future__ import annotations
 
@@ -83,9 +87,8 @@ class ClientReceiver:
     """Receives pictures as RGBX or BGRX through the SDK's frame synchroniser: always the newest."""
 
     def __init__(self, full_name: str, color_format: RecvColorFormat = RecvColorFormat.RGBX_RGBA) -> None:
-        self._finder = Finder()
-        self._finder.open()
-        eventually(f"{full_name} to be announced", lambda: full_name in self._finder.get_source_names())
+        self._finder = Finder()  # never opened: see the top
+        eventually(f"{full_name} to be announced", lambda: full_name in self._finder.update_sources())
         self._made_at = time.monotonic()
         self._receiver = Receiver(color_format=color_format, bandwidth=RecvBandwidth.highest)
         self._frame = VideoFrameSync()
@@ -121,4 +124,3 @@ class ClientReceiver:
         """Not before the connection has settled: one that is lost at once can abort its sender (see `ndi_lib.destroy`)."""
         time.sleep(max(0.0, self._made_at + SETTLED_S - time.monotonic()))
         self._receiver.disconnect()
-        self._finder.close()
