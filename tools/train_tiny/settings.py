@@ -66,6 +66,8 @@ class RestylerSettings:
     decoded: int = 4
     pixel_weight: float = 2.0
     grain_weight: float = 1.0
+    edge_weight: float = 1.0
+    often: tuple[str, ...] = ()
     save_every: int = 100
     log_every: int = 50
     seed: int = 3
