@@ -42,7 +42,7 @@ class LatentPool:
         size = settings.sizes[self._made % len(settings.sizes)]
         self._made += 1
         clip = self._maker.clip(size, 1 + CHUNK_FRAMES * (settings.frames - 1)).to(self._device)
-        if len(self._deck) < settings.looks:  # every look comes up equally often
+        if len(self._deck) < settings.looks:  # every look comes up equally often, those of `often` more so
             self._deck = [str(name) for name in self._random.permutation([*styles.STYLES, *settings.often])]
         names = [self._deck.pop() for _ in range(settings.looks)]
         batch = torch.stack([clip, *(styles.apply(name, clip) for name in names)])

@@ -41,12 +41,12 @@ class TextSettings:
 class RestylerSettings:
     """Stage 4. sides: (latent crop, batch) choices; the first two open the training. sizes: of the clips, in turn, in pixels.
 
-    looks: restyled versions of each clip.
+    looks: restyled versions of each clip. often: looks that are hard to learn, and come up once more for every mention.
 
     own_from: share of the training after which the last step starts from the model's own first step. long_prompts: share of
     batches that may have prompts of any length. prompts: how many are encoded for each look. average: decay of the running
-    average of the weights. decoded: clips of every second batch whose pixels are compared too, with pixel_weight, and how much
-    they vary from pixel to pixel, with grain_weight.
+    average of the weights. decoded: clips of every second batch whose pixels are compared too, with pixel_weight, and within
+    that how much they vary from pixel to pixel, with grain_weight, and their edges, with edge_weight.
     """
 
     steps: int = 20_000
@@ -55,6 +55,7 @@ class RestylerSettings:
     sizes: tuple[int, ...] = (128, 128, 128, 192)
     frames: int = 8
     looks: int = 4
+    often: tuple[str, ...] = ("neon", "neon", "comic", "x_ray")
     first_pool: int = 48
     pool: int = 400
     refresh_every: int = 6
@@ -66,8 +67,7 @@ class RestylerSettings:
     decoded: int = 4
     pixel_weight: float = 2.0
     grain_weight: float = 1.0
-    edge_weight: float = 1.0
-    often: tuple[str, ...] = ()
+    edge_weight: float = 2.0
     save_every: int = 100
     log_every: int = 50
     seed: int = 3
