@@ -1,6 +1,6 @@
 """Measure the embedded model on clips it was not trained on.
 
-    python tools/eval_tiny.py [--json] [--sheet out.png] [--still PICTURE] CLIP...
+    python tools/eval_tiny.py [--json] [--sheet out.png] [--weights FILE] CLIP...
 
 Figures: autoencoder (psnr_db, flicker), looks (styles_separated, switch), content, noise_scale, stability, speed.
 Every look is compared with its reference: the training filter of that look applied to the input frames.

@@ -1,4 +1,4 @@
-"""Simple measures of pictures, and which look they name: for tools/eval_tiny.py."""
+"""Simple measures of pictures, and which look they name: for tools/eval_tiny.py. The training compares edges by them too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tools.train_tiny import styles
 def measures(frames: Tensor) -> dict[str, float]:
     """Mean colour, contrast, saturation, edges, dark and light shares, and how much varies within blocks of 8 and 16 pixels."""
     y = styles.luma(frames)
-    gx, gy = styles.gradient(y)
     variance = float(y.var()) + 1e-4
     red, green, blue = frames.mean((0, 2, 3)).tolist()
     blocks = {
@@ -21,7 +20,7 @@ def measures(frames: Tensor) -> dict[str, float]:
     return {
         "red": red, "green": green, "blue": blue, "contrast": variance**0.5,
         "saturation": float((frames.amax(1) - frames.amin(1)).mean()),
-        "edges": float((gx.square() + gy.square()).sqrt().mean()),
+        "edges": float(styles.slope(y).mean()),
         "dark": float((y < 0.2).float().mean()), "light": float((y > 0.8).float().mean()),
         **blocks,
     }  # fmt: skip
@@ -35,8 +34,7 @@ def correlation(a: Tensor, b: Tensor) -> float:
 
 def edge_map(frames: Tensor) -> Tensor:
     """Luminance edge strength at half size."""
-    gx, gy = styles.gradient(F.avg_pool2d(styles.luma(frames), 2))
-    return (gx.square() + gy.square()).sqrt()
+    return styles.slope(F.avg_pool2d(styles.luma(frames), 2))
 
 
 def coarse(frames: Tensor) -> Tensor:

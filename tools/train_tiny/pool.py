@@ -44,7 +44,7 @@ class LatentPool:
         clip = self._maker.clip(size, 1 + CHUNK_FRAMES * (settings.frames - 1)).to(self._device)
         if len(self._deck) < settings.looks:  # every look comes up equally often, those of `often` more so
             self._deck = [str(name) for name in self._random.permutation([*styles.STYLES, *settings.often])]
-        names = [self._deck.pop() for _ in range(settings.looks)]
+        names = list(dict.fromkeys(self._deck.pop() for _ in range(settings.looks)))
         batch = torch.stack([clip, *(styles.apply(name, clip) for name in names)])
         with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16):
             latent = self._vae.encode(batch.transpose(1, 2) * 2 - 1, self._vae.new_memory(), normalize=True).half()

@@ -20,7 +20,7 @@ from sdv2_live.engine.state import CHUNK_FRAMES
 from sdv2_live.model.cache import CacheSpec
 from sdv2_live.model.dit import PATCH, CausalDiT
 from sdv2_live.model.taehv import TAEHV
-from tools.train_tiny import styles
+from tools.tiny_measures import edge_map
 from tools.train_tiny.average import Average
 from tools.train_tiny.parallel import Context, cache_calls, context, flow
 from tools.train_tiny.pool import SINKS, Batch, Entry, LatentPool, draw_batch, draw_positions, draw_steps
@@ -81,12 +81,6 @@ def grain(frames_NCHW: Tensor) -> Tensor:
     down, across = frames_NCHW.diff(dim=-2).abs(), frames_NCHW.diff(dim=-1).abs()
     change = F.pad(down, (0, 0, 0, 1)) + F.pad(across, (0, 1))
     return F.avg_pool2d(change.mean(1, keepdim=True), 16)
-
-
-def edge_strength(frames_NCHW: Tensor) -> Tensor:
-    """How steep the luminance is at half size, (N, 1, H/2, W/2)."""
-    gx, gy = styles.gradient(F.avg_pool2d(styles.luma(frames_NCHW), 2))
-    return (gx.square() + gy.square() + 1e-6).sqrt()
 
 
 class Restyler:
@@ -187,7 +181,7 @@ class Restyler:
             made = self.vae.decode_frames(out, self.vae.new_memory())
         made, wanted = (frames[:, CHUNK_FRAMES:].float().flatten(0, 1) for frames in (made, wanted))
         plain = ((made - wanted).square() + 0.0025).sqrt().mean()
-        edges = ((edge_strength(made) - edge_strength(wanted)).square() + 0.01).sqrt().mean()
+        edges = ((edge_map(made) - edge_map(wanted)).square() + 0.01).sqrt().mean()
         grains = (grain(made) - grain(wanted)).abs().mean()
         return plain + self.settings.grain_weight * grains + self.settings.edge_weight * edges
 

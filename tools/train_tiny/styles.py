@@ -34,10 +34,15 @@ def gradient(y: Tensor) -> tuple[Tensor, Tensor]:
     return F.conv2d(padded, kernel[None, None]), F.conv2d(padded, kernel.T[None, None])
 
 
+def slope(y: Tensor) -> Tensor:
+    """How steep (T, 1, H, W) is, in whatever direction. Rounded at the bottom, for the sake of its own derivative."""
+    gx, gy = gradient(y)
+    return (gx.square() + gy.square() + 1e-8).sqrt()
+
+
 def edges(x: Tensor, radius: int = 1) -> Tensor:
     """Edge strength (T, 1, H, W) in 0..1 of the blurred luminance: a wider blur gives fewer, thicker lines."""
-    gx, gy = gradient(blur(luma(x), radius))
-    return ((gx.square() + gy.square() + 1e-8).sqrt() * (3 + 2 * radius) - 0.15).clamp(0, 1)
+    return (slope(blur(luma(x), radius)) * (3 + 2 * radius) - 0.15).clamp(0, 1)
 
 
 def palette(y: Tensor, *colours: tuple[float, float, float]) -> Tensor:
