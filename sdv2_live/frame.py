@@ -11,6 +11,19 @@ from fractions import Fraction
 
 import numpy as np
 
+MIN_RATE, MAX_RATE = 1, 240  # frames per second that a picture's stream may have
+MAX_RATE_TERM = 100_000  # of a rate's denominator, so that every container and the NDI SDK can hold it
+
+
+def plausible_rate(rate: Fraction | None) -> Fraction | None:
+    """A rate as a sender or file declares it, in short terms. None where it cannot be true: then it is to be measured."""
+    return rate.limit_denominator(MAX_RATE_TERM) if rate is not None and MIN_RATE <= rate <= MAX_RATE else None
+
+
+def measured_rate(seconds: float) -> Fraction:
+    """The rate of frames that lie `seconds` apart, brought within MIN_RATE..MAX_RATE."""
+    return Fraction(min(max(1 / max(seconds, 1e-9), MIN_RATE), MAX_RATE)).limit_denominator(1001)
+
 
 class PixelFormat(Enum):
     """Byte order of one frame. The X formats carry a fourth byte that means nothing; the A formats carry real alpha."""
