@@ -109,7 +109,7 @@ class FrameId(_Row):
     video: Count
     frame: Count
     captured_ns: Count
-    rate: str = Field(pattern=r"^[1-9]\d{0,8}/[1-9]\d{0,8}$")
+    rate: str = Field(pattern=r"^[1-9]\d{0,9}/[1-9]\d{0,9}$")  # as far as the terms of any sender reach
     index: Count
 
     def placed(self, frame: Frame) -> Frame:

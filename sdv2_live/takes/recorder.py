@@ -17,7 +17,7 @@ from enum import Enum, auto
 
 from sdv2_live.control.store import Change, ParamStore, Taken
 from sdv2_live.engine.plan import Painting
-from sdv2_live.errors import Sdv2Error
+from sdv2_live.errors import Sdv2Error, TakeError
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill
@@ -49,6 +49,14 @@ class _End:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the thread is to do, for the take of this number."""
+
+    take: int
+    what: _Open | PaintedChunk | _End
+
+
 class Recorder:
     """Follows the parameter `record`. Counts takes_recorded and takes_failed."""
 
@@ -58,10 +66,12 @@ class Recorder:
         self._store = store
         self._counters = counters
         self._state = _State.IDLE
+        self._number = 0  # of the take that `_state` is about, the newest
         self._version = -1  # of the newest change of `record` that was followed
-        self._queue: deque[_Open | PaintedChunk | _End | None] = deque()
+        self._queue: deque[_Job | None] = deque()
         self._ready = threading.Condition()
-        self._take: TakeWriter | None = None  # belongs to the thread
+        self._take: TakeWriter | None = None  # belongs to the thread, as does:
+        self._failed = 0  # number of the last take that could not be written
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._forget = store.add_listener(self._changed)
 
@@ -120,7 +130,7 @@ class Recorder:
                     "record to a faster disk (takes.dir), at a smaller input size, or raise takes.max_queue_chunks"
                 )
                 self._state = _State.IDLE
-            self._queue.append(_End(problem) if full else chunk)
+            self._queue.append(_Job(self._number, _End(problem) if full else chunk))
             self._ready.notify()
         if full:
             self._tell(problem)
@@ -138,13 +148,14 @@ class Recorder:
                 self._version = version
             if wanted and self._state is _State.IDLE:
                 self._state = _State.OPENING
-                self._queue.append(_Open())
+                self._number += 1
+                self._queue.append(_Job(self._number, _Open()))
             elif not wanted and self._state is not _State.IDLE:
                 self._state = _State.IDLE
-                if self._queue and isinstance(self._queue[-1], _Open):
+                if self._queue and self._queue[-1] == _Job(self._number, _Open()):
                     self._queue.pop()  # called off before it began: while a disk hangs, no finger fills the queue
                 else:
-                    self._queue.append(_End())
+                    self._queue.append(_Job(self._number, _End()))
             self._ready.notify()
 
     def _run(self) -> None:
@@ -152,30 +163,34 @@ class Recorder:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while (job := self._next()) is not None:
             try:
-                self._do(job)
+                self._do(job.take, job.what)
             except Sdv2Error as error:
-                self._give_up(str(error))
+                self._give_up(job.take, str(error))
             except Exception:
                 log.exception("the recorder stumbled")
-                self._give_up(f"{self._config.takes.folder}: the take cannot go on, for the reason above")
+                self._give_up(job.take, f"{self._config.takes.folder}: the take cannot go on, for the reason above")
 
-    def _next(self) -> _Open | PaintedChunk | _End | None:
+    def _next(self) -> _Job | None:
         with self._ready:
             self._ready.wait_for(lambda: self._queue)
             return self._queue.popleft()
 
-    def _do(self, job: _Open | PaintedChunk | _End) -> None:
+    def _do(self, number: int, what: _Open | PaintedChunk | _End) -> None:
         take = self._take
-        match job:
-            case _Open() if self._state is _State.OPENING:  # else it was called off in the meantime
+        match what:
+            case _Open():
                 assert self._header is not None
                 self._take = TakeWriter(self._config, self._header)
                 log.info("recording to %s", self._take.folder)
                 with self._ready:
-                    if self._state is _State.OPENING:
+                    if self._wanted(number):
                         self._state = _State.WAITING
-            case PaintedChunk() if take is not None:
-                take.write(job)
+            case _ if number == self._failed:
+                pass  # told, and finished as far as it could be
+            case PaintedChunk():
+                if take is None:
+                    raise TakeError(f"{self._config.takes.folder}: no take is open for a chunk; begin another with `record`")
+                take.write(what)
             case _End(problem) if take is not None:
                 take.close(problem)
                 self._take = None
@@ -183,15 +198,23 @@ class Recorder:
                     self._counters.add("takes_recorded")
                     log.info("%s: %d chunks%s", take.folder, take.chunks, " (incomplete)" if problem else "")
 
-    def _give_up(self, problem: str) -> None:
+    def _wanted(self, number: int) -> bool:
+        """Whether this take is the newest, and was not called off."""
+        return number == self._number and self._state is not _State.IDLE
+
+    def _give_up(self, number: int, problem: str) -> None:
+        self._failed = number
         with self._ready:
-            self._state = _State.IDLE
+            ends = self._wanted(number)  # else another was begun since, which may do better
+            if ends:
+                self._state = _State.IDLE
         take, self._take = self._take, None
         if take is not None:
             take.abandon(problem)
-        self._tell(problem)
+        self._tell(problem, ends)
 
-    def _tell(self, problem: str) -> None:
+    def _tell(self, problem: str, ends: bool = True) -> None:
         self._counters.add("takes_failed")
         log.error("recording has ended: %s. The show goes on", problem)
-        self._store.set("record", False, "recorder")
+        if ends:
+            self._store.set("record", False, "recorder")

@@ -164,3 +164,59 @@ def test_what_nobody_foresaw_ends_the_take_too(
         rig.chunks()
     assert "nobody foresaw this" in caplog.text
     assert not rig.store.latest().record
+
+
+@pytest.mark.parametrize("first", ["made", "refused"])
+def test_on_off_on_while_the_folder_is_being_made_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, first: str
+) -> None:
+    """A bouncing button, a disk that wakes up: whatever becomes of the first take, the second is written."""
+    asked, free, make = threading.Event(), threading.Event(), writer._new_folder
+
+    def slow(parent: Path) -> Path:
+        again = asked.is_set()
+        asked.set()
+        assert free.wait(30)
+        if first == "refused" and not again:
+            raise OSError(5, "Input/output error")
+        return make(parent)
+
+    monkeypatch.setattr(writer, "_new_folder", slow)
+    with Rig(tmp_path) as rig:
+        rig.chunks(1)
+        rig.set(record=True)
+        assert asked.wait(30)
+        rig.set(record=False)
+        rig.set(record=True)
+        rig.chunks()
+        assert not rig.recorder.recording
+        free.set()
+        eventually("the take", lambda: rig.recorder.recording and not rig.recorder.waiting)
+        rig.chunks()
+        assert rig.store.latest().record
+    (take,) = takes_of(rig)
+    assert Take(take).problem == ""
+    assert Take(take).chunks >= 2
+    assert all(chunk.same for chunk in repainted(take, rig.config))
+    assert rig.counters["takes_recorded"] == 1
+    assert rig.counters["takes_failed"] == caplog.text.count("recording has ended") == (first == "refused")
+
+
+def test_a_bouncing_button_leaves_one_take(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig:
+        rig.chunks(1)
+        for _ in range(20):
+            rig.set(record=True)
+            rig.set(record=False)
+        rig.record()
+        rig.chunks()
+    (take,) = [take for take in takes_of(rig) if Take(take).chunks >= 2]
+    assert all(chunk.same for chunk in repainted(take, rig.config))
+    assert rig.counters["takes_failed"] == 0
+
+
+def test_a_chunk_without_a_take_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Rig(tmp_path) as rig:
+        rig.record()
+        rig.recorder._take = None
+        assert_ended(rig, caplog, "no take is open", str(tmp_path))
