@@ -5,13 +5,15 @@ near it is to the least that the card's arithmetic and memory allow (see bench_f
 events. `--compare` times the package `streamdiffusionv2` beside it (see benchmarks.md). Frames are ready in memory (capture
 hands them over) and go to an NDI sink without receivers (send). Models other than tiny run with synthetic weights of their
 real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on
-this machine instead (see bench_live.py), `--live flood|prompt` its answer to OSC (see bench_control.py).
+this machine instead (see bench_live.py), `--live flood|prompt` its answer to OSC (see bench_control.py), `--live siege` what it
+does beside clients at their worst (see bench_siege.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import importlib
 import json
 import os
 import platform
@@ -54,6 +56,11 @@ from sdv2_live.stream import Stream
 
 STEPS = {1: "600", 2: "700,500", 3: "750,500,250", 4: "800,600,400,200"}
 STAGES = ("capture", "preprocess", "encode", "denoise", "decode", "postprocess", "send")
+LIVE = {
+    **dict.fromkeys(("latency", "bypass", "memory"), "bench_live"),
+    **dict.fromkeys(("flood", "prompt"), "bench_control"),
+    "siege": "bench_siege",
+}  # the modules beside this file that hold the functions of these names
 WARM_UP = 8  # chunks before anything is counted: the cache is full, memory is allocated
 
 
@@ -274,7 +281,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--compare", metavar="PYTHON|auto", help="also time the package streamdiffusionv2, by its Python interpreter"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any configuration key")
-    parser.add_argument("--live", choices=["latency", "bypass", "memory", "flood", "prompt"], help="the whole daemon")
+    parser.add_argument("--live", choices=[*LIVE], help="the whole daemon")
+    parser.add_argument("--clients", metavar="NAME,...", help="of --live siege: these alone (default: all of tools/siege.py)")
     parser.add_argument("--fp8", action="store_true", help="the error of 8-bit linear layers against bf16 (see bench_fp8.py)")
     parser.add_argument("--fp8-layers", type=int, default=0, metavar="N", help="of the DiT that --fp8 compares (default: all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -285,10 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             result = bench_fp8.compare(options)
         elif options.live:
-            import bench_control  # beside this file
-            import bench_live
-
-            result = getattr(bench_control if options.live in ("flood", "prompt") else bench_live, options.live)(options)
+            result = getattr(importlib.import_module(LIVE[options.live]), options.live)(options)
         else:
             result = throughput(options)
             if options.compare:
