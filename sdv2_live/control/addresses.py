@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple, cast
 
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.oscpattern import CHARACTERS, matches, read_pattern
 from sdv2_live.control.params import PARAMS, Kind, ParamSpec, nearest
 from sdv2_live.errors import ParamError
 
@@ -27,7 +27,6 @@ NORM = "/norm"
 MIDI = "/midi"
 MIDI_MAX = 127
 MAX_PATTERN = 100  # characters
-MAX_STARS = 4
 
 SCOPE_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -44,7 +43,6 @@ SCOPE_NAMES: Mapping[str, str] = MappingProxyType(
 )
 SCOPE_IGNORED = frozenset({"manage_cache"})  # Scope's own cache upkeep; the cache here needs none
 
-_PATTERN = frozenset("*?[]{}")
 _SCALABLE = (Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.CHOICE, Kind.TRIGGER)
 
 
@@ -118,35 +116,20 @@ def expand(address: str, names: Names = TABLE) -> tuple[str, ...]:
 
     Raises ParamError for a pattern that matches none, or that is longer than any that is meant well.
     """
-    if _PATTERN.isdisjoint(address):
+    if CHARACTERS.isdisjoint(address):
         return (address,)
-    matches = _matches(address, names) if len(address) <= MAX_PATTERN and address.count("*") <= MAX_STARS else ()
-    if not matches:
+    if len(address) > MAX_PATTERN:
+        raise ParamError(f"the address pattern is longer than {MAX_PATTERN} characters")
+    matching = _matches(address, names)
+    if not matching:
         raise ParamError("no parameter matches this address pattern")
-    return matches
+    return matching
 
 
 @lru_cache(maxsize=64)
 def _matches(pattern: str, names: Names) -> tuple[str, ...]:
-    """OSC 1.0, "OSC Message Dispatching and Pattern Matching", as a regular expression over the parameters' addresses."""
-    parts = re.split(r"(\*|\?|\[[^\]]*\]|\{[^}]*\})", pattern)
-    regex = re.compile("".join(_regex(part) for part in parts))
-    return tuple(ROOT + name for name in names if regex.fullmatch(ROOT + name))
-
-
-def _regex(part: str) -> str:
-    if part in ("*", "?"):
-        return "[^/]*" if part == "*" else "[^/]"
-    if part.startswith("{"):
-        return f"(?:{'|'.join(map(re.escape, part[1:-1].split(',')))})"
-    if part.startswith("[") and len(part) > 2:
-        negated, chars = part[1] == "!", part[1:-1].removeprefix("!")
-        listed = re.escape(chars).replace(r"\-", "-")
-        try:
-            return re.compile(f"[{'^' if negated else ''}{listed}]").pattern
-        except re.error:  # a range that runs backwards, or nothing at all
-            return r"(?!)"
-    return re.escape(part)
+    parts = read_pattern(pattern)
+    return tuple(ROOT + name for name in names if matches(parts, ROOT + name))
 
 
 def scalable(spec: ParamSpec) -> bool:

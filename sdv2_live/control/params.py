@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
@@ -25,6 +26,8 @@ PROMPT_SLOTS = 8
 LORA_SLOTS = 8
 MAX_LORA_SCALE = 4.0
 _SHOWN = 80  # characters of a refused value that an error repeats
+_COMPARED = 64  # characters of a name for which a similar one is looked for
+_CANDIDATES = 500
 
 
 class Kind(Enum):
@@ -276,8 +279,11 @@ def printable(text: str) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """'; did you mean ...?' for the closest of `names`, or an empty string when none is close."""
-    close = difflib.get_close_matches(name[:100].lower(), list(names), n=1, cutoff=0.6)
+    """'; did you mean ...?' for the closest of `names`, or an empty string when none is close.
+
+    Looks at no more than the first 64 characters of `name` and the first 500 of `names`: any sender may ask, thousands of times.
+    """
+    close = difflib.get_close_matches(name[:_COMPARED].lower(), list(islice(names, _CANDIDATES)), n=1, cutoff=0.6)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

@@ -64,6 +64,7 @@ def test_scaled_trigger_ignores_the_release(store: ParamStore, client: Any, wait
         ("/sdv2/mi?", ["mix"]),
         ("/sdv2/noise_*", ["noise_scale", "noise_controller"]),
         ("/*/seed", ["seed"]),
+        ("/sdv2/mi****", ["mix"]),
     ],
 )
 def test_address_patterns(pattern: str, names: list[str]) -> None:
@@ -71,11 +72,16 @@ def test_address_patterns(pattern: str, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["/sdv2/[z-a]", "/sdv2/[]", "/sdv2/[", "/sdv2/{", "/sdv2/*****", "/scope/*", "/*", "/sdv2/" + "?" * 200]
+    "pattern", ["/sdv2/[z-a]", "/sdv2/[]", "/sdv2/[", "/sdv2/{", "/scope/*", "/*", "/sdv2/" + "{,,,}" * 18 + "!"]
 )
 def test_address_patterns_that_match_nothing(pattern: str) -> None:
     with pytest.raises(ParamError, match=r"^no parameter matches this address pattern$"):
         expand(pattern)
+
+
+def test_a_pattern_longer_than_any_that_is_meant_well_is_refused() -> None:
+    with pytest.raises(ParamError, match=r"^the address pattern is longer than 100 characters$"):
+        expand("/sdv2/" + "?" * 200)
 
 
 def test_pattern_is_one_change(store: ParamStore, client: Any, wait: Any) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import count
 from typing import Any
 
 import pytest
 
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.params import PARAMS, Applies, Kind, Params, ParamSpec, spec_of, updated, value_of
+from sdv2_live.control.params import PARAMS, Applies, Kind, Params, ParamSpec, nearest, spec_of, updated, value_of
 from sdv2_live.errors import ParamError
 
 
@@ -153,6 +154,11 @@ def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ParamError) as caught:
         spec_of("noise_scal", "/sdv2/noise_scal")
     assert str(caught.value) == "/sdv2/noise_scal: there is no parameter 'noise_scal'; did you mean 'noise_scale'?"
+
+
+def test_a_suggestion_is_looked_for_among_a_bounded_number() -> None:
+    assert nearest("name 70" + " " * 10_000, ["name 7"]) == ""
+    assert nearest("name 70", (f"name {number}" for number in count())) == "; did you mean 'name 70'?"
 
 
 def test_names_cannot_forge_a_line() -> None:

@@ -68,6 +68,12 @@ def _prompts(rng: random.Random) -> Iterator[bytes]:
             yield build_msg("/sdv2/" + name, [text] if name != "take" else []).dgram
 
 
+def _patterns(rng: random.Random) -> Iterator[bytes]:
+    while True:
+        words = ",".join(rng.choice(("", "a", "aa", "p*")) for _ in range(3))
+        yield build_msg("/sdv2/" + rng.choice(("{" + words + "}", "*[!x]", "?*")) * 12 + "!", [1.0]).dgram
+
+
 def _garbage(rng: random.Random) -> Iterator[bytes]:
     # These do what they say, and are no fault; a bundle may do so a minute later.
     shows = (b"blackout", b"bypass", b"freeze", b"record", b"preset", b"#bundle")
@@ -152,6 +158,7 @@ def _no_presets(rig: Rig) -> None:
 FAULTS = (
     storm("a flood of faders", _faders),
     storm("garbage", _garbage),
+    storm("address patterns of many braces and stars", _patterns),
     storm("a storm of seeds, steps and cuts", _seeds_and_steps),
     storm("a storm of resets", _resets),
     storm("prompts of 4000 odd characters", _prompts),
