@@ -18,7 +18,7 @@ from sdv2_live.control.coerce import read_params
 from sdv2_live.control.names import LORA, TABLE
 from sdv2_live.control.params import Params, Value, nearest, shown, updated
 from sdv2_live.control.yamlfile import KeyPath, dotted, load_yaml
-from sdv2_live.errors import ConfigError
+from sdv2_live.errors import MAX_PROBLEMS, ConfigError, several
 from sdv2_live.loras import LoraConfig
 from sdv2_live.settings import (
     Config,
@@ -74,7 +74,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     values, problems = _params(merged, config)
     merged.problems[unread:unread] = problems
     if merged.problems or config is None:
-        raise ConfigError("\n".join(dict.fromkeys(merged.problems)))
+        raise ConfigError("\n".join(several(dict.fromkeys(merged.problems))))
     return config.with_params(updated(Params(), values), frozenset(values))
 
 
@@ -169,7 +169,7 @@ def _validated(merged: _Merged) -> Config | None:
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        merged.problems += [_sentence(item["type"], item["loc"], merged) for item in error.errors()]
+        merged.problems += [_sentence(item["type"], item["loc"], merged) for item in error.errors()[: MAX_PROBLEMS + 1]]
         return None
     merged.problems += [f"{merged.where(key)}: {dotted(key)}: {text}" for key, text in _contradictions(config)]
     return config

@@ -6,6 +6,9 @@ line returns when the error reaches the top; a running show never lets one get t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+
 
 class Sdv2Error(Exception):
     """Base of every error that the project raises on purpose."""
@@ -67,3 +70,12 @@ class TakeError(Sdv2Error):
     """A take cannot be written, or what is to be replayed is damaged or no take."""
 
     exit_code = 8
+
+
+MAX_PROBLEMS = 20  # mistakes of one file that are looked for; whoever has more has given the wrong file
+
+
+def several(problems: Iterable[str]) -> list[str]:
+    """The first mistakes of `problems`, a sentence each, and a last one when there are more."""
+    first = list(islice(problems, MAX_PROBLEMS + 1))
+    return first if len(first) <= MAX_PROBLEMS else [*first[:-1], "there are more mistakes; mend these first"]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value, shown
-from sdv2_live.errors import ParamError
+from sdv2_live.errors import MAX_PROBLEMS, ParamError
 
 _TRUE = {"true", "on", "yes"}
 _FALSE = {"false", "off", "no"}
@@ -62,11 +62,13 @@ def read_params(
     """The usable values of a file's parameters, and a sentence on each that is not. `where(name)` is a name's place in the file.
 
     Triggers and preset recalls count as mistakes unless `happenings`: a start value or a preset holds values only. names: those
-    that mean something in the show.
+    that mean something in the show. Beyond MAX_PROBLEMS mistakes the rest is not read.
     """
     values: dict[str, Value] = {}
     problems: list[str] = []
     for name, value in given.items():
+        if len(problems) > MAX_PROBLEMS:
+            break
         try:
             spec = names.spec(name, where(name))
             if not spec.kept and not happenings:
@@ -140,6 +142,8 @@ def _read_text(spec: ParamSpec, value: Any) -> Coerced:
 
 
 def _read_preset(spec: ParamSpec, value: Any) -> Coerced:
+    if isinstance(value, bool):
+        raise _RefusedError("a truth value is no number of a preset")
     if isinstance(value, str) and value.strip():
         return Coerced(value.strip())
     number = _number(value)

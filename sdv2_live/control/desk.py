@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,8 +13,10 @@ from sdv2_live.control.journal import Journal, LiveState, journal_path
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscfeedback import Status
+from sdv2_live.control.oscinput import Action
 from sdv2_live.control.oscquery import Identity, OscQueryServer, Page
 from sdv2_live.control.oscsocket import query_port
+from sdv2_live.control.presetkeeper import PresetKeeper
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline_model import Timeline
@@ -25,7 +27,7 @@ from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.control")
 
-POLL_S = 1.0  # how often preset files are looked at
+STUMBLE_S = 1.0  # until the timeline goes on after a mistake of the program
 TICK_S = 0.02  # lateness of timeline events; a chunk takes several times as long
 
 
@@ -49,7 +51,6 @@ class Desk:
         pages: Mapping[str, Page] | None = None,
     ) -> None:
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
-        self._report(self.presets.problems)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
         if preset is not None:
             self.store.set("preset", preset, f"--preset {preset}")
@@ -61,14 +62,16 @@ class Desk:
         if config.state.folder is not None:
             self.journal = Journal(journal_path(config.state.folder, config.output.sink), self.store, self.transport)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
-        self.failures = 0
+        self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
+        self._keeper = PresetKeeper(self.presets, self._tell_presets)
+        self._failures = 0
         osc = config.osc
         self.osc: OscServer | None = None
         self.oscquery: OscQueryServer | None = None
         if osc.enabled:
-            actions = {"preset/save": self._save, "preset/reload": self._reload}
-            actions |= transport_actions(self.transport) if self.transport else {}
+            actions: dict[str, Action] = {"preset/save": self._save, "preset/reload": lambda args: self._keeper.reload()}
+            if self.transport:
+                actions |= transport_actions(self.transport)
             self.osc = OscServer(
                 self.store,
                 osc.host,
@@ -104,7 +107,7 @@ class Desk:
             raise
 
     def start(self) -> None:
-        """Listen, play, and watch the preset files."""
+        """Listen, play, and keep the presets."""
         if self.osc is not None:
             self.osc.start()
         if self.oscquery is not None:
@@ -113,7 +116,9 @@ class Desk:
             (self._resumed or LiveState({})).resume(self.transport)
         if self.journal is not None:
             self.journal.start()
-        self._thread.start()
+        self._keeper.start()
+        if self.transport is not None:
+            self._thread.start()
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -125,6 +130,7 @@ class Desk:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._keeper.close()
         if self.oscquery is not None:
             self.oscquery.close()
         if self.osc is not None:
@@ -139,54 +145,25 @@ class Desk:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def failures(self) -> int:
+        """Mistakes of the program's own that its threads have outlived."""
+        return self._failures + self._keeper.failures
+
     def _run(self) -> None:
-        while not self._stop.is_set():
+        assert self.transport is not None
+        while not self._stop.wait(TICK_S):
             try:
-                self._watch()
-            except Exception:
-                self.failures += 1
-                log.exception("the timeline or the presets stumbled; both go on")
-                self._stop.wait(POLL_S)
-
-    def _watch(self) -> None:
-        looked = time.monotonic()
-        lost = False
-        while not self._stop.wait(TICK_S if self.transport is not None else POLL_S):
-            if self.transport is not None:
                 self.transport.tick()
-            if time.monotonic() - looked >= POLL_S:
-                looked = time.monotonic()
-                lost = self._look(lost)
+            except Exception:
+                self._failures += 1
+                log.exception("the timeline stumbled; it goes on")
+                self._stop.wait(STUMBLE_S)
 
-    def _look(self, lost: bool) -> bool:
-        """Take in edited presets; whether their folder is lost, which is said once."""
-        try:
-            if self.presets.poll():
-                log.info("presets read again: %d usable", len(self.presets.presets))
-                self._report(self.presets.problems)
-                self._tell_presets()
-        except ConfigError as error:
-            if not lost:
-                log.warning("%s", error)
-            return True
-        return False
-
-    def _report(self, problems: tuple[str, ...]) -> None:
-        for problem in problems:
-            log.warning("%s", problem)
-
-    def _save(self, args: tuple[Any, ...]) -> None:
+    def _save(self, args: tuple[Any, ...]) -> Future[None]:
         if len(args) != 1:
             raise ParamError("preset/save takes a name")
-        preset = self.presets.save(args[0], self.store.latest())
-        log.info("preset %d '%s' saved to %s", preset.number, preset.name, preset.path)
-        self._tell_presets()
-
-    def _reload(self, args: tuple[Any, ...]) -> None:
-        self.presets.load()
-        self._tell_presets()
-        if self.presets.problems:
-            raise ParamError("; ".join(self.presets.problems))
+        return self._keeper.save(args[0], self.store.latest())
 
     def _tell_presets(self) -> None:
         """Have OSCQuery clients read again which presets there are."""

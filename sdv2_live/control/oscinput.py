@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,7 +30,10 @@ WARNING = ROOT + "warning"  # address, what was clamped
 MAX_AHEAD_S = 60.0  # time tags beyond this speak of a wrong clock
 MAX_WAITING = 1024  # bundles
 
-Action = Callable[[tuple[Any, ...]], None]  # given the message's arguments; raises Sdv2Error for what it cannot do
+MAX_OWED = 64  # answers that wait for another thread's work
+
+# Given the message's arguments; raises Sdv2Error for what it cannot do, or ends its future with one when that shows later.
+Action = Callable[[tuple[Any, ...]], Future[None] | None]
 
 
 @dataclass(slots=True)
@@ -92,6 +96,7 @@ class OscInput:
         self._log_throttle = Throttle(rate=5, burst=20)
         self._reply_throttle = Throttle(rate=20, burst=50)  # also keeps the server from being used as a reflector
         self._waiting = 0
+        self._owed: set[tuple[str, Peer]] = set()
         self._also: Callable[[Peer], Sequence[Peer]] = lambda peer: ()
 
     def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
@@ -172,11 +177,25 @@ class OscInput:
             elif name == "dump":
                 self._feedback.dump(peer)
             elif name in self._actions:
-                self._actions[name](call.args)
+                self._owe(address, self._actions[name](call.args), peer)
             else:
                 raise ParamError(f"{name} is not available in this show: it was started without what that needs")
         except Sdv2Error as error:
             self._refuse(peer, address, str(error))
+
+    def _owe(self, address: str, outcome: Future[None] | None, peer: Peer) -> None:
+        """Answer on the server's thread what could not be done on another. One answer for a sender's messages to one address."""
+        owed = (address, peer)
+        if outcome is None or owed in self._owed or len(self._owed) >= MAX_OWED:
+            return
+        self._owed.add(owed)
+
+        def answer() -> None:
+            self._owed.discard(owed)
+            if (error := outcome.exception()) is not None:
+                self._refuse(peer, address, str(error))
+
+        outcome.add_done_callback(lambda _: self._loop.call_soon_threadsafe(answer))
 
     def _target(self, args: tuple[Any, ...], peer: Peer) -> Peer:
         target = target_of(args, peer, self._datagram_peer)

@@ -201,7 +201,8 @@ def _presets(box: Box, presets: Sequence[Preset]) -> Iterator[Control]:
     yield name
     grid, foot = box.cut_top(box.h - 64, 16)
     names = {preset.number: preset.name for preset in presets}
-    for number, place in enumerate(grid.grid(4, BANK // 4), start=1):
+    numbers = sorted([*sorted(names), *(free for free in range(1, BANK + 1) if free not in names)][:BANK])
+    for number, place in zip(numbers, grid.grid(4, BANK // 4), strict=True):
         text = names.get(number, str(number))
         yield from push(
             f"preset {number}", text, place, f"{ROOT}preset", number, AMBER if number in names else DIM, shows=name, size=18

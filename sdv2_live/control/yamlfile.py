@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sdv2_live.control.params import nearest, printable
-from sdv2_live.errors import ConfigError
+from sdv2_live.errors import MAX_PROBLEMS, ConfigError
 
 KeyPath = tuple[str | int, ...]
 
@@ -51,8 +52,7 @@ class Document:
         return [
             f"{self.where((*key, name))}: {dotted((*key, name))}: there is no such key"
             + (nearest(name, names) or f"; the keys are {', '.join(names)}")
-            for name in mapping
-            if name not in names
+            for name in islice((name for name in mapping if name not in names), MAX_PROBLEMS + 1)
         ]
 
 
@@ -69,13 +69,13 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def load_yaml(path: Path) -> Document:
+def load_yaml(path: Path, max_bytes: int = MAX_BYTES) -> Document:
     """Read one YAML document. An empty file is an empty mapping.
 
     Raises ConfigError, with file and line, when the file cannot be read or is not YAML. Duplicate keys are listed in
     `problems`, so that a caller can report them together with its own findings.
     """
-    return parse_yaml(_read(path), path)
+    return parse_yaml(_read(path, max_bytes), path)
 
 
 def load_json(path: Path) -> Document:
@@ -98,10 +98,10 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, max_bytes: int = MAX_BYTES) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; is this the right file?")
+        if path.stat().st_size > max_bytes:
+            raise ConfigError(f"{path}: larger than {max_bytes} bytes; is this the right file?")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; check the path") from error

@@ -27,7 +27,7 @@ import mido
 from sdv2_live.control.coerce import shown
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_yaml
-from sdv2_live.errors import ConfigError
+from sdv2_live.errors import MAX_PROBLEMS, ConfigError, several
 from sdv2_live.midi.mapentry import ENTRY_KEYS, MistakeError, channel_of, read_entry
 from sdv2_live.midi.mapping import Entry
 
@@ -75,6 +75,8 @@ def read_map(document: Document, names: Names = TABLE) -> MidiMap:
         controls = []
     entries = []
     for index, item in enumerate(controls):
+        if len(problems) > MAX_PROBLEMS:
+            break
         if not isinstance(item, dict):
             complain(("controls", index), f"cannot be {shown(item)}; give an entry such as {{cc: 7, address: /sdv2/mix}}")
             continue
@@ -86,7 +88,7 @@ def read_map(document: Document, names: Names = TABLE) -> MidiMap:
             complain(("controls", index, mistake.key) if mistake.key else ("controls", index), str(mistake))
     setup = _setup(data.get("setup", []), complain)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join(several(problems)))
     return MidiMap(str(port).strip(), tuple(entries), setup)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ def test_recall_save_and_reload_by_osc(config: Config, tmp_path: Path, client_of
         client.send("/sdv2/preset/save", "Copy")
         wait(lambda: len(desk.presets.presets) == 2)
         assert desk.presets.get("copy").values["seed"] == 3
-        client.send("/sdv2/preset/save", "../../etc/passwd")
-        assert client.answer()[2].startswith("a preset cannot be named '../../etc/passwd'")
+        client.send("/sdv2/preset/save", "Copy")
+        assert client.answer()[1:] == ("/sdv2/preset/save", "there is a preset 'Copy' already; choose another name")
         (tmp_path / "b.yaml").write_text("params: {sed: 1}")
         client.send("/sdv2/preset/reload")
         assert client.answer()[2] == f"{tmp_path}/b.yaml:1: there is no parameter 'sed'; did you mean 'seed'?"
@@ -63,3 +64,39 @@ def test_unknown_start_preset(config: Config) -> None:
 def test_without_osc(config: Config) -> None:
     with Desk(config.replaced(osc=config.osc.model_copy(update={"enabled": False}))) as desk:
         assert desk.osc is None
+
+
+def test_a_flood_of_saves_holds_up_no_fader(config: Config, tmp_path: Path, client_of: Any, wait: Any) -> None:
+    with Desk(config) as desk:
+        client = client_of(desk.osc.port)
+        for number in range(300):
+            client.send("/sdv2/preset/save", f"p{number}")
+            client.send("/sdv2/preset/reload")
+        client.send("/sdv2/mix", 0.25)
+        wait(lambda: desk.store.latest().mix == 0.25)
+        assert len(list(tmp_path.glob("*.yaml"))) < 20
+        assert "presets wait to be saved already" in client.answer()[2]
+    assert len(list(tmp_path.glob("*.yaml"))) < 20
+
+
+def test_the_timeline_runs_on_another_thread_than_the_presets(config: Config, client_of: Any, wait: Any) -> None:
+    reading = threading.Event()
+    go_on = threading.Event()
+    timeline = Timeline(tuple(Event(0.02 * n, {"seed": n}) for n in range(200)), 60.0)
+    with Desk(config, timeline=timeline) as desk:
+        load = desk.presets.load
+
+        def slow() -> None:
+            reading.set()
+            go_on.wait(30)
+            load()
+
+        desk.presets.load = slow  # type: ignore[method-assign]
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/preset/reload")
+        wait(reading.is_set)
+        before = desk.store.latest().seed
+        wait(lambda: desk.store.latest().seed > before)
+        client.send("/sdv2/mix", 0.5)
+        wait(lambda: desk.store.latest().mix == 0.5)
+        go_on.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import pytest
 
 from sdv2_live.config import Config
+from sdv2_live.control import presetfolder, presets
+from sdv2_live.control.macros import Macros
 from sdv2_live.control.params import Params, updated
 from sdv2_live.control.presets import PresetLibrary, load_preset
 from sdv2_live.control.store import ParamStore
-from sdv2_live.errors import ConfigError, ParamError
+from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError
 
 
 @pytest.fixture
@@ -118,7 +122,7 @@ def test_edits_are_noticed_and_a_broken_one_keeps_what_was(tmp_path: Path) -> No
     (tmp_path / "a.yaml").unlink()
     folder(tmp_path, b="params: {seed: 20}")
     assert library.poll()
-    assert [(preset.number, preset.values) for preset in library.presets] == [(1, {"seed": 20}), (2, {"seed": 3})]
+    assert [(preset.number, preset.values) for preset in library.presets] == [(2, {"seed": 20}), (3, {"seed": 3})]
     assert library.problems == ()
     assert not library.poll()
 
@@ -161,8 +165,8 @@ def test_saving_never_replaces_without_force(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["01-mine.yaml"]
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a/b", "a\\b", ".hidden", "a\0b", "x" * 81, "nul\n", 5, None])
-def test_unsafe_names_are_refused(tmp_path: Path, name: Any) -> None:
+@pytest.mark.parametrize("name", ["", " ", "a\0b", "x" * 81, "a\nb", "\ud800", 5, None])
+def test_names_that_cannot_be_shown_are_refused(tmp_path: Path, name: Any) -> None:
     with pytest.raises(ParamError, match=r"^a preset cannot be named "):
         PresetLibrary(tmp_path).save(name, Params())
     assert list(tmp_path.iterdir()) == []
@@ -171,3 +175,169 @@ def test_unsafe_names_are_refused(tmp_path: Path, name: Any) -> None:
 def test_shipped_presets_are_not_written_to(tmp_path: Path) -> None:
     with pytest.raises(ParamError, match=r"set presets\.dir to a folder of your own"):
         PresetLibrary(tmp_path, writable=False).save("Mine", Params())
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("B\u00fchne", "02-buhne.yaml"),
+        ("\u6771\u4eac", "02-preset.yaml"),
+        ("../../etc/passwd", "02-etc-passwd.yaml"),
+        ("AC/DC: live?", "02-ac-dc-live.yaml"),
+        ("C:\\CON", "02-c-con.yaml"),
+        (".hidden ", "02-hidden.yaml"),
+        ("no", "02-no.yaml"),
+        ("x" * 80, "02-" + "x" * 40 + ".yaml"),
+    ],
+)
+def test_any_name_that_can_be_shown_is_saved_under_a_safe_one(tmp_path: Path, name: str, file: str) -> None:
+    library = PresetLibrary(folder(tmp_path, **{"01-a": "params: {seed: 1}"}))
+    assert library.save(name, Params(seed=5)).path == tmp_path / file
+    assert PresetLibrary(tmp_path).get(name.upper()).name == name.strip()
+    with pytest.raises(ParamError, match="already; choose another name"):
+        library.save(name.upper(), Params())
+
+
+def numbers(library: PresetLibrary) -> dict[int, str]:
+    return {preset.number: preset.path.stem for preset in library.presets}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["01-one", "02-two", "10-ten", "20-twenty"], {1: "01-one", 2: "02-two", 10: "10-ten", 20: "20-twenty"}),
+        (["ink", "neon", "water"], {1: "ink", 2: "neon", 3: "water"}),
+        (["01-a", "03-c", "ink", "zoo"], {1: "01-a", 2: "ink", 3: "03-c", 4: "zoo"}),
+        (["100_a", "99 b", "7", "3d"], {1: "3d", 7: "7", 99: "99 b", 100: "100_a"}),
+        ([f"{number:02d}-p" for number in range(1, 100)], {number: f"{number:02d}-p" for number in range(1, 100)}),
+    ],
+)
+def test_a_number_is_that_of_the_file_and_stays_when_another_is_saved(
+    tmp_path: Path, files: list[str], expected: dict[int, str]
+) -> None:
+    library = PresetLibrary(folder(tmp_path, **{name: f"name: {name} x\nparams: {{seed: 1}}" for name in files}))
+    assert numbers(library) == expected
+    highest = max(expected)
+    assert library.save("aaa", Params()).number == highest + 1
+    assert library.save("zzz", Params()).number == highest + 2
+    expected = {**expected, highest + 1: f"{highest + 1:02d}-aaa", highest + 2: f"{highest + 2:02d}-zzz"}
+    assert numbers(library) == numbers(PresetLibrary(tmp_path)) == expected
+
+
+def test_a_number_stays_when_another_file_is_deleted_or_broken(tmp_path: Path) -> None:
+    library = PresetLibrary(folder(tmp_path, **{name: "params: {seed: 1}" for name in ("01-a", "02-b", "ink", "neon")}))
+    (tmp_path / "02-b.yaml").unlink()
+    folder(tmp_path, ink="params: {sed: 1}", **{"05-e": "params: [", "ant": "params: {seed: 1}"})
+    library.load()
+    assert numbers(library) == {1: "01-a", 2: "ant", 3: "ink", 4: "neon"}
+    assert library.save("new", Params()).number == 6
+
+
+def test_a_number_is_given_once(tmp_path: Path) -> None:
+    library = PresetLibrary(folder(tmp_path, **{"01-a": "params: {seed: 1}", "01-b": "params: {seed: 2}"}))
+    assert numbers(library) == {1: "01-a", 2: "01-b"}
+    assert library.problems == (f"{tmp_path}/01-b.yaml: the number 1 is taken by 01-a.yaml; give the file's name another",)
+
+
+@pytest.mark.parametrize("key", [True, False, "True"])
+def test_a_truth_value_is_no_number(shipped: PresetLibrary, key: object) -> None:
+    with pytest.raises(ParamError, match="there is no preset"):
+        shipped.get(key)
+    with pytest.raises(ParamError):
+        ParamStore(macros=Macros(shipped)).set("preset", key, "test")
+
+
+def test_a_number_goes_before_a_name(tmp_path: Path) -> None:
+    library = PresetLibrary(folder(tmp_path, **{"01-a": "name: '2'\nparams: {seed: 1}", "02-b": "params: {seed: 2}"}))
+    assert library.get("2").path.stem == "02-b"
+
+
+def test_a_folder_holds_so_many_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presets, "MAX_PRESETS", 3)
+    monkeypatch.setattr(presetfolder, "MAX_PRESETS", 3)
+    library = PresetLibrary(folder(tmp_path, **{name: "params: {seed: 1}" for name in "ab"}))
+    library.save("third", Params())
+    with pytest.raises(ParamError, match="holds 3 presets, the most there can be; move some elsewhere"):
+        library.save("fourth", Params())
+    assert library.save("third", Params(seed=2), force=True).values["seed"] == 2
+    folder(tmp_path, d="params: {seed: 1}")
+    library.load()
+    assert (len(library.presets), library.problems) == (
+        3,
+        (f"{tmp_path}: holds more than 3 presets; the first are read, move the others away",),
+    )
+
+
+def test_a_large_file_that_is_no_preset_is_one_sentence(tmp_path: Path) -> None:
+    library = PresetLibrary(folder(tmp_path, big="params:\n" + "".join(f"  layer{n}_opacity: 0.5\n" for n in range(20_000))))
+    assert library.problems == (f"{tmp_path}/big.yaml: larger than 200000 bytes; is this the right file?",)
+
+
+@pytest.mark.parametrize("line", ["  layer{}_opacity: 0.5\n", "  noise_scale: {}\n", "  'noise_scale ': {}\n"])
+def test_of_many_mistakes_the_first_are_told(tmp_path: Path, line: str) -> None:
+    text = "params:\n" + "".join(line.format(n) for n in range(2, 3000))
+    library = PresetLibrary(folder(tmp_path, a=text, b=text))
+    assert len(library.problems) == MAX_PROBLEMS + 1
+    assert library.problems[0].startswith(f"{tmp_path}/a.yaml:")
+    assert library.problems[-1] == "there are more mistakes; mend these first"
+
+
+class Editor:
+    """Saves a file in steps, one each time that the library waits for it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) -> None:
+        self.steps = list(steps)
+        monkeypatch.setattr(presetfolder.time, "sleep", self.step)
+
+    def step(self, _: float = 0) -> None:
+        if self.steps:
+            self.steps.pop(0)()
+
+
+def test_a_file_that_is_being_replaced_is_neither_lost_nor_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = PresetLibrary(folder(tmp_path, a="params: {seed: 1}", b="params: {seed: 2}"))
+    path, backup = tmp_path / "a.yaml", tmp_path / "a.yaml~"
+    editor = Editor(
+        monkeypatch,
+        lambda: path.replace(backup),  # as vim does
+        lambda: path.write_text(""),
+        lambda: path.write_text("params: {see"),
+        lambda: path.write_text("params: {seed: 10}"),
+    )
+    editor.step()
+    assert library.poll()
+    assert editor.steps == []
+    assert [(preset.number, preset.values) for preset in library.presets] == [(1, {"seed": 10}), (2, {"seed": 2})]
+    assert library.problems == ()
+
+
+def test_a_file_that_is_written_without_end_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = PresetLibrary(folder(tmp_path, a="params: {seed: 1}"))
+    path = tmp_path / "a.yaml"
+    editor = Editor(monkeypatch, *(lambda size=size: path.write_text("[" * size) for size in range(1, 20)))
+    editor.step()
+    library.load()
+    assert (library.presets[0].values, library.problems) == ({"seed": 1}, ())
+    editor.steps = [lambda: path.write_text("params: {seed: 3}")]
+    assert library.poll()
+    assert library.presets[0].values == {"seed": 3}
+
+
+def test_a_start_amid_an_editor_that_replaces_files(tmp_path: Path) -> None:
+    folder(tmp_path, **{f"{n:02d}": "params: {mix: 1}" for n in range(1, 6)})
+    stop = threading.Event()
+
+    def edit() -> None:
+        while not stop.is_set():
+            new = tmp_path / "zz.yaml"
+            new.write_text("params: {mix: 0.5}")
+            new.replace(tmp_path / "03.yaml")
+
+    editor = threading.Thread(target=edit)
+    editor.start()
+    try:
+        for _ in range(20):
+            assert numbers(PresetLibrary(tmp_path)).keys() >= {1, 2, 3, 4, 5}
+    finally:
+        stop.set()
+        editor.join()
