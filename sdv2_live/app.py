@@ -28,7 +28,8 @@ from sdv2_live.io.cover import Cover, Instead
 from sdv2_live.io.guard import InputState, Shown
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.open import open_sink
-from sdv2_live.io.playout import Playout, Showing
+from sdv2_live.io.playout import Playout
+from sdv2_live.io.switcher import Showing
 from sdv2_live.loop import LiveLoop
 from sdv2_live.metrics import Metrics, reading
 from sdv2_live.missing import require_weights
@@ -103,6 +104,7 @@ class Show:
         if resumed is not None:
             config = config.with_params(resumed.start_params(config.params), config.given | resumed.values.keys())
         self.config = config
+        self._blind = config.engine.mode == "text"  # there is no input that could be shown
         pages = {"/metrics": Metrics(lambda: reading(self)).page} if config.oscquery.metrics else None
         # First: a port in use shall not cost the time to load a model.
         self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
@@ -121,13 +123,13 @@ class Show:
         opened.callback(self.desk.close)
         require_weights(config, self.store.latest())
         ndi = config.ndi.settings
-        sink = opened.enter_context(open_sink(config.output.sink, ndi=ndi))
-        own = [sink.full_name] if sink.full_name else []
-        source = open_main(config, own)
-        opened.callback(source.close)
+        sink = open_sink(config.output.sink, ndi=ndi)
         slate = Cover(Instead.SLATE, hold_s=0.0, fade_s=config.input.fade_s, text=config.faults.slate)
         self.playout = Playout(sink, self.counters, self._showing, self._cover(), slate)
         opened.callback(self.playout.close)
+        own = [sink.full_name] if sink.full_name else []
+        source = open_main(config, own)
+        opened.callback(source.close)
         select = lambda: self.store.latest().input_select  # noqa: E731
         self.input = guarded(config, source, own, self.counters, select, self.playout.hold)
         opened.callback(self.input.close)
@@ -162,7 +164,7 @@ class Show:
     def _cover(self) -> Cover:
         faults = self.config.faults
         instead = Instead(faults.on_fault)
-        if instead is Instead.INPUT and self.config.engine.mode == "text":  # there is none that could be shown
+        if instead is Instead.INPUT and self._blind:
             instead = Instead.HOLD
         return Cover(instead, hold_s=faults.hold_s, fade_s=faults.fade_s, text=faults.slate)
 
@@ -176,7 +178,7 @@ class Show:
             self.store.set_many(suited, "model")
         run = self.config.engine.run_while_bypassed
         # On a CPU the painting would take the cores that passing the input needs.
-        self.loop.run_while_bypassed = hello.device != "cpu" if run is None else run
+        self.loop.run_while_bypassed = self._blind or (hello.device != "cpu" if run is None else run)
         self.loop.overlap = self.config.engine.overlaps(hello.device)
         self._encode_ahead()
         self.recorder.start(hello.header)
@@ -298,4 +300,4 @@ class Show:
 
     def _showing(self) -> Showing:
         params = self.store.latest()
-        return Showing(params.freeze, params.bypass, params.blackout)
+        return Showing(params.freeze, params.bypass and not self._blind, params.blackout)

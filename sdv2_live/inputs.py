@@ -8,22 +8,23 @@ from fractions import Fraction
 from sdv2_live.io.base import Source
 from sdv2_live.io.guard import GuardedSource, OnLost, Policy
 from sdv2_live.io.open import open_source
+from sdv2_live.io.synthetic import BlackSource
 from sdv2_live.io.texture import TextureSource
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters
 
 TEST_RATE = Fraction(30)  # of the test card
+TEXT_SIZE = (256, 256)  # of text mode's pictures, where none is given
 TEXT_RATE = Fraction(16)  # frames per second the models were trained at; text mode has no input to set the pace
 
 
 def open_main(config: Config, own: Sequence[str]) -> Source:
     """The main input. own: NDI names of the show's own outputs. Raises VideoError for what cannot be opened.
 
-    Text mode looks at no input: an unsent test card at the training rate is its clock.
+    Text mode looks at no input: black at the training rate is its clock.
     """
     if config.engine.mode == "text":
-        height, width = config.video.size or (256, 256)
-        return _open(config, f"test:{height}x{width}", own, TEXT_RATE)
+        return BlackSource(*(config.video.size or TEXT_SIZE), TEXT_RATE)
     return _open(config, config.input.source, own)
 
 

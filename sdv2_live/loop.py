@@ -124,6 +124,7 @@ class LiveLoop:
         self._number = 0  # of the next chunk
         self._finished_at = 0.0
         self._failures = 0  # in a row
+        self._shown = False  # a painting was
         self._stop = threading.Event()
         self._changed = threading.Event()  # a parameter was written: an idle loop looks at once
         self._forget = store.add_listener(lambda _: self._changed.set())
@@ -229,6 +230,7 @@ class LiveLoop:
         self._counters.add("chunks")
         self.rate.add(len(chunk.frames))
         if painted:
+            self._shown = True
             self._playout.show(painted)
 
     def _rests(self) -> bool:
@@ -236,5 +238,5 @@ class LiveLoop:
         return not self._stream.ready or (self._idle(self._store.latest()) and not self._intake.begun)
 
     def _idle(self, params: Params) -> bool:
-        """Whether nothing that is painted now would be seen."""
-        return params.freeze or (params.bypass and not self.run_while_bypassed)
+        """Whether nothing that is painted now would be seen. A show that starts frozen holds its first painting."""
+        return (params.freeze and self._shown) or (params.bypass and not self.run_while_bypassed)

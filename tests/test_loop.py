@@ -317,3 +317,15 @@ def test_a_reset_from_the_hand_is_carried_out_once(prompts: PromptCache) -> None
         eventually("the reset", lambda: before.chunk < 3)
         eventually("chunks after it", lambda: before.chunk > 3)
         assert rig.counters["engine_failures"] == 0
+
+
+def test_a_show_that_starts_frozen_paints_one_picture_and_holds_it(prompts: PromptCache) -> None:
+    rig = Rig(prompts)
+    rig.store.set("freeze", True, "test")
+    with rig:
+        eventually("a picture", lambda: rig.sink.frames)
+        eventually("a rest", lambda: rig.loop._idle(rig.store.latest()))
+        count = rig.counters["chunks"]
+        skipped = rig.counters["frames_skipped"]
+        eventually("input to be let go", lambda: rig.counters["frames_skipped"] > skipped + 5)
+        assert rig.counters["chunks"] <= count + 1

@@ -1,56 +1,47 @@
 """From the engine to a sink: a thread that always has a picture to send.
 
 A frame is due at its input frame's capture time plus a delay, as in a jitter buffer: the output moves at exactly the input's
-pace, whether or not the engine skipped frames. The delay is what nine in ten recent chunks needed, so it follows the engine's
-speed and no single hitch. When nothing is due the last picture is sent again; when no paintings come at all, what `cover`
-says is faded over it.
+pace, whether or not the engine skipped frames. The delay is what nearly all recent chunks needed, so it follows the engine's
+speed and no hitch. When nothing is due the last picture is sent again. What is sent is the `Switcher`'s decision, when is
+decided here.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from sdv2_live.errors import VideoError
-from sdv2_live.frame import Frame
+from sdv2_live.frame import Frame, measured_rate, plausible_rate
 from sdv2_live.io.base import Sink
-from sdv2_live.io.cover import Cover, Instead, black_like
+from sdv2_live.io.cover import Cover
+from sdv2_live.io.switcher import Shot, Showing, Switcher
 from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
 
 log = logging.getLogger("sdv2_live.playout")
 
 MEMORY = 20  # chunks whose delay is remembered
-KEPT = 0.9  # share of them that the delay covers: a rare hitch is shown late, once, rather than made everyone's delay
+LEFT_OUT = 2  # of these the largest, at most half: a rare hitch is shown late, once, rather than made everyone's delay
 MARGIN_NS = 2_000_000  # added to the delay: wake-up and conversion jitter
 QUEUE = 16  # frames waiting to be due; more than this and the oldest go
 INPUT_QUEUE = 8  # input frames waiting to be sent in bypass
-
-
-@dataclass(frozen=True, slots=True)
-class Showing:
-    """What the performer wants to see, read before every frame. Bypass shows the input; blackout wins over all."""
-
-    freeze: bool = False
-    bypass: bool = False
-    blackout: bool = False
+HAND_NS = 30_000_000  # a change of what is to be seen is sent this long after the frame before, or with the next one
+USUAL_RATE = Fraction(30)  # where a stream's own is not known
+END_S = 10.0  # a sink that takes longer over the last frames hangs
 
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A frame to send now. repeated: it was sent before. cover, level, seen: what is over it, and the input frame for that.
-    times: where its time since capture counts."""
+    """A shot to send now. new: its frame was not sent before. came: it is sent because an input frame came."""
 
-    frame: Frame
-    repeated: bool
-    cover: Cover | None = None
-    level: float = 0.0
-    seen: Frame | None = None
-    times: Window | None = None
+    shot: Shot
+    new: bool = False
+    came: bool = False
 
 
 class Playout:
@@ -77,20 +68,17 @@ class Playout:
         self._showing = showing
         self._cover = cover or Cover()
         self._slate = slate or Cover()
+        self._switcher = Switcher(self._cover, self._slate, stopgap=sink.live)
         self._ready = threading.Condition()
         self._queue: deque[Frame] = deque()
         self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
         self._needed: deque[int] = deque(maxlen=MEMORY)
         self._delay = 0
-        self._last: Frame | None = None  # of all that were sent
-        self._painted: Frame | None = None  # of the engine's
-        self._seen: Frame | None = None  # of the input's, while the cover needs it
-        self._moved = False  # a new one came
-        self._passing = False  # what was sent new last was the input as it is
-        self._veiled = False  # what was sent last had something over it
+        self._came = Rate()  # of new frames
+        self._shot: Shot | None = None  # that was sent last
+        self._next_shot: Shot | None = None  # that is to be sent next
         self._last_sent_ns = 0
         self._follows_input = False  # the last frame was sent because it came: the next may come a little late
-        self._begun = not sink.live  # the engine has shown something: from then on the input shows in bypass only
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="playout", daemon=True)
 
@@ -99,22 +87,25 @@ class Playout:
         self._thread.start()
 
     def close(self) -> None:
-        """Send what is still due at once, stop, and close the sink. Idempotent."""
+        """Send what is still due at once, stop, and close the sink. Idempotent. A sink that hangs is left as it is."""
         with self._ready:
             self._closing = True
             self._ready.notify_all()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(END_S)
+        if self._thread.is_alive():
+            log.error("%s does not take the last frames; it is left behind", self.sink.name)
+            return
         self.sink.close()
 
     def show(self, frames: Sequence[Frame]) -> None:
         """Take over a chunk's frames; their captured_ns must not decrease. Never waits."""
         now = time.monotonic_ns()
         with self._ready:
-            self._begun = True
             self._cover.back(now)
             self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
-            self._delay = sorted(self._needed)[math.ceil(KEPT * len(self._needed)) - 1]
+            count = len(self._needed)
+            self._delay = sorted(self._needed)[count - 1 - min(LEFT_OUT, count // 2)]
             self._queue.extend(frames)
             while len(self._queue) > QUEUE:
                 self._queue.popleft()
@@ -124,7 +115,7 @@ class Playout:
     def lost(self) -> None:
         """No paintings come until `show` is called again. Never waits."""
         with self._ready:
-            if self._painted is not None:  # else there is nothing to cover yet
+            if self._switcher.painting is not None:  # else there is nothing to cover yet
                 self._cover.lost(time.monotonic_ns())
             self._ready.notify_all()
 
@@ -137,18 +128,12 @@ class Playout:
     def offer_input(self, frame: Frame) -> None:
         """Take over an input frame, for bypass, for the time before the first chunk and for the cover. Never waits."""
         with self._ready:
-            showing = self._showing()
-            self._seen = frame if self._covering(time.monotonic_ns()) else None
-            if showing.freeze or showing.blackout or not (showing.bypass or not self._begun or self._seen is not None):
-                self._input.clear()
-                return
-            self._moved = True
-            self._ready.notify_all()
-            if self._begun and not showing.bypass:
-                return  # the cover needs the newest only
-            if len(self._input) == INPUT_QUEUE:
+            if not self._switcher.passes(self._showing()):
+                self._input.clear()  # the newest is enough
+            elif len(self._input) == INPUT_QUEUE:
                 self._counters.add("frames_late")
             self._input.append(frame)
+            self._ready.notify_all()
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -159,7 +144,8 @@ class Playout:
     @property
     def shown_latency(self) -> Summary:
         """Of what is sent now: paintings, or the input as it is."""
-        return (self.passed if self._passing else self.latency).summary()
+        shot = self._shot
+        return (self.passed if shot is not None and shot.passed else self.latency).summary()
 
     @property
     def delay_ms(self) -> float:
@@ -183,50 +169,36 @@ class Playout:
                 log.exception("a frame could not be sent; the next one will be tried")
 
     def _next(self) -> _Due | None:
-        """The frame to send now; None when it is too early."""
+        """What to send now; None when it is too early. Nothing is repeated at the end."""
         showing, now = self._showing(), time.monotonic_ns()
-        if showing.blackout:
-            self._keep(self._drop_due(now))
-            return _Due(black_like(self._last), True) if self._last is not None and self._repeat_at(None) <= now else None
-        if self._input and (showing.bypass or not self._begun) and not showing.freeze:
-            self._queue.clear()
-            self._follows_input = True
-            return _Due(self._input.popleft(), False, times=self.passed)
-        due = self._drop_due(now)
-        self._keep(due)
-        if not (showing.freeze or showing.bypass):
-            cover = max(self._cover, self._slate, key=lambda one: one.level(now))
-            if self._painted is not None and cover.level(now) > 0:
-                self._veiled = True
-                return self._covered(self._painted, due is not None, cover, now)
-            if self._veiled:  # what is repeated from now on has nothing over it
-                self._veiled, self._last = False, self._painted
-            if due is not None:
-                self._follows_input = False
-                return _Due(due, False, times=self.latency)
-        return _Due(self._last, True) if self._last is not None and self._may_repeat(now) else None
+        came = self._take_input(showing)
+        painting = self._drop_due(now)
+        if painting is not None:
+            self._switcher.painting = painting
+        shot = self._next_shot = self._switcher.shot(showing, now)
+        if shot is None:
+            return None
+        if not shot.black and not showing.freeze:
+            if shot.frame is (came if shot.passed else painting):
+                return _Due(shot, new=True, came=shot.passed)
+            if came is not None and shot.moves_with_input:
+                return _Due(shot, came=True)
+        return _Due(shot) if not self._closing and self._repeat_at(shot) <= now else None
 
-    def _covered(self, painted: Frame, new: bool, cover: Cover, now: int) -> _Due | None:
-        """A painting with the cover over it: when it is new; while none come, with every input frame; else as it is repeated."""
-        moved, self._moved = self._moved, False
-        level = cover.level(now)
-        if new or (moved and cover.away and cover.instead is Instead.INPUT):
-            self._follows_input = not new
-            return _Due(painted, False, cover, level, self._seen, self.latency if new else None)
-        return _Due(painted, True, cover, level, self._seen) if self._may_repeat(now) else None
-
-    def _keep(self, painted: Frame | None) -> None:
-        self._painted = painted or self._painted
-
-    def _covering(self, now: int) -> bool:
-        """Whether the cover needs input frames."""
-        return self._cover.instead is Instead.INPUT and (self._cover.away or self._cover.level(now) > 0)
-
-    def _may_repeat(self, now: int) -> bool:
-        return not self._closing and self._repeat_at(self._next_due()) <= now
+    def _take_input(self, showing: Showing) -> Frame | None:
+        """The next input frame where all are sent, else the newest; None when none came."""
+        if not self._input:
+            return None
+        if self._switcher.passes(showing):
+            came = self._input.popleft()
+        else:
+            came = self._input.pop()
+            self._input.clear()
+        self._switcher.input = came
+        return came
 
     def _drop_due(self, now: int) -> Frame | None:
-        """Take the newest frame that is due off the queue; older ones that are due with it are late."""
+        """Take the newest painting that is due off the queue; older ones that are due with it are late."""
         newest: Frame | None = None
         while self._queue and (self._closing or self._queue[0].captured_ns + self._delay <= now):
             if newest is not None:
@@ -239,49 +211,57 @@ class Playout:
     def _next_due(self) -> int | None:
         return self._queue[0].captured_ns + self._delay if self._queue else None
 
-    def _repeat_at(self, next_due: int | None) -> int:
-        """When the last frame is sent again: after one frame time, unless a new one is due, or may come, within the half after
-        that."""
-        assert self._last is not None
-        interval = int(1e9 / self._last.rate)
+    def _interval(self, frame: Frame) -> int:
+        """Nanoseconds from one frame to the next: as declared, or as they come where that cannot be true."""
+        rate = plausible_rate(frame.rate)
+        if rate is None:
+            came = self._came.per_second()
+            rate = measured_rate(1 / came) if came else USUAL_RATE
+        return int(1e9 / rate)
+
+    def _repeat_at(self, shot: Shot) -> int:
+        """When this is sent though its frame is not new: after one frame time, unless a new one is due, or may come, within the
+        half after that; sooner where it is not what was sent last."""
+        interval = self._interval(shot.frame)
         moment = self._last_sent_ns + interval
+        if self._shot is None or shot.black != self._shot.black or not (shot.black or shot.frame is self._shot.frame):
+            return min(moment, self._last_sent_ns + HAND_NS)
         if self._follows_input:
             return moment + interval // 2
-        return next_due if next_due is not None and moment < next_due <= moment + interval // 2 else moment
+        due = None if shot.black or shot.passed else self._next_due()
+        return due if due is not None and moment < due <= moment + interval // 2 else moment
 
     def _until_next(self) -> float | None:
-        """Seconds until something may be due, None to wait for news."""
-        moments = [] if self._last is None else [self._repeat_at(self._next_due())]
-        due = self._next_due()
-        if due is not None:
-            moments.append(due)
-        return max(min(moments) - time.monotonic_ns(), 0) / 1e9 if moments else None
+        """Seconds until something may be due, or the hand is looked at again; None to wait for news."""
+        due, shot = self._next_due(), self._next_shot
+        moments = [] if due is None else [due]
+        now = time.monotonic_ns()
+        if shot is not None:
+            moments += [self._repeat_at(shot), now + HAND_NS]
+        return max(min(moments) - now, 0) / 1e9 if moments else None
 
     def _send(self, due: _Due) -> None:
-        frame = due.frame
-        try:
-            if not self.sink.watched:  # nothing is sent, but the clock goes on
-                self._last_sent_ns = time.monotonic_ns()
-                self._last = self._last if due.repeated else frame
-                return
-            if due.cover is not None:
-                frame = due.cover.over(frame, due.seen, due.level)
-            self.sink.send(frame)
-        except VideoError as error:
-            if not self._counters["frames_failed"]:
-                log.error("%s; the show goes on without this output", error)
-            self._counters.add("frames_failed")
+        shot, sent = due.shot, self.sink.watched  # when nobody receives, the clock goes on
+        if sent:
+            try:
+                self.sink.send(shot.picture())
+            except VideoError as error:
+                if not self._counters["frames_failed"]:
+                    log.error("%s; the show goes on without this output", error)
+                self._counters.add("frames_failed")
         now = time.monotonic_ns()
-        self._follows_input &= not due.repeated
-        if not due.repeated or due.cover is not None:
-            self._last = frame
-        if due.repeated:
+        self._shot, self._follows_input = shot, due.came
+        if due.new:
+            self._came.add()
+        # Repeats keep their own steady beat; a new frame starts it over.
+        interval = self._interval(shot.frame)
+        beat = self._last_sent_ns + interval
+        self._last_sent_ns = beat if not (due.new or due.came) and beat <= now < beat + interval else now
+        if not sent:
+            return
+        if due.new:
+            (self.passed if shot.passed else self.latency).add((now - shot.frame.captured_ns) / 1e6)
+        elif not due.came:
             self._counters.add("frames_repeated")
-        elif due.times is not None:
-            due.times.add((now - frame.captured_ns) / 1e6)
-            self._passing = due.times is self.passed
         self._counters.add("frames_out")
         self.rate.add()
-        # Repeats keep their own steady beat; a new frame starts it over.
-        interval = int(1e9 / (self._last or frame).rate)
-        self._last_sent_ns = self._last_sent_ns + interval if due.repeated and now - self._last_sent_ns < 2 * interval else now

@@ -1,4 +1,4 @@
-"""A test card that moves, for rehearsal without a camera and for tests."""
+"""A test card that moves, for rehearsal without a camera and for tests, and black where there is no input."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TestSource(Source):
         self.name = f"test:{height}x{width}"
         self._rate = rate
         self._realtime = realtime
-        self._card = Card(height, width)
+        self._card = self._new_card(height, width)
         self._clock = PlaybackClock()
         self._index = 0
         self._closed = False
@@ -59,6 +59,32 @@ class TestSource(Source):
     def close(self) -> None:
         self._closed = True
         self._clock.interrupt()
+
+    def _new_card(self, height: int, width: int) -> Card | Black:
+        return Card(height, width)
+
+
+class BlackSource(TestSource):
+    """Black at a steady rate: the clock and the shape of a show that has no input, and what is seen until it paints."""
+
+    def __init__(self, height: int, width: int, rate: Fraction) -> None:
+        super().__init__(height, width, rate)
+        self.name = "no input"
+
+    def _new_card(self, height: int, width: int) -> Black:
+        return Black(height, width)
+
+
+class Black:
+    """A card with nothing on it."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self._pixels = np.zeros((height, width, 4), np.uint8)
+        self._pixels[..., 3] = 255
+
+    def draw(self, index: int) -> np.ndarray:
+        """RGBX uint8, (height, width, 4), the same for every index."""
+        return self._pixels
 
 
 class Card:

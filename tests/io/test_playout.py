@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +10,16 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from fakes import FakeSink, fake_frame
 from waiting import eventually
 
 from sdv2_live.errors import VideoError
-from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.frame import MAX_RATE, Frame, PixelFormat
 from sdv2_live.io.base import Sink
 from sdv2_live.io.cover import Cover, Instead, black_like
-from sdv2_live.io.playout import QUEUE, Playout, Showing
+from sdv2_live.io.playout import QUEUE, Playout
+from sdv2_live.io.switcher import Showing
 from sdv2_live.stats import Counters
 
 RATE = Fraction(100)
@@ -92,6 +95,15 @@ def test_the_delay_follows_the_engine_and_no_single_hitch() -> None:
     assert show(5000, 1) < 1000  # one hitch among thirteen
     assert show(2000, 3) >= 2000  # a slower engine
     assert show(200, 20) < 1000  # and back
+
+
+@pytest.mark.parametrize("hitches", [[6000], [6000, 3000]], ids=["one", "two"])
+def test_hitches_among_the_first_chunks_are_nobodys_delay(hitches: list[int]) -> None:
+    playout = Playout(FakeSink(), Counters())
+    for late_ms in [*hitches, *[100] * 18]:
+        playout.show([replace(frame, captured_ns=frame.captured_ns - late_ms * 1_000_000) for frame in painted(1, 2)])
+        if len(playout._needed) >= 2 * len(hitches):
+            assert playout.delay_ms < 1000
 
 
 def test_a_quick_chunk_waits_for_its_time_while_the_last_frame_is_repeated() -> None:
@@ -179,6 +191,67 @@ def test_blackout_is_black_and_leaves_the_picture() -> None:
         eventually("the picture", lambda: sink.frames[-1].data.min() == 200)
 
 
+def test_a_start_in_blackout_sends_black_and_what_is_painted_meanwhile_is_seen_after_it() -> None:
+    with playing() as (playout, sink, hand, _):
+        hand.showing = Showing(blackout=True)
+        playout.offer_input(fake_frame(100, rate=RATE))
+        eventually("black", lambda: len(sink.frames) > 3)
+        playout.show(painted(200))
+        eventually("the painting to be taken", lambda: playout._switcher.painting is not None)
+        assert not any(frame.data[:, 0::4].any() for frame in sink.frames)
+        hand.showing = Showing()
+        eventually("the picture", lambda: value(sink) == 200)
+        assert {value for frame in sink.frames for value in frame.data[:, 0::4].flat} == {0, 200}
+
+
+def test_letting_go_of_bypass_shows_the_painting_though_no_new_one_comes() -> None:
+    with playing() as (playout, sink, hand, _):
+        playout.show(painted(200))
+        eventually("the painting", lambda: shown(sink) == [200])
+        playout.offer_input(fake_frame(100, rate=RATE))
+        hand.showing = Showing(bypass=True)
+        eventually("the input of before the press", lambda: shown(sink)[-1] == 100)
+        hand.showing = Showing()
+        eventually("the painting again", lambda: shown(sink) == [200, 100, 200])
+
+
+@pytest.mark.parametrize("rate", [Fraction(1000), Fraction(2**31 - 1), Fraction(1, 10), Fraction(1, 90000)])
+def test_a_rate_that_cannot_be_true_sets_no_pace_and_stops_neither_blackout_nor_the_end(rate: Fraction) -> None:
+    with playing() as (playout, sink, hand, _):
+        playout.show([fake_frame(100, rate=rate, captured_ns=time.monotonic_ns())])
+        sent = sink.wait_for(10)
+        assert sent[-1].index == 100
+        assert sink.times_ns[9] - sink.times_ns[1] > 7 / MAX_RATE * 1e9
+        hand.showing = Showing(blackout=True)
+        eventually("black", lambda: value(sink) == 0)
+        ending = threading.Thread(target=playout.close, daemon=True)
+        ending.start()
+        eventually("the end", lambda: not ending.is_alive())
+
+
+class StuckSink(FakeSink):
+    """Never returns from its first frame, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def send(self, frame: Frame) -> None:
+        super().send(frame)
+        self.let_go.wait()
+
+
+def test_a_sink_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("sdv2_live.io.playout.END_S", 0.05)
+    with playing(sink := StuckSink()) as (playout, _, _, _):
+        playout.show(painted(1))
+        sink.wait_for(1)
+        playout.close()
+        assert sink.closed == 0
+        assert "left behind" in caplog.text
+        sink.let_go.set()
+
+
 def test_black_is_black_in_every_format() -> None:
     for layout in PixelFormat:
         black = black_like(fake_frame(77, format=layout)).data.reshape(16, 16, -1)
@@ -223,18 +296,6 @@ def test_what_nobody_foresaw_does_not_end_the_output() -> None:
         eventually("frames after the failure", lambda: len(sink.frames) > 4)
         assert counters["frames_failed"] == 1
         assert playout._thread.is_alive()
-
-
-def test_a_blackout_that_nobody_saw_leaves_the_picture() -> None:
-    with playing(UnwatchedSink()) as (playout, _, hand, _):
-        playout.show(painted(200))
-        eventually("the picture to be taken", lambda: playout._last is not None)
-        hand.showing = Showing(blackout=True)
-        seen = playout._last_sent_ns
-        eventually("black frames to pass", lambda: playout._last_sent_ns > seen + 50_000_000)
-        assert playout._last is not None
-        assert playout._last.index == 200
-        assert playout._last.data.min() == 200
 
 
 class UnwatchedSink(FakeSink):
@@ -324,7 +385,7 @@ def test_when_nobody_watches_the_cover_costs_nothing_and_harms_nothing() -> None
     sink, cover = FakeSink(watched=False), covered()
     with playing(sink, cover) as (playout, _, _, _):
         playout.show(painted(200))
-        eventually("the painting to be due", lambda: playout._painted is not None)
+        eventually("the painting to be due", lambda: playout._switcher.painting is not None)
         playout.lost()
         eventually("the end of the fade", lambda: cover.level(time.monotonic_ns()) == 1)
         playout.offer_input(fake_frame(100, rate=RATE))

@@ -9,7 +9,8 @@ import pytest
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import PixelFormat
-from sdv2_live.io.synthetic import BARS, Card, TestSource
+from sdv2_live.io.cover import black_like
+from sdv2_live.io.synthetic import BARS, BlackSource, Card, TestSource
 
 
 def test_card_depends_on_the_index_alone() -> None:
@@ -62,3 +63,10 @@ def test_impossible_cards_are_refused() -> None:
         TestSource(8, 512)
     with pytest.raises(VideoError, match="above 0"):
         TestSource(64, 64, Fraction(0))
+
+
+def test_black_has_the_shape_and_the_clock_of_a_card_and_nothing_on_it() -> None:
+    source = BlackSource(32, 48, Fraction(240))
+    frames = [source.read(10) for _ in range(3)]
+    assert [(frame.index, frame.size, frame.rate) for frame in frames if frame] == [(i, (32, 48), 240) for i in range(3)]
+    assert all(np.array_equal(frame.data, black_like(frame).data) for frame in frames if frame)
