@@ -1,11 +1,13 @@
 """`sdv2-live midi`: play the parameters from a MIDI controller.
 
-A process of its own: it speaks OSC to the daemon, so it may come and go during a show, and so may the controller. Run one for
-each controller. Without --map the map is found by the port's name: first in ~/.config/sdv2-live/midi, where --learn writes,
-then among those that come with sdv2-live (Akai APC mini, Novation Launch Control XL).
+A process of its own: it speaks OSC to the daemon, so it may come and go during a show, and so may the controller, which need not
+be there at the start. Run one for each controller. Without --map the map is found by the port's name: first in
+~/.config/sdv2-live/midi, where --learn writes, then among those that come with sdv2-live (Akai APC mini, Novation Launch Control
+XL).
 
 --learn ADDRESS waits for the next control that moves and writes it into the map, in place of the entry for the same address
-(and --value) if there is one. A fader sends its position to ADDRESS; a button fires, toggles, or sends --value.
+(and --value) if there is one. A fader sends its position to ADDRESS, an endless encoder moves it by steps; a button fires,
+toggles, or sends --value.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import queue
 import re
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -103,20 +106,28 @@ def _play(args: argparse.Namespace, ports: Any) -> int:
 
     config = configured(args)
     part = args.port
-    path = args.map or _map_for(ports, part, config.names)
+    stop = threading.Event()
+    running: list[Bridge] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        for bridge in running:
+            bridge.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    path = args.map or _awaited_map(ports, part, config.names, stop)
+    if path is None:
+        return 0
     midi_map = load_map(path, config.names)
     host, port = endpoint(args.osc) if args.osc else (config.osc.host, config.osc.port)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     library = PresetLibrary(config.presets.folder, names=config.names)
-    bridge = Bridge(ports, midi_map, host, port, part=part, preset_name=_preset_names(library))
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        bridge.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    running.append(Bridge(ports, midi_map, host, port, part=part, preset_name=_preset_names(library)))
     print(f"{path}: {len(midi_map.entries)} entries, to OSC {host}:{port}; Ctrl-C ends it", flush=True)
-    bridge.run()
+    if stop.is_set():  # in the moment before there was a bridge to tell
+        running[0].stop()
+    running[0].run()
     return 0
 
 
@@ -135,23 +146,32 @@ def _preset_names(library: PresetLibrary) -> Callable[[Any], str | None]:
     return name
 
 
-def _map_for(ports: Any, part: str | None, known: Names) -> Path:
-    from sdv2_live.midi.ports import find_port
+def _awaited_map(ports: Any, part: str | None, known: Names, stop: threading.Event) -> Path | None:
+    """The map of the first port that has one, as soon as such a port is there; None when stopped before."""
+    from sdv2_live.midi.bridge import LOOK_S
 
-    names = list(ports.inputs())
-    if part is not None:
-        name = find_port(names, part, any_case=True)
-        if name is None:
-            raise MidiError(f"no MIDI port contains '{part}', so its map is not known; plug it in or give --map. Ports: {names}")
-        names = [name]
-    for name in names:
-        if path := find_map(name, known):
+    said = None
+    while not stop.is_set():
+        names = [name for name in ports.inputs() if part is None or part.lower() in name.lower()]
+        path = next((path for name in names if (path := find_map(name, known))), None)
+        if path is not None:
             return path
-    raise MidiError(f"no map fits a port; give one with --map FILE, or make one with --learn ADDRESS. Ports: {names}")
+        if names != said:
+            said = names
+            print(_unmapped(names, part), flush=True)
+        stop.wait(LOOK_S)
+    return None
+
+
+def _unmapped(names: list[str], part: str | None) -> str:
+    if names:
+        return f"no map fits {' or '.join(names)}; make one with --learn ADDRESS or give --map FILE. Waiting; Ctrl-C ends it"
+    wanted = "controller is plugged in" if part is None else f"MIDI port contains '{part}'"
+    return f"no {wanted} yet; waiting for it. Ctrl-C ends it"
 
 
 def _learn(args: argparse.Namespace, ports: Any) -> int:
-    from sdv2_live.midi.learn import check_address, learned, moved, taught, write
+    from sdv2_live.midi.learn import ambiguous, check_address, learned, moved, taught, write
     from sdv2_live.midi.ports import Device
 
     known = configured(args).names
@@ -166,7 +186,11 @@ def _learn(args: argparse.Namespace, ports: Any) -> int:
     try:
         path, text = _file_to_teach(args.map, device.name, known)
         print(f"{device.name}: move the control for {args.learn} ({LEARN_S:g} s)", flush=True)
-        item = learned(moved(heard, LEARN_S), args.learn, value, known)
+        messages = moved(heard, LEARN_S)
+        while ambiguous(messages):
+            print("this is an encoder: turn it the other way too, to show how it counts", flush=True)
+            messages += moved(heard, LEARN_S)
+        item = learned(messages, args.learn, value, known)
     finally:
         device.close()
     new, replaced = taught(text, path, item, known)
@@ -177,7 +201,8 @@ def _learn(args: argparse.Namespace, ports: Any) -> int:
 
 def _only(names: list[str]) -> str:
     if len(names) != 1:
-        raise MidiError(f"say which port to learn from with --port; the ports are {names}")
+        what = f"the ports are {', '.join(names)}" if names else "no controller is plugged in"
+        raise MidiError(f"say which port to learn from with --port; {what}")
     return names[0]
 
 

@@ -10,7 +10,7 @@ import os
 import queue
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,61 +21,105 @@ from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import Kind
 from sdv2_live.control.yamlfile import Document, parse_yaml
 from sdv2_live.errors import ConfigError, MidiError, ParamError
-from sdv2_live.midi.mapentry import ENTRY_KEYS, KINDS
+from sdv2_live.midi.highres import DATA, LSB, NRPN_HIGH, NRPN_LOW
+from sdv2_live.midi.mapentry import ENCODER_KEYS, ENTRY_KEYS, KINDS
 from sdv2_live.midi.mapfile import read_map
-from sdv2_live.midi.mapping import CC14_LSB, target_of
+from sdv2_live.midi.mapping import target_of
+from sdv2_live.midi.relative import codings
 
 SETTLE_S = 0.4  # of further messages, which tell a fader from a button and 14 bits from 7
+HELD_S = 1.5  # a note that is held this long may be the touch of a fader that is moved next
 _BUTTON_VALUES = {0, 127}
+_MOVES = ("control_change", "pitchwheel", "polytouch", "aftertouch")
 
 Item = dict[str, Any]
+Messages = Sequence[mido.Message]
 
 
 def moved(messages: queue.SimpleQueue[mido.Message], timeout_s: float) -> list[mido.Message]:
-    """What the next control sends, up to `SETTLE_S` after its first message. Raises MidiError when none moves in time."""
+    """What the next control sends, up to `SETTLE_S` after its first message. Raises MidiError when none moves in time.
+
+    While a note is held, and nothing else is sent, the hand may still be about to move the fader that it touches.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         try:
             first = messages.get(timeout=max(deadline - time.monotonic(), 0.0))
         except queue.Empty:
             raise MidiError(f"no control was moved within {timeout_s:g} s; nothing was changed") from None
-        if first.type in ("control_change", "program_change") or (first.type == "note_on" and first.velocity > 0):
+        if first.type in (*_MOVES, "program_change") or (first.type == "note_on" and first.velocity > 0):
             break
     heard = [first]
     end = time.monotonic() + SETTLE_S
-    while (left := end - time.monotonic()) > 0:
+    held = min(time.monotonic() + HELD_S, deadline) if first.type == "note_on" else end
+    while (left := end - time.monotonic()) > 0 or (left := held - time.monotonic()) > 0:
         try:
             heard.append(messages.get(timeout=left))
         except queue.Empty:
-            break
+            continue  # a held note has longer than the others
+        if heard[-1].type in _MOVES and held > end:  # the fader under the finger: from here on as for any other
+            end = held = time.monotonic() + SETTLE_S
+        elif heard[-1].type in ("note_off", "note_on"):
+            held = end
     return heard
 
 
-def learned(messages: list[mido.Message], address: str, value: Any = None, names: Names = TABLE) -> Item:
-    """The entry that joins the control which sent `messages` to `address`. Raises ParamError for an address there is not."""
+def learned(messages: Messages, address: str, value: Any = None, names: Names = TABLE) -> Item:
+    """The entry that joins the control which sent `messages` to `address`. Raises ParamError for an address there is not.
+
+    A touch-sensitive fader sends a note too, and a pad its pressure: the fader is what moves, and the pad is a button unless
+    the address wants a position.
+    """
     target = target_of(address, names)
-    first = messages[0]
-    item: Item = {}
-    button = first.type != "control_change"
-    if first.type == "note_on":
-        item["note"] = first.note
-    elif first.type == "program_change":
-        item["program"] = first.program
-    else:
-        same = [one for one in messages if one.type == "control_change" and one.channel == first.channel]
-        number = first.control
-        partners = {one.control for one in same}
-        if number < CC14_LSB and number + CC14_LSB in partners:
-            item["cc14"] = number
-        else:
-            item["cc"] = number
-            button = {one.value for one in same if one.control == number} <= _BUTTON_VALUES
-    item |= {"channel": first.channel + 1, "address": address}
+    position = value is None and target.spec is not None and target.spec.kind not in (Kind.BOOL, Kind.TRIGGER)
+    first = next((one for one in messages if one.type in ("control_change", "pitchwheel")), messages[0])
+    if first.type == "note_on" and position:
+        first = next((one for one in messages if one.type in ("polytouch", "aftertouch")), first)
+    same = [one for one in messages if one.type == first.type and one.channel == first.channel]
+    control = _CONTROLS[first.type](same)
+    item: Item = {**control, "channel": first.channel + 1, "address": address}
+    if "pitchbend" in control:
+        del item["channel"]
     if value is not None:
         item["value"] = value
-    elif button and "cc" in item and target.spec is not None and target.spec.kind is Kind.BOOL and not target.form:
+    elif "cc" in control and _pressed(same) and target.spec is not None and target.spec.kind is Kind.BOOL and not target.form:
         item["action"] = "toggle"
     return item
+
+
+def ambiguous(messages: Messages) -> bool:
+    """Whether an encoder was turned one way only, which leaves open how it codes the other."""
+    changes = [one for one in messages if one.type == "control_change"]
+    return bool(changes) and len(codings([one.value for one in changes if one.control == changes[0].control])) > 1
+
+
+def _controllers(messages: Messages) -> Item:
+    """What the control changes of one channel come from."""
+    values = [(one.control, one.value) for one in messages]
+    numbers = dict(values)
+    if NRPN_HIGH in numbers and NRPN_LOW in numbers and {DATA, DATA + LSB} & numbers.keys():
+        return {"nrpn": numbers[NRPN_HIGH] << 7 | numbers[NRPN_LOW]}
+    number = values[0][0]
+    pair = next((n for n in (number, number - LSB) if 0 <= n < LSB and {n, n + LSB} <= numbers.keys()), None)
+    if pair is not None:
+        return {"cc14": pair}
+    coded = codings([value for control, value in values if control == number])
+    return {"cc": number, "relative": str(coded[0])} if coded else {"cc": number}
+
+
+_CONTROLS: Mapping[str, Callable[[Messages], Item]] = {
+    "note_on": lambda messages: {"note": messages[0].note},
+    "program_change": lambda messages: {"program": messages[0].program},
+    "control_change": _controllers,
+    "pitchwheel": lambda messages: {"pitchbend": messages[0].channel + 1},
+    "polytouch": lambda messages: {"aftertouch": messages[0].note},
+    "aftertouch": lambda messages: {"aftertouch": "all"},
+}
+
+
+def _pressed(changes: Messages) -> bool:
+    values = [one.value for one in changes if one.control == changes[0].control]
+    return set(values) <= _BUTTON_VALUES and not codings(values)
 
 
 def taught(text: str, path: Path, item: Item, names: Names = TABLE) -> tuple[str, bool]:
@@ -90,7 +134,8 @@ def taught(text: str, path: Path, item: Item, names: Names = TABLE) -> tuple[str
     index = next((i for i, entry in enumerate(entries) if _same(entry, item)), None)
     if index is None:
         return _checked(_appended(text, document, item), path, names), False
-    kept = {key: entry for key, entry in entries[index].items() if key not in (*KINDS, "channel")}
+    control_keys = (*KINDS, "channel", "relative", *(() if "relative" in item else ENCODER_KEYS))
+    kept = {key: entry for key, entry in entries[index].items() if key not in control_keys}
     try:
         return _checked(_replaced(text, index, item | kept), path, names), True
     except ConfigError:  # a button has no curve, a fader no light

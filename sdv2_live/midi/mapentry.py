@@ -10,12 +10,18 @@ from sdv2_live.control.coerce import exact, shown
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import Kind, nearest
 from sdv2_live.errors import ParamError
-from sdv2_live.midi.mapping import CC14_LSB, Act, Control, Entry, Light, Target, full_range, target_of
+from sdv2_live.midi.highres import LSB, MAX14
+from sdv2_live.midi.mapping import STEP, Act, Control, Entry, Light, Target, full_range, target_of
+from sdv2_live.midi.relative import Coding
 
-KINDS = ("note", "cc", "cc14", "program")
-ENTRY_KEYS = (*KINDS, "channel", "address", "action", "value", "off", "range", "curve", "pickup", "feedback", "led")
+KINDS = ("note", "cc", "cc14", "nrpn", "pitchbend", "aftertouch", "program")
+ENCODER_KEYS = ("relative", "step")
+_FADER_KEYS = ("range", "curve", "pickup", "feedback", *ENCODER_KEYS)
+ENTRY_KEYS = (*KINDS, "channel", "address", "action", "value", "off", *_FADER_KEYS, "led")
 MAX_CURVE = 10.0
-_FADER_KEYS = ("range", "curve", "pickup", "feedback")
+_BUTTONS = ("note", "cc", "program")  # have a press
+_FADERS = ("cc", "cc14", "nrpn", "pitchbend", "aftertouch")  # have a position
+_MOST = {"cc14": LSB - 1, "nrpn": MAX14}  # of a control's number
 _SEED_WORDS = ("random", "lock")
 
 
@@ -37,25 +43,31 @@ def read_entry(item: dict[str, Any], channel: int | None = None, names: Names = 
         value, off = _arguments(item, target, act, control)
         return Entry(control, target, act, value, off, light=_light(item, control))
     _refuse(item, ("value", "off", "led"), "is for buttons; this entry's action is value")
+    if control.relative is None:
+        _refuse(item, ("step",), f"is for encoders; give relative: {' or '.join(Coding)} as well")
     if control.kind == "program" and control.number is None:
         if target.spec is None or target.spec.kind not in (Kind.PRESET, Kind.INT) or target.form:
             raise MistakeError("address", "program: all sends numbers; use it with /sdv2/preset or an integer parameter")
         _refuse(item, _FADER_KEYS, "is for faders and knobs")
         return Entry(control, target, act)
-    if control.kind not in ("cc", "cc14"):
+    if control.kind not in _FADERS:
         raise MistakeError("action", f"a {control.kind} has no position; use trigger, toggle, hold or set")
     low, high = _range(item, target)
     pickup, feedback = _flag(item, "pickup"), _flag(item, "feedback")
-    return Entry(control, target, act, low=low, high=high, curve=_curve(item), pickup=pickup, feedback=feedback)
+    if pickup and control.relative:
+        raise MistakeError("pickup", "is for faders: an encoder has no position that could be elsewhere than its value")
+    if feedback and control.kind == "aftertouch":
+        raise MistakeError("feedback", "cannot be shown: aftertouch has neither motor nor lights")
+    return Entry(control, target, act, low=low, high=high, curve=_curve(item), pickup=pickup, feedback=feedback, by=_step(item))
 
 
-def channel_of(item: dict[str, Any]) -> int | None:
-    """The channel 0..15 that a map or an entry gives; None for any. Raises MistakeError."""
-    number = item.get("channel", "any")
+def channel_of(item: dict[str, Any], key: str = "channel") -> int | None:
+    """The channel 0..15 that a map or an entry gives at `key`; None for any. Raises MistakeError."""
+    number = item.get(key, "any")
     if number == "any":
         return None
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 16:
-        raise MistakeError("channel", f"cannot be {shown(number)}; give 1..16, or any")
+        raise MistakeError(key, f"cannot be {shown(number)}; give 1..16, or any")
     return number - 1
 
 
@@ -64,13 +76,44 @@ def _control(item: dict[str, Any], channel: int | None) -> Control:
     if len(kinds) != 1:
         raise MistakeError(kinds[1] if kinds else "", f"an entry needs exactly one of {', '.join(KINDS)}")
     kind = kinds[0]
+    if kind == "pitchbend":
+        return _pitchbend(item, channel)
     number = item[kind]
-    if kind == "program" and number == "all":
+    if number == "all" and kind in ("program", "aftertouch"):
         return Control(kind, None, channel)
-    most = CC14_LSB - 1 if kind == "cc14" else MIDI_MAX
+    most = _MOST.get(kind, MIDI_MAX)
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= most:
-        raise MistakeError(kind, f"cannot be {shown(number)}; give 0..{most}{', or all' if kind == 'program' else ''}")
-    return Control(kind, number, channel)
+        every = {"program": ", or all", "aftertouch": " for one key, or all for the pressure of the whole channel"}.get(kind, "")
+        raise MistakeError(kind, f"cannot be {shown(number)}; give 0..{most}{every}")
+    return Control(kind, number, channel, _relative(item, kind))
+
+
+def _pitchbend(item: dict[str, Any], channel: int | None) -> Control:
+    """A pitch bend has no number but its channel: `pitchbend: 3` is that of channel 3, `pitchbend: any` leaves it open."""
+    own = channel_of(item, "pitchbend")
+    if "channel" in item and channel != own:
+        raise MistakeError("channel", f"is another than pitchbend: {item['pitchbend']}, which names a channel; leave it out")
+    return Control("pitchbend", None, own)
+
+
+def _relative(item: dict[str, Any], kind: str) -> Coding | None:
+    given = item.get("relative", False)
+    if given is False:
+        return None
+    if kind != "cc":
+        raise MistakeError("relative", f"is for encoders, which send cc; this is a {kind}")
+    if given is True:
+        return Coding.TWOS
+    if given not in list(Coding):
+        raise MistakeError("relative", f"cannot be {shown(given)}{nearest(str(given), Coding)}; give one of {', '.join(Coding)}")
+    return Coding(given)
+
+
+def _step(item: dict[str, Any]) -> float:
+    step = item.get("step", STEP)
+    if not _finite(step) or not 0 < step <= 1:
+        raise MistakeError("step", f"cannot be {shown(step)}; give the share of the whole way that one step makes, as {STEP}")
+    return float(step)
 
 
 def _target(item: dict[str, Any], names: Names) -> Target:
@@ -84,6 +127,15 @@ def _target(item: dict[str, Any], names: Names) -> Target:
 
 
 def _act(item: dict[str, Any], control: Control, target: Target) -> Act:
+    act = _asked(item, control, target)
+    if act is not Act.VALUE and (control.kind not in _BUTTONS or control.relative):
+        what = "an encoder" if control.relative else f"a {control.kind}"
+        raise MistakeError("action", f"cannot be {act}: {what} is moved and has no press; give it a parameter with a range")
+    return act
+
+
+def _asked(item: dict[str, Any], control: Control, target: Target) -> Act:
+    """What the entry wants its control to do; what is usual for both where it does not say."""
     given = item.get("action")
     if given is not None:
         if given not in list(Act):

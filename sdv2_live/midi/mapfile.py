@@ -9,11 +9,17 @@
       - {note: 83, address: /sdv2/mix, action: hold, value: 0.0}
       - {cc: 48, address: /sdv2/noise_scale/norm, range: [0.2, 1.0], curve: 2, pickup: true}
       - {cc14: 7, address: /sdv2/mix, feedback: true}       # MSB on CC 7, LSB on CC 39
+      - {cc: 20, relative: twos, address: /sdv2/mix}        # an endless encoder: each step moves the value
+      - {nrpn: 1029, address: /sdv2/mix}                    # 14 bits: CC 99 and 98 choose, 6 and 38 set
+      - {pitchbend: 1, address: /sdv2/mix}                  # the fader of a Mackie surface, by its channel
+      - {aftertouch: 36, address: /sdv2/mix}                # the pressure on one key; `all`: on the whole channel
       - {program: all, address: /sdv2/preset}               # program n recalls preset n + 1
 
-Keys of an entry: one of note, cc, cc14 (0..31), program (a number or `all`), each 0..127 as MIDI counts; channel 1..16 or `any`;
-address; action (value | trigger | toggle | hold | set); value and off, sent to the address (a held button without `off` puts
-back what was there); range, curve, pickup and feedback of faders and knobs; led of buttons. One control may have several entries.
+Keys: one of note, cc, cc14 (0..31), nrpn (0..16383), pitchbend (a channel 1..16 or `any`), aftertouch (a key or `all`),
+program (a number or `all`), 0..127 as MIDI counts where nothing else is said; channel 1..16 or `any`; address; action (value,
+trigger, toggle, hold or set); value and off, sent to the address (a held button without `off` puts back what was there); range,
+curve, pickup and feedback of faders and knobs; relative (twos, offset or sign, see `relative`) and step of encoders (the share of
+the whole way that one step makes, 0.01, or the next whole number); led of buttons. One control may have several entries.
 """
 
 from __future__ import annotations

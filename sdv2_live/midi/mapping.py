@@ -14,9 +14,10 @@ from sdv2_live.control.coerce import coerce
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import PARAMS, Kind, ParamSpec, Value, nearest
 from sdv2_live.errors import ParamError
+from sdv2_live.midi.highres import MAX14
+from sdv2_live.midi.relative import Coding
 
-CC14_LSB = 32  # a 14-bit controller n sends its low seven bits on n + 32 (MIDI 1.0 specification, "Control Change")
-MAX14 = (1 << 14) - 1
+STEP = 0.01  # of a fader's way, that one step of an encoder makes
 
 
 class Act(StrEnum):
@@ -31,15 +32,25 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something a hand moves. `number` 0..127, None for any program; `channel` 0..15, None for every channel."""
+    """Something a hand moves.
 
-    kind: str  # note | cc | cc14 | program
+    number: 0..127, of an NRPN 0..16383; None for any program, for the pressure of a whole channel, and for a pitch bend.
+    channel: 0..15, None for every channel. relative: how an encoder codes its steps.
+    """
+
+    kind: str  # note | cc | cc14 | nrpn | pitchbend | aftertouch | program
     number: int | None
     channel: int | None
+    relative: Coding | None = None
 
     def __str__(self) -> str:
         on = "" if self.channel is None else f" on channel {self.channel + 1}"
         return f"{self.kind} {'all' if self.number is None else self.number}{on}"
+
+    @property
+    def most(self) -> int:
+        """The value at the upper end."""
+        return MAX14 if self.kind in ("cc14", "nrpn", "pitchbend") else MIDI_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,8 @@ class Entry:
     """One line of a map. `value` and `off` are OSC arguments; `low` and `high` what a fader's ends send, in either order.
 
     curve: exponent over the fader's way; above 1 the low end is finer. pickup: a fader takes hold only where the value is.
-    feedback: the control is sent the value's position, for motor faders and LED rings.
+    feedback: the control is sent the value's position, for motor faders and LED rings. by: the share of a fader's way that one
+    step of an encoder makes.
     """
 
     control: Control
@@ -132,6 +144,7 @@ class Entry:
     curve: float = 1.0
     pickup: bool = False
     feedback: bool = False
+    by: float = STEP
     light: Light | None = None
 
     @property
@@ -153,15 +166,13 @@ class Entry:
         share = (_number(self.target, value) - self.low) / span if span else 0.0
         return min(max(share, 0.0), 1.0) ** (1 / self.curve)
 
-    def step(self) -> float:
-        """How far a fader is from its value at most for being rounded, 0..1."""
+    def unit(self) -> float:
+        """The share of a fader's way, 0..1, from one value of a parameter in whole steps to the next; 0 for one without steps."""
         spec = self.target.spec
         if spec is None or spec.kind is Kind.FLOAT or self.high == self.low:
             return 0.0
-        size = 1.0
-        if self.target.form and spec.kind is Kind.INT:
-            size = abs(_number(self.target, 1) - _number(self.target, 0))
-        return size / abs(self.high - self.low)
+        one, other = (spec.choices[0], spec.choices[1]) if spec.kind is Kind.CHOICE else (0, 1)
+        return abs(_number(self.target, other) - _number(self.target, one)) / abs(self.high - self.low)
 
     def shows_on(self, value: Value | None) -> bool:
         """Whether the parameter's `value` is the one that this button stands for."""

@@ -12,12 +12,13 @@ from sdv2_live.control.addresses import MIDI_MAX, ROOT
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.params import PARAMS, Kind, Value
 from sdv2_live.errors import ParamError
+from sdv2_live.midi.highres import HighRes, Moved
 from sdv2_live.midi.mapfile import MidiMap
-from sdv2_live.midi.mapping import CC14_LSB, MAX14, Act, Control, Entry
+from sdv2_live.midi.mapping import Act, Entry
 from sdv2_live.midi.mirror import HOLD_S, Mirror
+from sdv2_live.midi.wire import Place, bend, setting
 
 PICKUP_WITHIN = 2 / MIDI_MAX  # a fader moved fast jumps several steps; closer than this it is where the value is
-LSB_WAIT_S = 0.01  # within which the second half of a 14-bit move follows the first
 _PRESSED = 64  # a CC button is down from here on
 
 
@@ -26,14 +27,6 @@ class OscOut(NamedTuple):
 
     address: str
     args: tuple[Any, ...]
-
-
-class _Place(NamedTuple):
-    """One physical control: kind as in `Control`, channel and number as on the wire."""
-
-    kind: str
-    channel: int
-    number: int
 
 
 class Surface:
@@ -53,14 +46,12 @@ class Surface:
             self._entries[entry.control.kind, entry.control.number].append(entry)
             if entry.light or entry.feedback:
                 self._showing[entry.name].append(entry)
-        self._down: set[_Place] = set()
+        self._down: set[Place] = set()
         self._before: dict[Entry, Value | None] = {}  # of each entry that is held: the value it will put back
         self._stood: dict[Entry, float] = {}  # where each fader was last seen
         self._touched: dict[Entry, float] = {}
-        self._coarse: dict[_Place, int] = {}  # the high halves of 14-bit controls
-        self._fine: set[_Place] = set()  # those of them that have ever sent a low half
-        self._waiting: dict[_Place, float] = {}  # high halves whose low half may follow
-        self._shown: dict[_Place, int] = {}
+        self._highres = HighRes(lambda *place: bool(self._at(Place(*place))))
+        self._shown: dict[Place, int] = {}
         self._stale: set[Entry] = set()
 
     def midi(self, message: mido.Message, now: float) -> list[OscOut]:
@@ -68,11 +59,16 @@ class Surface:
         match message.type:
             case "note_on" | "note_off":
                 down = message.type == "note_on" and message.velocity > 0
-                return self._button(_Place("note", message.channel, message.note), down, now)
+                return self._button(Place("note", message.channel, message.note), down, now)
             case "control_change":
                 return self._controller(message.channel, message.control, message.value, now)
             case "program_change":
                 return self._program(message.channel, message.program, now)
+            case "pitchwheel":
+                return self._moved(self._at(Place("pitchbend", message.channel, None)), bend(message.pitch), now)
+            case "polytouch" | "aftertouch":
+                place = Place("aftertouch", message.channel, getattr(message, "note", None))
+                return self._moved(self._at(place), message.value / MIDI_MAX, now)
         return []
 
     def osc(self, address: str, args: tuple[Any, ...]) -> None:
@@ -97,14 +93,13 @@ class Surface:
         for entry in [entry for entry, at in self._touched.items() if now - at >= HOLD_S]:
             del self._touched[entry]
             self._stale |= {entry} if entry.feedback else set()
-        late = [place for place, at in self._waiting.items() if now - at >= LSB_WAIT_S]
-        return [out for place in late for out in self._moved14(place, 0, now)]
+        return self._completed(self._highres.tick(now), now)
 
     @property
     def due(self) -> float | None:
         """When `tick` has something to do; None for never."""
-        times = [at + LSB_WAIT_S for at in self._waiting.values()] + [at + HOLD_S for at in self._touched.values()]
-        return min((time for time in (*times, self.mirror.due) if time is not None), default=None)
+        touched = min((at + HOLD_S for at in self._touched.values()), default=None)
+        return min((time for time in (touched, self._highres.due, self.mirror.due) if time is not None), default=None)
 
     def redraw(self) -> list[mido.Message]:
         """The controller was plugged in: what sets it up. `lights` then shows everything anew."""
@@ -131,11 +126,11 @@ class Surface:
         self._stood.clear()
         return outs
 
-    def _at(self, place: _Place) -> list[Entry]:
+    def _at(self, place: Place) -> list[Entry]:
         entries = self._entries.get((place.kind, place.number), [])
         return [entry for entry in entries if entry.control.channel in (None, place.channel)]
 
-    def _button(self, place: _Place, down: bool, now: float) -> list[OscOut]:
+    def _button(self, place: Place, down: bool, now: float) -> list[OscOut]:
         if down == (place in self._down) and not (down and place.kind == "note"):
             return []
         (self._down.add if down else self._down.discard)(place)
@@ -171,23 +166,27 @@ class Surface:
         return [OscOut(ROOT + entry.name, _args(before))]
 
     def _controller(self, channel: int, number: int, value: int, now: float) -> list[OscOut]:
-        place = _Place("cc", channel, number)
+        place = Place("cc", channel, number)
         outs = self._button(place, value >= _PRESSED, now)
-        outs += self._moved(self._at(place), value / MIDI_MAX, now)
-        if number < CC14_LSB and self._at(whole := _Place("cc14", channel, number)):
-            self._coarse[whole] = value
-            if whole in self._fine:
-                self._waiting[whole] = now
+        for entry in self._at(place):
+            if entry.control.relative is not None:
+                outs += self._turned(entry, entry.control.relative.steps(value), now)
             else:
-                outs += self._moved(self._at(whole), value / MIDI_MAX, now)
-        elif number < 2 * CC14_LSB and (whole := _Place("cc14", channel, number - CC14_LSB)) in self._coarse:
-            self._fine.add(whole)
-            outs += self._moved14(whole, value, now)
-        return outs
+                outs += self._moved([entry], value / MIDI_MAX, now)
+        return outs + self._completed(self._highres.controller(channel, number, value, now), now)
 
-    def _moved14(self, place: _Place, low: int, now: float) -> list[OscOut]:
-        self._waiting.pop(place, None)
-        return self._moved(self._at(place), ((self._coarse[place] << 7) | low) / MAX14, now)
+    def _completed(self, moves: list[Moved], now: float) -> list[OscOut]:
+        return [out for move in moves for out in self._moved(self._at(Place(*move[:3])), move.position, now)]
+
+    def _turned(self, entry: Entry, steps: int, now: float) -> list[OscOut]:
+        """An encoder moves on from where its value is."""
+        value = self.mirror.value(entry.name)
+        spec = PARAMS[entry.name]
+        if spec.kind is Kind.PRESET or value is None:  # told by name, or not told: go on from where it was turned to
+            there = self._stood.get(entry, 0.0 if spec.kind is Kind.PRESET else entry.position(spec.default))
+        else:
+            there = entry.position(value)
+        return self._moved([entry], min(max(there + steps * max(entry.by, entry.unit()), 0.0), 1.0), now) if steps else []
 
     def _moved(self, entries: list[Entry], position: float, now: float) -> list[OscOut]:
         outs: list[OscOut] = []
@@ -209,13 +208,13 @@ class Surface:
         if value is None:
             return True  # no daemon has answered: better a jump than a dead fader
         there = entry.position(value)
-        within = max(PICKUP_WITHIN, entry.step())
+        within = max(PICKUP_WITHIN, entry.unit())
         stood = self._stood.get(entry, position)
         return abs(stood - there) <= within or abs(position - there) <= within or (stood - there) * (position - there) < 0
 
     def _program(self, channel: int, number: int, now: float) -> list[OscOut]:
         outs: list[OscOut] = []
-        for entry in self._at(_Place("program", channel, number)):
+        for entry in self._at(Place("program", channel, number)):
             outs += self._press(entry, now)
         for entry in self._entries.get(("program", None), []):
             if entry.control.channel in (None, channel):
@@ -239,7 +238,7 @@ class Surface:
         value = self.mirror.value(entry.name)
         if entry.feedback:
             busy = entry in self._touched  # never work against the hand
-            return None if busy or value is None else round(entry.position(value) * _full(entry.control))
+            return None if busy or value is None else round(entry.position(value) * entry.control.most)
         assert entry.light is not None
         if entry.act is Act.TRIGGER:
             lit = any(entry in self._at(place) for place in self._down)
@@ -255,22 +254,11 @@ class Surface:
         if self._shown.get(place) == level:
             return []
         self._shown[place] = level
-        if place.kind == "note":
-            return [mido.Message("note_on", channel=place.channel, note=place.number, velocity=level)]
-        if place.kind == "cc":
-            return [mido.Message("control_change", channel=place.channel, control=place.number, value=level)]
-        high = mido.Message("control_change", channel=place.channel, control=place.number, value=level >> 7)
-        return [high, high.copy(control=place.number + CC14_LSB, value=level & MIDI_MAX)]
+        return setting(place, level)
 
 
-def _place(entry: Entry) -> _Place:
-    control = entry.control
-    assert control.number is not None
-    return _Place(control.kind, control.channel or 0, control.number)
-
-
-def _full(control: Control) -> int:
-    return MAX14 if control.kind == "cc14" else MIDI_MAX
+def _place(entry: Entry) -> Place:
+    return Place(entry.control.kind, entry.control.channel or 0, entry.control.number)
 
 
 def _args(value: Any) -> tuple[Any, ...]:

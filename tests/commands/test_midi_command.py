@@ -6,7 +6,8 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +57,61 @@ def once_open(ports: FakePorts, then: Callable[[], Any]) -> threading.Thread:
     return thread
 
 
+@contextmanager
+def signals_put_back() -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def test_map_is_found_and_a_signal_ends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     ports = plugged(monkeypatch, "Keyboard", APC)
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        with OscServer(ParamStore(), port=0) as server:
-            thread = once_open(ports, lambda: os.kill(os.getpid(), signal.SIGTERM))
-            assert command.run(args("--osc", f"127.0.0.1:{server.port}")) == 0
-            thread.join()
-    finally:
-        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(number, handler)
+    with signals_put_back(), OscServer(ParamStore(), port=0) as server:
+        thread = once_open(ports, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert command.run(args("--osc", f"127.0.0.1:{server.port}")) == 0
+        thread.join()
     assert "akai-apc-mini.yaml: 52 entries" in capsys.readouterr().out
     assert ports.heard[0].closed
+
+
+@pytest.mark.parametrize(
+    ("names", "words", "said"),
+    [
+        ((), (), "no controller is plugged in yet; waiting for it"),
+        (("Keyboard",), (), "no map fits Keyboard; make one with --learn ADDRESS or give --map FILE. Waiting"),
+        (("Keyboard",), ("--port", "apc"), "no MIDI port contains 'apc' yet; waiting for it"),
+    ],
+)
+def test_controller_is_waited_for(
+    names: tuple[str, ...], words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ports = plugged(monkeypatch, *names)
+    told: list[str] = []
+    monkeypatch.setattr("builtins.print", lambda text, flush: (told.append(text), said in text and ports.names.append(APC)))
+    with signals_put_back(), OscServer(ParamStore(), port=0) as server:
+        thread = once_open(ports, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert command.run(args("--osc", f"127.0.0.1:{server.port}", *words)) == 0
+        thread.join()
+    assert said in told[0]
+    assert "akai-apc-mini.yaml" in told[1]
+
+
+def test_waiting_ends_by_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugged(monkeypatch)
+    monkeypatch.setattr("builtins.print", lambda text, flush: os.kill(os.getpid(), signal.SIGINT))
+    with signals_put_back():
+        assert command.run(args()) == 0
 
 
 def test_learn_writes_to_the_performers_own_copy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ports = plugged(monkeypatch, APC)
     for note, value in ((9, "7"), (10, "8")):
-        thread = once_open(ports, lambda note=note: ports.play(mido.Message("note_on", note=note)))  # type: ignore[misc]
+        press = [mido.Message(kind, note=note) for kind in ("note_on", "note_off")]
+        thread = once_open(ports, lambda press=press: ports.play(*press))  # type: ignore[misc]
         assert command.run(args("--learn", "/sdv2/preset", "--value", value)) == 0
         thread.join()
         ports.heard.clear()
@@ -98,8 +135,7 @@ def test_learn_begins_a_map_for_an_unknown_controller(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("names", "words", "kind", "message"),
     [
-        (("Keyboard",), (), MidiError, r"no map fits a port; give one with --map FILE, or make one with --learn"),
-        ((), ("--port", "pad"), MidiError, r"no MIDI port contains 'pad'.*--map"),
+        ((), ("--learn", "/sdv2/mix"), MidiError, r"--port; no controller is plugged in"),
         (("A", "B"), ("--learn", "/sdv2/mix"), MidiError, r"say which port to learn from with --port"),
         (("A",), ("--learn", "/sdv2/mixx"), ParamError, r"--learn: there is no address '/sdv2/mixx'; did you mean '/sdv2/mix'\?"),
         ((APC,), ("--osc", "nowhere"), ConfigError, r"--osc cannot be 'nowhere'; give HOST:PORT"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ mido = pytest.importorskip("mido", reason="mido is not installed (pip install 's
 
 from sdv2_live.control.yamlfile import parse_yaml  # noqa: E402
 from sdv2_live.errors import ConfigError, MidiError, ParamError  # noqa: E402
-from sdv2_live.midi.learn import check_address, learned, moved, taught, write  # noqa: E402
+from sdv2_live.midi.learn import SETTLE_S, ambiguous, check_address, learned, moved, taught, write  # noqa: E402
 from sdv2_live.midi.mapfile import load_map, read_map  # noqa: E402
 from sdv2_live.settings import config_dir  # noqa: E402
 
@@ -39,6 +40,10 @@ def cc(*pairs: tuple[int, int], channel: int = 0) -> list[Any]:
     return [mido.Message("control_change", control=number, value=value, channel=channel) for number, value in pairs]
 
 
+def message(kind: str, **values: int) -> Any:
+    return mido.Message(kind, **values)
+
+
 def controls(text: str) -> list[dict[str, Any]]:
     read_map(parse_yaml(text, PATH))
     items: list[dict[str, Any]] = parse_yaml(text, PATH).data["controls"]
@@ -52,6 +57,27 @@ def controls(text: str) -> list[dict[str, Any]]:
         (cc((7, 60), (39, 3), channel=4), "/sdv2/mix", None, {"cc14": 7, "channel": 5}),
         (cc((7, 127), (7, 0)), "/sdv2/freeze", None, {"cc": 7, "channel": 1, "action": "toggle"}),
         (cc((7, 60), (7, 61)), "/sdv2/freeze", None, {"cc": 7, "channel": 1}),
+        (cc((39, 3), (7, 60), channel=4), "/sdv2/mix", None, {"cc14": 7, "channel": 5}),
+        (cc((99, 1), (98, 5), (6, 40), (38, 2)), "/sdv2/mix", None, {"nrpn": 133, "channel": 1}),
+        (cc((98, 5), (99, 1), (38, 2), (6, 40)), "/sdv2/mix", None, {"nrpn": 133, "channel": 1}),
+        (cc((7, 1), (7, 1)), "/sdv2/mix", None, {"cc": 7, "channel": 1, "relative": "twos"}),
+        (cc((7, 127), (7, 127), (7, 126)), "/sdv2/mix", None, {"cc": 7, "channel": 1, "relative": "twos"}),
+        (cc((7, 1), (7, 127), (7, 2)), "/sdv2/mix", None, {"cc": 7, "channel": 1, "relative": "twos"}),
+        (cc((7, 65), (7, 65)), "/sdv2/mix", None, {"cc": 7, "channel": 1, "relative": "offset"}),
+        (cc((7, 63), (7, 63)), "/sdv2/mix", None, {"cc": 7, "channel": 1, "relative": "offset"}),
+        (cc((7, 1), (7, 1), (7, 65)), "/sdv2/mix", None, {"cc": 7, "channel": 1, "relative": "sign"}),
+        (cc((7, 65), (7, 65), (7, 1)), "/sdv2/mix", None, {"cc": 7, "channel": 1, "relative": "sign"}),
+        (cc((7, 3), (7, 4), (7, 5)), "/sdv2/mix", None, {"cc": 7, "channel": 1}),
+        (cc((7, 64), (7, 65), (7, 64)), "/sdv2/mix", None, {"cc": 7, "channel": 1}),
+        (cc((7, 127)), "/sdv2/freeze", None, {"cc": 7, "channel": 1, "action": "toggle"}),
+        ([message("pitchwheel", pitch=p, channel=3) for p in (0, 90)], "/sdv2/mix", None, {"pitchbend": 4}),
+        ([message("note_on", note=104), message("pitchwheel", pitch=9)], "/sdv2/mix", None, {"pitchbend": 1}),
+        ([message("note_on", note=104), *cc((7, 9), (7, 12))], "/sdv2/mix", None, {"cc": 7, "channel": 1}),
+        ([message("aftertouch", value=9)], "/sdv2/mix", None, {"aftertouch": "all", "channel": 1}),
+        ([message("polytouch", note=36, value=9)], "/sdv2/mix", None, {"aftertouch": 36, "channel": 1}),
+        ([message("note_on", note=36), message("polytouch", note=36)], "/sdv2/mix", None, {"aftertouch": 36, "channel": 1}),
+        ([message("note_on", note=36), message("polytouch", note=36)], "/sdv2/freeze", None, {"note": 36, "channel": 1}),
+        ([message("note_on", note=36), message("aftertouch")], "/sdv2/preset", 3, {"note": 36, "channel": 1, "value": 3}),
         ([mido.Message("note_on", note=9)], "/sdv2/reset", None, {"note": 9, "channel": 1}),
         ([mido.Message("note_on", note=9)], "/sdv2/preset", 3, {"note": 9, "channel": 1, "value": 3}),
         ([mido.Message("program_change", program=9)], "/sdv2/preset", 3, {"program": 9, "channel": 1, "value": 3}),
@@ -73,6 +99,31 @@ def test_next_control_is_waited_for() -> None:
     assert moved(heard, 10.0) == cc((7, 1))
     with pytest.raises(MidiError, match=r"no control was moved within 0\.01 s; nothing was changed"):
         moved(heard, 0.01)
+
+
+def test_fader_that_is_touched_first_is_waited_for() -> None:
+    heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    touch, move = message("note_on", note=104), message("pitchwheel", pitch=5)
+    heard.put(touch)
+    threading.Timer(SETTLE_S + 0.2, heard.put, [move]).start()
+    assert moved(heard, 10.0) == [touch, move]
+
+
+def test_encoder_turned_one_way_leaves_its_coding_open() -> None:
+    assert ambiguous(cc((7, 1), (7, 1)))
+    assert ambiguous(cc((7, 65), (7, 65)))
+    assert not ambiguous(cc((7, 1), (7, 1), (7, 127)))
+    assert not ambiguous(cc((7, 3), (7, 4)))
+    assert not ambiguous([message("note_on", note=1)])
+
+
+def test_encoder_in_place_of_a_fader_and_back() -> None:
+    encoder = {"cc": 20, "channel": 1, "relative": "twos", "address": "/sdv2/noise_scale/norm"}
+    text, _ = taught(MAP, PATH, encoder)
+    assert encoder | {"range": [0.2, 0.9]} in controls(text)
+    fader = {"cc": 8, "channel": 1, "address": "/sdv2/noise_scale/norm"}
+    text, _ = taught(text.replace("relative: twos", "relative: twos, step: 0.05"), PATH, fader)
+    assert fader | {"range": [0.2, 0.9]} in controls(text)
 
 
 def test_new_entry_goes_behind_the_last_and_comments_stay() -> None:

@@ -15,9 +15,10 @@ from fake_midi import read  # noqa: E402
 from sdv2_live.control.addresses import meaning  # noqa: E402
 from sdv2_live.control.params import PARAMS, Kind  # noqa: E402
 from sdv2_live.control.store import ParamStore  # noqa: E402
+from sdv2_live.midi.highres import HALF_WAIT_S  # noqa: E402
 from sdv2_live.midi.mapfile import load_map  # noqa: E402
 from sdv2_live.midi.mirror import HOLD_S  # noqa: E402
-from sdv2_live.midi.surface import LSB_WAIT_S, Surface  # noqa: E402
+from sdv2_live.midi.surface import Surface  # noqa: E402
 from sdv2_live.settings import config_dir  # noqa: E402
 
 
@@ -127,10 +128,115 @@ def test_fourteen_bits() -> None:
     assert hand.cc(39, 1) == [("/sdv2/mix", (64 * 128 + 1) / 16383)]
     assert hand.cc(39, 2) == [("/sdv2/mix", (64 * 128 + 2) / 16383)]
     assert hand.cc(7, 32) == []
-    assert hand.later(LSB_WAIT_S) == [("/sdv2/mix", 32 * 128 / 16383)]
+    assert hand.later(HALF_WAIT_S) == [("/sdv2/mix", 32 * 128 / 16383)]
     assert hand.surface.due is not None  # only the hold of the value sent
     assert hand.later(HOLD_S) == []
     assert hand.surface.due is None
+
+
+def test_fourteen_bits_with_the_low_half_first() -> None:
+    hand = Hand("- {cc14: 7, address: /sdv2/mix}")
+    assert hand.cc(39, 5) == []  # of which high half?
+    assert hand.cc(7, 64) == [("/sdv2/mix", (64 * 128 + 5) / 16383)]
+    for value in (6, 127):
+        assert hand.cc(39, value) == []
+        assert hand.cc(7, 65) == [("/sdv2/mix", (65 * 128 + value) / 16383)]
+    hand.cc(39, 9)
+    assert hand.later(HALF_WAIT_S) == [("/sdv2/mix", (65 * 128 + 9) / 16383)]  # its high half has not changed
+
+
+def test_halves_of_two_moves_are_not_taken_for_one() -> None:
+    hand = Hand("- {cc14: 7, address: /sdv2/mix}")
+    hand.cc(7, 10)
+    hand.cc(39, 20)
+    hand.later(1)
+    assert hand.cc(39, 21) == [("/sdv2/mix", (10 * 128 + 21) / 16383)]
+    hand.later(1)
+    assert hand.cc(7, 11) == []
+    assert hand.cc(39, 22) == [("/sdv2/mix", (11 * 128 + 22) / 16383)]
+
+
+def test_nrpn_is_chosen_and_then_set() -> None:
+    hand = Hand("- {nrpn: 133, address: /sdv2/mix}")
+    assert [hand.cc(*pair) for pair in ((6, 9), (99, 1), (6, 9))] == [[], [], []]  # nothing is chosen yet
+    assert hand.cc(98, 5) == []
+    assert hand.cc(6, 64) == [("/sdv2/mix", 64 / 127)]
+    assert hand.cc(38, 2) == [("/sdv2/mix", (64 * 128 + 2) / 16383)]
+    assert hand.cc(6, 100, channel=1) == []
+    hand.cc(98, 6)
+    assert hand.cc(6, 1) == []  # another one
+    hand.cc(98, 5)
+    hand.cc(101, 0)
+    assert hand.cc(6, 1) == []  # a registered parameter, which is none
+
+
+@pytest.mark.parametrize(
+    ("coding", "right", "left", "fast"), [("twos", 1, 127, 3), ("true", 1, 127, 3), ("offset", 65, 63, 67), ("sign", 1, 65, 3)]
+)
+def test_encoder_moves_the_value_from_where_it_is(coding: str, right: int, left: int, fast: int) -> None:
+    hand = Hand(f"- {{cc: 20, relative: {coding}, address: /sdv2/mix}}")
+    hand.surface.osc("/sdv2/mix", (0.5,))
+    sent = [hand.cc(20, value)[0][1] for value in (right, right, fast, left)]
+    assert sent == pytest.approx([0.51, 0.52, 0.55, 0.54])
+    hand.later(HOLD_S)
+    hand.surface.osc("/sdv2/mix", (0.005,))  # somebody else moved it
+    assert [hand.cc(20, left) for _ in range(2)] == [[("/sdv2/mix", 0.0)]] * 2
+    hand.later(HOLD_S)
+    hand.surface.osc("/sdv2/mix", (0.995,))
+    assert hand.cc(20, right) == [("/sdv2/mix", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("target", "told", "sent"),
+    [
+        ("/sdv2/transition_chunks", 5, 6),
+        ("/sdv2/transition_chunks, range: [0, 8]", 5, 6),
+        ("/sdv2/mix, step: 0.25", 0.5, 0.75),
+        ("/sdv2/mix, range: [1.0, 0.0]", 0.5, 0.49),
+        ("/sdv2/freeze", 0, 1),
+        ("/sdv2/interpolation", "linear", 1),
+        ("/sdv2/interpolation/norm", "linear", 0.75),
+    ],
+)
+def test_step_of_an_encoder_is_at_least_the_next_value(target: str, told: Any, sent: float) -> None:
+    hand = Hand(f"- {{cc: 20, relative: twos, address: {target}}}")
+    hand.surface.osc("/sdv2/" + target.split(",")[0].removeprefix("/sdv2/").removesuffix("/norm"), (told,))
+    assert hand.cc(20, 1)[0][1] == pytest.approx(sent)
+
+
+def test_encoder_goes_through_presets_and_begins_at_a_default() -> None:
+    hand = Hand(
+        "- {cc: 20, relative: twos, address: /sdv2/preset, range: [1, 8]}\n- {cc: 21, relative: twos, address: /sdv2/mix}"
+    )
+    assert [hand.cc(20, 1)[0][1] for _ in range(3)] == [2, 3, 4]
+    assert hand.cc(20, 127) == [("/sdv2/preset", 3)]
+    assert hand.cc(21, 127)[0][1] == pytest.approx(PARAMS["mix"].default - 0.01)
+
+
+def test_pitch_bend_is_a_fader_of_its_channel() -> None:
+    hand = Hand("- {pitchbend: 2, address: /sdv2/mix, feedback: true}")
+
+    def bend(pitch: int, channel: int = 1) -> list[tuple[Any, ...]]:
+        return hand._played(mido.Message("pitchwheel", channel=channel, pitch=pitch))
+
+    assert bend(0, channel=0) == []
+    assert [bend(pitch)[0][1] for pitch in (-8192, 0, 8191)] == pytest.approx([0.0, 8192 / 16383, 1.0])
+    hand.later(HOLD_S)
+    hand.surface.osc("/sdv2/mix", (0.5,))
+    assert hand.lights() == [tuple(mido.Message("pitchwheel", channel=1, pitch=0).bytes())]
+
+
+def test_pressure_of_a_key_and_of_a_channel() -> None:
+    hand = Hand("- {aftertouch: 36, address: /sdv2/mix}\n- {aftertouch: all, address: /sdv2/noise_scale/norm}")
+    assert hand._played(mido.Message("polytouch", note=36, value=127)) == [("/sdv2/mix", 1.0)]
+    assert hand._played(mido.Message("polytouch", note=37, value=127)) == []
+    assert hand._played(mido.Message("aftertouch", value=127)) == [("/sdv2/noise_scale/norm", 1.0)]
+
+
+def test_motor_of_an_nrpn() -> None:
+    hand = Hand("- {nrpn: 133, address: /sdv2/mix, feedback: true}")
+    hand.surface.osc("/sdv2/mix", (0.5,))
+    assert hand.lights() == [(0xB0, 99, 1), (0xB0, 98, 5), (0xB0, 6, 64), (0xB0, 38, 0)]
 
 
 def test_pickup_waits_until_the_fader_is_where_the_value_is() -> None:
