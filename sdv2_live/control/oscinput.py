@@ -96,7 +96,7 @@ class OscInput:
         self._log_throttle = Throttle(rate=5, burst=20)
         self._reply_throttle = Throttle(rate=20, burst=50)  # also keeps the server from being used as a reflector
         self._waiting = 0
-        self._owed: set[tuple[str, Peer]] = set()
+        self._owed: set[tuple[Future[None], Peer]] = set()
         self._also: Callable[[Peer], Sequence[Peer]] = lambda peer: ()
 
     def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
@@ -184,10 +184,10 @@ class OscInput:
             self._refuse(peer, address, str(error))
 
     def _owe(self, address: str, outcome: Future[None] | None, peer: Peer) -> None:
-        """Answer on the server's thread what could not be done on another. One answer for a sender's messages to one address."""
-        owed = (address, peer)
-        if outcome is None or owed in self._owed or len(self._owed) >= MAX_OWED:
+        """Answer on the server's thread what could not be done on another; once where several messages asked for the same."""
+        if outcome is None or (outcome, peer) in self._owed or len(self._owed) >= MAX_OWED:
             return
+        owed = (outcome, peer)
         self._owed.add(owed)
 
         def answer() -> None:
