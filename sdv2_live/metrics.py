@@ -42,6 +42,15 @@ DESCRIPTIONS: Mapping[str, str] = {
     "shed_steps": "Steps of shedding taken now.",
     "refreshes": "Times the stream was begun anew, unseen.",
     "drift": "Change of the pictures' colour or contrast since the look began, of full scale.",
+    "oscquery_gave_way": "HTTP connections that were closed for newer ones.",
+    "oscquery_turned_away": "HTTP connections for which there was no place.",
+    "oscquery_late": "HTTP connections that were closed for silence.",
+    "oscquery_barred": "HTTP connections from outside the allowed networks.",
+    "oscquery_malformed": "What came by HTTP and was no request.",
+    "oscquery_foreign": "HTTP requests of other sites' pages, and by other machines' names.",
+    "oscquery_flooded": "HTTP requests and commands beyond their rate.",
+    "oscquery_held": "Times that a WebSocket had to wait until OSC had caught up.",
+    "oscquery_failures": "The HTTP server's own mistakes.",
     "chunk_seconds": "Time to paint one chunk.",
     "queue_length": "What waits in each queue.",
     "queue_bound": "The most that each queue can hold.",
@@ -128,6 +137,8 @@ def reading(show: Show) -> Reading:
     counters = dict(status.counters) | {"engine_restarts": status.engine.restarts}
     if show.desk.osc is not None:
         counters |= {f"osc_{name}": count for name, count in asdict(show.desk.osc.counters).items()}
+    if show.desk.oscquery is not None:
+        counters |= {f"oscquery_{name}": count for name, count in asdict(show.desk.oscquery.counters).items()}
     counters |= {f"params_{name}": count for name, count in asdict(show.store.counters).items()}
     gauges = {
         "fps_in": status.fps_in,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sdv2_live.run")
 
+DESCRIPTORS = 4096  # that a show may use; many systems allow 1024 until a program asks for more
 QUIET_EVERY = 10  # seconds between status lines where the output is no terminal
 
 
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     stop = Stop.on_signals()
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the show outlives its terminal, and a connection that breaks
+    _allow_descriptors()
     _log_to_file(config)
     report = _Reporter()
     timeline = load_timeline(args.timeline, config.names) if args.timeline is not None else None
@@ -69,6 +71,18 @@ def run(args: argparse.Namespace) -> int:
         show.run(stop.wait, report, args.seconds)
         report.end(show.status())
     return 0
+
+
+def _allow_descriptors() -> None:
+    """Ask for more open files, as far as the system's limit for this user allows."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _log_to_file(config: Config) -> None:

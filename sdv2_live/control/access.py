@@ -7,11 +7,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+import ifaddr
+
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError
 
 MAX_SENDERS = 256  # whose rates are kept; the one heard longest ago is forgotten first
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -46,11 +49,11 @@ class Access:
 
     def listed(self, host: str) -> bool:
         """Whether the configuration names this host's network."""
-        address = _plain(host)
+        address = plain_address(host)
         return any(address in network for network in self._listed if network.version == address.version)
 
     def _may_send(self, host: str) -> bool:
-        address = _plain(host)
+        address = plain_address(host)
         return address.is_loopback or (self.listed(host) if self._listed else address.is_private or address.is_link_local)
 
     def within_rate(self, host: str) -> bool:
@@ -65,7 +68,13 @@ class Access:
         return throttle.allow()
 
 
-def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address, without an IPv6 scope, and IPv4 where it is mapped into IPv6."""
+def plain_address(host: str) -> Address:
+    """The address, without an IPv6 scope, and IPv4 where it is mapped into IPv6. Raises ValueError for what is none."""
     address = ipaddress.ip_address(host.partition("%")[0])
     return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
+
+
+def own_addresses() -> set[Address]:
+    """The addresses of this machine's interfaces, as they are now."""
+    addresses = (ip.ip if isinstance(ip.ip, str) else ip.ip[0] for adapter in ifaddr.get_adapters() for ip in adapter.ips)
+    return set(map(plain_address, addresses))

@@ -97,6 +97,7 @@ class Desk:
                 query_port(query.port, config.osc.port, config.osc.tcp),
                 identity=Identity(announce=query.announce),
                 allow=config.osc.allow,
+                hosts=config.osc.hosts,
                 presets=lambda: [preset.name for preset in self.presets.presets],
                 status=self._whole_status,
                 actions=actions,

@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
@@ -195,9 +196,22 @@ class OscServer:
 
         return Peer(host, port, send)
 
-    def receive(self, data: bytes, peer: Peer) -> None:
-        """Take in a packet that reached this machine another way, such as a WebSocket. Any thread."""
-        self._call(self._take, data, peer)
+    def receive(self, data: bytes, peer: Peer) -> Future[None]:
+        """Take in a packet that reached this machine another way, such as a WebSocket. Any thread.
+
+        Done when it was read: who hands over one after the other waits for that, or they pile up here.
+        """
+        read: Future[None] = Future()
+
+        def take() -> None:
+            try:
+                self._take(data, peer)
+            finally:
+                read.set_result(None)
+
+        if not self._call(take):
+            read.set_result(None)
+        return read
 
     def forget(self, peer: Peer) -> None:
         """A peer of `receive` has gone, and its subscription with it. Any thread."""
@@ -207,10 +221,13 @@ class OscServer:
         if self._admits(peer.host):
             self._input.received(data, peer)
 
-    def _call(self, function: Callable[..., None], *args: Any) -> None:
+    def _call(self, function: Callable[..., None], *args: Any) -> bool:
+        """On the server's thread; whether there is one."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has closed: nobody listens any more
                 self._loop.call_soon_threadsafe(function, *args)
+                return True
+        return False
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = writer.get_extra_info("peername")[:2]

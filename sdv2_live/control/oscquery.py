@@ -4,27 +4,29 @@ GET answers a node as JSON, `?VALUE` and the like one attribute of it, `?HOST_IN
 port streams values (LISTEN, IGNORE), tells of changed nodes (PATH_CHANGED) and takes OSC packets. What a node says is in
 `oscquerytree`; source: the OSCQuery proposal (github.com/Vidvox/OSCQueryProposal).
 
-Runs on a thread of its own, so that a browser never holds up OSC. Answers this machine and the networks of `osc.allow` only,
-and no web page of another origin: a page that the performer happens to have open could otherwise play the show.
+Runs on a thread of its own, so that a browser never holds up OSC. Who gets a connection is settled in `httpdoor`, whose requests
+are answered in `origin`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
-import socket
+import math
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
 from sdv2_live.control.access import Access
 from sdv2_live.control.announce import announced
+from sdv2_live.control.httpdoor import IDLE_S, Address, Door, HttpCounters
+from sdv2_live.control.httplog import RequestLog
+from sdv2_live.control.origin import OwnNames, refusal
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscfeedback import Status
 from sdv2_live.control.oscqueryclient import MAX_WAITING, Client
@@ -40,8 +42,11 @@ MAX_RATE = 500  # requests and commands a second of one host; a client reads a t
 MAX_MESSAGE = 65_536  # bytes of a WebSocket message, as large as a datagram can be
 HEARTBEAT_S = 20.0  # between pings; a client that answers none is dropped
 STATUS_PERIOD_S = 0.5
+PAGE_S = 0.1  # for which a page is good: it is answered whatever else is asked, and costs little then
+REFUSED_S = 0.05  # until a refusal is sent: whoever goes on asking shall not keep this thread busy with it
+HELD_S = 0.05  # until a client counts as one that OSC cannot keep up with
 _START_TIMEOUT_S = 10.0
-_SHUTDOWN_S = 1.0
+_SHUTDOWN_S = 0.3
 
 Presets = Callable[[], Sequence[str]]
 Page = Callable[[], tuple[bytes, str]]  # a further page's body and content type; must not block
@@ -54,13 +59,30 @@ class Identity(NamedTuple):
     announce: bool = False
 
 
+class _Pages:
+    """What is answered beside OSCQuery, by path; each page is made at most every PAGE_S."""
+
+    def __init__(self, pages: Mapping[str, Page]) -> None:
+        self._pages = pages
+        self._made: dict[str, tuple[float, tuple[bytes, str]]] = {}
+
+    def get(self, path: str) -> tuple[bytes, str] | None:
+        """Body and content type, None for an unknown path."""
+        now, (made, page) = time.monotonic(), self._made.get(path, (-math.inf, None))
+        if path in self._pages and now - made >= PAGE_S:
+            page = self._pages[path]()
+            self._made[path] = now, page
+        return page
+
+
 class OscQueryServer:
     """Describes what `osc` takes and `store` holds. The port is bound on construction; `start` begins to answer.
 
     Use as a context manager, or call `close`, which may be called any number of times.
 
-    allow: networks whose hosts may ask; see `Access`. presets: names that can be recalled. status: numbers and words of the
-    show, read-only nodes; must not block. actions: the actions that the show carries out. pages: by path, what else is answered.
+    allow: networks whose hosts may ask; see `Access`. hosts: names of this machine beside its own; see `OwnNames`. presets: names
+    that can be recalled. status: numbers and words of the show, read-only nodes; must not block. actions: the actions that the
+    show carries out. pages: by path, what else is answered.
     """
 
     def __init__(
@@ -71,6 +93,7 @@ class OscQueryServer:
         *,
         identity: Identity | None = None,
         allow: Sequence[str] = (),
+        hosts: Sequence[str] = (),
         presets: Presets = tuple,
         status: Status | None = None,
         actions: Collection[str] = (),
@@ -86,10 +109,13 @@ class OscQueryServer:
         self._presets = presets
         self._status = status
         self._actions = tuple(actions)
-        self._pages = dict(pages or {})
+        self._pages = _Pages(pages or {})
+        self._names = OwnNames(hosts)
         self.clients: set[Client] = set()
-        self.failures = 0
+        self.counters = HttpCounters()
         self._connections = 0
+        self._news: set[str] = set()  # parameters that have changed since clients were told
+        self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -129,6 +155,10 @@ class OscQueryServer:
 
         self._call(tell)
 
+    def _report_bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.counters.failures += 1
+        log.error("%s", context.get("message"), exc_info=context.get("exception"))
+
     def _call(self, function: Callable[..., Any], *args: Any) -> None:
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has closed: there is nobody left to tell
@@ -138,51 +168,72 @@ class OscQueryServer:
         try:
             asyncio.run(self._serve())
         except Exception:
-            self.failures += 1
+            self.counters.failures += 1
             log.exception("OSCQuery stopped; the show goes on without it")
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        self._loop.set_exception_handler(self._report_bug)
         application = web.Application(middlewares=[self._guard], client_max_size=MAX_MESSAGE)
         application.router.add_get("/{path:.*}", self._get)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            logger=RequestLog(self.counters),
+            keepalive_timeout=IDLE_S,
+            lingering_time=REFUSED_S,
+            shutdown_timeout=_SHUTDOWN_S,
+        )
         async with AsyncExitStack() as stack:
             await runner.setup()
+            assert runner.server is not None
             stack.push_async_callback(runner.cleanup)
-            await web.SockSite(runner, self._socket).start()
+            self._door = Door(self._socket, runner.server, lambda host: self._access.may_send(host), self.counters)
+            stack.callback(self._door.close)
+            self._socket.listen()
+            accepting = asyncio.create_task(self._door.keep())
+            stack.callback(accepting.cancel)
             stack.callback(self._store.add_listener(self._changed))
             if self._identity.announce:
                 await stack.enter_async_context(announced(self._identity.name, self.host, self.port, self._osc.port))
             self._ready.set()
             log.info("http://%s:%s describes the OSC addresses (OSCQuery)", self.host, self.port)
-            while not self._stop.is_set():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stop.wait(), STATUS_PERIOD_S)
+            stopping = asyncio.create_task(self._stop.wait())
+            while not stopping.done():
+                await asyncio.wait({accepting, stopping}, timeout=STATUS_PERIOD_S, return_when=asyncio.FIRST_COMPLETED)
+                if accepting.done():
+                    accepting.result()
+                self._door.sweep()
                 self._tell_status()
-            for client in list(self.clients):
-                await client.close()
+            if farewells := [asyncio.create_task(client.close()) for client in self.clients]:
+                await asyncio.wait(farewells, timeout=_SHUTDOWN_S)
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
-        """Refuse other networks than the OSC server takes, and web pages of another origin."""
-        if not self._access.may_send(_peer(request)[0]):
-            raise web.HTTPForbidden(text="this address is not in osc.allow\n")
-        if not _own_name(request.host) or not _same_origin(request):
-            raise web.HTTPForbidden(text="web pages of another origin are not answered\n")
-        if not self._access.within_rate(_peer(request)[0]):
-            raise web.HTTPTooManyRequests(text=f"more than {MAX_RATE} requests a second\n")
+        """Refuse web pages of another origin, and names that are not this machine's."""
+        self._door.asked(_peer(request))
+        if reason := refusal(request.headers, self._names, _address(request, "sockname")[0]):
+            self.counters.foreign += 1
+            await asyncio.sleep(REFUSED_S)
+            raise web.HTTPForbidden(text=f"{reason}\n")
         response: web.StreamResponse = await handler(request)
         return response
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._websocket(request)
-        if request.path in self._pages:
-            body, content_type = self._pages[request.path]()
-            return web.Response(body=body, headers={"Content-Type": content_type})
-        if "HOST_INFO" in request.query:
+        """Pages and HOST_INFO always, the rest within the rate of a host: nobody else shall be kept from asking how it goes."""
+        if page := self._pages.get(request.path):
+            return web.Response(body=page[0], headers={"Content-Type": page[1]})
+        websocket = request.headers.get("Upgrade", "").lower() == "websocket"
+        if "HOST_INFO" in request.query and not websocket:
             return web.json_response(self.host_info())
+        if not self._access.within_rate(_peer(request)[0]):
+            self.counters.flooded += 1
+            await asyncio.sleep(REFUSED_S)
+            raise web.HTTPTooManyRequests(text=f"more than {MAX_RATE} requests a second\n")
+        return await self._websocket(request) if websocket else self._node(request)
+
+    def _node(self, request: web.Request) -> web.StreamResponse:
         wanted = list(request.query)
         if unknown := [name for name in wanted if name not in ATTRIBUTES]:
             raise web.HTTPBadRequest(text=f"there is no attribute {unknown[0][:40]!r}; there are {', '.join(ATTRIBUTES)}\n")
@@ -213,8 +264,9 @@ class OscQueryServer:
             raise web.HTTPServiceUnavailable(text=f"{MAX_CLIENTS} clients are connected; close one of them\n")
         self._connections += 1
         try:
-            stream = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE)
+            stream = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
             await stream.prepare(request)
+            self._door.asked(_peer(request), keep=True)
             await self._converse(stream, Client(stream, *_peer(request), self._store, asyncio.get_running_loop()))
         finally:
             self._connections -= 1
@@ -224,21 +276,37 @@ class OscQueryServer:
         self.clients.add(client)
         try:
             async for message in stream:
-                if message.type is WSMsgType.TEXT and self._access.within_rate(client.peer.host):
-                    client.told(message.data, self.tree)
-                elif message.type is WSMsgType.BINARY:
-                    self._osc.receive(message.data, client.peer)
+                if message.type is WSMsgType.BINARY:
+                    await self._hand_over(message.data, client)
+                elif message.type is WSMsgType.TEXT:
+                    if self._access.within_rate(f"{client.peer.host}:{client.peer.port}"):
+                        client.told(message.data, self.tree)
+                    else:
+                        self.counters.flooded += 1
         finally:
             self.clients.discard(client)
             self._osc.forget(client.peer)
             await client.close()
 
+    async def _hand_over(self, packet: bytes, client: Client) -> None:
+        """Have OSC read a packet, and read no further from this client until it has."""
+        taken = asyncio.wrap_future(self._osc.receive(packet, client.peer))
+        if (await asyncio.wait({taken}, timeout=HELD_S))[1]:
+            self.counters.held += 1
+            await taken
+
     def _changed(self, change: Change) -> None:
         """Listener of the store; any thread."""
         if self.clients:
-            self._call(self._mark, tuple(change.values))
+            with self._lock:
+                first = not self._news
+                self._news |= change.values.keys()
+            if first:
+                self._call(self._tell_news)
 
-    def _mark(self, names: tuple[str, ...]) -> None:
+    def _tell_news(self) -> None:
+        with self._lock:
+            names, self._news = self._news, set()
         for client in self.clients:
             client.mark(names)
 
@@ -250,22 +318,13 @@ class OscQueryServer:
                 client.mark_status(news)
 
 
-def _peer(request: web.Request) -> tuple[str, int]:
-    assert request.transport is not None
-    host, port = request.transport.get_extra_info("peername")[:2]
-    return host, port
+def _peer(request: web.Request) -> Address:
+    return _address(request, "peername")
 
 
-def _own_name(host: str) -> bool:
-    """Whether a Host header means this machine by address or by its own name, and not by a name that somebody pointed here."""
-    name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    with suppress(ValueError):
-        ipaddress.ip_address(name.partition("%")[0])
-        return True
-    own = socket.gethostname().lower()
-    return name in ("localhost", own, own.partition(".")[0]) or name.endswith(".local")
-
-
-def _same_origin(request: web.Request) -> bool:
-    origin = request.headers.get("Origin")  # browsers send it, programs do not
-    return origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+def _address(request: web.Request, end: str) -> Address:
+    """The host and port of one end of its connection."""
+    found = request.transport and request.transport.get_extra_info(end)
+    if not found:  # the client has gone meanwhile: nobody will read this
+        raise web.HTTPBadRequest
+    return found[0], found[1]

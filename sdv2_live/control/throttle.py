@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -37,3 +38,17 @@ class Throttle:
         """How many were held back since this was last asked."""
         count, self.suppressed = self.suppressed, 0
         return count
+
+
+class ThrottledLog:
+    """Warnings that others can cause: a few at once, then one in five seconds, with the number of those not shown."""
+
+    def __init__(self, log: logging.Logger, rate: float = 0.2, burst: int = 5) -> None:
+        self._log = log
+        self._throttle = Throttle(rate, burst)
+
+    def warning(self, text: str, *args: object) -> None:
+        """Log it, unless there were too many."""
+        if self._throttle.allow():
+            more = self._throttle.take_suppressed()
+            self._log.warning(text + (f" ({more} more not shown)" if more else ""), *args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,7 +33,7 @@ def query(store: ParamStore, server: OscServer) -> Iterator[OscQueryServer]:
     numbers: dict[str, float | str] = {"fps": 24.5, "source": "CAM"}
     with OscQueryServer(store, server, presets=lambda: ["Ink"], status=lambda: numbers) as query:
         yield query
-    assert query.failures == 0
+    assert query.counters.failures == 0
     assert not query.clients
 
 
@@ -132,7 +133,15 @@ def test_nothing_is_taken_by_other_methods(query: OscQueryServer) -> None:
     assert caught.value.code == 405
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "rebound.example:9000"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Host": "rebound.example:9000"},
+        {"Host": "rebound.local:9000", "Origin": "http://rebound.local:9000"},
+    ],
+)
 def test_web_pages_of_other_origins_are_refused(headers: dict[str, str], query: OscQueryServer) -> None:
     assert get(query, "/", **headers)[0] == 403
 
@@ -282,9 +291,50 @@ def test_other_networks_and_floods_are_refused(store: ParamStore, server: OscSer
     with OscQueryServer(store, server) as query:
         monkeypatch.setattr(query._access, "may_send", lambda host: False)
         assert get(query, "/")[0] == 403
-    monkeypatch.setattr("sdv2_live.control.oscquery.MAX_RATE", 3)
-    with OscQueryServer(store, server) as query:
-        assert 429 in {get(query, "/sdv2/seed")[0] for _ in range(30)}
+    monkeypatch.setattr("sdv2_live.control.oscquery.MAX_RATE", 1)
+    made: list[int] = []
+
+    def page() -> tuple[bytes, str]:
+        made.append(1)
+        return b"sdv2_chunks_total 1", "text/plain"
+
+    with OscQueryServer(store, server, pages={"/metrics": page}) as query:
+        assert 429 in {get(query, "/sdv2/seed")[0] for _ in range(8)}
+        assert query.counters.flooded >= 1
+        assert {get(query, "/metrics")[2] for _ in range(40)} == {"sdv2_chunks_total 1"}
+        assert {get(query, "/?HOST_INFO")[0] for _ in range(8)} == {200}
+    assert len(made) < 40  # a page that is asked for all the time is not made each time
+
+
+def test_a_client_that_sends_more_than_osc_can_read_waits(store: ParamStore, server: OscServer, query: OscQueryServer) -> None:
+    reading = threading.Event()
+    store.add_listener(lambda change: reading.wait(DEADLINE_S) and None)
+    packet = build_msg("/sdv2/prompt", ["x" * 3000]).dgram
+    held = 0
+
+    async def flood(stream: aiohttp.ClientWebSocketResponse) -> None:
+        nonlocal held
+        sent = 0
+        try:
+            while True:
+                await asyncio.wait_for(stream.send_bytes(packet), 0.3)
+                sent += len(packet)
+                assert sent < 32 << 20
+        except TimeoutError:
+            held = query.counters.held
+            assert get(query, "/sdv2/seed?VALUE")[0] == 200
+            reading.set()
+        stream._response.connection.transport.abort()  # type: ignore[union-attr]
+
+    async def other(stream: aiohttp.ClientWebSocketResponse) -> None:
+        await stream.send_bytes(build_msg("/sdv2/seed", [7]).dgram)
+        await listen(stream, "/sdv2/seed")
+        while await heard(stream) != ("/sdv2/seed", 7):
+            pass
+
+    talk(query, flood)
+    assert held == 1
+    talk(query, other)
 
 
 def test_every_interface_and_ipv6(store: ParamStore) -> None:
@@ -297,7 +347,7 @@ def test_every_interface_and_ipv6(store: ParamStore) -> None:
             name = "127.0.0.1" if host == "0.0.0.0" else "[::1]"
             with urllib.request.urlopen(f"http://{name}:{query.port}/?HOST_INFO", timeout=DEADLINE_S) as answer:
                 assert json.load(answer)["OSC_PORT"] == osc.port
-        assert query.failures == 0
+        assert query.counters.failures == 0
 
 
 def test_close_without_start_and_twice(server: OscServer, store: ParamStore) -> None:

@@ -1,0 +1,175 @@
+"""The door of the HTTP port: who gets a connection, how many there are, and which gives way to the next.
+
+All of it is settled before a byte is read, so that connections that say nothing, or come from elsewhere, cost nothing lasting:
+every process has a limited number of descriptors, and the engine needs some of them to start again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sdv2_live.control.throttle import ThrottledLog
+
+Address = tuple[str, int]
+
+log = logging.getLogger("sdv2_live.oscquery")
+
+MAX_CONNECTIONS = 64
+MAX_OF_HOST = 32  # more than the WebSockets that one may have
+FIRST_REQUEST_S = 10.0  # to send a whole request in
+IDLE_S = 75.0  # between requests
+RESERVE = 48  # descriptors that are left to the rest of the show; an engine's start takes about 12
+PAUSE_S = 1.0  # after the system had no descriptor
+
+
+@dataclass(slots=True)
+class HttpCounters:
+    """Totals since start. `barred` counts connections from outside the allowed networks, `gave_way` those that were closed for
+    newer ones, `turned_away` those for which there was no place, `late` those that were closed for silence. `malformed` counts
+    what was no HTTP request, `foreign` requests of web pages and by foreign names, `flooded` requests and commands beyond their
+    rate. `held` counts the times that nothing more was read from a WebSocket until OSC had caught up."""
+
+    barred: int = 0
+    gave_way: int = 0
+    turned_away: int = 0
+    late: int = 0
+    malformed: int = 0
+    foreign: int = 0
+    flooded: int = 0
+    held: int = 0
+    failures: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One of them. since: seconds of the loop's clock, of the last request or else of the connection's begin. kept: it is a
+    WebSocket, and does not give way. transport: None until it is set up."""
+
+    host: str
+    socket: socket.socket
+    since: float
+    transport: asyncio.WriteTransport | None = None
+    asked: bool = False
+    kept: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether its descriptor is free again: a transport that closes keeps it until all is sent."""
+        return self.socket.fileno() < 0
+
+    def end(self) -> None:
+        """Close it at once, whatever is still to be sent."""
+        if self.transport is not None:
+            self.transport.abort()
+
+
+@dataclass(eq=False)
+class Door:
+    """Accepts the connections of `listener`, which listens already, for `protocol`. All methods belong to the event loop.
+
+    may_enter: whether a host's network is allowed.
+    """
+
+    listener: socket.socket
+    protocol: Callable[[], asyncio.BaseProtocol]
+    may_enter: Callable[[str], bool]
+    counters: HttpCounters
+    say: ThrottledLog = field(default_factory=lambda: ThrottledLog(log))
+    _open: dict[Address, Connection] = field(default_factory=dict)
+
+    async def keep(self) -> None:
+        """Accept until cancelled; after each one whatever else waits has its turn."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, (host, port, *_) = await loop.sock_accept(self.listener)
+            except OSError as error:  # no descriptor is left, or the client is gone already
+                self.say.warning("a connection could not be taken: %s", error.strerror or error)
+                await asyncio.sleep(PAUSE_S)
+                continue
+            if refusal := self._refusal(host, accepted):
+                _turn_away(accepted, refusal)
+            else:
+                await self._take_in(accepted, (host, port))
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """End all connections."""
+        for connection in self._open.values():
+            connection.end()
+        self._open.clear()
+
+    def asked(self, peer: Address, *, keep: bool = False) -> None:
+        """A request has come from this peer. keep: it is a WebSocket from now on, which has limits of its own."""
+        if connection := self._open.get(peer):
+            connection.since, connection.asked = asyncio.get_running_loop().time(), True
+            connection.kept = connection.kept or keep
+
+    def sweep(self) -> None:
+        """Close what has been silent for too long. Call it now and then."""
+        now = asyncio.get_running_loop().time()
+        for connection in self._present():
+            if not connection.kept and now - connection.since > (IDLE_S if connection.asked else FIRST_REQUEST_S):
+                self.counters.late += 1
+                connection.end()
+
+    def _refusal(self, host: str, accepted: socket.socket) -> bytes:
+        """What this host is answered if it gets no connection now; another one may have to give way to it."""
+        if not self.may_enter(host):
+            self.counters.barred += 1
+            self.say.warning("%s is not in osc.allow; its HTTP connections are closed unread", host)
+            return _answer("403 Forbidden", "this address is not in osc.allow")
+        present = self._present()
+        own = [one for one in present if one.host == host]
+        if len(own) < MAX_OF_HOST and len(present) < MAX_CONNECTIONS and accepted.fileno() < _highest():
+            return b""
+        idle = [one for one in (own if len(own) >= MAX_OF_HOST else present) if not one.kept]
+        if not idle:
+            self.counters.turned_away += 1
+            self.say.warning("%s gets no HTTP connection: %d are open", host, len(present))
+            return _answer("503 Service Unavailable", "too many connections; close one of them")
+        self.counters.gave_way += 1
+        min(idle, key=lambda one: one.since).end()
+        return b""
+
+    async def _take_in(self, accepted: socket.socket, peer: Address) -> None:
+        loop = asyncio.get_running_loop()
+        connection = self._open[peer] = Connection(peer[0], accepted, loop.time())
+        try:
+            connection.transport, _ = await loop.connect_accepted_socket(self.protocol, accepted)
+        except OSError as error:
+            log.debug("%s has gone already: %s", peer[0], error)
+            accepted.close()
+
+    def _present(self) -> list[Connection]:
+        self._open = {peer: one for peer, one in self._open.items() if not one.gone}
+        return list(self._open.values())
+
+
+def _answer(status: str, why: str) -> bytes:
+    return f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(why) + 1}\r\n\r\n{why}\n".encode()
+
+
+def _turn_away(accepted: socket.socket, answer: bytes) -> None:
+    """Say why, as far as the system takes it at once, and close."""
+    with accepted:
+        accepted.setblocking(False)
+        try:
+            accepted.send(answer)
+        except OSError as error:
+            log.debug("a connection was closed without a word: %s", error)
+
+
+def _highest() -> int:
+    """The number from which descriptors are for the rest of the show: a new one has the lowest that is free."""
+    if sys.platform == "win32":  # sockets are handles there, and not limited
+        return sys.maxsize
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft - RESERVE
