@@ -207,7 +207,8 @@ class LiveLoop:
         begin = time.monotonic()
         watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
         launched = self._stream.launch(frames, taken.params, convert=watched)
-        chunk = _Chunk(self._number, taken, frames, float(newest.rate), shed, begin, launched)
+        input_fps = self._intake.rate.per_second() or float(newest.rate)  # what a sender declares need not be what comes
+        chunk = _Chunk(self._number, taken, frames, input_fps, shed, begin, launched)
         self._number += 1
         if self.overlap and not anew:
             self._flight.add(chunk)

@@ -19,7 +19,8 @@ WINDOW = 8  # chunks whose median is the engine's speed
 FEWEST = 3  # chunks that are enough where they take as long as an engine may be too slow
 SETTLE = 3  # chunks after a change that say nothing: memory is set up, kernels are chosen
 ROOM = 0.85  # of a frame's time; a step is undone where it would take no more
-PAUSE_S = 2.0  # between chunks: the engine stood still, and nothing from before counts
+BUSY = 0.8  # of the time between chunks; an engine that has less to do waits for frames, and is not too slow for them
+PAUSE_S = 2.0  # between chunks, beyond the time that they take or come in: the engine stood still, nothing from before counts
 MAX_PATIENCE = 32  # times up_s
 
 
@@ -94,13 +95,13 @@ class Shedder:
     def chunk(self, now: float, seconds: float, frames: int, input_fps: float, useful: Callable[[str], bool]) -> str:
         """A chunk of so many frames was painted in so many seconds. Returns what changed, in words; empty for nothing.
 
-        useful: whether a step would change anything now.
+        input_fps: as frames really come, whatever their sender declares. useful: whether a step would change anything now.
         """
         if self._target == 0 or not frames:
             return ""
-        if now - self._last > PAUSE_S + seconds:
+        between, self._last = now - self._last, now
+        if between > PAUSE_S + max(seconds, frames / input_fps):
             self._spell = _Spell(skip=1)
-        self._last = now
         spell = self._spell
         if spell.skip:
             spell.skip -= 1
@@ -113,7 +114,7 @@ class Shedder:
         if self._taken and self._taken[-1].gain is None:
             step = self._taken[-1]
             step.gain = min(max(step.before / cost, 1.0), MAX_GAIN[step.name])
-        if spell.slow.lasts(cost * target > 1, now) >= self._down_s:
+        if spell.slow.lasts(cost * target > 1 and seconds > BUSY * between, now) >= self._down_s:
             return self._down(cost, now, useful)
         if spell.roomy.lasts(self._would_fit(cost, target), now) >= self._up_s * self._patience:
             return self._up(now)

@@ -18,6 +18,7 @@ class Rig:
 
     def __init__(self, cost: float, target: float | None = 15.0, steps: tuple[str, ...] = (FEWER_STEPS, SMALLER), **times: float):
         self.cost, self.input_fps = cost, 30.0
+        self.declared_fps: float | None = None  # in place of the rate that comes
         self.clock = FakeClock()
         self.shed = Shedder(target, steps, **times)
         self.changes: list[tuple[float, str]] = []
@@ -36,8 +37,9 @@ class Rig:
         while self.clock.now() < until:
             took = self.seconds
             self.clock.advance(max(took, FRAMES / self.input_fps))
-            if change := self.shed.chunk(self.clock.now(), took, FRAMES, self.input_fps, lambda step: step not in self.useless):
-                self.changes.append((self.clock.now() - self._start, change))
+            now, fps = self.clock.now(), self.declared_fps or self.input_fps
+            if change := self.shed.chunk(now, took, FRAMES, fps, lambda step: step not in self.useless):
+                self.changes.append((now - self._start, change))
         return self.shed.taken
 
 
@@ -116,6 +118,23 @@ def test_auto_aims_at_the_inputs_rate_and_no_target_lies_above_it() -> None:
     assert Rig(1 / 35, None).run(60) == ()
     rig = Rig(1 / 35, 120.0)
     assert rig.run(60) == ()
+
+
+def test_an_engine_that_waits_for_frames_is_not_too_slow_whatever_rate_is_declared() -> None:
+    rig = Rig(1 / 50, None)
+    rig.input_fps, rig.declared_fps = 25.0, 60.0
+    assert rig.run(300) == ()
+    rig.cost, rig.declared_fps = 1 / 20, None
+    assert rig.run(60) == (FEWER_STEPS,)
+
+
+@pytest.mark.parametrize("fps", [0.4, 1.0, 1.9])
+def test_below_two_frames_a_second_steps_are_taken_and_given_back_as_above(fps: float) -> None:
+    rig = Rig(1.3 / fps, None)
+    rig.input_fps = fps
+    assert rig.run(240) == (FEWER_STEPS,)
+    rig.cost = 0.5 / fps
+    assert rig.run(240) == ()
 
 
 def test_a_step_that_would_change_nothing_is_passed_over_and_taken_when_it_would() -> None:
