@@ -171,6 +171,7 @@ class Show:
     def _engine_up(self, hello: Hello) -> None:
         """The models are loaded, for the first time or again; called where that was done."""
         self._up_at = self._up_at or time.monotonic()
+        self.upkeep.up(hello.size, hello.max_pixels)
         if TAEHV in self.upkeep.shed.taken and hello.vae not in SMALL:  # its file is not there
             self.upkeep.shed.give_up(TAEHV)
         suited = {name: value for name, value in hello.suited.items() if name not in self._chosen}

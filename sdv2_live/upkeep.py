@@ -9,6 +9,7 @@ an engine that has just enough time.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,8 @@ from sdv2_live.control.params import Params
 from sdv2_live.control.store import Taken
 from sdv2_live.drift import DriftWatch
 from sdv2_live.frame import Frame
-from sdv2_live.io.cover import Converter
+from sdv2_live.gpu.geometry import model_size
+from sdv2_live.io.cover import Converter, blank
 from sdv2_live.io.dissolve import Dissolve
 from sdv2_live.settings import Config
 from sdv2_live.shed import FEWER_STEPS, Shedder, share_of
@@ -81,7 +83,12 @@ class Upkeep:
         self._refreshing = False
         self._dissolve = Dissolve(refresh.fade_s)
         self._convert = Converter()
-        self._whole: tuple[tuple[int, int], Frame] | None = None  # size of the input, and a picture of full size made of it
+        video = config.video
+        self._fixed, self._max_pixels, self._as_input = video.size, video.max_pixels, video.output_size == "input"
+
+    def up(self, size: tuple[int, int] | None, max_pixels: int | None) -> None:
+        """The engine is up and paints at such sizes, see `Hello`, where no load is shed."""
+        self._fixed, self._max_pixels = size, max_pixels
 
     @property
     def state(self) -> UpkeepState:
@@ -150,14 +157,10 @@ class Upkeep:
 
     def _full_size(self, done: Done) -> Sequence[Frame]:
         """Pictures that were made smaller to save time, in the size that receivers know."""
-        if not done.pictures:
+        if share_of(done.shed) == 1 or self._as_input:
             return done.pictures
-        size = done.frames[-1].size
-        whole = share_of(done.shed) == 1
-        if whole or self._whole is None or self._whole[0] != size:
-            self._whole = (size, done.pictures[-1]) if whole else None
-            return done.pictures
-        return [self._convert(picture, self._whole[1]) for picture in done.pictures]
+        height, width = model_size(done.frames[-1].size, self._fixed, self._max_pixels or sys.maxsize)
+        return [self._convert(picture, blank(picture, height, width)) for picture in done.pictures]
 
     def _useful(self, step: str) -> bool:
         if step == FEWER_STEPS:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import FakeClock
+from fakes import FakeClock, fake_frame
 
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import Taken
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.settings import Config, RefreshConfig, ShedConfig
+from sdv2_live.gpu.geometry import model_size, shrunk
+from sdv2_live.settings import Config, RefreshConfig, ShedConfig, VideoConfig
 from sdv2_live.stats import Counters
 from sdv2_live.upkeep import Done, Upkeep
 
@@ -26,7 +27,9 @@ class Rig:
     def __init__(self, **sections: Any) -> None:
         self.clock, self.counters = FakeClock(), Counters()
         self.upkeep = Upkeep(Config(**sections), self.counters, clock=self.clock.now)
-        self.params, self.value, self.load, self.size, self.input_size = Params(), 100, 0.5, (32, 32), (64, 64)
+        self.params, self.value, self.load, self.input_size = Params(), 100, 0.5, (32, 32)
+        self.max_pixels = 100 * 100
+        self.upkeep.up(None, self.max_pixels)
         self.began = 0  # streams
         self.index = 0
         self.shown: list[Frame] = []
@@ -38,7 +41,7 @@ class Rig:
         begins = self.upkeep.due() or reset or share != self._share
         self._share, self.began = share, self.began + begins
         self.clock.advance(4 / 30)
-        size = self.size if share == 1 else (16, 16)
+        size = shrunk(model_size(self.input_size, None, self.max_pixels), share)
         frames = [self._frame(0, self.input_size, i) for i in range(4)]
         pictures = [self._frame(self.value, size, i) for i in range(4)]
         self.index += 4
@@ -179,13 +182,27 @@ def test_no_jump_shows_where_the_size_changes() -> None:
     assert levels[0] < 110
 
 
-def test_an_input_of_another_size_changes_the_outputs_size_also_while_the_load_is_shed() -> None:
-    rig = Rig(shed=ShedConfig(target_fps=30.0, steps=("smaller",)))
+@pytest.mark.parametrize("size", [(96, 64), (64, 96), (90, 122), (480, 640), (1080, 1920), (16, 640)])
+def test_a_new_input_size_gives_the_output_its_whole_size_also_while_the_load_is_shed(size: tuple[int, int]) -> None:
+    rig = Rig(shed=ShedConfig(target_fps=30.0, steps=("smaller", "smaller")))
     rig.load = 1.5
     rig.run(20)
+    assert rig.upkeep.state.steps == ("smaller", "smaller")
     assert rig.chunk()[-1].size == (32, 32)
-    rig.input_size = (96, 64)
-    assert rig.chunk()[-1].size == (16, 16)
+    rig.input_size = size
+    whole = model_size(size, None, rig.max_pixels)
+    assert rig.chunk()[-1].size == whole
+    rig.load = 0.1
+    rig.run(200)
+    assert rig.upkeep.state.steps == ()
+    assert {frame.size for frame in rig.shown} == {(32, 32), whole}
+
+
+def test_a_fixed_size_and_the_inputs_own_stay_while_the_load_is_shed() -> None:
+    small, frame = fake_frame(2, 48, 64), fake_frame(1, 720, 1280)
+    done = Done([frame], [small], Params(), 30.0, 0.1, False, ("smaller",))
+    assert Upkeep(Config(video=VideoConfig(size=(64, 80))), Counters()).finish(done)[0].size == (64, 80)
+    assert Upkeep(Config(video=VideoConfig(output_size="input")), Counters()).finish(done)[0] is small
 
 
 def test_one_step_cannot_become_fewer() -> None:

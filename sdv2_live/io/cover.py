@@ -142,6 +142,12 @@ def slate(size: tuple[int, int], text: str) -> Frame:
     return Frame(np.asarray(image).reshape(height, 4 * width), width, height, PixelFormat.RGBX)
 
 
+def blank(like: Frame, height: int, width: int) -> Frame:
+    """A frame of this size in another's layout, without memory of its own: for its shape alone."""
+    rows = np.broadcast_to(np.uint8(0), (height, width * like.format.bytes_per_pixel))
+    return replace(like, data=rows, width=width, height=height)
+
+
 def black_like(frame: Frame) -> Frame:
     """A black frame of the same size, format and time."""
     data = np.zeros_like(frame.data)

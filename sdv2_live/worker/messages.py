@@ -149,7 +149,8 @@ class Encode:
 class Hello:
     """The models are loaded: which, on what, and what suits them where nobody chose.
 
-    suited: start values by parameter. device: as torch names it, such as cpu or cuda. kernels: see bringup.kernels.
+    suited: start values by parameter. device: as torch names it, such as cpu or cuda. kernels: see bringup.kernels. size,
+    max_pixels: as for geometry.model_size, after all that memory and the ladder took; None: no such bound.
     """
 
     profile: str
@@ -158,6 +159,8 @@ class Hello:
     suited: dict[str, Any]
     header: Header
     kernels: dict[str, str] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
+    max_pixels: int | None = None
     kind: Literal["hello"] = "hello"
 
 

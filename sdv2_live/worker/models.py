@@ -53,4 +53,6 @@ def _hello(config: Config, models: Models) -> Hello:
         {name: value for name, value in suited.items() if value is not None},
         header_of(models, lossless=config.takes.lossless),
         kernels(config, models.dit.device, models.dit.dtype),
+        config.video.size,
+        config.video.max_pixels or profile.max_pixels,
     )
