@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import ifaddr
 
-from sdv2_live.control.throttle import Throttle
+from sdv2_live.control.throttle import Throttles
 from sdv2_live.errors import ConfigError
 
 MAX_SENDERS = 256  # whose rates are kept; the one heard longest ago is forgotten first
@@ -39,12 +39,10 @@ class Access:
     rate: messages a second that one sender may send; as many again may come at once. Not thread-safe.
     """
 
-    def __init__(self, allow: Sequence[str], rate: float, key: str, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, allow: Sequence[str], rate: float, key: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Raises ConfigError for what is no network. key: where `allow` was configured, for messages."""
         self._listed = networks(allow, key)
-        self._rate = rate
-        self._clock = {} if clock is None else {"clock": clock}
-        self._senders: OrderedDict[str, Throttle] = OrderedDict()
+        self._senders = Throttles(rate, int(rate), MAX_SENDERS, clock)
         self.may_send = lru_cache(maxsize=MAX_SENDERS)(self._may_send)
 
     def listed(self, host: str) -> bool:
@@ -56,16 +54,13 @@ class Access:
         address = plain_address(host)
         return address.is_loopback or (self.listed(host) if self._listed else address.is_private or address.is_link_local)
 
-    def within_rate(self, host: str) -> bool:
-        """Count one message of this sender; whether it is still within its rate."""
-        throttle = self._senders.get(host)
-        if throttle is None:
-            throttle = self._senders[host] = Throttle(self._rate, int(self._rate), **self._clock)
-            if len(self._senders) > MAX_SENDERS:
-                self._senders.popitem(last=False)
-        else:
-            self._senders.move_to_end(host)
-        return throttle.allow()
+    def within_rate(self, sender: str, worth: int = 1) -> bool:
+        """Whether a sender, however the server names it, is still within its rate; if so, counts `worth` messages of it."""
+        return self._senders.of(sender).allow(worth)
+
+    def has_rate_left(self, sender: str) -> bool:
+        """Whether a sender is still within its rate; asking counts nothing."""
+        return self._senders.of(sender).open
 
 
 def plain_address(host: str) -> Address:

@@ -12,8 +12,8 @@ from typing import Any, Self
 from sdv2_live.control.journal import Journal, LiveState, journal_path
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc import OscServer
+from sdv2_live.control.oscapply import Action
 from sdv2_live.control.oscfeedback import Status
-from sdv2_live.control.oscinput import Action
 from sdv2_live.control.oscquery import Identity, OscQueryServer, Page
 from sdv2_live.control.oscsocket import query_port
 from sdv2_live.control.presetkeeper import PresetKeeper

@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from sdv2_live.control.access import Access
+from sdv2_live.control.oscanswers import ERROR, Answers
+from sdv2_live.control.oscapply import Action, Applier, OscCounters
 from sdv2_live.control.oscfeedback import Feedback, Peer, Status
-from sdv2_live.control.oscflood import Datagram, faders_of, last_of_each
-from sdv2_live.control.oscinput import ERROR, Action, OscCounters, OscInput
+from sdv2_live.control.oscinput import OscInput
 from sdv2_live.control.oscsocket import bind_tcp, bind_udp, endpoint
 from sdv2_live.control.osctcp import MAX_PACKET, FramingError, frames
 from sdv2_live.control.store import ParamStore
@@ -66,21 +67,21 @@ class OscServer:
         self._allowed = bool(allow)
         self._access = Access(allow, max_rate, "osc.allow")
         self._store = store
-        self._faders = faders_of(store.names)
         self._subscribers = [endpoint(text) for text in subscribers]
         self._udp = bind_udp(host, port)
         self.host, self.port = self._udp.getsockname()[:2]
         self._tcp = bind_tcp(host, self.port, self._udp) if tcp else None
         self._status = status
         self.counters = OscCounters()
-        self._input = OscInput(store, self.port, actions or {}, self.counters, self.datagram_peer)
+        self._answers = Answers()
+        applier = Applier(store, self.port, actions or {}, self.counters, self.datagram_peer, self._access, self._answers)
+        self._input = OscInput(applier, self.counters, store.names)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
         self._feedback: Feedback | None = None
         self._connections = 0
-        self._taken = 0  # datagrams at the last look
 
     def start(self) -> None:
         """Begin to listen; returns when the server does."""
@@ -95,8 +96,8 @@ class OscServer:
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Datagrams that waited when the server looked last, and messages that wait for the subscriber that has the most."""
-        return {"osc": Fill(self._taken, MOST), **(self._feedback.queues if self._feedback is not None else {})}
+        """What waits to be read, and messages that wait for the subscriber that has the most."""
+        return self._input.queues | (self._feedback.queues if self._feedback is not None else {})
 
     def close(self) -> None:
         """Stop listening and release the port."""
@@ -127,6 +128,7 @@ class OscServer:
         stop = self._stop = asyncio.Event()
         loop.set_exception_handler(self._report_bug)
         self._feedback = Feedback(self._store, loop, self._access, self._status)
+        self._answers.also = self._feedback.also
         self._input.begin(loop, self._feedback)
         loop.add_reader(self._udp, self._read)
         for host, port in self._subscribers:
@@ -142,42 +144,28 @@ class OscServer:
     def _read(self) -> None:
         """Take in all datagrams that wait. After a burst look again a little later: a flood is then read in few, large parts."""
         assert self._loop is not None
-        waiting: list[Datagram] = []
         taken = 0
         try:
             while taken < MOST:
                 data, (host, port, *_) = self._udp.recvfrom(MAX_DATAGRAM)
                 taken += 1
-                if self._admits(host):
-                    waiting.append((data, (host, port)))
+                self._take(data, self.datagram_peer(host, port))
         except BlockingIOError:
             pass
         except OSError as error:  # the answer to something sent earlier: its receiver is gone
             log.debug("a message could not be delivered: %s", error)
-        self._taken = taken
         if taken >= BURST:
             self._loop.remove_reader(self._udp)
             self._loop.call_later(PAUSE_S, self._loop.add_reader, self._udp, self._read)
-        counting = last_of_each(waiting, self._faders)
-        self.counters.coalesced += len(waiting) - len(counting)
-        for data, (host, port) in counting:
-            try:
-                self._input.received(data, self.datagram_peer(host, port))
-            except Exception:  # as at a thread's top: one packet is lost, those that came with it are read
-                self.counters.failures += 1
-                log.exception("a packet from %s could not be read", host)
 
-    def _admits(self, host: str) -> bool:
-        """Whether a message of this sender is read at all. No answer goes to one that is not: it may not have sent it."""
-        if not self._access.may_send(host):
+    def _take(self, data: bytes, peer: Peer) -> None:
+        """Let a packet wait for its turn, if its sender may send. No answer goes to one that may not: it may not have sent it."""
+        if not self._access.may_send(peer.host):
             self.counters.barred += 1
-            self._input.warn(host, "is not in osc.allow; its messages are not read")
-            return False
-        if not self._access.within_rate(host):
+            self._answers.warn(peer.host, "is not in osc.allow; its messages are not read")
+        elif not self._input.add(data, peer):
             self.counters.flooded += 1
-            self._input.warn(host, "sends more than osc.max_rate messages a second; the rest are not read")
-            return False
-        return True
+            self._answers.warn(peer.host, "has too much waiting to be read; the rest is not read")
 
     def _report_bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.counters.failures += 1
@@ -199,27 +187,31 @@ class OscServer:
     def receive(self, data: bytes, peer: Peer) -> Future[None]:
         """Take in a packet that reached this machine another way, such as a WebSocket. Any thread.
 
-        Done when it was read: who hands over one after the other waits for that, or they pile up here.
+        Done when there was room for it: who hands over one after the other waits for that, or they pile up here.
         """
-        read: Future[None] = Future()
+        taken: Future[None] = Future()
 
         def take() -> None:
-            try:
-                self._take(data, peer)
-            finally:
-                read.set_result(None)
+            if self._input.add(data, peer):
+                taken.set_result(None)
+            elif self._loop is not None:
+                self._loop.call_later(PAUSE_S, take)
 
         if not self._call(take):
-            read.set_result(None)
-        return read
+            taken.set_result(None)
+        return taken
 
     def forget(self, peer: Peer) -> None:
         """A peer of `receive` has gone, and its subscription with it. Any thread."""
-        self._call(lambda: self._feedback.forget(peer) if self._feedback else None)
+        self._call(self._end, peer)
 
-    def _take(self, data: bytes, peer: Peer) -> None:
-        if self._admits(peer.host):
-            self._input.received(data, peer)
+    def _end(self, peer: Peer) -> None:
+        """Forget a peer that has gone, as soon as all that it sent is read: that may subscribe it."""
+        assert self._loop is not None
+        if self._input.waits(peer):
+            self._loop.call_later(PAUSE_S, self._end, peer)
+        elif self._feedback is not None:
+            self._feedback.forget(peer)
 
     def _call(self, function: Callable[..., None], *args: Any) -> bool:
         """On the server's thread; whether there is one."""
@@ -240,16 +232,17 @@ class OscServer:
             if self._connections > MAX_CONNECTIONS:
                 raise FramingError(f"more than {MAX_CONNECTIONS} connections")
             async for data, framed in frames(reader):
-                if self._admits(host):
-                    peer = replace(peer, send=_stream_send(writer, framed))
-                    self._input.received(data, peer)
+                peer = replace(peer, send=_stream_send(writer, framed))
+                while not self._input.add(data, peer):
+                    await asyncio.sleep(PAUSE_S)  # nothing more is read of the stream meanwhile
+            while self._input.waits(peer):
+                await asyncio.sleep(PAUSE_S)  # the connection takes the answers
         except FramingError as error:
             self.counters.malformed += 1
-            self._input.tell(peer, ERROR, "", f"the connection was closed: {error}")
+            self._answers.tell(peer, ERROR, "", f"the connection was closed: {error}")
         finally:
             self._connections -= 1
-            if self._feedback is not None:
-                self._feedback.forget(peer)
+            self._end(peer)
             writer.close()
 
 

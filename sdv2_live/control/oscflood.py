@@ -1,13 +1,25 @@
-"""Keeping a flood of fader messages cheap: of those that are read together, only the last one of an address counts."""
+"""Keeping a flood cheap, and its sender's own trouble: how much may wait, and who is read next.
+
+Of one sender's fader messages that wait together, only the last one of an address counts. Of several senders, the one whose host
+has had the least done is read first, so that a flood, or packets that ask for much, hold up nobody but their own sender.
+"""
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
 from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.oscfeedback import Peer
+from sdv2_live.control.oscpacket import Message
+from sdv2_live.stats import Fill
 
-Datagram = tuple[bytes, tuple[str, int]]  # what came, and from which host and port
+MAX_BYTES = 1 << 20  # that a sender may have waiting while no other one has
+OVERHEAD = 400  # bytes that a packet that waits, or a message that has been read, takes besides its own
+
+Item = bytes | list[Message]  # a packet, or the messages of a bundle whose time has come
 
 
 def faders_of(names: Names) -> frozenset[bytes]:
@@ -19,22 +31,118 @@ def faders_of(names: Names) -> frozenset[bytes]:
 FADERS = faders_of(TABLE)
 
 
-def last_of_each(datagrams: list[Datagram], faders: Collection[bytes] = FADERS) -> list[Datagram]:
-    """The same datagrams without those that a later one of the same sender to the same fader replaces.
+class Room:
+    """Memory, shared out: of n hosts that hold any, each may hold an n-th of `most` bytes, and its senders even parts of that."""
 
-    Nothing overtakes: across anything but fader messages (a trigger, a preset, a bundle) no value is left out.
-    """
-    kept: list[Datagram | None] = []
-    places: dict[tuple[bytes, tuple[str, int]], int] = {}
-    for datagram in datagrams:
-        data, sender = datagram
-        address = data[: data.find(b"\0")]
-        if address in faders:
-            earlier = places.get((address, sender))
-            if earlier is not None:
-                kept[earlier] = None
-            places[address, sender] = len(kept)
-        else:
-            places.clear()
-        kept.append(datagram)
-    return [datagram for datagram in kept if datagram is not None]
+    def __init__(self, most: int = MAX_BYTES) -> None:
+        self._most = most
+        self._held: dict[str, Counter[Peer]] = {}
+
+    def take(self, peer: Peer, size: int) -> bool:
+        """Let a sender hold `size` bytes more; False when that is beyond its share."""
+        held = self._held.get(peer.host, Counter[Peer]())
+        share = self._most // len(self._held.keys() | {peer.host}) // len(held.keys() | {peer})
+        if held[peer] + size > share:
+            return False
+        self._held[peer.host] = held
+        held[peer] += size
+        return True
+
+    def give_back(self, peer: Peer, size: int) -> None:
+        """Of what was taken, `size` bytes are free again."""
+        held = self._held[peer.host]
+        held[peer] -= size
+        if not held[peer]:
+            del held[peer]
+        if not held:
+            del self._held[peer.host]
+
+    @property
+    def fill(self) -> Fill:
+        """What the sender that holds the most holds. Any thread."""
+        return Fill(max((size for held in list(self._held.values()) for size in list(held.values())), default=0), self._most)
+
+
+@dataclass(slots=True)
+class _Line:
+    """What one sender has waiting, and how much has been done for it since it last had nothing waiting."""
+
+    items: OrderedDict[tuple[bytes, int], tuple[Item, int]] = field(default_factory=OrderedDict)  # and the room each takes
+    others: int = 0  # what is no fader message and came before the next item
+    done: int = 0
+
+
+class Turns:
+    """Everything that waits to be read. All methods belong to the server's thread."""
+
+    def __init__(self, faders: Collection[bytes] = FADERS) -> None:
+        self._faders = faders
+        self._lines: dict[str, dict[Peer, _Line]] = {}
+        self._done: dict[str, int] = {}  # as of a line, of each host's
+        self.room = Room()
+        self.ahead = Room()  # of bundles whose time has not come
+        self.coalesced = 0  # packets that a later one replaced
+
+    def add(self, peer: Peer, packet: bytes) -> bool:
+        """Let a packet wait; False when its sender has too much waiting already.
+
+        Nothing overtakes: across anything but fader messages (a trigger, a preset, a bundle) no value is left out.
+        """
+        size = len(packet) + OVERHEAD
+        if not self.room.take(peer, size):
+            return False
+        line = self._line(peer)
+        address = packet[: packet.find(b"\0")]
+        if address not in self._faders:
+            self._append(line, packet, size)
+            return True
+        replaced = line.items.pop((address, line.others), None)
+        if replaced is not None:
+            self.coalesced += 1
+            self.room.give_back(peer, replaced[1])
+        line.items[address, line.others] = packet, size
+        return True
+
+    def add_due(self, peer: Peer, messages: list[Message], size: int) -> None:
+        """Let the messages of a bundle wait whose time has come; `size` was taken of `ahead`, and is given back."""
+        self._append(self._line(peer), messages, size)
+
+    def waits(self, peer: Peer) -> bool:
+        """Whether anything of a sender waits."""
+        return peer in self._lines.get(peer.host, {})
+
+    def next(self) -> tuple[Peer, Item] | None:
+        """What is to be read now, and whose it is. None when nothing waits."""
+        if not self._lines:
+            return None
+        host = min(self._lines, key=self._done.__getitem__)
+        lines = self._lines[host]
+        peer = min(lines, key=lambda one: lines[one].done)
+        _, (item, size) = lines[peer].items.popitem(last=False)
+        if not lines[peer].items:
+            del lines[peer]
+        if not lines:
+            del self._lines[host], self._done[host]
+        (self.room if isinstance(item, bytes) else self.ahead).give_back(peer, size)
+        return peer, item
+
+    def did(self, peer: Peer, work: int) -> None:
+        """So much was done for a sender."""
+        if peer.host in self._done:
+            self._done[peer.host] += work
+        if line := self._lines.get(peer.host, {}).get(peer):
+            line.done += work
+
+    def _line(self, peer: Peer) -> _Line:
+        """The sender's line. A new one begins beside the least of the others, with no claim to what was done before it came."""
+        if peer.host not in self._lines:
+            self._done[peer.host] = min(self._done.values(), default=0)
+            self._lines[peer.host] = {}
+        lines = self._lines[peer.host]
+        if peer not in lines:
+            lines[peer] = _Line(done=min((line.done for line in lines.values()), default=0))
+        return lines[peer]
+
+    def _append(self, line: _Line, item: Item, size: int) -> None:
+        line.others += 1
+        line.items[b"", line.others] = item, size

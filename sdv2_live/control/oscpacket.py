@@ -17,6 +17,7 @@ from pythonosc.parsing import osc_types
 
 BUNDLE = b"#bundle\0"
 MAX_DEPTH = 8  # bundles within bundles; real senders use one or two
+MAX_MESSAGES = 500  # of a packet
 IMMEDIATELY = 0.0
 
 _NTP_TO_UNIX = 2_208_988_800  # seconds from 1900 to 1970
@@ -30,15 +31,18 @@ class Message:
 
     address: str
     args: tuple[Any, ...] = ()
+    size: int = field(default=0, compare=False, repr=False)  # bytes in its packet
 
 
 @dataclass(slots=True)
 class Packet:
     """What one packet held: messages by the Unix time at which their bundle wants them (IMMEDIATELY for at once), in order,
-    and a sentence on each part that could not be read."""
+    and a sentence on each part that could not be read. `left_out`: messages beyond MAX_MESSAGES."""
 
     groups: dict[float, list[Message]] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
+    left_out: int = 0
+    read: int = 0
 
 
 def read_packet(data: bytes) -> Packet:
@@ -64,6 +68,10 @@ def _read_element(data: bytes, due: float, depth: int, packet: Packet) -> None:
         for element, time in _elements(data, packet):
             _read_element(element, time, depth + 1, packet)
         return
+    if packet.read >= MAX_MESSAGES:
+        packet.left_out += 1
+        return
+    packet.read += 1
     try:
         packet.groups.setdefault(due, []).append(_read_message(data))
     except (osc_message.ParseError, osc_types.ParseError, ValueError, OverflowError) as error:
@@ -99,7 +107,7 @@ def _read_message(data: bytes) -> Message:
             raise ValueError(f"type tags {tags[:20]!r} are not known")
         if "I" in tags:  # an impulse, which fires triggers: to python-osc unknown, and without data just as true is
             data = data[:index] + tags.replace("I", "T").encode() + data[index + len(tags) :]
-    return Message(address, tuple(osc_message.OscMessage(data).params))
+    return Message(address, tuple(osc_message.OscMessage(data).params), len(data))
 
 
 def _head(data: bytes) -> str:

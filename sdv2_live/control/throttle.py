@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import lru_cache
 
 
 class Throttle:
@@ -26,12 +29,12 @@ class Throttle:
         self._last = now
         return self._tokens >= 1
 
-    def allow(self) -> bool:
-        """Whether one more may happen now; if so, it has."""
+    def allow(self, worth: int = 1) -> bool:
+        """Whether one more may happen now; if so, it has. What is worth several is allowed while one is, and paid for later."""
         if not self.open:
             self.suppressed += 1
             return False
-        self._tokens -= 1
+        self._tokens -= worth
         return True
 
     def take_suppressed(self) -> int:
@@ -52,3 +55,35 @@ class ThrottledLog:
         if self._throttle.allow():
             more = self._throttle.take_suppressed()
             self._log.warning(text + (f" ({more} more not shown)" if more else ""), *args)
+
+
+class Throttles:
+    """A `Throttle` for each name. Of more than `most` the one asked for longest ago is forgotten, and would begin anew."""
+
+    def __init__(self, rate: float, burst: int, most: int = 256, clock: Callable[[], float] = time.monotonic) -> None:
+        self.of = lru_cache(maxsize=most)(lambda name: Throttle(rate, burst, clock))
+
+
+class Repeats:
+    """Keeps what comes again and again from filling a log: of each kind the first is told, then one every `period_s`."""
+
+    def __init__(self, period_s: float, most: int = 256, clock: Callable[[], float] = time.monotonic) -> None:
+        self._period_s = period_s
+        self._clock = clock
+        self._last_of = lru_cache(maxsize=most)(lambda kind: _Last())
+
+    def due(self, kind: Hashable) -> int | None:
+        """How many of this kind were kept quiet since the last that was told; None to keep this one quiet too."""
+        last, now = self._last_of(kind), self._clock()
+        if now - last.told < self._period_s:
+            last.quiet += 1
+            return None
+        last.told, quiet = now, last.quiet
+        last.quiet = 0
+        return quiet
+
+
+@dataclass(slots=True)
+class _Last:
+    told: float = -math.inf
+    quiet: int = 0

@@ -12,8 +12,6 @@ from sdv2_live.control.addresses import expand
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.osc import OscServer
-from sdv2_live.control.oscflood import faders_of, last_of_each
-from sdv2_live.control.oscpacket import encode
 from sdv2_live.control.oscquerytree import find, tree
 from sdv2_live.control.params import Params
 from sdv2_live.control.presets import PresetLibrary, load_preset, look
@@ -94,12 +92,6 @@ def test_both_addresses_hear_of_a_change(store: ParamStore, client: Any) -> None
     assert [client.answer(), client.answer()] == [("/sdv2/lora/1/scale", 0.5), ("/sdv2/lora/ink/scale", 0.5)]
     store.take(7)
     assert [client.answer(), client.answer()] == [("/sdv2/applied/lora/1/scale", 7), ("/sdv2/applied/lora/ink/scale", 7)]
-
-
-def test_a_flood_by_name_is_thinned_like_any_other() -> None:
-    flood = [(encode("/sdv2/lora/ink/scale", float(i)), ("127.0.0.1", 1)) for i in range(5)]
-    assert last_of_each(flood, faders_of(NAMES)) == flood[-1:]
-    assert last_of_each(flood, faders_of(TABLE)) == flood
 
 
 def test_patterns_match_names() -> None:

@@ -144,11 +144,11 @@ def test_any_bundle_leaves_a_working_store(sent: list[tuple[str, list[Any]]], cu
     server = OscServer(store, port=0)
     try:
         peer = server.datagram_peer("127.0.0.1", 9)
-        receive = server._input.received  # on this thread: no sockets, no timing
+        receive = server._input.read  # on this thread: no sockets, no timing
         server._input._schedule = lambda *_: None  # type: ignore[method-assign]
         server._input._act = lambda *_: None  # type: ignore[method-assign]
-        receive(bytes(data[: max(cut, 1)]) if cut < 200 else bytes(data), peer)
-        receive(encode("/sdv2/seed", 7), peer)
+        receive(peer, bytes(data[: max(cut, 1)]) if cut < 200 else bytes(data))
+        receive(peer, encode("/sdv2/seed", 7))
     finally:
         server.close()
     assert store.latest().seed == 7

@@ -74,6 +74,21 @@ def _patterns(rng: random.Random) -> Iterator[bytes]:
         yield build_msg("/sdv2/" + rng.choice(("{" + words + "}", "*[!x]", "?*")) * 12 + "!", [1.0]).dgram
 
 
+def _bundle(messages: list[bytes], ahead: float = 0.0) -> bytes:
+    tag = int((time.time() + ahead + 2_208_988_800) * 2**32) if ahead else 1
+    return b"#bundle\0" + struct.pack(">Q", tag) + b"".join(struct.pack(">i", len(one)) + one for one in messages)
+
+
+def _bundles_of_patterns(rng: random.Random) -> Iterator[bytes]:
+    while True:
+        yield _bundle([build_msg("/sdv2/{lora,prompt}/*/{scale,weight}", [rng.random()]).dgram] * 1000)
+
+
+def _scheduled(rng: random.Random) -> Iterator[bytes]:
+    while True:
+        yield _bundle([build_msg("/sdv2/adapt_sink_threshold", [0.2]).dgram] * 300, rng.choice((0.5, 50.0)))
+
+
 def _garbage(rng: random.Random) -> Iterator[bytes]:
     # These do what they say, and are no fault; a bundle may do so a minute later.
     shows = (b"blackout", b"bypass", b"freeze", b"record", b"preset", b"#bundle")
@@ -159,6 +174,8 @@ FAULTS = (
     storm("a flood of faders", _faders),
     storm("garbage", _garbage),
     storm("address patterns of many braces and stars", _patterns),
+    storm("bundles of a thousand patterns", _bundles_of_patterns),
+    storm("bundles that wait for their time", _scheduled),
     storm("a storm of seeds, steps and cuts", _seeds_and_steps),
     storm("a storm of resets", _resets),
     storm("prompts of 4000 odd characters", _prompts),

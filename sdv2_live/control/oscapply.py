@@ -1,0 +1,208 @@
+"""What OSC messages do: they change parameters and carry out actions."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sdv2_live.control.access import Access
+from sdv2_live.control.addresses import ROOT, Call, Setting, expand, meaning
+from sdv2_live.control.oscanswers import ERROR, WARNING, Answers
+from sdv2_live.control.oscfeedback import Feedback, Peer, target_of
+from sdv2_live.control.oscpacket import MAX_MESSAGES, Message
+from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.store import ParamStore
+from sdv2_live.errors import ParamError, Sdv2Error
+
+MAX_WORK = MAX_MESSAGES  # messages, and addresses that patterns match, of one packet
+ACTION_WORK = 20  # messages: an action may set all there is
+
+MAX_OWED = 64  # answers that wait for another thread's work
+
+# Given the message's arguments; raises Sdv2Error for what it cannot do, or ends its future with one when that shows later.
+Action = Callable[[tuple[Any, ...]], Future[None] | None]
+
+
+@dataclass(slots=True)
+class OscCounters:
+    """Totals since start. `refused` counts messages, `malformed` packets or parts of packets that are not OSC, `coalesced`
+    packets that a later one replaced before they were read, `barred` those of senders outside the allowed networks, `flooded`
+    packets and messages beyond a sender's rate, beyond its share of what may wait, or beyond what one packet may ask for,
+    `failures` the server's own mistakes, which are logged in full."""
+
+    packets: int = 0
+    messages: int = 0
+    refused: int = 0
+    malformed: int = 0
+    coalesced: int = 0
+    scheduled: int = 0
+    barred: int = 0
+    flooded: int = 0
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the usable messages of one bundle ask for."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)  # of each value, for answers
+    again: list[str] = field(default_factory=list)  # triggers fired more than once
+    calls: list[tuple[str, Call]] = field(default_factory=list)
+
+    @property
+    def cue(self) -> dict[str, Any]:
+        """What a later take in the same bundle depends on."""
+        return {"cue_prompt": self.values["cue_prompt"]} if "cue_prompt" in self.values else {}
+
+    def add(self, address: str, asked: Setting | Call) -> None:
+        if isinstance(asked, Call):
+            self.calls.append((address, asked))
+            return
+        if asked.name in self.values and PARAMS[asked.name].kind is Kind.TRIGGER:
+            self.again.append(asked.name)
+        self.values[asked.name] = asked.value
+        self.addresses[asked.name] = address
+
+
+class Applier:
+    """Applies messages. All methods belong to the server's thread."""
+
+    def __init__(
+        self,
+        store: ParamStore,
+        port: int,
+        actions: Mapping[str, Action],
+        counters: OscCounters,
+        datagram_peer: Callable[[str, int], Peer],
+        access: Access,
+        answers: Answers,
+    ) -> None:
+        self._store = store
+        self._port = port
+        self._actions = dict(actions)
+        self._counters = counters
+        self._datagram_peer = datagram_peer
+        self._access = access
+        self.answers = answers
+        self._owed: set[tuple[Future[None], Peer]] = set()
+
+    def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
+        """Give the running server's parts; before any message."""
+        self._loop = loop
+        self._feedback = feedback
+
+    def within_rate(self, peer: Peer, messages: int) -> bool:
+        """Whether a sender may still ask for something; if not, so many messages of it are not read."""
+        if self._access.has_rate_left(peer.origin):
+            return True
+        self._counters.flooded += messages
+        self.answers.warn(peer.host, "sends more than osc.max_rate messages a second; the rest are not read")
+        return False
+
+    def cut_off(self, peer: Peer, address: str, messages: int) -> None:
+        """Say that a packet asks for more than is done at a time, so that its last `messages` are not read."""
+        self._counters.flooded += messages
+        reason = f"a packet may ask for {MAX_WORK} changes; its last {messages} messages were not read, send them in several"
+        self.answers.tell(peer, ERROR, address, reason)
+
+    def apply(self, messages: list[Message], peer: Peer, work: int = 0) -> int:
+        """Apply what is usable of one bundle as one change, then carry out its actions.
+
+        work: that of its packet so far, in messages. Gives it with the bundle's own added.
+        """
+        batch = _Batch()
+        for place, message in enumerate(messages):
+            if not self.within_rate(peer, len(messages) - place):
+                break
+            if work >= MAX_WORK:
+                self.cut_off(peer, message.address, len(messages) - place)
+                break
+            own = self._read_message(message, batch, peer)
+            self._access.within_rate(peer.origin, own)
+            work += own
+        self._set(batch, peer)
+        for address, call in batch.calls:
+            self._act(address, call, peer)
+        return work
+
+    def _set(self, batch: _Batch, peer: Peer) -> None:
+        try:
+            change = self._store.set_many(batch.values, peer.origin)
+            for name in batch.again:
+                self._store.trigger(name, peer.origin)
+        except ParamError as error:  # another writer came between, as with a cue that was taken back
+            self.refuse(peer, next(iter(batch.addresses.values())), str(error), len(batch.values))
+        else:
+            for name, note in change.notes.items():
+                self.answers.tell(peer, WARNING, batch.addresses.get(name, ROOT + name), note)
+
+    def _read_message(self, message: Message, batch: _Batch, peer: Peer) -> int:
+        """Add what one message asks for; what it is worth, in messages of the sender's rate."""
+        self._counters.messages += 1
+        if message.address in (ERROR, WARNING):
+            return 1  # never answer an answer: two servers would talk for ever
+        calls = len(batch.calls)
+        addresses: tuple[str, ...] = ()
+        try:
+            addresses = expand(message.address, self._store.names)
+            for address in addresses:
+                self._read(replace(message, address=address), batch, peer)
+        except ParamError as error:
+            self.refuse(peer, message.address, str(error))
+        if addresses == (message.address,):
+            return 1 + ACTION_WORK * (len(batch.calls) - calls)
+        return len(addresses) + len(message.address) // 2  # a pattern is compared with every address, part by part
+
+    def _read(self, message: Message, batch: _Batch, peer: Peer) -> None:
+        """Add what a message to one address asks for, if it can be done. Raises ParamError."""
+        asked = meaning(message.address, message.args, self.answers.open_to(peer), self._store.names)
+        if isinstance(asked, Setting):
+            self._store.check(batch.cue | {asked.name: asked.value})
+        if asked is not None:
+            batch.add(message.address, asked)
+
+    def _act(self, address: str, call: Call, peer: Peer) -> None:
+        name = call.action.name
+        try:
+            if name == "subscribe":
+                self._feedback.subscribe(self._target(call.args, peer), peer)
+            elif name == "unsubscribe":
+                self._feedback.unsubscribe(self._target(call.args, peer))
+            elif name == "dump":
+                self._feedback.dump(peer)
+            elif name in self._actions:
+                self._owe(address, self._actions[name](call.args), peer)
+            else:
+                raise ParamError(f"{name} is not available in this show: it was started without what that needs")
+        except Sdv2Error as error:
+            self.refuse(peer, address, str(error))
+
+    def _owe(self, address: str, outcome: Future[None] | None, peer: Peer) -> None:
+        """Answer on the server's thread what could not be done on another; once where several messages asked for the same."""
+        if outcome is None or (outcome, peer) in self._owed or len(self._owed) >= MAX_OWED:
+            return
+        owed = (outcome, peer)
+        self._owed.add(owed)
+
+        def answer() -> None:
+            self._owed.discard(owed)
+            if (error := outcome.exception()) is not None:
+                self.refuse(peer, address, str(error))
+
+        outcome.add_done_callback(lambda _: self._loop.call_soon_threadsafe(answer))
+
+    def _target(self, args: tuple[Any, ...], peer: Peer) -> Peer:
+        target = target_of(args, peer, self._datagram_peer)
+        if not target.tcp and target.port == self._port and ipaddress.ip_address(target.host).is_loopback:
+            raise ParamError("this is the server's own address; give the port on which you listen")
+        return target
+
+    def refuse(self, peer: Peer, address: str, reason: str, count: int = 1) -> None:
+        """Say why messages are not applied."""
+        self._counters.refused += count
+        self.answers.tell(peer, ERROR, address, reason)
