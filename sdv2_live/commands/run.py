@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sdv2_live.run")
 
 DESCRIPTORS = 4096  # that a show may use; many systems allow 1024 until a program asks for more
+ENDS_S = 1.8  # after a signal, whatever waits: two seconds are promised
 QUIET_EVERY = 10  # seconds between status lines where the output is no terminal
 
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     config = configured(args, input__source=args.input, output__sink=args.output, model__vae=args.vae)
     logging.getLogger("sdv2_live").setLevel(config.log.level.upper())
-    stop = Stop.on_signals()
+    stop = Stop.on_signals(ENDS_S)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the show outlives its terminal, and a connection that breaks
     _allow_descriptors()

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import queue
 import signal
+import threading
+import time
 from contextlib import suppress
 from types import FrameType
 from typing import Self
+
+log = logging.getLogger("sdv2_live.stopping")
+
+LAST_WORD_S = 0.1  # for the log, which may be what waits: a terminal that nobody reads takes nothing any more
 
 
 class Stop:
@@ -21,12 +29,20 @@ class Stop:
         self._wishes: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     @classmethod
-    def on_signals(cls) -> Self:
-        """One that SIGINT and SIGTERM set from now on. Call it on the main thread."""
+    def on_signals(cls, within: float | None = None) -> Self:
+        """One that SIGINT and SIGTERM set from now on. Call it on the main thread.
+
+        within: seconds after a signal in which the process ends, whatever waits in it then.
+        """
         stop = cls()
+        signalled: queue.SimpleQueue[None] = queue.SimpleQueue()
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:
             stop.set()
+            signalled.put(None)
+
+        if within is not None:
+            threading.Thread(target=_insist, args=(signalled, within), name="stop", daemon=True).start()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, on_signal)
@@ -46,3 +62,14 @@ class Stop:
             self._wishes.get(timeout=max(timeout, 0.0))
             self.set()  # it stays set
         return self.is_set()
+
+
+def _insist(signalled: queue.SimpleQueue[None], within: float) -> None:
+    signalled.get()
+    time.sleep(max(within - LAST_WORD_S, 0.0))
+    busy = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.current_thread())
+    words = ("it did not end within %g s of the signal, and ends now without waiting for: %s", within, busy)
+    last_word = threading.Thread(target=log.error, args=words, daemon=True)
+    last_word.start()
+    last_word.join(LAST_WORD_S)
+    os._exit(0)  # as asked: whoever starts failed programs again shall not start this one

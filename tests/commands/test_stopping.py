@@ -46,3 +46,29 @@ def test_a_signal_in_the_midst_of_waiting_does_not_lock_up() -> None:
         "        pass\n"
     )
     subprocess.run([sys.executable, "-c", script], timeout=60, check=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there SIGTERM ends a process at once")
+@pytest.mark.parametrize("log", ["sys.stderr", "open(os.pipe()[1], 'w')"], ids=["a log", "a log that nobody reads"])
+def test_a_process_ends_whatever_waits(log: str) -> None:
+    script = (
+        "import logging, os, signal, sys, threading, time\n"
+        "from sdv2_live.commands.stopping import Stop\n"
+        f"logging.basicConfig(stream={log})\n"
+        "Stop.on_signals(within=0.3)\n"
+        "def fill():\n"
+        "    while True: logging.error('x' * 4000)\n"
+        "if logging.root.handlers[0].stream is not sys.stderr:\n"
+        "    threading.Thread(target=fill, name='filling').start()\n"
+        "    time.sleep(0.2)\n"
+        "threading.Thread(target=threading.Event().wait, name='waiting').start()\n"
+        "print('ready', flush=True)\n"
+        "while True: time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert log != "sys.stderr" or "waiting for: MainThread, waiting" in said
