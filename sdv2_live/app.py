@@ -109,7 +109,7 @@ class Show:
         # First: a port in use shall not cost the time to load a model.
         self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
         self.store = self.desk.store
-        self._chosen = self._chosen_so_far()  # parameters whose value somebody chose: they stay, whatever suits the model
+        self._chosen = self._chosen_so_far(preset)  # parameters whose value somebody chose: they stay, whatever suits the model
         self._up_at: float | None = None  # when the engine was up for the first time
         self.running = False
         self.counters = Counters()
@@ -258,10 +258,9 @@ class Show:
             if isinstance(value, str) and value and PARAMS[name].kind is Kind.TEXT:
                 self.engine.encode([value], slot=name)
 
-    def _chosen_so_far(self) -> frozenset[str]:
+    def _chosen_so_far(self, preset: str | None) -> frozenset[str]:
         """What the configuration gives, and the preset that is recalled already."""
-        recalled = self.store.latest().preset
-        return self.config.given | (self.desk.presets.get(recalled).values.keys() if recalled else frozenset())
+        return self.config.given | (self.desk.presets.get(preset).values.keys() if preset is not None else frozenset())
 
     def _numbers(self) -> dict[str, float | str]:
         """The status as OSC sends it: numbers, and words apart."""

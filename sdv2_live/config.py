@@ -75,7 +75,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     merged.problems[unread:unread] = problems
     if merged.problems or config is None:
         raise ConfigError("\n".join(several(dict.fromkeys(merged.problems))))
-    return config.with_params(updated(Params(), values), frozenset(values))
+    return config.with_params(updated(Params(), values), frozenset(values), merged.asked(values, config))
 
 
 def _params(merged: _Merged, config: Config | None) -> tuple[dict[str, Value], list[str]]:
@@ -87,6 +87,9 @@ def _params(merged: _Merged, config: Config | None) -> tuple[dict[str, Value], l
     values, problems = read_params(given, lambda name: merged.where(("params", name)), names=names)
     loras = config.model.loras if config else ()
     return {LORA.format(number): lora.scale for number, lora in enumerate(loras, start=1)} | values, problems
+
+
+_OPTION = "--set "  # begins the place of what an option gives
 
 
 class _Merged:
@@ -108,7 +111,7 @@ class _Merged:
 
     def add_option(self, option: str) -> None:
         """Lay one `KEY=VALUE` over the rest. The value is read as YAML; what is not a scalar or list there is taken as text."""
-        place = f"--set {option}"
+        place = f"{_OPTION}{option}"
         key, equals, text = option.partition("=")
         if not equals or not key.strip():
             self.problems.append(f"{place}: give KEY=VALUE, such as --set osc.port=9001")
@@ -133,6 +136,13 @@ class _Merged:
                 return value
             value = value[part]  # type: ignore[index]  # a list's parts are numbers
         return value
+
+    def asked(self, values: Mapping[str, Value], config: Config) -> dict[str, Value]:
+        """Those start values that options gave."""
+        by_option = {
+            config.names.spec(name).name for name in self.section("params") if self.where(("params", name)).startswith(_OPTION)
+        }
+        return {name: value for name, value in values.items() if name in by_option}
 
     def section(self, name: str) -> dict[str, Any]:
         section = self.data.get(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,6 +13,7 @@ from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline import Timeline
+from sdv2_live.control.transport import Transport
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
@@ -63,6 +63,15 @@ class VideoClock:
     def __call__(self) -> float:
         return self.now
 
+    def run_to(self, now: float, transport: Transport | None) -> None:
+        """Go on to `now` seconds. A timeline's events happen on the way, each at its own time, as in a live show."""
+        while transport is not None and (due := transport.due) is not None and due < now:
+            self.now = due
+            transport.tick()
+        self.now = now
+        if transport is not None:
+            transport.tick()
+
 
 def restyled(
     stream: Stream,
@@ -78,7 +87,10 @@ def restyled(
     """
     owed = 0  # frames read and not yet returned
     launched: deque[Callable[[], list[Frame]]] = deque()  # chunks that are not fetched
-    applied = -math.inf  # the timeline has been applied up to here, in seconds
+    clock = clock or VideoClock()
+    transport = Transport(timeline, store, clock) if timeline is not None else None
+    if transport is not None:
+        transport.play()
     last: Frame | None = None
     while (first := next(frames, None)) or owed:
         if launched and (first is None or len(launched) > 1):  # one chunk may run while the next is read and launched
@@ -89,12 +101,8 @@ def restyled(
             continue
         begins = first or last
         assert begins is not None
-        if clock is not None and first is not None:
-            clock.now = float(first.index / first.rate)
-        if timeline is not None and first is not None:
-            now = math.nextafter(float(first.index / first.rate), math.inf)
-            store.set_many(timeline.changes_between(applied, now), "timeline")
-            applied = now
+        if first is not None:
+            clock.run_to(float(first.index / first.rate), transport)
         taken = store.take()
         needed = stream.prepare(begins, taken.params, reset="reset" in taken.fired)
         read = [first, *islice(frames, needed - 1)] if first is not None else []

@@ -7,13 +7,14 @@ test holds the two equal. `params` are start values of the parameter table, not 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, InstanceOf, PrivateAttr
 
 from sdv2_live.control.names import Names
-from sdv2_live.control.params import LORA_SLOTS, Params
+from sdv2_live.control.params import LORA_SLOTS, Params, Value
 from sdv2_live.fields import AutoBool, AutoInt, AutoSize, Folder, OnOff, OrAuto, OrOff, Section, SplitTexts, Texts, key
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.io.ndi_lib import NdiSettings
@@ -216,11 +217,17 @@ class Config(Section):
     log: LogConfig = LogConfig()
     params: InstanceOf[Params] = Params()
     _given: frozenset[str] = PrivateAttr(default=frozenset())
+    _asked: Mapping[str, Value] = PrivateAttr(default_factory=dict)
 
     @property
     def given(self) -> frozenset[str]:
         """Parameters whose start value somebody chose, in a file or by an option."""
         return self._given
+
+    @property
+    def asked(self) -> Mapping[str, Value]:
+        """Start values that options gave, which go before a preset, a timeline or an earlier show."""
+        return self._asked
 
     @property
     def names(self) -> Names:
@@ -229,10 +236,11 @@ class Config(Section):
         names = names_of(loras)
         return Names(names, [name for name, lora in zip(names, loras, strict=True) if not lora.live])
 
-    def with_params(self, params: Params, given: frozenset[str]) -> Self:
-        """A copy with other start values, of which those of the parameters `given` were chosen."""
+    def with_params(self, params: Params, given: frozenset[str], asked: Mapping[str, Value] | None = None) -> Self:
+        """A copy with other start values, of which those of the parameters `given` were chosen. asked: see there."""
         copy = self.replaced(params=params)
         copy._given = given
+        copy._asked = self._asked if asked is None else asked
         return copy
 
     def replaced(self, **sections: Section | Params) -> Self:

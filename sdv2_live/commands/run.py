@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured, seconds
 from sdv2_live.commands.stopping import Stop
-from sdv2_live.control.journal import LiveState, journal_path, read_journal
+from sdv2_live.control.journal import LiveState, journal_path, previous, read_journal
 from sdv2_live.control.timeline import load_timeline
 from sdv2_live.errors import ConfigError
 from sdv2_live.settings import StateConfig
@@ -109,12 +109,26 @@ def _resumed(asked: Path | None, config: Config) -> LiveState | None:
     try:
         if asked == Path() and folder is None:
             raise ConfigError("state.dir is off, so no state was kept; set it, or give --resume a FILE")
-        state = read_journal(asked if asked != Path() else journal_path(folder or Path(), config.output.sink), config.names)
+        state = _left(asked, folder or Path(), config)
     except ConfigError as error:
         log.warning("%s: the show starts with its start values", error)
         return None
     log.info("resumed with %d parameters", len(state.values))
-    return state
+    return state.without(config.asked)
+
+
+def _left(asked: Path, folder: Path, config: Config) -> LiveState:
+    """The journal asked for, or that of the last show; should that one be of no use, the one before it. Raises ConfigError."""
+    if asked != Path():
+        return read_journal(asked, config.names)
+    path = journal_path(folder, config.output.sink)
+    try:
+        return read_journal(path, config.names)
+    except ConfigError as error:
+        if not previous(path).exists():
+            raise
+        log.warning("%s; %s is taken", error, previous(path).name)
+        return read_journal(previous(path), config.names)
 
 
 class _Reporter:

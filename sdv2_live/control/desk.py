@@ -36,6 +36,7 @@ class Desk:
 
     preset: recalled before anything else, by name or number. timeline: played from its start as soon as the desk starts.
     resumed: what an earlier show left; its values are in `config.params` already, its timeline goes on where it would be now.
+    What `config.asked` holds was asked for by options, and goes before all of these.
     status: numbers and words for OSC subscribers; see `OscServer`. pages: what else the OSCQuery server answers, by path.
     Raises ConfigError or ParamError on construction for whatever of this cannot be used.
     """
@@ -52,10 +53,14 @@ class Desk:
     ) -> None:
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
+        self.transport = Transport(timeline, self.store) if timeline else None
+        self._begins = resumed is None  # the timeline, when the desk starts
+        if self.transport is not None and resumed is not None:
+            resumed.resume(self.transport)
         if preset is not None:
             self.store.set("preset", preset, f"--preset {preset}")
-        self.transport = Transport(timeline, self.store) if timeline else None
-        self._resumed = resumed
+            self.store.settle()
+        self.store.set_many(config.asked, "--set")
         self._status = status
         self._pages = pages
         self.journal: Journal | None = None
@@ -113,8 +118,8 @@ class Desk:
             self.osc.start()
         if self.oscquery is not None:
             self.oscquery.start()
-        if self.transport is not None:
-            (self._resumed or LiveState({})).resume(self.transport)
+        if self.transport is not None and self._begins:
+            self.transport.play()
         if self.journal is not None:
             self.journal.start()
         self._keeper.start()

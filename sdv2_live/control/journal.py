@@ -11,9 +11,9 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sdv2_live.control.params import PARAMS, Params, Value, updated, value_of
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.transport import Transport
 from sdv2_live.errors import ConfigError
+from sdv2_live.private import private_folder, private_text
 
 log = logging.getLogger("sdv2_live.journal")
 
@@ -34,35 +35,53 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a timeline stands. `position` in seconds at the time of writing, which was at `written` (Unix time)."""
+    """Where a timeline stands. `position` in seconds at the time of writing, which was at `written` (Unix time).
+
+    applied: up to where its events had been applied, None for `position`. name, digest: which timeline it is; empty when that is
+    not known.
+    """
 
     playing: bool
     position: float
     looping: bool
     written: float
+    applied: float | None = None
+    name: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """What a journal held: parameter values, and where the timeline stood if there was one."""
+    """What a journal held: parameter values, the preset recalled last, and where the timeline stood if there was one."""
 
     values: Mapping[str, Value]
     timeline: Standing | None = None
+    preset: str = ""
 
     def start_params(self, params: Params) -> Params:
         """`params` with these values."""
-        return updated(params, self.values)
+        return updated(params, {**self.values, "preset": self.preset})
+
+    def without(self, names: Collection[str]) -> LiveState:
+        """The same but for the parameters `names`, whose values somebody else gives."""
+        return replace(self, values={name: value for name, value in self.values.items() if name not in names})
 
     def resume(self, transport: Transport) -> None:
-        """Take the timeline to where it would be by now, had it not been interrupted. Its events up to there set nothing."""
-        if self.timeline is None:
+        """Take the timeline to where it would be by now, had it not been interrupted, and apply what was due in between.
+
+        Another timeline than that of the journal begins at its start.
+        """
+        standing = self.timeline
+        if standing is None or (standing.digest and standing.digest != transport.timeline.digest):
+            if standing is not None:
+                log.info("the timeline '%s' is not '%s' of the journal: it begins", transport.timeline.name, standing.name)
             transport.play()
             return
-        missed = max(time.time() - self.timeline.written, 0.0) if self.timeline.playing else 0.0
-        transport.looping = self.timeline.looping
-        transport.go(self.timeline.position + missed)
-        if self.timeline.playing and transport.position < transport.timeline.duration:
-            transport.play()
+        applied = standing.position if standing.applied is None else standing.applied
+        transport.looping = standing.looping
+        transport.hold(standing.position, applied)
+        if standing.playing:
+            transport.catch_up(max(time.time() - standing.written, 0.0))
 
 
 def journal_path(folder: Path, show: str) -> Path:
@@ -84,6 +103,7 @@ class Journal:
         self.failures = 0
         self._store = store
         self._transport = transport
+        self._digest = transport.timeline.digest if transport else ""
         self._changed = threading.Event()
         self._stop = threading.Event()
         self._written = ""
@@ -92,8 +112,6 @@ class Journal:
 
     def start(self) -> None:
         """Begin, with the state as it is. What the show before left stays beside it until the next start."""
-        with suppress(OSError):  # there is none, or the folder cannot be written, which the first write says
-            self.path.replace(previous(self.path))
         self._changed.set()
         self._thread.start()
 
@@ -114,21 +132,27 @@ class Journal:
         self._write()
 
     def _write(self) -> None:
+        # Before the values: an event between the two is applied once more, and not left out.
+        moment = {"position": self._transport.position, "applied": self._transport.applied} if self._transport else {}
         state = self._state()
         mark = json.dumps(state, default=list)
         if mark == self._written:
             return
         if state["timeline"] is not None:
-            state["timeline"] |= {"position": self._transport.position if self._transport else 0.0, "written": time.time()}
+            state["timeline"] |= moment | {"written": time.time()}
         part = self.path.with_suffix(f".{os.getpid()}.part")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("w", encoding="utf-8") as file:
+            private_folder(self.path.parent)
+            with private_text(part) as file:
                 json.dump(state, file, default=list, indent=1)
                 file.flush()
                 os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
+            if not self._written and self.path.exists():
+                self.path.replace(previous(self.path))  # only now: a disk that is full keeps what the show before left
             part.replace(self.path)
         except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             if not self.failures:
                 log.warning("%s: the live state cannot be written (%s); --resume will not find it", self.path, error.strerror)
             self.failures += 1
@@ -140,10 +164,11 @@ class Journal:
         kept = self._store.names.kept
         values = {kept(name): value_of(params, spec) for name, spec in PARAMS.items() if spec.kept}
         transport = self._transport
-        where = (
-            None if transport is None else {"playing": transport.playing, "looping": transport.looping, "mark": transport.mark}
-        )
-        return {"format": _FORMAT, "params": values, "timeline": where}
+        where = None
+        if transport is not None:
+            which = {"name": transport.timeline.name, "digest": self._digest}
+            where = {**which, "playing": transport.playing, "looping": transport.looping, "mark": transport.mark}
+        return {"format": _FORMAT, "params": values, "preset": params.preset, "timeline": where}
 
 
 def read_journal(path: Path, names: Names = TABLE) -> LiveState:
@@ -158,7 +183,15 @@ def read_journal(path: Path, names: Names = TABLE) -> LiveState:
         where = data["timeline"]
         standing = None
         if where is not None:
-            standing = Standing(bool(where["playing"]), float(where["position"]), bool(where["looping"]), float(where["written"]))
+            standing = Standing(
+                bool(where["playing"]),
+                float(where["position"]),
+                bool(where["looping"]),
+                float(where["written"]),
+                float(where.get("applied", where["position"])),
+                str(where.get("name", "")),
+                str(where.get("digest", "")),
+            )
     except FileNotFoundError:
         raise ConfigError(f"{path}: no show left its state there") from None
     except OSError as error:
@@ -167,4 +200,4 @@ def read_journal(path: Path, names: Names = TABLE) -> LiveState:
         raise ConfigError(f"{path}: holds no live state ({type(error).__name__}: {error})") from error
     for problem in problems:
         log.warning("%s", problem)
-    return LiveState(values, standing)
+    return LiveState(values, standing, str(data.get("preset", "")))

@@ -171,6 +171,12 @@ class ParamStore:
         with self._lock:
             return updated(self._params, self._morph.target) if self._morph else self._params
 
+    def settle(self) -> None:
+        """Let what glides be at its target at once: a show's first picture has nothing to glide from."""
+        with self._lock:
+            if self._morph is not None:
+                self._params, self._morph = updated(self._params, self._morph.target), None
+
     def take(self, chunk: int = 0) -> Taken:
         """The snapshot for chunk number `chunk`, and the triggers it carries out. Call once a chunk, from one thread.
 

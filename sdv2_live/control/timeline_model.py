@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,21 +32,19 @@ class Timeline:
     loop: bool = False
     foreign: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
-    def changes_between(self, start: float, end: float) -> dict[str, Value]:
-        """What to set for start <= t < end, in seconds; of several changes to one parameter the last. Triggers are True.
-
-        A preset recalled in that time counts before the values set in it.
-        """
+    def params_at(self, time: float) -> dict[str, Value]:
+        """Every parameter that has been set by `time` seconds, with its value then. No triggers."""
         changes: dict[str, Value] = {}
         for event in self.events:
-            if start <= event.at < end:
+            if event.at <= time:
                 changes |= event.values
-        return changes
-
-    def params_at(self, time: float) -> dict[str, Value]:
-        """Every parameter that has been set by `time` seconds, with its value then: what a seek has to set. No triggers."""
-        changes = self.changes_between(-math.inf, math.nextafter(time, math.inf))
         return {name: value for name, value in changes.items() if PARAMS[name].kind is not Kind.TRIGGER}
+
+    @property
+    def digest(self) -> str:
+        """The same for timelines that set the same at the same times, and for no others."""
+        told = [(event.at, event.marker, sorted(event.values.items())) for event in self.events]
+        return hashlib.sha256(json.dumps([told, self.duration], default=list).encode()).hexdigest()[:16]
 
     @property
     def markers(self) -> dict[str, float]:

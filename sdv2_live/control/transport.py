@@ -20,6 +20,7 @@ from sdv2_live.errors import ParamError
 log = logging.getLogger("sdv2_live.timeline")
 
 ORIGIN = "timeline"
+EPSILON_S = 1e-6  # what adding and taking away times may cost
 
 
 class Transport:
@@ -53,6 +54,18 @@ class Transport:
         with self._lock:
             return self._held if self._since is None else self._since
 
+    @property
+    def applied(self) -> float:
+        """Up to where events have been applied, in seconds; below 0 when not even those of the start have."""
+        return max(self._done, -1.0)
+
+    @property
+    def due(self) -> float | None:
+        """When `tick` has something to do next, in the clock's seconds: an event, or the end. None while stopped."""
+        with self._lock:
+            following = (event.at for event in self.timeline.events if event.at > self._done)
+            return None if self._since is None else self._since + next(following, self.timeline.duration)
+
     def play(self) -> None:
         """Let time run from where it stands; at the end, from the start."""
         with self._lock:
@@ -76,19 +89,33 @@ class Transport:
         with self._lock:
             for event in self.timeline.events:
                 if event.at <= seconds:
-                    self._apply(event, triggers=event.at == seconds)
+                    self._apply(event, fire=event.at == seconds)
             self._held, self._done = seconds, seconds
             if self._since is not None:
                 self._since = self._clock() - seconds
 
-    def go(self, position: float) -> None:
-        """Stand at `position` seconds, as if played to it, and set nothing of what holds there."""
+    def hold(self, position: float, applied: float) -> None:
+        """Stand at `position` seconds, with the events up to `applied` seconds applied, and set nothing."""
+        with self._lock:
+            self._held, self._done = min(max(position, 0.0), self.timeline.duration), applied
+            self._since = None
+
+    def catch_up(self, missed: float) -> None:
+        """Play on as if it had not been interrupted for `missed` seconds: what was due meanwhile is set, and fires nothing."""
         duration = self.timeline.duration
         with self._lock:
-            if self.looping and duration > 0:
-                position %= duration
-            self._held = self._done = min(max(position, 0.0), duration)
-            self._since = None
+            now = self._held + missed
+            if self.looping and 0 < duration <= now:
+                self._apply_until(duration, fire=False)
+                rounds, now = divmod(now, duration)
+                if rounds > 1:
+                    self._done = -math.inf
+                    self._apply_until(duration, fire=False)
+                self._done = -math.inf
+            self._held = min(now, duration)
+            self._apply_until(self._held, fire=False)
+            if self._held < duration:
+                self._since = self._clock() - self._held
 
     def next(self) -> None:
         """Go to the next marker, or in a timeline without markers to the next event; after the last, to the start if looping.
@@ -107,7 +134,7 @@ class Transport:
         with self._lock:
             if self._since is None:
                 return
-            now = self.position
+            now = self.position + EPSILON_S
             self._apply_until(now)
             if now < self.timeline.duration:
                 return
@@ -116,16 +143,19 @@ class Transport:
                 return
             self._since += self.timeline.duration * (now // self.timeline.duration)
             self._done = -math.inf
-            self._apply_until(self.position)
+            self._apply_until(self.position + EPSILON_S)
 
-    def _apply_until(self, now: float) -> None:
+    def _apply_until(self, now: float, *, fire: bool = True) -> None:
         for event in self.timeline.events:
             if self._done < event.at <= now:
-                self._apply(event, triggers=True)
+                self._apply(event, fire=fire)
         self._done = max(self._done, now)
 
-    def _apply(self, event: Event, *, triggers: bool) -> None:
-        values = {name: value for name, value in event.values.items() if triggers or PARAMS[name].kind is not Kind.TRIGGER}
+    def _apply(self, event: Event, *, fire: bool) -> None:
+        """Set what the event sets. Without `fire` no trigger but take, which leaves a prompt that holds from then on."""
+        values = {
+            name: value for name, value in event.values.items() if fire or name == "take" or PARAMS[name].kind is not Kind.TRIGGER
+        }
         try:
             self._store.set_many(values, ORIGIN)
         except ParamError as error:

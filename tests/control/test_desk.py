@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from sdv2_live.config import Config, load_config
 from sdv2_live.control.desk import Desk
+from sdv2_live.control.journal import LiveState, Standing
 from sdv2_live.control.timeline import Event, Timeline
 from sdv2_live.errors import ParamError
 
@@ -100,3 +103,27 @@ def test_the_timeline_runs_on_another_thread_than_the_presets(config: Config, cl
         client.send("/sdv2/mix", 0.5)
         wait(lambda: desk.store.latest().mix == 0.5)
         go_on.set()
+
+
+def test_what_an_option_sets_goes_before_all_that_is_resumed_or_recalled(config: Config, tmp_path: Path) -> None:
+    asked = [f"presets.dir={tmp_path}", "osc.port=0", "params.blackout=false", "params.noise_scale=0.11"]
+    config = load_config(None, asked)
+    left = LiveState(
+        {"prompt": "old", "blackout": True, "noise_scale": 0.9, "morph_seconds": 30.0}, Standing(True, 4.0, False, time.time())
+    )
+    left = replace(left, timeline=replace(left.timeline, written=time.time() - 10))
+    timeline = Timeline((Event(5.0, {"blackout": True, "mix": 0.3}),), 60.0)
+    state = left.without(config.asked)
+    config = config.with_params(state.start_params(config.params), config.given | state.values.keys())
+    for preset, prompt in ((None, "old"), ("ink", "ink")):
+        desk = Desk(config, preset=preset, timeline=timeline, resumed=state)
+        params = desk.store.latest()
+        desk.close()
+        assert (params.blackout, params.noise_scale, params.mix, params.prompt) == (False, 0.11, 0.3, prompt)
+
+
+def test_a_start_preset_does_not_glide(config: Config) -> None:
+    config = config.with_params(replace(config.params, morph_seconds=30.0), frozenset())
+    desk = Desk(config, preset="ink")
+    assert desk.store.latest().noise_scale == 0.2
+    desk.close()

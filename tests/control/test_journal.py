@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
 import signal
+import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,24 +173,27 @@ def timeline(loop: bool = False) -> Timeline:
 
 
 @pytest.mark.parametrize(
-    ("standing", "loop", "position", "playing"),
+    ("standing", "loop", "position", "playing", "mix"),
     [
-        (Standing(True, 40.0, False, -20.0), False, 60.0, True),  # it would have gone on in the meantime
-        (Standing(False, 40.0, False, -20.0), False, 40.0, False),
-        (Standing(True, 90.0, False, -20.0), False, 100.0, False),  # its end passed
-        (Standing(True, 90.0, True, -20.0), True, 10.0, True),
-        (Standing(True, 40.0, False, +900.0), False, 40.0, True),  # the clock was set back
+        (Standing(True, 40.0, False, -5.0), False, 45.0, True, 0.5),  # what the hand had set is not set back by what came before
+        (Standing(True, 40.0, False, -20.0), False, 60.0, True, 0.9),  # it would have gone on in the meantime
+        (Standing(True, 51.0, False, -5.0, applied=49.9), False, 56.0, True, 0.9),  # written before its event was applied
+        (Standing(False, 40.0, False, -20.0), False, 40.0, False, 0.5),
+        (Standing(False, 0.0, False, -20.0, applied=-1.0), False, 0.0, False, 0.5),  # never played
+        (Standing(True, 40.0, False, -900.0), False, 100.0, False, 0.9),  # its end passed
+        (Standing(True, 90.0, True, -20.0), True, 10.0, True, 0.1),
+        (Standing(True, 90.0, True, -470.0), True, 60.0, True, 0.9),  # it went round several times
+        (Standing(True, 40.0, False, +900.0), False, 40.0, True, 0.5),  # the clock was set back
     ],
 )
-def test_a_timeline_goes_on_where_it_would_be(standing: Standing, loop: bool, position: float, playing: bool) -> None:
+def test_a_timeline_goes_on_where_it_would_be(standing: Standing, loop: bool, position: float, playing: bool, mix: float) -> None:
     store = ParamStore()
     store.set("mix", 0.5, "hand")
     transport = Transport(timeline(loop), store, clock=lambda: 7.0)
-    written = time.time() + standing.written
-    LiveState({}, Standing(standing.playing, standing.position, standing.looping, written)).resume(transport)
-    assert transport.position == pytest.approx(position, abs=5)
+    LiveState({}, replace(standing, written=time.time() + standing.written)).resume(transport)
+    assert transport.position == pytest.approx(position, abs=4)
     assert transport.playing is playing
-    assert store.latest().mix == 0.5  # what the hand had set is not set back by what came before
+    assert store.latest().mix == mix
 
 
 def test_a_moved_timeline_is_written(tmp_path: Path) -> None:
@@ -200,3 +206,75 @@ def test_a_moved_timeline_is_written(tmp_path: Path) -> None:
     standing = read_journal(journal.path).timeline
     assert standing is not None
     assert (standing.playing, standing.position) == (False, 50.0)
+    assert (standing.applied, standing.digest) == (50.0, timeline().digest)
+
+
+def test_what_was_due_meanwhile_is_set_and_fires_nothing_but_a_take() -> None:
+    store = ParamStore()
+    events = (Event(30.0, {"cue_prompt": "two", "reset": True}), Event(31.0, {"take": True}), Event(90.0, {"prompt": "three"}))
+    transport = Transport(Timeline(events, 100.0), store, clock=lambda: 7.0)
+    LiveState({}, Standing(True, 25.0, False, time.time() - 12)).resume(transport)
+    assert (store.latest().prompt, store.take().fired) == ("two", {"take"})
+
+
+@pytest.mark.parametrize("other", [Timeline((Event(0.0, {"mix": 0.2}),), 100.0), replace(timeline(), duration=99.0)])
+def test_a_journal_belongs_to_its_timeline(other: Timeline, tmp_path: Path) -> None:
+    store = ParamStore()
+    transport = Transport(timeline(), store)
+    transport.seek(50.0)
+    journal = Journal(tmp_path / "show.json", store, transport)
+    journal.start()
+    journal.close()
+    state = read_journal(journal.path)
+    new = Transport(other, ParamStore(), clock=lambda: 7.0)
+    state.resume(new)
+    assert (new.position, new.playing) == (0.0, True)
+    same = Transport(replace(timeline(), name="renamed"), ParamStore(), clock=lambda: 7.0)
+    state.resume(same)
+    assert (same.position, same.playing) == (50.0, False)
+
+
+def test_the_preset_is_known_again_and_not_recalled(tmp_path: Path) -> None:
+    (tmp_path / "ink.yaml").write_text("params: {noise_scale: 0.2}")
+    store = ParamStore(macros=Macros(PresetLibrary(tmp_path)))
+    store.set_many({"preset": "ink", "noise_scale": 0.6}, "hand")
+    journal = Journal(tmp_path / "show.json", store)
+    journal.start()
+    journal.close()
+    params = read_journal(journal.path).start_params(Params())
+    assert (params.preset, params.noise_scale) == ("ink", 0.6)
+
+
+def test_a_full_disk_keeps_what_the_show_before_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Journal(tmp_path / "show.json", changed_store())
+    first.start()
+    first.close()
+
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        second = Journal(first.path, ParamStore())
+        second.start()
+        second.close()
+    assert second.failures
+    assert read_journal(first.path).values["seed"] == CHANGES["seed"]
+    assert os.listdir(tmp_path) == ["show.json"]  # nothing half-written
+    third = Journal(first.path, ParamStore())
+    third.start()
+    third.close()
+    assert read_journal(previous(first.path)).values["seed"] == CHANGES["seed"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_nobody_else_reads_what_is_kept(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new" / "sdv2-live" / "show.json", changed_store())
+    before = os.umask(0o022)
+    try:
+        journal.start()
+        journal.close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(journal.path.parent.stat().st_mode) == 0o700

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from sdv2_live.control.presets import load_preset
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline import load_timeline
 from sdv2_live.control.timeline_scope import to_scope
+from sdv2_live.control.transport import Transport
 from sdv2_live.control.yamlfile import parse_yaml
 from sdv2_live.errors import Sdv2Error
 
@@ -193,11 +193,12 @@ def test_any_timeline_applies_alike_however_it_is_cut(
     plain = [{"at": at, "set": {k: list(v) if isinstance(v, tuple) else v for k, v in look.items()}} for at, look in events]
     path.write_text(yaml.safe_dump({"events": plain}, allow_unicode=True), encoding="utf-8")
     timeline = load_timeline(path)
-    params = Params()
-    edges = [0.0, *sorted(cuts), 2000.0]
-    for start, end in pairwise(edges):
-        params = updated(params, timeline.changes_between(start, end))
-    assert params == updated(Params(), timeline.params_at(2000.0))
+    store, now = ParamStore(), 0.0
+    transport = Transport(timeline, store, lambda: now)
+    transport.play()
+    for now in [*sorted(cuts), 2000.0]:  # noqa: B007  # read by the clock
+        transport.tick()
+    assert store.latest() == updated(Params(), timeline.params_at(2000.0))
 
 
 scope_prompts = st.lists(

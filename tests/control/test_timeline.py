@@ -72,14 +72,7 @@ def test_times_beats_and_markers(song: Timeline) -> None:
     assert (song.name, song.duration, song.loop) == ("t", 90, True)
 
 
-def test_changes_are_due_once(song: Timeline) -> None:
-    assert song.changes_between(0, 0.1) == {"seed": 1, "noise_scale": 0.7}
-    assert song.changes_between(0.1, 8) == {}
-    assert song.changes_between(7, 8.5) == {"noise_scale": 0.6, "reset": True}
-    assert song.changes_between(8.5, 100) == {}
-
-
-def test_seek_sets_all_that_came_before_but_fires_nothing(song: Timeline) -> None:
+def test_what_is_set_by_a_time_without_triggers(song: Timeline) -> None:
     assert song.params_at(7.9) == {"seed": 1, "noise_scale": 0.7}
     assert song.params_at(8) == {"seed": 1, "noise_scale": 0.6}
 
@@ -153,7 +146,7 @@ def test_scope_import(tmp_path: Path) -> None:
     store = ParamStore()
     store.set_many(timeline.params_at(5), "test")
     assert store.latest().blend == (("fire", 0.7), ("glass", pytest.approx(0.333)))
-    store.set_many(timeline.changes_between(10, 11), "test")
+    store.set_many(timeline.params_at(11), "test")
     assert store.latest().blend == (("snow", 1.0),)
 
 

@@ -175,3 +175,20 @@ def test_osc_actions(transport: Transport, clock: Clock) -> None:
     for name, args in (("timeline/seek", ()), ("timeline/loop", ("x",)), ("timeline/seek", (1, 2))):
         with pytest.raises(ParamError, match=f"^{name} takes "):
             actions[name](args)
+
+
+def test_a_seek_past_a_take_leaves_what_was_taken(store: ParamStore, clock: Clock) -> None:
+    events = (
+        Event(0.0, {"prompt": "one"}),
+        Event(4.0, {"cue_prompt": "two"}),
+        Event(5.0, {"take": True, "reset": True}),
+        Event(6.0, {"cue_prompt": "three"}),
+    )
+    played = ParamStore()
+    transport = Transport(Timeline(events, 20.0), played, clock)
+    transport.play()
+    clock.now += 7
+    transport.tick()
+    Transport(Timeline(events, 20.0), store, clock).seek(7.0)
+    assert store.latest() == played.latest()
+    assert (store.latest().prompt, store.take().fired) == ("two", {"take"})

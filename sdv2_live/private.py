@@ -1,0 +1,27 @@
+"""Folders and files that only their owner reads: what a show keeps of its prompts is nobody else's business.
+
+Windows keeps a user's own folders from others by itself; the modes mean nothing there.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+OWN = "sdv2-live"  # the name of folders that are this program's alone
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder for its owner alone. One that is there keeps its mode, unless it is this program's own. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.name == OWN:
+        with suppress(OSError):  # somebody else's: then it is theirs to say who reads it
+            folder.chmod(0o700)
+
+
+def private_text(path: Path) -> TextIO:
+    """A new or emptied text file for its owner alone, open for writing. Raises OSError."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    return os.fdopen(file, "w", encoding="utf-8")
