@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from sdv2_live.stats import Fill
+from sdv2_live.threads import ended
 
 AHEAD = 2  # chunks in flight at most: one is finished while the next is begun
 
@@ -69,8 +70,7 @@ class Flight(Generic[Chunk]):
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join()
+        ended(self._thread)
 
     def _run(self) -> None:
         while True:

@@ -32,6 +32,7 @@ from sdv2_live.io.playout import Playout
 from sdv2_live.settings import Config
 from sdv2_live.shed import share_of
 from sdv2_live.stats import Counters, Fill, Rate, StageTimer
+from sdv2_live.threads import ended
 from sdv2_live.upkeep import Done, Upkeep
 
 if TYPE_CHECKING:
@@ -143,8 +144,7 @@ class LiveLoop:
         """Finish the chunks at hand and stop. Idempotent."""
         self._stop.set()
         self._changed.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        ended(self._thread)
         self._flight.close()
         self._forget()
 
@@ -158,8 +158,14 @@ class LiveLoop:
                 self._failures += 1
                 log.exception("a chunk failed; the stream starts anew")
                 self._lost_chunk()
-                self._stream.discard()
-                self._stop.wait(REST_S if self._failures >= IMPATIENT else 0)
+                self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        try:
+            self._stream.discard()
+        except Exception:  # the next chunk shows whether anything can be painted
+            log.exception("what the failed chunk left could not be thrown away")
+        self._stop.wait(REST_S if self._failures >= IMPATIENT else 0)
 
     def _lost_chunk(self) -> None:
         self._flight.clear()  # one loss is told for all that were in flight

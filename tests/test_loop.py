@@ -225,6 +225,21 @@ def test_a_failing_chunk_does_not_end_the_show(prompts: PromptCache, caplog: pyt
         eventually("pictures", lambda: len(rig.sink.frames) > 8)
 
 
+def test_a_stream_that_cannot_even_be_thrown_away_does_not_end_the_show(
+    prompts: PromptCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def discard() -> None:
+        monkeypatch.undo()
+        raise RuntimeError("an illegal memory access was encountered")
+
+    rig = Rig(prompts, engine=FailingOnce(ENGINE.dit, ENGINE.vae))
+    monkeypatch.setattr(rig.stream, "discard", discard)
+    with rig:
+        eventually("painting after the failure", lambda: rig.counters["chunks"] > 5)
+    assert rig.counters["engine_failures"] == 1
+    assert "illegal memory access" in caplog.text
+
+
 class ByHand(Source):
     """Gives the frames that it is told to."""
 

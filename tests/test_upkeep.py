@@ -182,7 +182,7 @@ def test_no_jump_shows_where_the_size_changes() -> None:
     assert levels[0] < 110
 
 
-@pytest.mark.parametrize("size", [(96, 64), (64, 96), (90, 122), (480, 640), (1080, 1920), (16, 640)])
+@pytest.mark.parametrize("size", [(96, 64), (90, 122), (180, 320), (16, 640)])
 def test_a_new_input_size_gives_the_output_its_whole_size_also_while_the_load_is_shed(size: tuple[int, int]) -> None:
     rig = Rig(shed=ShedConfig(target_fps=30.0, steps=("smaller", "smaller")))
     rig.load = 1.5

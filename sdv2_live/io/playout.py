@@ -22,6 +22,7 @@ from sdv2_live.io.base import Sink
 from sdv2_live.io.cover import Cover
 from sdv2_live.io.switcher import Shot, Showing, Switcher
 from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
+from sdv2_live.threads import END_S, ended
 
 log = logging.getLogger("sdv2_live.playout")
 
@@ -32,7 +33,7 @@ QUEUE = 16  # frames waiting to be due; more than this and the oldest go
 INPUT_QUEUE = 8  # input frames waiting to be sent in bypass
 HAND_NS = 30_000_000  # a change of what is to be seen is sent this long after the frame before, or with the next one
 USUAL_RATE = Fraction(30)  # where a stream's own is not known
-END_S = 10.0  # a sink that takes longer over the last frames hangs
+WRITE_S = 30.0  # a recording that takes longer over the last frames is never finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,8 @@ class Playout:
         with self._ready:
             self._closing = True
             self._ready.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(END_S)
-        if self._thread.is_alive():
-            log.error("%s does not take the last frames; it is left behind", self.sink.name)
-            return
-        self.sink.close()
+        if ended(self._thread, END_S if self.sink.live else WRITE_S):
+            self.sink.close()
 
     def show(self, frames: Sequence[Frame]) -> None:
         """Take over a chunk's frames; their captured_ns must not decrease. Never waits."""

@@ -235,6 +235,11 @@ class Channel:
             for rows in parts:
                 self.connection.send_bytes(np.ascontiguousarray(rows).data.cast("B"))
 
+    def close(self) -> None:
+        """Release the pipe, once nobody sends any more: its number may be that of another file in the next moment."""
+        with self._sending:
+            self.connection.close()
+
     def share(self, direction: Literal["input", "output"], segment: Segment) -> None:
         """A segment."""
         data = _ANY.dump_json(Memory(direction, segment.size, segment.name))

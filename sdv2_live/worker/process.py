@@ -47,7 +47,7 @@ Target = Callable[[Connection], None]
 Answer = tuple[Any, list[np.ndarray]]  # a message, and the rows that followed it
 
 SILENT_S = 60.0  # without a sign of life for so long it is taken for hung; importing CUDA from a slow disk blocks it a while
-POLL_S = 0.5
+POLL_S = 0.1  # longer waits are many of these, counted as asked for: time in which the machine stood still is nobody's delay
 END_S = 5.0  # a killed process is gone by then, or sticks in a driver and cannot be helped
 OUTPUT_SLOTS = 32  # pictures that the playout and the recorder may hold; beyond these they are copied
 CHUNK = 8  # places offered for one chunk's pictures; more than any chunk has
@@ -83,7 +83,6 @@ class EngineProcess:
         self._replies: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self._paintings: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()  # answers to what was launched, in order
         self._painted_at = 0.0
-        self._alive_at = time.monotonic()
         self.ended = threading.Event()
         context = multiprocessing.get_context("spawn")  # never fork: threads and CUDA do not survive that
         ours, theirs = context.Pipe()
@@ -128,7 +127,7 @@ class EngineProcess:
         """
         begin = max(chunk.asked_at, self._painted_at)
         try:
-            reply, parts = self._expect(self._paintings, "paint", begin, patience)
+            reply, parts = self._expect(self._paintings, "paint", patience)
             assert isinstance(reply, Painted)
             pictures = chunk.pictures(reply.frames, parts)
         finally:
@@ -166,17 +165,16 @@ class EngineProcess:
 
     def _exchange(self, request: Request, patience: Patience) -> Answer:
         """Send and wait for the answer. Raises EngineLostError when it does not come in time: the process is killed then."""
-        begin = time.monotonic()
         self.tell(request)
-        return self._expect(self._replies, request.kind, begin, patience)
+        return self._expect(self._replies, request.kind, patience)
 
-    def _expect(self, answers: queue.SimpleQueue[Answer | None], kind: str, begin: float, patience: Patience) -> Answer:
-        """The next answer, to a request of that kind whose turn came at `begin`."""
-        until = begin + patience.within_s
-        answer = self._next(answers, min(begin + patience.late_s, until))
+    def _expect(self, answers: queue.SimpleQueue[Answer | None], kind: str, patience: Patience) -> Answer:
+        """The next answer, to a request of that kind whose turn has come."""
+        late_s = min(patience.late_s, patience.within_s)
+        answer = self._next(answers, late_s)
         if answer is None:
             patience.on_late()
-            answer = self._next(answers, until)
+            answer = self._next(answers, patience.within_s - late_s)
         if answer is None:
             raise self.lost(f"no answer to '{kind}' within {patience.within_s:.3g} s")
         reply, _ = answer
@@ -184,10 +182,10 @@ class EngineProcess:
             raise self._error(reply)
         return answer
 
-    def _next(self, answers: queue.SimpleQueue[Answer | None], until: float) -> Answer | None:
-        """The next answer, None when none came by then. Raises EngineLostError when none will come."""
+    def _next(self, answers: queue.SimpleQueue[Answer | None], seconds: float) -> Answer | None:
+        """The next answer, None when none came in time. Raises EngineLostError when none will come."""
         try:
-            answer = answers.get(timeout=max(until - time.monotonic(), 0.0))
+            answer = awaited(answers, seconds)
         except queue.Empty:
             return None
         if answer is None:
@@ -216,16 +214,16 @@ class EngineProcess:
             self._process.kill()
 
     def _read(self) -> None:
-        channel = self._channel
+        channel, silent_s = self._channel, 0.0
         try:
             while True:
                 if not channel.connection.poll(POLL_S):
-                    if time.monotonic() - self._alive_at > SILENT_S and not self.why:
+                    silent_s += POLL_S
+                    if silent_s > SILENT_S and not self.why:
                         self.why = f"no sign of life for {SILENT_S:g} s"
                         self._process.kill()
                     continue
-                message = channel.receive()
-                self._alive_at = time.monotonic()
+                message, silent_s = channel.receive(), 0.0
                 match message:
                     case Beat(gpu_mb, queues):
                         self.gpu_mb, self._queues = gpu_mb, queues
@@ -244,11 +242,21 @@ class EngineProcess:
             self.why = self.why or "it said what cannot be understood"
             self._process.kill()
         self._process.join()  # here alone, so that two threads never wait for one process
-        channel.connection.close()
         self.ended.set()
         for answers in (self._replies, self._paintings):
             answers.put(None)
         self._on_end()
+        channel.close()
+
+
+def awaited(answers: queue.SimpleQueue[Answer | None], seconds: float) -> Answer | None:
+    """The next of them. Raises queue.Empty when none came within so many seconds in which this process ran."""
+    while seconds > POLL_S:
+        try:
+            return answers.get(timeout=POLL_S)
+        except queue.Empty:
+            seconds -= POLL_S
+    return answers.get(timeout=max(seconds, 0.0))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from sdv2_live.errors import EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill, Window
+from sdv2_live.threads import ended
 from sdv2_live.worker import child
 from sdv2_live.worker.host import EngineHost, EngineState, OnUp
 from sdv2_live.worker.inflight import RemoteLaunched
@@ -98,8 +99,7 @@ class RemoteEngine(EngineHost):
 
     def close(self) -> None:
         self.halt()
-        if self._thread.is_alive():
-            self._thread.join()
+        ended(self._thread)
 
     def state(self) -> EngineState:
         process = self._process

@@ -37,6 +37,7 @@ from sdv2_live.worker.messages import (
     Prepare,
     Prepared,
     Push,
+    Reply,
     Request,
     Settle,
 )
@@ -130,9 +131,15 @@ class Server:
             request = self._requests.next()
             why = self._tried(request, lambda request=request: self._carry_out(request))  # type: ignore[misc]
             if why is not None and isinstance(request, Paint):
-                self._in_order(request, partial(self._channel.send, why))
+                self._in_order(request, partial(self._say, why))
             elif why is not None and isinstance(request, Prepare):
-                self._channel.send(why)
+                self._say(why)
+
+    def _say(self, message: Reply, parts: Sequence[np.ndarray] = ()) -> None:
+        try:
+            self._channel.send(message, parts)
+        except OSError:
+            os._exit(0)  # the show is gone: what was painted is for nobody
 
     def _run_answers(self) -> None:
         while True:
@@ -148,7 +155,7 @@ class Server:
     def _answer(self, request: Paint, answer: Callable[[], None]) -> None:
         why = self._tried(request, answer)
         if why is not None:
-            self._channel.send(why)
+            self._say(why)
 
     def _tried(self, request: Any, work: Callable[[], None]) -> Failed | None:
         """Do it. What goes wrong costs a chunk; the show, when it is told, decides what becomes of the stream."""
@@ -188,11 +195,11 @@ class Server:
         needed = self._stream.prepare(at.frame(bytes_nowhere), request.params, reset=request.reset)
         size = self._stream.size
         assert size is not None
-        self._channel.send(Prepared(needed, size, not self._stream.started))
+        self._say(Prepared(needed, size, not self._stream.started))
 
     def _paint(self, request: Paint) -> None:
         if self._lost is not None:
-            self._in_order(request, partial(self._channel.send, self._lost))
+            self._in_order(request, partial(self._say, self._lost))
             return
         launched = self._stream.launch(self._frames(request.frames), request.params, convert=request.convert)
         self._in_order(request, partial(self._painted, request, launched, self._segments.get(OUTPUT)))
@@ -208,7 +215,7 @@ class Server:
                 assert output is not None
                 np.copyto(output.rows(at.offset, at.height, at.stride), frame.data)
         rest = [frame.data for frame, at in zip(painted, placed, strict=True) if at.offset is None]
-        self._channel.send(Painted(placed, launched.painting, self._timer.taken()), rest)
+        self._say(Painted(placed, launched.painting, self._timer.taken()), rest)
 
     def _frames(self, places: Sequence[FrameAt]) -> list[Frame]:
         memory = self._segments[INPUT]
