@@ -174,7 +174,7 @@ class Desk:
     def _tell_presets(self) -> None:
         """Have OSCQuery clients read again which presets there are."""
         if self.oscquery is not None:
-            self.oscquery.path_changed("/sdv2/preset")
+            self.oscquery.path_changed("/sdv2/preset/name")
 
     def _whole_status(self) -> Mapping[str, float | str]:
         own: dict[str, float | str] = {"presets": len(self.presets.presets)}

@@ -190,7 +190,7 @@ def target_of(args: tuple[Any, ...], sender: Peer, datagram: Callable[[str, int]
 
     Raises ParamError for anything but an IP address (names are not looked up: that could hold up the server) and a port.
     """
-    if not args:
+    if not args or (len(args) == 1 and args[0] is True):  # an impulse, as programs that know it by OSCQuery send it
         return sender
     host, port = (sender.host, args[0]) if len(args) == 1 else args[:2]
     host = "127.0.0.1" if host == "localhost" else host

@@ -30,13 +30,14 @@ from sdv2_live.control.origin import OwnNames, refusal
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscfeedback import Status
 from sdv2_live.control.oscqueryclient import MAX_WAITING, Client
-from sdv2_live.control.oscquerytree import ATTRIBUTES, EXTENSIONS, NO_VALUE, WRITE, Node, find, tree
+from sdv2_live.control.oscquerytree import ATTRIBUTES, EXTENSIONS, READ, Node, find, methods, tree
 from sdv2_live.control.oscsocket import bind_listener
 from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.oscquery")
 
+FEEDBACK_ACTIONS = ("subscribe", "unsubscribe", "dump")  # which the OSC server carries out by itself
 MAX_CLIENTS = 16  # WebSockets
 MAX_RATE = 500  # requests and commands a second of one host; a client reads a tree once and listens to all of it
 MAX_MESSAGE = 65_536  # bytes of a WebSocket message, as large as a datagram can be
@@ -82,7 +83,7 @@ class OscQueryServer:
 
     allow: networks whose hosts may ask; see `Access`. hosts: names of this machine beside its own; see `OwnNames`. presets: names
     that can be recalled. status: numbers and words of the show, read-only nodes; must not block. actions: the actions that the
-    show carries out. pages: by path, what else is answered.
+    show carries out beside subscriptions. pages: by path, what else is answered.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class OscQueryServer:
         self._identity = identity or Identity()
         self._presets = presets
         self._status = status
-        self._actions = tuple(actions)
+        self._actions = (*FEEDBACK_ACTIONS, *actions)
         self._pages = _Pages(pages or {})
         self._names = OwnNames(hosts)
         self.clients: set[Client] = set()
@@ -225,7 +226,7 @@ class OscQueryServer:
         if page := self._pages.get(request.path):
             return web.Response(body=page[0], headers={"Content-Type": page[1]})
         websocket = request.headers.get("Upgrade", "").lower() == "websocket"
-        if "HOST_INFO" in request.query and not websocket:
+        if ("HOST_INFO" in request.query or request.path == "/HOST_INFO") and not websocket:
             return web.json_response(self.host_info())
         if not self._access.within_rate(_peer(request)[0]):
             self.counters.flooded += 1
@@ -237,18 +238,26 @@ class OscQueryServer:
         wanted = list(request.query)
         if unknown := [name for name in wanted if name not in ATTRIBUTES]:
             raise web.HTTPBadRequest(text=f"there is no attribute {unknown[0][:40]!r}; there are {', '.join(ATTRIBUTES)}\n")
-        node = find(self.tree(), request.path)
+        node = self.node(request.path)
         if node is None:
             raise web.HTTPNotFound(text=f"there is no OSC address {request.path[:200]!r}\n")
-        if "VALUE" in wanted and node["ACCESS"] in (NO_VALUE, WRITE):
+        if wanted:
+            told = {name: node[name] for name in wanted if name in node and (name != "VALUE" or node["ACCESS"] & READ)}
+            node = told or None
+        if node is None:
             raise web.HTTPNoContent
-        return web.json_response({name: node[name] for name in wanted if name in node} if wanted else node)
+        return web.json_response(node)
 
-    def tree(self) -> Node:
-        """Every node as it is now."""
-        status = self._status() if self._status is not None else {}
-        known = self._store.names
-        return tree(self._store.latest(), presets=self._presets(), status=status, actions=self._actions, names=known)
+    def node(self, path: str) -> Node | None:
+        """The node at an OSC address as it is now, None when there is none."""
+        described = methods(
+            self._store.latest(),
+            presets=self._presets(),
+            status=self._status() if self._status is not None else None,
+            actions=self._actions,
+            names=self._store.names,
+        )
+        return described.get(path.rstrip("/")) or find(tree(described), path)
 
     def host_info(self) -> Mapping[str, Any]:
         """HOST_INFO. OSC_IP is left out: OSC is taken at the address at which this was asked."""
@@ -280,7 +289,7 @@ class OscQueryServer:
                     await self._hand_over(message.data, client)
                 elif message.type is WSMsgType.TEXT:
                     if self._access.within_rate(f"{client.peer.host}:{client.peer.port}"):
-                        client.told(message.data, self.tree)
+                        client.told(message.data, self.node)
                     else:
                         self.counters.flooded += 1
         finally:

@@ -17,7 +17,7 @@ from aiohttp import ClientError, web
 from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.oscfeedback import RATE, Peer
 from sdv2_live.control.oscpacket import encode
-from sdv2_live.control.oscquerytree import READ, Node, arguments, find
+from sdv2_live.control.oscquerytree import READ, Node, arguments
 from sdv2_live.control.store import ParamStore
 
 log = logging.getLogger("sdv2_live.oscquery")
@@ -56,7 +56,7 @@ class Client:
         """Whether it listens to any address of the status."""
         return any(address.startswith((f"{ROOT}status/", f"{ROOT}info/")) for address in self._listening)
 
-    def told(self, text: str, tree: Callable[[], Node]) -> None:
+    def told(self, text: str, find: Callable[[str], Node | None]) -> None:
         """Carry out LISTEN or IGNORE. What else a client may say is not for this server: the proposal lets it pass."""
         try:
             request = json.loads(text)
@@ -66,7 +66,7 @@ class Client:
             return
         if command == "IGNORE":
             self._listening.discard(address)
-        elif command == "LISTEN" and (node := find(tree(), address)) and node["ACCESS"] & READ:
+        elif command == "LISTEN" and (node := find(address)) and node["ACCESS"] & READ:
             address = node["FULL_PATH"]
             self._listening.add(address)
             self._told.pop(address, None)

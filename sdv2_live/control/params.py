@@ -219,7 +219,7 @@ _TRIGGERS = (
     ParamSpec("take", Kind.TRIGGER, False, "Make cue_prompt the prompt."),
 )
 
-ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt"})
+ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt", "preset/name": "preset"})
 
 _KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT, tuple[int, ...]: Kind.STEPS}
 

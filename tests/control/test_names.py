@@ -12,7 +12,7 @@ from sdv2_live.control.addresses import expand
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.osc import OscServer
-from sdv2_live.control.oscquerytree import find, tree
+from sdv2_live.control.oscquerytree import methods
 from sdv2_live.control.params import Params
 from sdv2_live.control.presets import PresetLibrary, load_preset, look
 from sdv2_live.control.store import ParamStore
@@ -98,10 +98,19 @@ def test_patterns_match_names() -> None:
     assert expand("/sdv2/lora/{ink,gold}/scale", NAMES) == ("/sdv2/lora/ink/scale", "/sdv2/lora/gold/scale")
 
 
-def test_oscquery_shows_the_names() -> None:
-    node = find(tree(Params(lora_scales=(0.5,) * 8), names=NAMES), "/sdv2/lora/ink/scale")
-    assert node is not None
-    assert node["VALUE"] == [0.5]
+def test_oscquery_shows_the_names_of_loras_that_are_loaded() -> None:
+    params = Params(lora_scales=(0.5,) * 8)
+    shown = methods(params, names=NAMES)
+    assert shown["/sdv2/lora/ink/scale"]["VALUE"] == [0.5]
+    assert [address for address in shown if address.endswith("/scale")] == [
+        "/sdv2/lora/1/scale",
+        "/sdv2/lora/2/scale",
+        "/sdv2/lora/ink/scale",
+        "/sdv2/lora/gold/scale",
+    ]
+    assert not [address for address in methods(params) if "lora" in address]
+    merged = methods(params, names=Names(("ink", "gold"), merged=("ink",)))
+    assert [address for address in merged if "lora" in address] == ["/sdv2/lora/2/scale", "/sdv2/lora/gold/scale"]
 
 
 def test_presets_and_timelines_take_names(tmp_path: Path) -> None:

@@ -78,7 +78,11 @@ def test_whole_tree(query: OscQueryServer) -> None:
     status, kind, root = get(query, "/")
     assert (status, kind) == (200, "application/json")
     assert root["FULL_PATH"] == "/"
-    assert set(root["CONTENTS"]["sdv2"]["CONTENTS"]) >= {name.split("/")[0] for name in PARAMS} | {"status", "info"}
+    assert set(root["CONTENTS"]["sdv2"]["CONTENTS"]) >= {name.split("/")[0] for name in PARAMS if "lora" not in name} | {
+        "status",
+        "info",
+        "subscribe",
+    }
 
 
 def test_a_node_and_its_live_value(query: OscQueryServer, store: ParamStore) -> None:
@@ -112,7 +116,16 @@ def test_host_info(query: OscQueryServer, server: OscServer) -> None:
         ("/sdv2/noise_scale?HTML", 400),
         ("/sdv2/reset?VALUE", 204),
         ("/sdv2?VALUE", 204),
-        ("/sdv2?TYPE", 200),
+        ("/sdv2?TYPE", 204),
+        ("/sdv2?CONTENTS", 200),
+        ("/sdv2/noise_scale?UNIT", 204),
+        ("/sdv2/noise_scale?CONTENTS", 204),
+        ("/sdv2/noise_scale?UNIT&VALUE", 200),
+        ("/sdv2/prompt?RANGE", 204),
+        ("/sdv2/status/fps?RANGE", 204),
+        ("/sdv2/prompt?VALUE", 200),
+        ("/sdv2/subscribe", 200),
+        ("/HOST_INFO", 200),
         ("/sdv2/noise_scale/", 200),
         ("/%2e%2e/%2e%2e/etc/passwd", 404),
         ("/" + "x" * 20_000, 400),
@@ -120,10 +133,6 @@ def test_host_info(query: OscQueryServer, server: OscServer) -> None:
 )
 def test_statuses(path: str, status: int, query: OscQueryServer) -> None:
     assert get(query, path)[0] == status
-
-
-def test_a_container_has_no_type(query: OscQueryServer) -> None:
-    assert get(query, "/sdv2?TYPE")[2] == {}
 
 
 def test_nothing_is_taken_by_other_methods(query: OscQueryServer) -> None:
@@ -214,6 +223,16 @@ def test_nonsense_costs_only_itself(text: str, query: OscQueryServer, store: Par
         await stream.send_str(text)
         await listen(stream, "/sdv2/reset", "/sdv2/nothing", "/sdv2/seed")  # of these only the seed has a value
         assert await heard(stream) == ("/sdv2/seed", 42)
+
+    talk(query, conversation)
+
+
+def test_a_client_that_knows_the_tree_alone_can_subscribe(query: OscQueryServer) -> None:
+    assert get(query, "/sdv2/subscribe?TYPE")[2] == {"TYPE": "I"}
+
+    async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
+        await stream.send_bytes(b"/sdv2/subscribe\0,I\0\0")
+        assert (await heard(stream))[0] in {f"/sdv2/{name}" for name in PARAMS}
 
     talk(query, conversation)
 

@@ -7,28 +7,77 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdv2_live.control.addresses import meaning
-from sdv2_live.control.oscquerytree import ATTRIBUTES, READ, Node, arguments, find, tree
+from sdv2_live.control.addresses import ACTIONS, Call, Setting, meaning
+from sdv2_live.control.names import Names
+from sdv2_live.control.oscquerytree import ATTRIBUTES, READ, WRITE, Node, arguments, find, methods, tree
 from sdv2_live.control.params import ALIASES, PARAMS, Kind, Params, updated
 
+NAMES = Names(("ink",))
+EVERYTHING: dict[str, object] = {
+    "status": {"fps": 24.0, "source": "CAM é"},
+    "presets": ("Ink",),
+    "actions": tuple(ACTIONS),
+    "names": NAMES,
+}
 
-def methods(node: Node) -> Iterator[Node]:
-    """Every node below that takes or gives a value."""
-    if "TYPE" in node:
+
+def leaves(node: Node) -> Iterator[Node]:
+    """As a strict client reads a tree: values at its leaves, and nowhere else."""
+    if "CONTENTS" in node:
+        assert not {"TYPE", "VALUE"} & set(node), node["FULL_PATH"]
+        assert node["ACCESS"] == 0
+        for child in node["CONTENTS"].values():
+            yield from leaves(child)
+    else:
+        assert len(node["VALUE"]) == len(node["TYPE"]) == 1
         yield node
-    for child in node.get("CONTENTS", {}).values():
-        yield from methods(child)
 
 
 def at(path: str, params: Params | None = None, **kinds: object) -> Node:
-    node = find(tree(params or Params(), **kinds), path)  # type: ignore[arg-type]
-    assert node is not None
-    return node
+    return methods(params or Params(), **kinds)[path]  # type: ignore[arg-type]
 
 
-def test_every_parameter_is_a_method_and_nothing_else_is() -> None:
-    paths = [node["FULL_PATH"] for node in methods(tree(Params()))]
-    assert sorted(paths) == sorted(f"/sdv2/{name}" for name in (*PARAMS, *ALIASES))
+def test_a_strict_client_reaches_everything() -> None:
+    """Every parameter and action at its own address, or at an alias below it."""
+    every = methods(Params(), **EVERYTHING)  # type: ignore[arg-type]
+    reached = {node["FULL_PATH"].removeprefix("/sdv2/") for node in leaves(tree(every))}
+    meant = {ALIASES.get(name, name) for name in reached}
+    loras = {name for name in PARAMS if name.startswith("lora/") and name != "lora/1/scale"}
+    assert meant >= PARAMS.keys() - loras | ACTIONS.keys() | {"lora/ink/scale", "status/fps", "info/source"}
+    assert not meant & loras
+    assert len(reached) == len(every) - 2  # /sdv2/prompt and /sdv2/preset, which lie above others
+
+
+def test_every_address_answers_for_itself() -> None:
+    every = methods(Params(), **EVERYTHING)  # type: ignore[arg-type]
+    for name in (*ACTIONS, "prompt", "prompt/1/text", "preset", "preset/name", "preset/save", "preset/reload"):
+        assert every[f"/sdv2/{name}"]["FULL_PATH"] == f"/sdv2/{name}"
+        assert "CONTENTS" not in every[f"/sdv2/{name}"]
+    root = tree(every)
+    for path in ("/", "/sdv2", "/sdv2/prompt", "/sdv2/prompt/2", "/sdv2/preset"):
+        node = find(root, path)
+        assert node is not None
+        assert node["CONTENTS"]
+
+
+def test_what_a_client_sends_to_a_node_is_understood() -> None:
+    """Of the node's own type and value, by a client that knows nothing but the tree."""
+    examples = {"preset/save": "Ink", "preset": "Ink", "preset/name": "Ink", "take": True}
+    for node in leaves(tree(methods(Params(), **EVERYTHING))):  # type: ignore[arg-type]
+        name, value = node["FULL_PATH"].removeprefix("/sdv2/"), node["VALUE"][0]
+        if node["ACCESS"] & WRITE:
+            asked = meaning(node["FULL_PATH"], (examples.get(name, True if value is None else value),), names=NAMES)
+            assert isinstance(asked, Call if name in ACTIONS else Setting)
+
+
+def test_the_scaled_forms_are_told() -> None:
+    for name in ("noise_scale", "seed", "freeze", "interpolation"):
+        assert at(f"/sdv2/{name}")["DESCRIPTION"].endswith("Also at /norm as 0..1 and at /midi as 0..127, scaled to the range.")
+    for name in ("prompt", "steps", "reset", "preset"):
+        assert "/norm" not in at(f"/sdv2/{name}")["DESCRIPTION"]
+    top = find(tree(methods(Params())), "/sdv2")
+    assert top is not None
+    assert "/norm" in top["DESCRIPTION"]
 
 
 def test_nodes_are_json_with_known_attributes_and_their_own_path() -> None:
@@ -38,12 +87,13 @@ def test_nodes_are_json_with_known_attributes_and_their_own_path() -> None:
         for name, child in node.get("CONTENTS", {}).items():
             check(child, f"{path.rstrip('/')}/{name}")
 
-    root = tree(Params(), status={"fps": 24.0, "source": "CAM é"}, presets=("Ink",), actions=("timeline/seek",))
-    check(json.loads(json.dumps(root)), "/")
+    check(json.loads(json.dumps(tree(methods(Params(), **EVERYTHING)))), "/")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    "spec", [spec for spec in PARAMS.values() if spec.kind in (Kind.INT, Kind.FLOAT)], ids=lambda spec: spec.name
+    "spec",
+    [spec for spec in PARAMS.values() if spec.kind in (Kind.INT, Kind.FLOAT) and spec.field != "lora_scales"],
+    ids=lambda spec: spec.name,
 )
 def test_ranges_are_those_of_the_table(spec: object) -> None:
     assert hasattr(spec, "name")
@@ -71,8 +121,9 @@ def test_choices_presets_status_and_triggers() -> None:
     assert at("/sdv2/status/fps", status={"fps": 24})["VALUE"] == [24.0]
     assert at("/sdv2/info/source", status={"source": "CAM"})["ACCESS"] == READ
     assert (at("/sdv2/reset")["TYPE"], at("/sdv2/reset")["ACCESS"]) == ("I", 2)
-    assert "VALUE" not in at("/sdv2/reset")
-    assert at("/sdv2/timeline/seek", actions=("timeline/seek", "preset/save"))["TYPE"] == "f"
+    assert at("/sdv2/reset")["VALUE"] == [None]
+    assert at("/sdv2/timeline/seek", actions=("timeline/seek",))["TYPE"] == "f"
+    assert at("/sdv2/preset/save", actions=("preset/save",))["TYPE"] == "s"
 
 
 def test_text_without_choices_has_no_range() -> None:
@@ -90,6 +141,6 @@ def test_what_is_streamed_is_understood_when_sent_back() -> None:
 
 
 def test_no_node_at_other_addresses() -> None:
-    root = tree(Params())
-    for path in ("/nothing", "/sdv2/noise_scale/norm", "/sdv2/prompt/9/text", "/sdv2/subscribe"):
+    root = tree(methods(Params()))
+    for path in ("/nothing", "/sdv2/noise_scale/norm", "/sdv2/prompt/9/text", "/sdv2/subscribe", "/sdv2/lora/1/scale"):
         assert find(root, path) is None
