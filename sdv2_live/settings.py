@@ -117,6 +117,7 @@ class OscConfig(Section):
     port: int = key(9000, "an integer 0..65535; 0 is any free port", ge=0, le=65535)
     tcp: bool = key(False, "true or false")
     subscribers: Texts = key((), 'a list of addresses with ports, or text such as "127.0.0.1:9001"')
+    echo: Literal["others", "all"] = "others"
     allow: Texts = key((), 'a list of addresses and networks, or text such as "192.168.1.20,10.0.0.0/24"')
     hosts: Texts = key((), 'a list of host names, or text such as "show.example,rack.lan"')
     max_rate: int = key(20_000, "an integer of messages a second 10..1000000", ge=10, le=1_000_000)

@@ -104,7 +104,8 @@ params:
             "show.yaml:6: engine.schedul: there is no such key; did you mean 'schedule'?",
             "show.yaml:7: engine.mode: cannot be 'vidio'; give one of video, text",
             "show.yaml:9: engine.kv_frames: given twice, first in line 8; keep one",
-            "show.yaml:10: osc: cannot be 9000; give the keys enabled, host, port, tcp, subscribers, allow, hosts, max_rate",
+            "show.yaml:10: osc: cannot be 9000; "
+            "give the keys enabled, host, port, tcp, subscribers, echo, allow, hosts, max_rate",
             "show.yaml:12: noise_scale cannot be 7; give a number 0..1",
             "show.yaml:13: there is no parameter 'sed'; did you mean 'seed'?",
             "show.yaml:14: reset happens once and has no value to keep here; leave it out",

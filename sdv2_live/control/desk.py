@@ -85,6 +85,7 @@ class Desk:
                 allow=osc.allow,
                 max_rate=osc.max_rate,
                 subscribers=osc.subscribers,
+                echo=osc.echo == "all",
                 actions=actions,
                 status=self._whole_status,
             )

@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -19,11 +20,14 @@ from typing import Any, Self
 from sdv2_live.control.access import Access
 from sdv2_live.control.oscanswers import ERROR, Answers
 from sdv2_live.control.oscapply import Action, Applier, OscCounters
-from sdv2_live.control.oscfeedback import Feedback, Peer, Status
+from sdv2_live.control.oscfeedback import Feedback, Status
 from sdv2_live.control.oscinput import OscInput
-from sdv2_live.control.oscsocket import bind_tcp, bind_udp, endpoint
+from sdv2_live.control.oscsocket import bind_tcp, bind_udp, deliver, endpoint, plain, reaches, refused
+from sdv2_live.control.oscsubscriber import Peer
+from sdv2_live.control.oscsubscriptions import Subscriptions
 from sdv2_live.control.osctcp import MAX_PACKET, FramingError, frames
 from sdv2_live.control.store import ParamStore
+from sdv2_live.errors import ConfigError
 from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.osc")
@@ -45,7 +49,7 @@ class OscServer:
 
     tcp: also take connections on the same port, framed by length or SLIP.
     allow: networks whose hosts may send, and be subscribed by others; see `Access`. max_rate: messages a second of one sender.
-    subscribers: "HOST:PORT" of those that are told everything from the start.
+    subscribers: "HOST:PORT" of those that are told everything from the start. echo: tell them of their own changes, too.
     actions: what carries out the addresses of `addresses.ACTIONS`; each gets the message's arguments, and may raise Sdv2Error.
     status: numbers and words to send to subscribers; called twice a second on the server's thread, must not block.
     """
@@ -60,6 +64,7 @@ class OscServer:
         allow: Sequence[str] = (),
         max_rate: float = 20_000,
         subscribers: Sequence[str] = (),
+        echo: bool = False,
         actions: Mapping[str, Action] | None = None,
         status: Status | None = None,
     ) -> None:
@@ -67,14 +72,18 @@ class OscServer:
         self._allowed = bool(allow)
         self._access = Access(allow, max_rate, "osc.allow")
         self._store = store
-        self._subscribers = [endpoint(text) for text in subscribers]
+        wanted = [endpoint(text) for text in subscribers]
         self._udp = bind_udp(host, port)
         self.host, self.port = self._udp.getsockname()[:2]
         self._tcp = bind_tcp(host, self.port, self._udp) if tcp else None
         self._status = status
         self.counters = OscCounters()
+        self._subscriptions = Subscriptions(self._access, time.monotonic, self._itself, self._given_up, echo=echo)
         self._answers = Answers()
-        applier = Applier(store, self.port, actions or {}, self.counters, self.datagram_peer, self._access, self._answers)
+        self._answers.also = self._subscriptions.also
+        applier = Applier(
+            store, actions or {}, self.counters, self.datagram_peer, self._access, self._answers, self._subscriptions
+        )
         self._input = OscInput(applier, self.counters, store.names)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -82,6 +91,7 @@ class OscServer:
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
         self._feedback: Feedback | None = None
         self._connections = 0
+        self._configured = [self._subscriber(*one) for one in wanted]
 
     def start(self) -> None:
         """Begin to listen; returns when the server does."""
@@ -127,12 +137,11 @@ class OscServer:
         loop = self._loop = asyncio.get_running_loop()
         stop = self._stop = asyncio.Event()
         loop.set_exception_handler(self._report_bug)
-        self._feedback = Feedback(self._store, loop, self._access, self._status)
-        self._answers.also = self._feedback.also
+        self._feedback = Feedback(self._store, loop, self._subscriptions, self._status)
         self._input.begin(loop, self._feedback)
         loop.add_reader(self._udp, self._read)
-        for host, port in self._subscribers:
-            self._feedback.add(self.datagram_peer(host, port))
+        for subscriber in self._configured:
+            self._feedback.configured(subscriber)
         tcp = await asyncio.start_server(self._connection, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
         self._ready.set()
         await stop.wait()
@@ -145,6 +154,8 @@ class OscServer:
         """Take in all datagrams that wait. After a burst look again a little later: a flood is then read in few, large parts."""
         assert self._loop is not None
         taken = 0
+        for host, port in refused(self._udp):
+            self._subscriptions.refused(host, port)
         try:
             while taken < MOST:
                 data, (host, port, *_) = self._udp.recvfrom(MAX_DATAGRAM)
@@ -163,6 +174,8 @@ class OscServer:
         if not self._access.may_send(peer.host):
             self.counters.barred += 1
             self._answers.warn(peer.host, "is not in osc.allow; its messages are not read")
+        elif self._itself(peer.host, peer.port):
+            return
         elif not self._input.add(data, peer):
             self.counters.flooded += 1
             self._answers.warn(peer.host, "has too much waiting to be read; the rest is not read")
@@ -172,17 +185,33 @@ class OscServer:
         log.error("%s", context.get("message"), exc_info=context.get("exception"))
 
     def datagram_peer(self, host: str, port: int) -> Peer:
-        """The UDP peer at an address. Raises ValueError for an IPv6 address on an IPv4 server and the other way round."""
-        if (":" in host) != (":" in self.host):
+        """The UDP peer at an address. Raises ValueError for what is none, or of an IP version that this server does not speak."""
+        host = plain(host)
+        way = host if (":" in host) == (":" in self.host) else f"::ffff:{host}"
+        if way != host and self.host != "::":  # which serves both versions
             raise ValueError(f"{host} cannot be reached from {self.host}")
 
         def send(data: bytes) -> None:
             try:
-                self._udp.sendto(data, (host, port))
+                deliver(self._udp, data, way, port)
             except OSError as error:  # its receiver went away, or its buffer is full: UDP may lose what it carries
                 log.debug("a message to %s:%s could not be delivered: %s", host, port, error)
 
         return Peer(host, port, send)
+
+    def _subscriber(self, host: str, port: int) -> Peer:
+        try:
+            return self.datagram_peer(host, port)
+        except ValueError as error:
+            self.close()
+            raise ConfigError(f"osc.subscribers: {error}; give it an address of the same kind as osc.host") from None
+
+    def _itself(self, host: str, port: int) -> bool:
+        return reaches(self.host, self.port, host, port)
+
+    def _given_up(self, peer: Peer, reason: str) -> None:
+        self.counters.given_up += 1
+        self._answers.tell(peer, ERROR, "", reason)
 
     def receive(self, data: bytes, peer: Peer) -> Future[None]:
         """Take in a packet that reached this machine another way, such as a WebSocket. Any thread.
@@ -210,8 +239,8 @@ class OscServer:
         assert self._loop is not None
         if self._input.waits(peer):
             self._loop.call_later(PAUSE_S, self._end, peer)
-        elif self._feedback is not None:
-            self._feedback.forget(peer)
+        else:
+            self._subscriptions.forget(peer)
 
     def _call(self, function: Callable[..., None], *args: Any) -> bool:
         """On the server's thread; whether there is one."""

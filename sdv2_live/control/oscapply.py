@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -12,8 +11,11 @@ from typing import Any
 from sdv2_live.control.access import Access
 from sdv2_live.control.addresses import ROOT, Call, Setting, expand, meaning
 from sdv2_live.control.oscanswers import ERROR, WARNING, Answers
-from sdv2_live.control.oscfeedback import Feedback, Peer, target_of
+from sdv2_live.control.oscfeedback import Feedback, target_of
+from sdv2_live.control.osclinks import Links
 from sdv2_live.control.oscpacket import MAX_MESSAGES, Message
+from sdv2_live.control.oscsubscriber import Peer
+from sdv2_live.control.oscsubscriptions import Subscriptions
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ParamError, Sdv2Error
@@ -21,6 +23,7 @@ from sdv2_live.errors import ParamError, Sdv2Error
 MAX_WORK = MAX_MESSAGES  # messages, and addresses that patterns match, of one packet
 ACTION_WORK = 20  # messages: an action may set all there is
 
+TOLD = (ROOT + "applied/", ROOT + "status/", ROOT + "info/")  # what shows say and are never told
 MAX_OWED = 64  # answers that wait for another thread's work
 
 # Given the message's arguments; raises Sdv2Error for what it cannot do, or ends its future with one when that shows later.
@@ -32,7 +35,8 @@ class OscCounters:
     """Totals since start. `refused` counts messages, `malformed` packets or parts of packets that are not OSC, `coalesced`
     packets that a later one replaced before they were read, `barred` those of senders outside the allowed networks, `flooded`
     packets and messages beyond a sender's rate, beyond its share of what may wait, or beyond what one packet may ask for,
-    `failures` the server's own mistakes, which are logged in full."""
+    `given_up` subscriptions and connections that made room for new ones or where nobody was any more, `failures` the server's
+    own mistakes, which are logged in full."""
 
     packets: int = 0
     messages: int = 0
@@ -42,6 +46,7 @@ class OscCounters:
     scheduled: int = 0
     barred: int = 0
     flooded: int = 0
+    given_up: int = 0
     failures: int = 0
 
 
@@ -51,6 +56,7 @@ class _Batch:
 
     values: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)  # of each value, for answers
+    said: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # arguments of each address, as they came
     again: list[str] = field(default_factory=list)  # triggers fired more than once
     calls: list[tuple[str, Call]] = field(default_factory=list)
 
@@ -75,20 +81,22 @@ class Applier:
     def __init__(
         self,
         store: ParamStore,
-        port: int,
         actions: Mapping[str, Action],
         counters: OscCounters,
         datagram_peer: Callable[[str, int], Peer],
         access: Access,
         answers: Answers,
+        subscriptions: Subscriptions,
     ) -> None:
         self._store = store
-        self._port = port
         self._actions = dict(actions)
         self._counters = counters
         self._datagram_peer = datagram_peer
         self._access = access
         self.answers = answers
+        self._subscriptions = subscriptions
+        self._links = Links()
+        store.add_listener(self._links.changed)
         self._owed: set[tuple[Future[None], Peer]] = set()
 
     def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
@@ -115,6 +123,7 @@ class Applier:
 
         work: that of its packet so far, in messages. Gives it with the bundle's own added.
         """
+        self._subscriptions.heard(peer)
         batch = _Batch()
         for place, message in enumerate(messages):
             if not self.within_rate(peer, len(messages) - place):
@@ -131,6 +140,8 @@ class Applier:
         return work
 
     def _set(self, batch: _Batch, peer: Peer) -> None:
+        if self._subscriptions.of(peer):
+            self._feedback.said(peer, batch.said)
         try:
             change = self._store.set_many(batch.values, peer.origin)
             for name in batch.again:
@@ -144,8 +155,9 @@ class Applier:
     def _read_message(self, message: Message, batch: _Batch, peer: Peer) -> int:
         """Add what one message asks for; what it is worth, in messages of the sender's rate."""
         self._counters.messages += 1
-        if message.address in (ERROR, WARNING):
-            return 1  # never answer an answer: two servers would talk for ever
+        if message.address in (ERROR, WARNING) or message.address.startswith(TOLD):
+            self._links.heard(peer)
+            return 1  # never answer an answer: two shows would talk for ever
         calls = len(batch.calls)
         addresses: tuple[str, ...] = ()
         try:
@@ -161,18 +173,21 @@ class Applier:
     def _read(self, message: Message, batch: _Batch, peer: Peer) -> None:
         """Add what a message to one address asks for, if it can be done. Raises ParamError."""
         asked = meaning(message.address, message.args, self.answers.open_to(peer), self._store.names)
+        if isinstance(asked, Setting) and self._links.passes_on(peer, asked):
+            return
         if isinstance(asked, Setting):
             self._store.check(batch.cue | {asked.name: asked.value})
         if asked is not None:
             batch.add(message.address, asked)
+            batch.said[message.address] = message.args
 
     def _act(self, address: str, call: Call, peer: Peer) -> None:
         name = call.action.name
         try:
             if name == "subscribe":
-                self._feedback.subscribe(self._target(call.args, peer), peer)
+                self._feedback.subscribe(target_of(call.args, peer, self._datagram_peer), peer)
             elif name == "unsubscribe":
-                self._feedback.unsubscribe(self._target(call.args, peer))
+                self._subscriptions.unsubscribe(target_of(call.args, peer, self._datagram_peer), peer)
             elif name == "dump":
                 self._feedback.dump(peer)
             elif name in self._actions:
@@ -195,12 +210,6 @@ class Applier:
                 self.refuse(peer, address, str(error))
 
         outcome.add_done_callback(lambda _: self._loop.call_soon_threadsafe(answer))
-
-    def _target(self, args: tuple[Any, ...], peer: Peer) -> Peer:
-        target = target_of(args, peer, self._datagram_peer)
-        if not target.tcp and target.port == self._port and ipaddress.ip_address(target.host).is_loopback:
-            raise ParamError("this is the server's own address; give the port on which you listen")
-        return target
 
     def refuse(self, peer: Peer, address: str, reason: str, count: int = 1) -> None:
         """Say why messages are not applied."""

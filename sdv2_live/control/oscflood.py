@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.oscfeedback import Peer
 from sdv2_live.control.oscpacket import Message
+from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.stats import Fill
 
 MAX_BYTES = 1 << 20  # that a sender may have waiting while no other one has

@@ -13,9 +13,10 @@ import time
 from sdv2_live.control.names import Names
 from sdv2_live.control.oscanswers import ERROR
 from sdv2_live.control.oscapply import Applier, OscCounters
-from sdv2_live.control.oscfeedback import Feedback, Peer
+from sdv2_live.control.oscfeedback import Feedback
 from sdv2_live.control.oscflood import OVERHEAD, Item, Turns, faders_of
 from sdv2_live.control.oscpacket import IMMEDIATELY, Message, read_packet
+from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.osc")

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Mapping
 from aiohttp import ClientError, web
 
 from sdv2_live.control.addresses import ROOT
-from sdv2_live.control.oscfeedback import RATE, Peer
+from sdv2_live.control.oscfeedback import RATE
 from sdv2_live.control.oscpacket import encode
 from sdv2_live.control.oscquerytree import READ, Node, arguments
+from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.control.store import ParamStore
 
 log = logging.getLogger("sdv2_live.oscquery")

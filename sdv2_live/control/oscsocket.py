@@ -6,10 +6,16 @@ import errno
 import ipaddress
 import os
 import socket
+import struct
+from collections.abc import Iterator
+from functools import lru_cache
 
 from sdv2_live.errors import ConfigError
 
 RECEIVE_BUFFER = 1 << 20  # bytes: a fader storm during one slow moment
+
+_RECVERR = ((socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25))  # Linux: IP_RECVERR, IPV6_RECVERR
+_ERROR_QUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0)  # 0 where the system does not tell which message was refused
 
 
 def bind_udp(host: str, port: int) -> socket.socket:
@@ -37,17 +43,72 @@ def query_port(chosen: int | None, osc_port: int, osc_tcp: bool) -> int:
     return chosen if chosen is not None else osc_port and osc_port + osc_tcp
 
 
+@lru_cache(maxsize=256)
+def plain(host: str) -> str:
+    """An IP address in its usual form, with its scope, and as IPv4 where it is mapped into IPv6. Raises ValueError."""
+    text, percent, scope = host.partition("%")
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped) if mapped else f"{address}{percent}{scope}"
+
+
+def reaches(bound: str, port: int, host: str, to_port: int) -> bool:
+    """Whether a message to host:to_port arrives at a server bound to bound:port, both addresses in their plain form."""
+    if port != to_port:
+        return False
+    return host == bound or _anywhere(host) or (_anywhere(bound) and _is_local(host))
+
+
+def deliver(udp: socket.socket, data: bytes, host: str, port: int) -> None:
+    """Send a message. Raises OSError.
+
+    Linux reports that an earlier receiver is gone instead of sending the next message, so that one is sent again.
+    """
+    try:
+        udp.sendto(data, (host, port))
+    except ConnectionRefusedError:
+        udp.sendto(data, (host, port))
+
+
+def refused(udp: socket.socket) -> Iterator[tuple[str, int]]:
+    """The hosts and ports at which nobody took what was sent there, since this was last asked. None but on Linux."""
+    while _ERROR_QUEUE:
+        try:
+            _, ancillary, _, address = udp.recvmsg(1, 512, _ERROR_QUEUE)
+        except OSError:  # no more
+            return
+        for level, kind, data in ancillary:  # the error's number leads
+            if (level, kind) in _RECVERR and struct.unpack_from("=I", data)[0] == errno.ECONNREFUSED:
+                yield plain(address[0]), address[1]
+
+
 def endpoint(text: str) -> tuple[str, int]:
     """(host, port) of "127.0.0.1:9001". Raises ConfigError."""
     host, _, port = text.rpartition(":")
     try:
         number = int(port)
-        ipaddress.ip_address(host.strip("[]"))
+        address = plain(host.strip("[]"))
         if not 1 <= number <= 65535:
             raise ValueError
     except ValueError:
         raise ConfigError(f"osc.subscribers: cannot be {text!r}; give an IP address and a port, such as 127.0.0.1:9001") from None
-    return host.strip("[]"), number
+    return address, number
+
+
+def _anywhere(host: str) -> bool:
+    return ipaddress.ip_address(host.partition("%")[0]).is_unspecified
+
+
+def _is_local(host: str) -> bool:
+    """Whether an address is one of this machine's, of whatever interface: only those can be bound."""
+    if ipaddress.ip_address(host.partition("%")[0]).is_multicast:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _bind(host: str, port: int, kind: socket.SocketKind, key: str = "osc.port") -> socket.socket:
@@ -62,6 +123,9 @@ def _bind(host: str, port: int, kind: socket.SocketKind, key: str = "osc.port") 
     try:
         if kind is socket.SOCK_DGRAM:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            if _ERROR_QUEUE:
+                for level, option in _RECVERR[: 2 if family is socket.AF_INET6 else 1]:
+                    server.setsockopt(level, option, 1)
         elif os.name == "posix":  # else the connections of a show that just ended keep the next one out for a minute
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(address)

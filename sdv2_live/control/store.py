@@ -40,7 +40,6 @@ class Change:
     origin: str
     version: int
     notes: Mapping[str, str]  # parameter to a sentence on what was clamped
-    as_asked: frozenset[str] = frozenset()  # the writer gave exactly this value and need not be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,10 @@ class _Pending:
 
 
 class _Request(NamedTuple):
-    """A request written out and read: what to set now, what glides to which value, what is set just as it was given."""
+    """A request written out and read: what to set now, and what glides to which value."""
 
     coerced: dict[str, Coerced]
     gliding: dict[str, float]
-    as_asked: frozenset[str]
 
 
 E = TypeVar("E")
@@ -144,7 +142,7 @@ class ParamStore:
             with self._lock:
                 request = self._read(values, origin)
                 coerced = request.coerced
-                change = self._apply(coerced, origin, request.as_asked) if coerced else Change({}, origin, self._version, {})
+                change = self._apply(coerced, origin) if coerced else Change({}, origin, self._version, {})
                 self._start_morph(request.gliding, frozenset(coerced))
         except ParamError:
             with self._lock:
@@ -217,12 +215,9 @@ class ParamStore:
         seconds = coerced["morph_seconds"].value if "morph_seconds" in coerced else params.morph_seconds
         glides = {name for name in written.recalled if can_glide(name)} if seconds else set()
         gliding = {name: float(coerced.pop(name).value) for name in glides}  # type: ignore[arg-type]  # numbers glide
-        as_asked = {
-            name for name in coerced.keys() & given.keys() if written.values[name] is given[name] and not coerced[name].note
-        }
-        return _Request(coerced, gliding, frozenset(as_asked))
+        return _Request(coerced, gliding)
 
-    def _apply(self, coerced: Mapping[str, Coerced], origin: str, as_asked: frozenset[str] = frozenset()) -> Change:
+    def _apply(self, coerced: Mapping[str, Coerced], origin: str) -> Change:
         triggers = {name for name in coerced if PARAMS[name].kind is Kind.TRIGGER}
         fired = {name for name in triggers if coerced[name].value}
         values = {name: item.value for name, item in coerced.items() if name not in triggers}
@@ -230,7 +225,7 @@ class ParamStore:
         self._params = updated(self._params, values)
         self._version += 1
         self._count(frozenset(values), frozenset(fired), len(notes))
-        return Change(values | dict.fromkeys(fired, True), origin, self._version, notes, as_asked)
+        return Change(values | dict.fromkeys(fired, True), origin, self._version, notes)
 
     def _start_morph(self, target: Mapping[str, float], by_hand: frozenset[str]) -> None:
         if self._morph is not None:

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.oscfeedback import Peer
 from sdv2_live.control.oscflood import FADERS, MAX_BYTES, Room, Turns, faders_of
 from sdv2_live.control.oscpacket import encode
+from sdv2_live.control.oscsubscriber import Peer
 
 NOISE, MIX, PROMPT = "/sdv2/noise_scale", "/sdv2/mix/norm", "/sdv2/prompt"
 BIG = b"#bundle\0" * 8000

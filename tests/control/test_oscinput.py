@@ -12,9 +12,9 @@ from pythonosc.osc_message import OscMessage
 
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscapply import ACTION_WORK, MAX_WORK
-from sdv2_live.control.oscfeedback import Peer
 from sdv2_live.control.oscflood import MAX_BYTES
 from sdv2_live.control.oscpacket import encode
+from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.control.store import ParamStore
 
 

@@ -1,0 +1,139 @@
+"""One subscriber of the OSC server: what waits for it, and which values it is known to hold.
+
+A value is sent where the other end holds another one, and what it sent itself it holds. So nothing that was taken as it was sent
+goes back, a value that was clamped, rounded or given by name does, and programs that tell each other everything fall silent once
+they agree. What was sent from both ends at once has crossed on its way: the value that holds is then sent once more.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Args = tuple[Any, ...]
+
+CROSSED_S = 1.0  # what comes so soon after another value was sent there may have been sent before that one arrived
+REFUSES_S = 10.0  # a port that refuses for so long is nobody's: a program that starts anew takes less
+REFUSED_AGAIN_S = 5.0  # a port that refuses does so at every message, and the status alone is two a second
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end: a UDP address or a TCP connection. `send` takes one packet and never blocks."""
+
+    host: str
+    port: int
+    send: Callable[[bytes], None] = field(compare=False)
+    tcp: bool = False
+
+    @property
+    def origin(self) -> str:
+        """How the store's changes name this writer."""
+        return f"osc {self.host}:{self.port}"
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one address at the other end."""
+
+    held: Args | None = None  # None: unknown
+    said: Args | None = None  # what it sent since it was told something
+    told: Args | None = None
+    told_at: float = float("-inf")
+    answered: Args | None = None  # what it had sent that `told` was the answer to
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """Where to send, for whom, and what. Times are the event loop's, in seconds.
+
+    owner: who subscribed it; None: the configuration, so that it stays whatever happens.
+    """
+
+    target: Peer
+    owner: Peer | None
+    heard: float  # when it last sent anything, or was subscribed
+    echo: bool = False  # it wants to hear of its own changes, too
+    pending: dict[str, Args | None] = field(default_factory=dict)  # address to arguments; None: the value by then
+    origins: frozenset[str] = frozenset()  # how the store names the writers whose changes are its own
+    confirming: set[str] = field(default_factory=set)  # addresses that a timer will have told again
+    _own: set[str] = field(default_factory=set)  # pending for no other reason than what it sent itself
+    _known: dict[str, _Known] = field(default_factory=dict)
+    _refused: tuple[float, float] | None = None  # first and last time in a row
+
+    @property
+    def sources(self) -> set[Peer]:
+        """From where its changes come: where it listens, and who subscribed it."""
+        return {self.target, self.owner} if self.owner else {self.target}
+
+    def mark(self, address: str, *, own: bool = False) -> None:
+        """Have the value of an address told, if the other end does not hold it by then. own: it has changed that itself."""
+        if not own:
+            self._own.discard(address)
+        elif address not in self.pending:
+            self._own.add(address)
+        self.pending[address] = None
+
+    def mark_again(self, address: str) -> None:
+        """Have the value of an address told whatever the other end holds, for its own sake."""
+        self._known.setdefault(address, _Known()).held = None
+        self.mark(address, own=True)
+
+    def start_over(self) -> None:
+        """Count on nothing that the other end holds: its program may be a new one, at the same port."""
+        for known in self._known.values():
+            known.held = None
+
+    def says(self, address: str, args: Args, now: float) -> bool:
+        """It has sent this value; whether the one that holds is to be confirmed, once its hand rests."""
+        known = self._known.setdefault(address, _Known())
+        known.held = known.said = wire(args)
+        settled = known.held in (known.told, known.answered)
+        return not settled and (self.echo or now - known.told_at < CROSSED_S)
+
+    def owed(self, address: str, args: Args, now: float) -> bool:
+        """Whether this value is to be sent now; if so, it is taken as sent."""
+        own = address in self._own
+        self._own.discard(address)
+        known = self._known.setdefault(address, _Known())
+        value = wire(args)
+        insists = own and known.told == value and known.said is not None and known.said == known.answered
+        if known.held == value or insists:  # who sends the same wrong value at every answer is answered once
+            return False
+        asked_for = known.held is None and not own and self.owner is not None  # all values, which it then has before it sends any
+        known.answered = known.said if own else None
+        known.held = known.told = value
+        known.said, known.told_at = None, float("-inf") if asked_for else now
+        return True
+
+    def lives(self, now: float) -> None:
+        """It has sent something."""
+        self.heard = now
+        self._refused = None
+
+    def refuses(self, now: float) -> bool:
+        """Its port has answered that nobody listens there; whether it has done so for long enough to be given up."""
+        first, last = self._refused or (now, now)
+        self._refused = (now if now - last > REFUSED_AGAIN_S else first, now)
+        return now - self._refused[0] >= REFUSES_S
+
+    @property
+    def refused(self) -> bool:
+        """Whether nobody listened there when it was last tried."""
+        return self._refused is not None
+
+
+def wire(args: Args) -> Args:
+    """Arguments as they are once they have travelled: numbers in 32 bits, booleans as 1 and 0."""
+    return tuple(_travelled(arg) for arg in args)
+
+
+def _travelled(arg: Any) -> Any:
+    if isinstance(arg, bool):
+        return int(arg)
+    try:
+        return struct.unpack("f", struct.pack("f", arg))[0] if isinstance(arg, float) else arg
+    except OverflowError:
+        return arg
