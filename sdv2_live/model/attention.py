@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sdv2_live.errors import EngineError
+from sdv2_live.model.cpu import fuses_bf16
 
 Choice = Literal["auto", "sdpa", "flash3", "sage"]
 HOPPER = (9, 0)
@@ -27,7 +28,14 @@ INSTALL = {
 def sdpa(q_BSHd: Tensor, k_BNHd: Tensor, v_BNHd: Tensor, bias: Tensor | None = None) -> Tensor:
     """PyTorch's scaled dot product attention, (B, S, H, d). bias: (1, 1, 1, N), added to the scores."""
     q, k, v = (x.transpose(1, 2) for x in (q_BSHd, k_BNHd, v_BNHd))
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)
+    return attention(q, k, v, bias).transpose(1, 2)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+    """PyTorch's attention, (..., S, d), on every processor: in bf16 on a CPU where the fused kernel fails, without it."""
+    unfused = q.device.type == "cpu" and q.dtype == torch.bfloat16 and not fuses_bf16()
+    with sdpa_kernel(SDPBackend.MATH) if unfused else nullcontext():
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 
 def multiplies_bf16() -> bool:
@@ -16,6 +18,18 @@ def has_bf16_tiles() -> bool:
     """Whether these are AMX's, on whole tiles (Xeons of 2023 and later), which convolutions need: with AVX-512's alone they
     take several times as long as in float32."""
     return _has("amx_bf16")
+
+
+@cache
+def fuses_bf16() -> bool:
+    """Whether PyTorch's fused attention computes in bf16 here. It asks oneDNN how to lay matrices out, and then fails where ATen
+    was built for, or told to use (ATEN_CPU_CAPABILITY), fewer of the processor's instructions than oneDNN."""
+    x = torch.zeros(1, 1, 64, 32, dtype=torch.bfloat16, device="cpu")  # from 64 queries on they are laid out anew
+    try:
+        F.scaled_dot_product_attention(x, x, x)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _has(*names: str) -> bool:

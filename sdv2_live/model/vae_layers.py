@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sdv2_live.model.attention import attention
 from sdv2_live.model.vae_ops import Pending, convolve, ops_of, unfolded, upsampled
 
 Triple = tuple[int, int, int]  # (time, height, width)
@@ -133,7 +134,7 @@ class AttentionBlock(nn.Module):
         n, c, t, h, w = normal.shape
         pixels = normal.permute(0, 2, 3, 4, 1).reshape(n * t, 1, h * w, c)  # a view: channels are innermost already
         q, k, v = F.linear(pixels, self.to_qkv.weight.flatten(1), self.to_qkv.bias).chunk(3, dim=-1)
-        out = F.linear(F.scaled_dot_product_attention(q, k, v), self.proj.weight.flatten(1), self.proj.bias)
+        out = F.linear(attention(q, k, v), self.proj.weight.flatten(1), self.proj.bias)
         return Pending(out.view(n, t, h, w, c).permute(0, 4, 1, 2, 3), skip=x)
 
 

@@ -1,13 +1,19 @@
-"""What is reckoned on meta, against what torch's profiler sees on this CPU."""
+"""What is reckoned on meta, against what torch's profiler sees on this CPU.
+
+Kernels differ from processor to processor in what they take for themselves while they run. So the figures are compared with the
+memory that outlives the op which took it, which is the same everywhere; the kernels' own scratch has a bound of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import pytest
 import torch
+from torch._C._profiler import _EventType
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiled
 
@@ -30,18 +36,47 @@ SMALL = Profile(
     "small", DitConfig(192, 4, 768, 3, 96), TINY.text, TaehvConfig(), 0, "wan", WanVaeConfig(dim=16), PROFILES["1.3b"].files
 )
 SIZE = (64, 96)
+PICTURE = (32, 48)  # for the autoencoders: without instructions for bf16, a processor takes seconds for one
+TAPS = 27  # of the largest convolution, 3 x 3 x 3
 
 
-def measured(run: Callable[[], Any]) -> int:
-    """The most bytes that were allocated at once in a call, with all that ops take inside."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Bytes at their most in a call. own: of tensors that outlive the op that made them. scratch: what ops took beside them and
+    gave back inside."""
+
+    own: int
+    scratch: int
+
+
+def measured(run: Callable[[], Any]) -> Measured:
+    """What a call takes, as torch's profiler sees it."""
     with profiled(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         run()
-    events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
-    now = peak = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        now += event.nbytes()
-        peak = max(peak, now)
-    return peak
+    steps = sorted(_allocations(seen.profiler.kineto_results.experimental_event_tree()))
+    made: dict[int, tuple[int, int]] = {}  # by address: the step, and the op
+    inside: set[int] = set()
+    for index, (_, address, size, op) in enumerate(steps):
+        if size > 0:
+            made[address] = index, op
+        elif address in made:
+            before, maker = made.pop(address)
+            inside |= {before, index} if maker == op else set()
+    whole = _most(size for _, _, size, _ in steps)
+    own = _most(size for index, (_, _, size, _) in enumerate(steps) if index not in inside)
+    return Measured(own, whole - own)
+
+
+def _allocations(events: list[Any], op: int = 0) -> Iterator[tuple[int, int, int, int]]:
+    """(time, address, bytes, op) of every allocation, of negative bytes where memory is given back. op: what Python called."""
+    for event in events:
+        if event.tag == _EventType.Allocation:
+            yield event.start_time_ns, event.extra_fields.ptr, event.extra_fields.alloc_size, op or event.id
+        yield from _allocations(event.children, op or event.id)
+
+
+def _most(changes: Iterable[int]) -> int:
+    return max(accumulate(changes), default=0)
 
 
 def test_live_bytes_of_known_tensors() -> None:
@@ -72,34 +107,38 @@ def test_a_chunk_of_the_transformer(schedule: Schedule, dtype: torch.dtype) -> N
         state, cross = engine.new_state(spec), dit.condition(torch.zeros(1, 60, 96))
         caches = [state.cache, *([state.batch_cache] if state.batch_cache else [])]
         assert abs(cache_bytes(SMALL, dtype, spec) - _size(caches)) < 1000  # the layer's own indices, some bytes each
-        peak = 0
+        own = 0
         for chunk in range(4):
             x = torch.randn(1, 2 if chunk == 0 else 1, 16, *spec.latent_hw)
-            peak = max(peak, measured(lambda x=x: engine.denoise(x, cross, ChunkPlan(0.7, steps), 0, state)))
-    assert 0.95 * peak <= denoise_peak(SMALL, dtype, spec, steps) <= 1.1 * peak
+            seen = measured(lambda x=x: engine.denoise(x, cross, ChunkPlan(0.7, steps), 0, state))
+            assert seen.scratch <= seen.own  # a matrix product copies its operands at the most
+            own = max(own, seen.own)
+    assert 0.95 * own <= denoise_peak(SMALL, dtype, spec, steps) <= 1.05 * own
 
 
-# Without wan in fp32: at a size fit for a test, torch unfolds its small convolutions on a CPU, as LiveBytes says.
-@pytest.mark.parametrize(("kind", "dtype"), [("wan", torch.bfloat16), ("taehv", torch.float32), ("taehv", torch.bfloat16)])
+@pytest.mark.parametrize("kind", ["wan", "taehv"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_chunk_of_the_autoencoder(kind: str, dtype: torch.dtype) -> None:
-    need = vae_need(SMALL, kind, dtype, SIZE)
+    need = vae_need(SMALL, kind, dtype, PICTURE)
     vae = make_vae(SMALL, kind).to(dtype).eval().requires_grad_(False)
     memory, peaks, last = vae.new_memory(), {"encode": 0, "decode": 0}, {"encode": 0, "decode": 0}
     with torch.inference_mode():
         for chunk in range(3):
-            pixels = torch.randn(1, 3, 5 if chunk == 0 else 4, *SIZE)
-            latent = torch.randn(1, 2 if chunk == 0 else 1, 16, SIZE[0] // 8, SIZE[1] // 8)
+            pixels = torch.randn(1, 3, 5 if chunk == 0 else 4, *PICTURE)
+            latent = torch.randn(1, 2 if chunk == 0 else 1, 16, PICTURE[0] // 8, PICTURE[1] // 8)
             for name, run in {
                 "encode": lambda x=pixels: vae.encode(x.to(dtype), memory).float(),
                 "decode": lambda x=latent: vae.decode(x.to(dtype), memory).clamp(-1, 1),
             }.items():
                 before = _size(memory)
-                last[name] = measured(run) - (_size(memory) - before)
+                seen = measured(run)
+                assert seen.scratch <= TAPS * seen.own  # the input unfolded, where there is no better kernel
+                last[name] = seen.own - (_size(memory) - before)
                 peaks[name] = max(peaks[name], last[name])
     assert need.memory == _size(memory)
-    assert 0.95 * peaks["encode"] <= need.encode <= 2.1 * peaks["encode"]
-    assert 0.95 * peaks["decode"] <= need.decode <= 2.1 * peaks["decode"]
-    assert 0.4 * sum(last.values()) <= need.steady <= sum(last.values())  # what convolutions take inside is not in it
+    assert peaks["encode"] <= need.encode <= 2 * peaks["encode"]  # some room is left for the kernels of a GPU
+    assert peaks["decode"] <= need.decode <= 2 * peaks["decode"]
+    assert 0.9 * sum(last.values()) <= need.steady <= 1.1 * sum(last.values())
 
 
 def test_weights_are_those_of_the_model() -> None:

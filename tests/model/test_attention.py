@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -58,6 +60,16 @@ def test_on_a_cpu_there_is_one() -> None:
     assert choose_attention("auto", CPU, torch.float32).name == "sdpa"
     with pytest.raises(EngineError, match="sage needs a GPU"):
         choose_attention("sage", CPU, torch.float32)
+
+
+def test_in_bf16_it_is_the_same_whatever_the_processor_may_use() -> None:
+    """As many queries as are laid out anew for oneDNN, whose instructions ATen may lack."""
+    script = (
+        "import torch; from sdv2_live.model.attention import attention as attend; torch.manual_seed(0); "
+        "q, k, v = torch.randn(3, 1, 2, 100, 32); given = (x.bfloat16() for x in (q, k, v)); "
+        "torch.testing.assert_close(attend(*given).float(), attend(q, k, v), rtol=0.02, atol=0.02)"
+    )
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"ATEN_CPU_CAPABILITY": "default"}, check=True)
 
 
 @pytest.mark.parametrize("rows", [1, 20, 510, 511, 512])
