@@ -7,7 +7,7 @@ import signal
 import time
 
 from bystanders import FAR_S
-from faultrig import Rig, send_signal
+from faultrig import BLACK, Rig, send_signal
 from injection import Fault
 from waiting import eventually
 
@@ -85,6 +85,24 @@ def _no_memory(rig: Rig) -> int:
     return begin
 
 
+def _toggled_while_away(rig: Rig) -> int:
+    """Black is seen while the blackout lasts and no longer, whatever else was pressed, though nothing new is painted."""
+    send_signal(rig.engine_pid, signal.SIGKILL)
+    killed = time.monotonic_ns()
+    for keys in ({"blackout": 1}, {"bypass": 1, "blackout": 0}, {"freeze": 1, "blackout": 1}, {"blackout": 0, "bypass": 0}):
+        rig.set(keys)
+        dark, since = keys["blackout"] == 1, len(rig.output.seen)
+        eventually("black" if dark else "a picture", lambda: _dark(rig, since) is dark)  # noqa: B023
+    rig.set({"freeze": 0})
+    return killed
+
+
+def _dark(rig: Rig, since: int) -> bool | None:
+    """Whether the newest picture is black; None while none has come."""
+    seen = rig.output.seen
+    return seen[-1].mean < BLACK if len(seen) > since else None
+
+
 def _troubles(rig: Rig) -> float:
     return rig.metric("engine_restarts_total") + rig.metric("engine_failures_total")
 
@@ -99,4 +117,5 @@ FAULTS = (
     Fault("engine: hangs (SIGSTOP)", _hang, ends_engine=True),
     Fault(f"engine: stands still for {PAUSE_S} s", _pause),
     Fault("engine: out of memory (RLIMIT_AS)", _no_memory),
+    Fault("engine: blackout, bypass and freeze while it is away", _toggled_while_away, ends_engine=True, dark=True),
 )

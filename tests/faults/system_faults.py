@@ -20,6 +20,8 @@ from waiting import eventually
 
 BUSY = "import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass"
 SHORT_S = 1.0
+ASLEEP_S = 3.0  # twice faults.hang_s
+FALLS_ASLEEP_S = 0.3  # the engine first, so that the show is waiting for it
 
 
 class Piped(Daemon):
@@ -102,6 +104,20 @@ def _signals(rig: Rig) -> None:
         time.sleep(0.05)
 
 
+def _asleep(rig: Rig) -> None:
+    """The whole machine stands still while its clock goes on: Ctrl-Z and fg, or a virtual machine that is paused."""
+    engine = rig.engine_pid
+    all_of_it = (engine, rig.pid, rig.camera.process.pid, rig.control.process.pid)
+    for pid in all_of_it:
+        send_signal(pid, signal.SIGSTOP)
+        time.sleep(FALLS_ASLEEP_S)
+    time.sleep(ASLEEP_S)
+    for pid in reversed(all_of_it):
+        send_signal(pid, signal.SIGCONT)
+    rig.painting()
+    assert rig.engine_pid == engine
+
+
 def _closed_output(rig: Rig) -> None:
     """Nobody reads what the daemon prints, and it has much to say."""
     daemon: Any = rig.daemon
@@ -135,5 +151,6 @@ FAULTS = (
     Fault("system: SIGHUP, SIGPIPE, SIGWINCH and others", _signals),
     receivers("a receiver comes and goes", signal.SIGTERM),
     receivers("a receiver is killed", signal.SIGKILL),
+    Fault(f"system: asleep for {ASLEEP_S:g} s (SIGSTOP and SIGCONT to all of it)", _asleep),
 )
 CLOSED = Fault("system: nobody reads what it prints (EPIPE)", _closed_output)
