@@ -17,10 +17,13 @@ from sdv2_live.control.transport import Transport
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
-from sdv2_live.io.file import FileSink, FileSource
+from sdv2_live.io.file import FileSource
+from sdv2_live.io.file_out import FileSink
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 from sdv2_live.stream import Stream
+
+TICK_S = 0.001  # some containers know milliseconds only: a change that is so little after a frame begins with it
 
 
 def render(
@@ -38,7 +41,7 @@ def render(
     alone, so the same input and settings give the same frames. progress: called with the frames written so far.
     Raises VideoError, WeightsError, EngineError.
     """
-    with FileSource(source, realtime=False, loop=False) as video, FileSink(target) as sink:
+    with FileSource(source, realtime=False, loop=False) as video, FileSink(target, offline=True) as sink:
         config = with_room(config)
         models = load(config)
         with closing(new_prompts(config, models)) as prompts:
@@ -80,10 +83,11 @@ def restyled(
     timeline: Timeline | None = None,
     clock: VideoClock | None = None,
 ) -> Iterator[Frame]:
-    """Every frame restyled, in order. A change of the timeline applies to the first chunk that begins at its time or later.
+    """Every frame restyled, in order. `captured_ns` of the frames is their time in the video, by which the timeline goes.
 
-    The last chunk is filled up with copies of the last frame, and stream_batch's pipeline is emptied with more of them;
-    what they give beyond the frames read is not returned.
+    A change of the timeline applies to the first chunk that begins at its time or later. The last chunk is filled up with copies
+    of the last frame, and stream_batch's pipeline is emptied with more of them; what they give beyond the frames read is not
+    returned.
     """
     owed = 0  # frames read and not yet returned
     launched: deque[Callable[[], list[Frame]]] = deque()  # chunks that are not fetched
@@ -102,7 +106,7 @@ def restyled(
         begins = first or last
         assert begins is not None
         if first is not None:
-            clock.run_to(float(first.index / first.rate), transport)
+            clock.run_to(first.captured_ns / 1e9 + TICK_S, transport)
         taken = store.take()
         needed = stream.prepare(begins, taken.params, reset="reset" in taken.fired)
         read = [first, *islice(frames, needed - 1)] if first is not None else []

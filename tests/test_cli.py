@@ -16,7 +16,8 @@ from waiting import eventually
 
 from sdv2_live import __version__
 from sdv2_live.cli import COMMANDS, main
-from sdv2_live.io.file import FileSink, FileSource
+from sdv2_live.io.file import FileSource
+from sdv2_live.io.file_out import FileSink
 from sdv2_live.io.ndi_lib import NdiSettings
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.io.synthetic import TestSource

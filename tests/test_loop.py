@@ -83,7 +83,7 @@ def test_every_frame_comes_out_once_whatever_the_count(prompts: PromptCache, cou
 
 def test_a_timeline_acts_at_its_time_and_not_before(prompts: PromptCache) -> None:
     plain = rendered(prompts, count=17)
-    change = Timeline((Event(9 / 30, {"prompt": "a green forest"}),), duration=1.0)
+    change = Timeline((Event(9 * 0.033, {"prompt": "a green forest"}),), duration=1.0)  # by the frames' times, not their number
     changed = rendered(prompts, count=17, timeline=change)
     assert np.array_equal(changed[:9], plain[:9])
     assert not np.array_equal(changed[9], plain[9])

@@ -28,7 +28,7 @@ from pythonosc.udp_client import SimpleUDPClient
 from tap import Tap, picture
 
 from sdv2_live.errors import Sdv2Error
-from sdv2_live.io.file import FileSink
+from sdv2_live.io.file_out import FileSink
 from sdv2_live.settings import OscConfig
 from sdv2_live.sheet import Column, contact_sheet
 

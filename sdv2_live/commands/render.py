@@ -73,7 +73,7 @@ def _count(text: str) -> int:
 
 def _total(path: Path, max_frames: int | None) -> int | None:
     """Frames the progress bar expects, as the container states them; None when it does not."""
-    from sdv2_live.io.file import frame_count
+    from sdv2_live.io.clip import frame_count
 
     stated = frame_count(path)
     return min(stated, max_frames) if stated and max_frames else stated or max_frames

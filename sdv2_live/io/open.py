@@ -11,7 +11,8 @@ from fractions import Fraction
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import ColorSpec, Frame
 from sdv2_live.io.base import Sink, Source
-from sdv2_live.io.file import FileSink, FileSource
+from sdv2_live.io.file import FileSource
+from sdv2_live.io.file_out import FileSink
 from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_lib import NdiSettings
 from sdv2_live.io.ndi_out import NdiSink

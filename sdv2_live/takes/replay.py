@@ -17,7 +17,7 @@ from sdv2_live.engine.plan import PromptMix
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Sink
-from sdv2_live.io.file import FileSink
+from sdv2_live.io.file_out import FileSink
 from sdv2_live.stats import StageTimer
 from sdv2_live.stream import Stream
 from sdv2_live.takes.compare import SAMPLES, sha256_of, within

@@ -11,7 +11,8 @@ import numpy as np
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.ffmpeg import reason, rows_of
-from sdv2_live.io.file import FileSink, FileSource
+from sdv2_live.io.file import FileSource
+from sdv2_live.io.file_out import FileSink
 from sdv2_live.takes.format import FrameId, Video, video_name
 
 STORED = {PixelFormat.UYVY: "yuv422p", PixelFormat.BGRX: "bgr0", PixelFormat.RGBX: "bgr0"}  # the A formats: bgra

@@ -13,7 +13,8 @@ from pictures import assert_like, bars, to_uyvy, with_fourth
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
-from sdv2_live.io.file import FileSink, FileSource
+from sdv2_live.io.file import FileSource
+from sdv2_live.io.file_out import FileSink
 
 
 def numbered(index: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -219,7 +220,7 @@ def test_rotation_is_applied(tmp_path: Path) -> None:
     zero = bytes(4)
     identity = one + zero * 3 + one + zero * 3 + unit
     clockwise = zero + one + zero + minus + zero * 4 + unit
-    at = data.find(identity, data.find(b"tkhd"))
+    at = data.rfind(identity)
     assert at > 0
     path.write_bytes(data[:at] + clockwise + data[at + len(identity) :])
     frame = read_all(path)[0]

@@ -8,7 +8,8 @@ import pytest
 from fakes import fake_frame
 
 from sdv2_live.errors import VideoError
-from sdv2_live.io.file import FileSink, FileSource
+from sdv2_live.io.file import FileSource
+from sdv2_live.io.file_out import FileSink
 from sdv2_live.io.open import NullSink, NullSource, open_sink, open_source
 from sdv2_live.io.synthetic import TestSource
 
