@@ -7,13 +7,24 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from sdv2_live import __version__, logs
-from sdv2_live.errors import Sdv2Error
+from sdv2_live.errors import ConfigError, Sdv2Error
 
 COMMANDS = (
     "run", "render", "replay", "sources", "presets", "play", "osc", "timeline", "midi", "prompt", "weights", "plan", "doctor",
 )  # fmt: skip
+
+
+WELCOME = """sdv2-live restyles live video with a diffusion model: NDI in, NDI out, played by OSC or MIDI.
+
+    sdv2-live doctor                                       what is missing on this machine, and what to do about it
+    sdv2-live sources                                      who sends NDI video here
+    sdv2-live run --input ndi:NAME --output ndi:sdv2-live  restyle it, until Ctrl-C
+
+Without a camera: --input test. All commands: sdv2-live --help
+Manual: {manual}"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _let_waiting_threads_sleep()
     try:
         args = _parser().parse_args(arguments)
+        if args.command is None:
+            print(WELCOME.format(manual=_manual()))
+            return ConfigError.exit_code
         logs.to_console()
         status: int = args.run(args)
     except Sdv2Error as error:
@@ -42,11 +56,17 @@ def _let_waiting_threads_sleep() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
+def _manual() -> str:
+    """Where the manual lies: in a checkout beside the package."""
+    readme = Path(__file__).parent.parent / "README.md"
+    return str(readme) if readme.is_file() else "README.md of sdv2-live"
+
+
 def _parser() -> argparse.ArgumentParser:
     """The options of every command. That takes half a second of imports, in which Ctrl-C may come."""
     parser = argparse.ArgumentParser(prog="sdv2-live", description="Restyle live video with StreamDiffusionV2, played by OSC.")
     parser.add_argument("--version", action="version", version=f"sdv2-live {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for name in COMMANDS:
         import_module(f"sdv2_live.commands.{name}").add_parser(subparsers)
     return parser

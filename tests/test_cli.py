@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -76,6 +77,15 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         main([command, "--help"])
     assert end.value.code == 0
     assert f"usage: sdv2-live {command}" in capsys.readouterr().out
+
+
+def test_the_name_alone_says_what_it_is_and_where_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr().out
+    assert "restyles live video" in said
+    assert len(re.findall(r"^    sdv2-live (?:doctor|sources|run) ", said, re.M)) == 3
+    assert Path(said.splitlines()[-1].removeprefix("Manual: ")).is_file()
+    assert max(map(len, said.splitlines()[:-1])) <= 120
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

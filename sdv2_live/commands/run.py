@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
+import shutil
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +29,7 @@ log = logging.getLogger("sdv2_live.run")
 
 DESCRIPTORS = 4096  # that a show may use; many systems allow 1024 until a program asks for more
 ENDS_S = 1.8  # after a signal, whatever waits: two seconds are promised
-QUIET_EVERY = 10  # seconds between status lines where the output is no terminal
+EVERY_S = 10.0  # between status lines where the output is no terminal
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,6 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="go on with the parameters of the last show of this output name (or of a journal FILE)",
     )
     parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after N seconds (default: on Ctrl-C)")
+    parser.add_argument("--quiet", action="store_true", help="no status line while it runs")
     parser.set_defaults(run=run)
 
 
@@ -62,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the show outlives its terminal, and a connection that breaks
     _allow_descriptors()
     _log_to_file(config)
-    report = _Reporter()
+    report = _Reporter(quiet=args.quiet)
     timeline = load_timeline(args.timeline, config.names) if args.timeline is not None else None
     with Show(config, args.preset, timeline, _resumed(args.resume, config)) as show:
         if stop.is_set():
@@ -132,18 +137,25 @@ def _left(asked: Path, folder: Path, config: Config) -> LiveState:
 
 
 class _Reporter:
-    """One line a second: rewritten in place on a terminal, now and then elsewhere."""
+    """The status: rewritten in place on a terminal, now and then a line elsewhere. quiet: at the end only."""
 
-    def __init__(self) -> None:
-        self._terminal = sys.stdout.isatty()
-        self._count = 0
+    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._terminal, self._quiet, self._clock = sys.stdout.isatty(), quiet, clock
+        self._said_at = -math.inf
 
     def __call__(self, status: Status) -> None:
+        if self._quiet:
+            return
         if self._terminal:
-            logs.say(f"\r\033[K{status.line()}", end="")
-        elif self._count % QUIET_EVERY == 0:
+            logs.say(f"\r\033[K{self._fitting(status.line())}", end="")
+        elif self._clock() - self._said_at >= EVERY_S:
+            self._said_at = self._clock()
             logs.say(status.line())
-        self._count += 1
 
     def end(self, status: Status) -> None:
         logs.say(f"\r\033[K{status.line()}" if self._terminal else status.line())
+
+    def _fitting(self, line: str) -> str:
+        """One row of the terminal: a line of more could not be written over, and the terminal would fill with its rows."""
+        width = shutil.get_terminal_size().columns - 1
+        return line if len(line) <= width else line[: max(width - 1, 0)] + "\N{HORIZONTAL ELLIPSIS}"
