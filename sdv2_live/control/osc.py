@@ -13,31 +13,29 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from sdv2_live.control.access import Access
 from sdv2_live.control.oscanswers import ERROR, Answers
 from sdv2_live.control.oscapply import Action, Applier, OscCounters
+from sdv2_live.control.oscconnections import Connections
 from sdv2_live.control.oscfeedback import Feedback, Status
 from sdv2_live.control.oscinput import OscInput
 from sdv2_live.control.oscsocket import bind_tcp, bind_udp, deliver, endpoint, plain, reaches, refused
 from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.control.oscsubscriptions import Subscriptions
-from sdv2_live.control.osctcp import MAX_PACKET, FramingError, frames
+from sdv2_live.control.osctcp import MAX_PACKET
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
 from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.osc")
 
-MAX_CONNECTIONS = 16
 MAX_DATAGRAM = 65_536
 MOST = 1024  # datagrams taken in before anything else has its turn
 BURST = 4  # datagrams waiting at once: no hand does that
 PAUSE_S = 0.02  # after a burst; a small part of a chunk, which is what a value waits for anyway
-MAX_UNSENT = 1 << 20  # bytes that a TCP client may leave unread before it is dropped
 _START_TIMEOUT_S = 10.0
 
 
@@ -90,7 +88,6 @@ class OscServer:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
         self._feedback: Feedback | None = None
-        self._connections = 0
         self._configured = [self._subscriber(*one) for one in wanted]
 
     def start(self) -> None:
@@ -142,7 +139,8 @@ class OscServer:
         loop.add_reader(self._udp, self._read)
         for subscriber in self._configured:
             self._feedback.configured(subscriber)
-        tcp = await asyncio.start_server(self._connection, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
+        connections = Connections(self._access, self.counters, self._answers, self._input, self._subscriptions, self._end)
+        tcp = await asyncio.start_server(connections.serve, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
         self._ready.set()
         await stop.wait()
         loop.remove_reader(self._udp)
@@ -249,37 +247,3 @@ class OscServer:
                 self._loop.call_soon_threadsafe(function, *args)
                 return True
         return False
-
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host, port = writer.get_extra_info("peername")[:2]
-        peer = Peer(host, port, lambda data: None, tcp=True)
-        self._connections += 1
-        try:
-            if not self._access.may_send(host):
-                self.counters.barred += 1
-                raise FramingError(f"{host} is not in osc.allow")
-            if self._connections > MAX_CONNECTIONS:
-                raise FramingError(f"more than {MAX_CONNECTIONS} connections")
-            async for data, framed in frames(reader):
-                peer = replace(peer, send=_stream_send(writer, framed))
-                while not self._input.add(data, peer):
-                    await asyncio.sleep(PAUSE_S)  # nothing more is read of the stream meanwhile
-            while self._input.waits(peer):
-                await asyncio.sleep(PAUSE_S)  # the connection takes the answers
-        except FramingError as error:
-            self.counters.malformed += 1
-            self._answers.tell(peer, ERROR, "", f"the connection was closed: {error}")
-        finally:
-            self._connections -= 1
-            self._end(peer)
-            writer.close()
-
-
-def _stream_send(writer: asyncio.StreamWriter, framed: Callable[[bytes], bytes]) -> Callable[[bytes], None]:
-    def send(data: bytes) -> None:
-        if writer.transport.get_write_buffer_size() > MAX_UNSENT:
-            writer.transport.abort()  # it does not read; its connection ends, and with it its subscription
-        elif not writer.is_closing():
-            writer.write(framed(data))
-
-    return send

@@ -14,6 +14,8 @@ from sdv2_live.errors import ConfigError
 
 RECEIVE_BUFFER = 1 << 20  # bytes: a fader storm during one slow moment
 
+# Seconds of silence before it is asked for, between questions, and how many; milliseconds for what is sent to be received.
+_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 25_000}
 _RECVERR = ((socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25))  # Linux: IP_RECVERR, IPV6_RECVERR
 _ERROR_QUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0)  # 0 where the system does not tell which message was refused
 
@@ -68,6 +70,14 @@ def deliver(udp: socket.socket, data: bytes, host: str, port: int) -> None:
         udp.sendto(data, (host, port))
     except ConnectionRefusedError:
         udp.sendto(data, (host, port))
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """Have the system find out within half a minute that the other end of a TCP connection is gone."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def refused(udp: socket.socket) -> Iterator[tuple[str, int]]:

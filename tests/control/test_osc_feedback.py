@@ -74,7 +74,7 @@ def test_chunk_is_acknowledged(store: ParamStore, client: Any) -> None:
     assert client.answer() == ("/sdv2/applied/noise_scale", 17)
 
 
-def test_port_and_host_forms(server: OscServer, new_client: Callable[[], Any]) -> None:
+def test_port_and_host_forms(store: ParamStore, server: OscServer, new_client: Callable[[], Any], wait: Any) -> None:
     sender, by_port, by_host = new_client(), new_client(), new_client()
     sender.send("/sdv2/subscribe", by_port.port)
     sender.send("/sdv2/subscribe", "localhost", by_host.port)
@@ -82,6 +82,7 @@ def test_port_and_host_forms(server: OscServer, new_client: Callable[[], Any]) -
         client.until(*LAST)
     sender.send("/sdv2/unsubscribe", by_port.port)
     sender.send("/sdv2/seed", 5)
+    wait(lambda: store.latest().seed == 5)
     new_client().send("/sdv2/seed", 6)
     assert by_host.answer() == ("/sdv2/seed", 6)
     assert server.counters.refused == 0

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pythonosc import slip, tcp_client
-from pythonosc.osc_message import OscMessage
-from pythonosc.osc_message_builder import build_msg
-from waiting import DEADLINE_S
 
 from sdv2_live.control.addresses import expand
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.params import PARAMS, value_of
 from sdv2_live.control.store import ParamStore
-from sdv2_live.errors import ConfigError, ParamError
+from sdv2_live.errors import ParamError
 
 
 @pytest.mark.parametrize(
@@ -122,77 +116,3 @@ def test_actions_get_their_arguments_and_may_refuse(store: ParamStore, client_of
         client.send("/sdv2/preset/save")
         assert client.answer() == ("/sdv2/error", "/sdv2/preset/save", "give a name")
     assert saved == [("Mine",)]
-
-
-@pytest.fixture
-def tcp_server(store: ParamStore) -> Iterator[OscServer]:
-    with OscServer(store, port=0, tcp=True) as server:
-        yield server
-    assert server.counters.failures == 0
-
-
-@pytest.mark.parametrize("mode", ["1.0", "1.1"])
-def test_tcp_takes_both_framings(mode: str, store: ParamStore, tcp_server: OscServer, wait: Any) -> None:
-    with tcp_client.SimpleTCPClient("127.0.0.1", tcp_server.port, mode=mode) as client:
-        for step in range(50):
-            client.send_message("/sdv2/noise_scale", step / 100)
-        client.send_message("/sdv2/prompt", "\u2744" * 500)
-        wait(lambda: store.latest().prompt == "\u2744" * 500)
-    assert store.latest().noise_scale == pytest.approx(0.49)
-    assert tcp_server.counters.messages + tcp_server.counters.coalesced == 51
-
-
-def connect(server: OscServer) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S)
-    return connection
-
-
-def test_tcp_answers_and_feeds_back_on_the_connection(store: ParamStore, tcp_server: OscServer) -> None:
-    def packet(address: str, *args: Any) -> bytes:
-        data = build_msg(address, list(args)).dgram
-        return struct.pack(">I", len(data)) + data
-
-    with connect(tcp_server) as connection, connection.makefile("rb") as stream:
-
-        def answer() -> tuple[Any, ...]:
-            message = OscMessage(stream.read(struct.unpack(">I", stream.read(4))[0]))
-            return (message.address, *message.params)
-
-        connection.sendall(packet("/sdv2/nothing")[:7])
-        connection.sendall(packet("/sdv2/nothing")[7:] + packet("/sdv2/subscribe"))
-        assert answer()[:2] == ("/sdv2/error", "/sdv2/nothing")
-        assert answer()[0] == "/sdv2/prompt"
-        store.set("cue_prompt", "ink", "midi")
-        while answer() != ("/sdv2/cue_prompt", "ink"):
-            pass
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        struct.pack(">I", 2**24 - 1) + b"/",
-        b"\xc0" + b"x" * 200_000,
-        b"\xc0/sdv2/seed\xdbx\xc0",
-        b"GET / HTTP/1.1\r\n\r\n" + b"x" * 200_000,
-    ],
-)
-def test_tcp_closes_a_stream_that_is_not_osc(data: bytes, store: ParamStore, tcp_server: OscServer, wait: Any) -> None:
-    with connect(tcp_server) as connection:
-        try:
-            connection.sendall(data)
-            while connection.recv(65536):
-                pass
-        except ConnectionError:
-            pass  # closed while more was on its way
-    assert tcp_server.counters.malformed == 1
-    with connect(tcp_server) as connection:
-        connection.sendall(slip.encode(build_msg("/sdv2/seed", 7).dgram))
-        wait(lambda: store.latest().seed == 7)
-
-
-def test_tcp_port_in_use_says_so() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        with pytest.raises(ConfigError, match=r"is in use by another program"):
-            OscServer(ParamStore(), port=other.getsockname()[1], tcp=True)
