@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.names import LORA, TABLE
 from sdv2_live.control.params import Params, Value, nearest, shown, updated
-from sdv2_live.control.yamlfile import KeyPath, dotted, load_yaml
+from sdv2_live.control.yamlfile import KeyPath, Written, dotted, load_yaml
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, several
 from sdv2_live.loras import LoraConfig
 from sdv2_live.settings import (
@@ -66,7 +66,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     for file in filter(None, (config_dir() / "default.yaml", path)):
         document = load_yaml(file)
         merged.problems += document.problems
-        merged.add(document.data, document.where)
+        merged.add(document.data, document.where, document.texts(("params",)))
     for option in overrides:
         merged.add_option(option)
     unread = len(merged.problems)
@@ -84,7 +84,7 @@ def _params(merged: _Merged, config: Config | None) -> tuple[dict[str, Value], l
     if config is None:  # what the LoRAs are called is not known, so a name of theirs is no mistake
         given = {name: value for name, value in given.items() if not name.startswith("lora/")}
     names = config.names if config else TABLE
-    values, problems = read_params(given, lambda name: merged.where(("params", name)), names=names)
+    values, problems = read_params(given, lambda name: merged.where(("params", name)), names=names, written=merged.written)
     loras = config.model.loras if config else ()
     return {LORA.format(number): lora.scale for number, lora in enumerate(loras, start=1)} | values, problems
 
@@ -98,15 +98,18 @@ class _Merged:
     def __init__(self) -> None:
         self.data: dict[str, Any] = {}
         self.problems: list[str] = []
+        self.written: dict[str, Written] = {}  # of params
         self._places: dict[KeyPath, str] = {}
 
-    def add(self, data: Any, where: Callable[[KeyPath], str]) -> None:
+    def add(self, data: Any, where: Callable[[KeyPath], str], written: Mapping[str, Written]) -> None:
         if not isinstance(data, dict):
             self.problems.append(f"{where(())}: a configuration is a mapping of sections, not {shown(data)}")
             return
         sections = {name: section for name, section in data.items() if section is not None}  # all keys commented out
         for name in [name for name in Config.model_fields if not isinstance(sections.get(name, {}), dict)]:
             self.problems.append(f"{where((name,))}: {name}: cannot be {shown(sections.pop(name))}; give {_keys_of(name)}")
+        self.written = {name: text for name, text in self.written.items() if name not in sections.get("params", {})}
+        self.written.update(written)
         self._lay(self.data, sections, (), where)
 
     def add_option(self, option: str) -> None:
@@ -120,9 +123,9 @@ class _Merged:
         if len(parts) != 2 and parts[0] != "params":
             self.problems.append(f"{place}: give SECTION.KEY=VALUE, such as --set osc.port=9001")
             return
-        data: Any = _option_value(text)
-        data = {parts[0]: {".".join(parts[1:]): data}}
-        self.add(data, lambda _: place)
+        name = ".".join(parts[1:])
+        written = {name: Written(text)} if parts[0] == "params" else {}
+        self.add({parts[0]: {name: _option_value(text)}}, lambda _: place, written)
 
     def where(self, key: KeyPath) -> str:
         while key and key not in self._places:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import get_args
 
 from sdv2_live.config import load_config
+from sdv2_live.control.presets import PresetLibrary
+from sdv2_live.control.timeline import Timeline, load_timeline
 from sdv2_live.settings import Config, ModelConfig
 
 
@@ -43,6 +45,11 @@ def configured(args: argparse.Namespace, **keys: str | None) -> Config:
     keys |= {"model__fit": getattr(args, "fit", None)}
     given = [f"{key.replace('__', '.')}={value}" for key, value in keys.items() if value is not None]
     return load_config(args.config, [*args.set, *given])
+
+
+def timeline_of(path: Path, config: Config) -> Timeline:
+    """The timeline in a file, for a show. Raises ConfigError, also for a preset that it recalls and that is not there."""
+    return load_timeline(path, config.names, PresetLibrary(config.presets.folder, names=config.names))
 
 
 def seconds(text: str) -> float:

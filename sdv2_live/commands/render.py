@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from sdv2_live.commands.options import add_config_options, add_model_options, configured
+from sdv2_live.commands.options import add_config_options, add_model_options, configured, timeline_of
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
-from sdv2_live.control.timeline import load_timeline
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None:
             store.set(name, getattr(args, name), f"--{name}")
     config = config.replaced(params=store.latest())
-    timeline = load_timeline(args.timeline, config.names) if args.timeline is not None else None
+    timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
     begin = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdv2_live import logs
-from sdv2_live.commands.options import add_config_options, add_model_options, configured, seconds
+from sdv2_live.commands.options import add_config_options, add_model_options, configured, seconds, timeline_of
 from sdv2_live.commands.stopping import Stop
 from sdv2_live.control.journal import LiveState, journal_path, previous, read_journal
-from sdv2_live.control.timeline import load_timeline
 from sdv2_live.errors import ConfigError
 from sdv2_live.settings import StateConfig
 
@@ -68,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     _allow_descriptors()
     _log_to_file(config)
     report = _Reporter(quiet=args.quiet)
-    timeline = load_timeline(args.timeline, config.names) if args.timeline is not None else None
+    timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
     with Show(config, args.preset, timeline, _resumed(args.resume, config)) as show:
         if stop.is_set():
             return 0

@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.commands.options import add_config_options, configured, timeline_of
 from sdv2_live.control.params import shown
 from sdv2_live.control.timeline import Timeline, load_timeline
 from sdv2_live.control.timeline_scope import to_scope
@@ -37,10 +38,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_show(args: argparse.Namespace) -> int:
     """Print the events. Raises ConfigError for a file that cannot be used."""
-    timeline = load_timeline(args.file, configured(args).names)
-    table = Table("at", "marker", "sets", title=f"{timeline.name}  {timeline.duration:g} s{', looping' if timeline.loop else ''}")
+    timeline = timeline_of(args.file, configured(args))
+    title = f"{timeline.name}  {timeline.duration:g} s{', looping' if timeline.loop else ''}"
+    table = Table("at", "marker", "sets", title=escape(title))
     for event in timeline.events:
-        table.add_row(f"{event.at:g}", event.marker, "\n".join(f"{name}: {shown(value)}" for name, value in event.values.items()))
+        sets = "\n".join(f"{name}: {shown(value)}" for name, value in event.values.items())
+        table.add_row(f"{event.at:g}", escape(event.marker), escape(sets))
     Console().print(table)
     return 0
 

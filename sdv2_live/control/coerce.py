@@ -6,14 +6,19 @@ value. What has a clear meaning is accepted; what is out of range is clamped and
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value, shown
+from sdv2_live.control.yamlfile import Written
 from sdv2_live.errors import MAX_PROBLEMS, ParamError
+
+log = logging.getLogger("sdv2_live.control")
 
 _TRUE = {"true", "on", "yes"}
 _FALSE = {"false", "off", "no"}
@@ -57,12 +62,18 @@ def exact(spec: ParamSpec, value: Any, where: str = "") -> Value:
 
 
 def read_params(
-    given: Mapping[str, Any], where: Callable[[str], str], *, happenings: bool = False, names: Names = TABLE
+    given: Mapping[str, Any],
+    where: Callable[[str], str],
+    *,
+    happenings: bool = False,
+    names: Names = TABLE,
+    written: Mapping[str, Written] = MappingProxyType({}),
 ) -> tuple[dict[str, Value], list[str]]:
     """The usable values of a file's parameters, and a sentence on each that is not. `where(name)` is a name's place in the file.
 
     Triggers and preset recalls count as mistakes unless `happenings`: a start value or a preset holds values only. names: those
-    that mean something in the show. Beyond MAX_PROBLEMS mistakes the rest is not read.
+    that mean something in the show. written: what the file says word for word, for texts such as 1984. Beyond MAX_PROBLEMS
+    mistakes the rest is not read.
     """
     values: dict[str, Value] = {}
     problems: list[str] = []
@@ -73,10 +84,22 @@ def read_params(
             spec = names.spec(name, where(name))
             if not spec.kept and not happenings:
                 raise ParamError(f"{where(name)}: {name} happens once and has no value to keep here; leave it out")
+            if spec.kind in (Kind.TEXT, Kind.PRESET):
+                value = _as_written(name, value, written.get(name), where)
             values[spec.name] = exact(spec, value, where(name))
         except ParamError as error:
-            problems.append(str(error))
+            comma = "; a text with a comma in it needs quotes" if value is None and not names.find(name) else ""
+            problems.append(str(error) + comma)
     return values, problems
+
+
+def _as_written(name: str, value: Any, written: Written | None, where: Callable[[str], str]) -> Any:
+    """A text that is not quoted in its file. Raises ParamError for one that YAML takes for a list."""
+    if written is None and isinstance(value, list | dict):
+        raise ParamError(f"{where(name)}: {name} cannot be a list; put a text that begins with a bracket in quotes")
+    if written and written.cut:
+        log.warning("%s: %s ends before the #, which begins a comment; put the text in quotes to keep it", where(name), name)
+    return written.text if written else value
 
 
 def _number(value: Any) -> int | float:

@@ -61,7 +61,9 @@ def load_preset(path: Path, number: int = 1, names: Names = TABLE) -> Preset:
         where = document.where(("params",))
         problems.append(f"{where}: params: cannot be {shown(given)}; give parameters and their values, such as noise_scale: 0.8")
         given = {}
-    values, refused = read_params(given, lambda key: document.where(("params", key)), names=names)
+    values, refused = read_params(
+        given, lambda key: document.where(("params", key)), names=names, written=document.texts(("params",))
+    )
     problems += refused
     if problems:
         raise ConfigError("\n".join(several(problems)))
@@ -69,7 +71,7 @@ def load_preset(path: Path, number: int = 1, names: Names = TABLE) -> Preset:
 
 
 def _text(document: Document, key: str, default: str, problems: list[str]) -> str:
-    value = document.data.get(key)
+    value = document.text(key)
     if value is None:
         return default
     if not isinstance(value, str):

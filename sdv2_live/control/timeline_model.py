@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,27 @@ from typing import Any
 from sdv2_live.control.params import PARAMS, Kind, Value
 
 MAX_SECONDS = 86_400.0
+SAME_TIME_S = 1e-3  # times that lie closer are meant to be the same: sums of decimals are never exact
+_CLOCK = re.compile(r"(?:(\d{1,2}):)?(\d{1,3}):([0-5]?\d(?:\.\d*)?)", re.ASCII)
+
+
+def clock_seconds(text: str) -> float | None:
+    """The seconds that 90, 1:30 or 0:01:30 gives; None for what is no time."""
+    if clock := _CLOCK.fullmatch(text.strip()):
+        return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def seconds_of(value: Any) -> float | None:
+    """Seconds from the start that a file gives, as a number or a text; None for what is no time of 0..MAX_SECONDS."""
+    if isinstance(value, str):
+        value = clock_seconds(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
+        return None
+    return float(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sdv2_live.control.params import PARAMS, Kind, nearest
 from sdv2_live.control.store import ParamStore
-from sdv2_live.control.timeline_model import Event, Timeline
+from sdv2_live.control.timeline_model import Event, Timeline, clock_seconds
 from sdv2_live.errors import ParamError
 
 log = logging.getLogger("sdv2_live.timeline")
@@ -166,11 +166,10 @@ class Transport:
         markers = self.timeline.markers
         if isinstance(target, str) and target in markers:
             return markers[target]
-        try:
-            seconds = float(target)
-        except (TypeError, ValueError):
+        seconds = clock_seconds(target) if isinstance(target, str) else target
+        if not isinstance(seconds, int | float):
             hint = nearest(str(target), markers) or f"; the markers are {', '.join(markers) or 'none'}"
-            raise ParamError(f"the timeline has no marker {str(target)[:80]!r}{hint}") from None
+            raise ParamError(f"the timeline has no marker {str(target)[:80]!r}{hint}")
         if not 0 <= seconds <= self.timeline.duration:
             raise ParamError(f"{seconds:g} s is outside the timeline; give 0..{self.timeline.duration:g} seconds or a marker")
         return seconds

@@ -1,21 +1,23 @@
 """YAML and JSON files that know where every key stands, so that an error can name its line.
 
 Only plain data is read: no tags beyond YAML's own scalars, no anchors or aliases (a small file can expand to gigabytes
-through them), no key twice.
+through them), no key twice. Numbers are decimal or 0x, and nothing is read as a date or in sixties: 010 is ten, 1:30 a text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from sdv2_live.control.params import nearest, printable
+from sdv2_live.control.yamlwords import joined, opened, remedy
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError
 
 KeyPath = tuple[str | int, ...]
@@ -25,6 +27,16 @@ MAX_JSON_WITH_LINES = 100_000  # finding lines costs a second a megabyte or more
 MAX_DEPTH = 40
 
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+_SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
+_COMMENT = re.compile(r"[ \t]+#")
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+
+
+class Written(NamedTuple):
+    """An unquoted scalar as it stands in the file, where that differs from its value as text. cut: a comment ends it."""
+
+    text: str
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,20 @@ class Document:
     data: Any
     lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    written: dict[KeyPath, dict[str, Written]] = field(default_factory=dict)
+
+    def texts(self, key: KeyPath) -> Mapping[str, Written]:
+        """What stands in the mapping at `key`, by its keys, for those that are wanted as text: 1984, no."""
+        return self.written.get(key, {})
+
+    def text(self, name: str, default: Any = None, key: KeyPath = ()) -> Any:
+        """The value of `name` in the mapping at `key`, as it is written where it is no text by itself."""
+        if written := self.texts(key).get(name):
+            return written.text
+        mapping: Any = self.data
+        for part in key:
+            mapping = mapping[part]
+        return mapping.get(name, default)
 
     def where(self, key: KeyPath = ()) -> str:
         """'file:line' of `key`, or of the nearest enclosing key that is in the file."""
@@ -62,11 +88,40 @@ def dotted(key: KeyPath) -> str:
 
 
 class _Loader(yaml.SafeLoader):
+    anchored: yaml.Mark | None = None  # where the last anchor stands
+
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(None, None, "aliases (*name) are not used here; write the value out", mark)
+            why = "aliases (*name) are not used here; write the value out, or put a text that begins with * in quotes"
+            raise _refused(why, self.peek_event().start_mark)
+        if self.peek_event().anchor is not None:
+            self.anchored = self.peek_event().start_mark
         return super().compose_node(parent, index)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        text = self.construct_scalar(node).replace("_", "")
+        return int(text, 16 if "x" in text else 10)
+
+
+class _RefusedError(yaml.MarkedYAMLError):
+    """What is YAML, and not used here."""
+
+
+def _refused(why: str, mark: yaml.Mark) -> _RefusedError:
+    return _RefusedError(None, None, why, mark)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rows if tag in _SCALARS - {_INT, _FLOAT}]
+    for first, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_INT, re.compile(r"[-+]?(?:[0-9][0-9_]*|0x[0-9a-fA-F_]+)\Z"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))\Z|\.(?:nan|NaN|NAN)\Z"),
+    list("-+0123456789."),
+)
+_Loader.add_constructor(_INT, _Loader.construct_yaml_int)
 
 
 def load_yaml(path: Path, max_bytes: int = MAX_BYTES) -> Document:
@@ -115,17 +170,27 @@ def parse_yaml(text: str, path: Path) -> Document:
     try:
         loader = _Loader(text)  # refuses control characters at once
         node = loader.get_single_node()
+        if loader.anchored:
+            why = "anchors (&name) are not used here; leave it out, or put a text that begins with & in quotes"
+            raise _refused(why, loader.anchored)
         walk = _Walk(path, loader)
         data = {} if node is None else walk.build(node, ())
+    except _RefusedError as error:
+        raise ConfigError(f"{path}{_line(error.problem_mark)}: not valid YAML: {error.problem}") from error
     except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}{line}: not valid YAML: {error.problem or error.context}") from error
+        problem = error.problem or error.context or ""
+        line = _line(error.context_mark if opened(problem) and error.context_mark else error.problem_mark)
+        raise ConfigError(f"{path}{line}: not valid YAML: {remedy(problem)}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
     finally:
         if loader is not None:
             loader.dispose()
-    return Document(path, data, walk.lines, tuple(walk.problems))
+    return Document(path, data, walk.lines, tuple(walk.problems), walk.written)
+
+
+def _line(mark: yaml.Mark | None) -> str:
+    return f":{mark.line + 1}" if mark else ""
 
 
 class _Walk:
@@ -136,33 +201,49 @@ class _Walk:
         self.loader = loader
         self.lines: dict[KeyPath, int] = {}
         self.problems: list[str] = []
+        self.written: dict[KeyPath, dict[str, Written]] = {}
 
     def build(self, node: yaml.Node, key: KeyPath) -> Any:
         if len(key) > MAX_DEPTH:
-            raise yaml.MarkedYAMLError(None, None, f"nested deeper than {MAX_DEPTH} levels", node.start_mark)
+            raise _refused(f"nested deeper than {MAX_DEPTH} levels", node.start_mark)
         self.lines.setdefault(key, node.start_mark.line + 1)
         if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
-            raise yaml.MarkedYAMLError(None, None, f"the tag {node.tag} is not used here; leave it out", node.start_mark)
+            raise _refused(f"the tag {node.tag} is not used here; leave it out", node.start_mark)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, key)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*key, index)) for index, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
+        return self._scalar(node, key)
+
+    def _scalar(self, node: yaml.ScalarNode, key: KeyPath) -> Any:
+        if node.tag not in _SCALARS:
+            why = f"the tag {node.tag} is not used here; leave it out, or put a text that begins with ! in quotes"
+            raise _refused(why, node.start_mark)
         try:
-            return self.loader.construct_object(node)
-        except (ValueError, OverflowError) as error:  # 2024-13-45, or an integer of thousands of digits
-            raise yaml.MarkedYAMLError(None, None, f"the value cannot be read: {error}", node.start_mark) from error
+            value = self.loader.construct_object(node)
+        except (ValueError, OverflowError) as error:  # an integer of thousands of digits
+            raise _refused(f"the value cannot be read: {error}", node.start_mark) from error
+        if isinstance(value, str):
+            value = joined(value)
+        if node.style is None and node.value not in ("", "~"):
+            cut = bool(_COMMENT.match(self.loader.buffer, node.end_mark.index))
+            if key and (cut or not isinstance(value, str)):
+                self.written.setdefault(key[:-1], {})[str(key[-1])] = Written(joined(node.value), cut)
+        return value
 
     def _mapping(self, node: yaml.MappingNode, key: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(None, None, "a key must be a plain word", key_node.start_mark)
+                raise _refused("a key must be a plain word", key_node.start_mark)
             name = key_node.value  # as written: `on:` stays the word "on"
             child = (*key, name)
             if name in data:
                 first = self.lines[child]
-                self.problems.append(f"{self.path}:{line}: {dotted(child)}: given twice, first in line {first}; keep one")
+                if len(self.problems) <= MAX_PROBLEMS:
+                    self.problems.append(f"{self.path}:{line}: {dotted(child)}: given twice, first in line {first}; keep one")
                 continue
             self.lines[child] = line
             data[name] = self.build(value_node, child)

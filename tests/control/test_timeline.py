@@ -109,7 +109,7 @@ events:
         "t.yaml:1: nam: there is no such key; did you mean 'name'?",
         "t.yaml:2: bpm: cannot be 'fast'; give a number 1..1000",
         "t.yaml:6: noise_scale cannot be 2; give a number 0..1",
-        "t.yaml:6: events[0].at: cannot be -1; give a number 0..86400",
+        "t.yaml:6: events[0].at: cannot be -1; give seconds 0..86400, or 1:30 for minutes and seconds",
         "t.yaml:7: events[1]: give either at (seconds) or beat",
         "t.yaml:8: events[2].sett: there is no such key; did you mean 'set'?",
         "t.yaml:8: events[2].set: cannot be None; give parameters and their values, such as noise_scale: 0.8",
@@ -200,3 +200,50 @@ def test_scope_mistakes_are_named_with_their_lines(tmp_path: Path) -> None:
 )
 def test_unusable_json(tmp_path: Path, text: str, message: str) -> None:
     assert problems(tmp_path, text, "scope.json")[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("at", "seconds"),
+    [
+        ("90", 90), ("1:30", 90), ("0:30", 30), ("00:30", 30), ("0:01:30", 90), ("1:05", 65), ("1:5", 65), ("010", 10),
+        ("90:00", 5400), ("0:30.5", 30.5), ("1:00:00", 3600), ('"1:30"', 90), ("'0:30'", 30), ('"90"', 90), ("1e1", 10),
+        ("1.5", 1.5), ("00:00:07.25", 7.25),
+    ],
+)  # fmt: skip
+def test_times_in_every_form(tmp_path: Path, at: str, seconds: float) -> None:
+    timeline = load_timeline(write(tmp_path, f"duration: {at}\nevents:\n - {{at: {at}, set: {{mix: 1}}}}\n"))
+    assert (timeline.events[0].at, timeline.duration) == (seconds, seconds)
+
+
+@pytest.mark.parametrize("at", ["0:75", "1:30:75", "x", "24:00:01", "-1", "-0:30", "no", "nan", ".inf", "1:2:3:4", "[1]"])
+def test_what_is_no_time_is_refused_with_what_is(tmp_path: Path, at: str) -> None:
+    (problem,) = problems(tmp_path, f"events:\n - {{at: {at}, set: {{mix: 1}}}}\n")
+    assert problem.startswith("t.yaml:2: events[0].at: cannot be ")
+    assert problem.endswith("; give seconds 0..86400, or 1:30 for minutes and seconds")
+
+
+@pytest.mark.parametrize(("bpm", "beat", "duration"), [(93.5, 187, 120), (174, 87, 30), (90, 50, 33.3333), (110, 55, 30)])
+def test_a_beat_at_the_end_is_within(tmp_path: Path, bpm: float, beat: float, duration: float) -> None:
+    text = f"bpm: {bpm}\nduration: {duration}\nevents:\n - {{beat: {beat}, set: {{mix: 1}}}}\n"
+    timeline = load_timeline(write(tmp_path, text))
+    assert timeline.duration == pytest.approx(duration, abs=1e-3)
+    assert timeline.events[0].at <= timeline.duration
+
+
+def test_a_preset_that_is_not_there_is_told_before_the_show(tmp_path: Path) -> None:
+    text = (
+        "events:\n  - {at: 0, set: {preset: neon EDGES}}\n  - {at: 1, set: {preset: 1}}\n  - {at: 2, set: {preset: Neon edge}}\n"
+    )
+    path = write(tmp_path, text + "  - at: 3\n    set: {preset: true}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_timeline(path, presets=PresetLibrary(config_dir() / "presets"))
+    assert str(caught.value).splitlines() == [
+        f"{path}:4: events[2].set.preset: there is no preset 'Neon edge'; did you mean 'neon edges'?",
+        f"{path}:6: events[3].set.preset: there is no preset 'true'; the presets are 1 Neon edges, 2 Pencil sketch, "
+        "3 Watercolour, 4 Comic, 5 Thermal camera, 6 Golden hour, 7 Underwater, 8 Vintage film",
+    ]
+
+
+def test_of_many_mistakes_the_first_are_told(tmp_path: Path) -> None:
+    found = problems(tmp_path, "events:\n" + " - {at: x, set: {layer: 0.5}}\n" * 3000)
+    assert (len(found), found[-1]) == (21, "there are more mistakes; mend these first")

@@ -100,7 +100,7 @@ def test_loop_comes_round_without_losing_time(transport: Transport, store: Param
     assert transport.position == pytest.approx(4.5)
 
 
-@pytest.mark.parametrize("target", [8, 8.0, "8", "drop"])
+@pytest.mark.parametrize("target", [8, 8.0, "8", "0:08", "drop"])
 def test_seek_sets_what_holds_there(target: float | str, transport: Transport, store: ParamStore, clock: Clock) -> None:
     transport.seek(target)
     assert (store.latest().seed, store.latest().noise_scale, store.counters.fired) == (8, 0.8, 0)
