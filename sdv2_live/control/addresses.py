@@ -4,7 +4,7 @@
 /sdv2/<param>/norm 0..1      a number, scaled to the parameter's range
 /sdv2/<param>/midi 0..127    the same for MIDI controllers
 /sdv2/<action> ...           what is not a parameter: subscriptions, the timeline's transport
-/scope/<param> value...      the names that rigs built for Scope send, for the same parameters
+/scope/<param> value...      the names that rigs built for Scope send, for the same parameters; also /scope/<node>/<param>
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ NORM = "/norm"
 MIDI = "/midi"
 MIDI_MAX = 127
 MAX_PATTERN = 100  # characters
+ALIKE = 0.7  # of a name's letters: many names end alike, and a wrong hint moves a wrong fader
 
 SCOPE_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -39,9 +40,13 @@ SCOPE_NAMES: Mapping[str, str] = MappingProxyType(
         "reset_cache": "reset",
         "noise_controller": "noise_controller",
         "seed": "seed",
+        "interpolation_method": "interpolation",
     }
 )
-SCOPE_IGNORED = frozenset({"manage_cache"})  # Scope's own cache upkeep; the cache here needs none
+# Of those that Scope always has, what has no counterpart here: upkeep of its cache, and modes and models that are not this one's.
+SCOPE_IGNORED = frozenset(
+    {"manage_cache", "temporal_interpolation_method", "input_mode", "kv_cache_attention_bias", "vace_context_scale"}
+)
 
 _SCALABLE = (Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.CHOICE, Kind.TRIGGER)
 
@@ -53,17 +58,18 @@ class ActionSpec:
     name: str
     expected: str
     doc: str
+    text: bool = False  # it takes a name, which may have several words
 
 
 _ACTIONS = (
     ActionSpec("subscribe", "nothing, a port, or a host and a port", "Send every applied value and the status there."),
     ActionSpec("unsubscribe", "nothing, a port, or a host and a port", "Stop sending there."),
     ActionSpec("dump", "nothing", "Send all values again to the subscriptions of this sender."),
-    ActionSpec("preset/save", "a name", "Save the present values as a new preset."),
+    ActionSpec("preset/save", "a name", "Save the present values as a new preset.", text=True),
     ActionSpec("preset/reload", "nothing", "Read the preset files again."),
     ActionSpec("timeline/play", "nothing", "Play the timeline from where it stands."),
     ActionSpec("timeline/stop", "nothing", "Hold the timeline where it stands."),
-    ActionSpec("timeline/seek", "seconds, or a marker's name", "Go there and set all that holds there."),
+    ActionSpec("timeline/seek", "seconds, or a marker's name", "Go there and set all that holds there.", text=True),
     ActionSpec("timeline/next", "nothing", "Go to the next event that has a marker, or else to the next event."),
     ActionSpec("timeline/loop", "true or false", "Start over at the end, or stop there."),
 )
@@ -93,7 +99,8 @@ def meaning(address: str, args: tuple[Any, ...], suggest: bool = True, names: Na
     if address.startswith(ROOT):
         name = address.removeprefix(ROOT)
         if name in ACTIONS:
-            return Call(ACTIONS[name], args)
+            action = ACTIONS[name]
+            return Call(action, (sentence,) if action.text and (sentence := _sentence(args)) else args)
         if name.endswith((NORM, MIDI)) and (spec := names.find(name[: -len(NORM)])):
             return Setting(spec.name, _scaled(spec, args, 1 if name.endswith(NORM) else MIDI_MAX))
         if spec := names.find(name):
@@ -102,13 +109,23 @@ def meaning(address: str, args: tuple[Any, ...], suggest: bool = True, names: Na
             raise ParamError(reason)
     elif address.startswith(SCOPE_ROOT):
         name = address.removeprefix(SCOPE_ROOT)
+        name = name.partition("/")[2] or name  # of one node
         if name in SCOPE_IGNORED:
             return None
         if name in SCOPE_NAMES:
             spec = PARAMS[SCOPE_NAMES[name]]
             return Setting(spec.name, _given(spec, args))
-    known = [ROOT + name for name in (*names, *ACTIONS)] + [SCOPE_ROOT + name for name in SCOPE_NAMES] if suggest else []
-    raise ParamError(f"there is no such address{nearest(address, known) or f'; addresses look like {ROOT}noise_scale'}")
+    raise ParamError(f"there is no such address{_instead(address, names) if suggest else ''}")
+
+
+def _instead(address: str, names: Names) -> str:
+    """What may have been meant by an address that there is not. Names are compared without their root, which all share."""
+    if address.split("/")[2:3] == ["dmx"]:
+        return ": QLC+ sends the DMX channels of a universe so, which play nothing here; switch OSC off for it in QLC+"
+    if address.startswith(SCOPE_ROOT):
+        return nearest(address.removeprefix(SCOPE_ROOT), SCOPE_NAMES, SCOPE_ROOT, ALIKE)
+    hint = nearest(address.removeprefix(ROOT).removeprefix("/"), (*names, *ACTIONS), ROOT, ALIKE)
+    return hint or f"; addresses look like {ROOT}noise_scale"
 
 
 def expand(address: str, names: Names = TABLE) -> tuple[str, ...]:
@@ -140,7 +157,19 @@ def scalable(spec: ParamSpec) -> bool:
 def _given(spec: ParamSpec, args: tuple[Any, ...]) -> Any:
     if not args and spec.kind is not Kind.TRIGGER:
         raise ParamError(f"{spec.name} came without a value; give {spec.expected}")
+    if spec.kind in (Kind.TEXT, Kind.PRESET) and (sentence := _sentence(args)):
+        return sentence
     return args[0] if len(args) == 1 else args
+
+
+def _sentence(args: tuple[Any, ...]) -> str:
+    """The text of several words, as Max, Pure Data and QLab send one without quotation marks; empty when that is not meant."""
+    words = args[0] if len(args) == 1 and isinstance(args[0], list) else args
+    if len(words) < 2 or not any(isinstance(word, str) for word in words):
+        return ""
+    if any(isinstance(word, bool) or not isinstance(word, str | int | float) for word in words):
+        return ""
+    return " ".join(f"{word:g}" if isinstance(word, float) else str(word) for word in words)
 
 
 def _scaled(spec: ParamSpec, args: tuple[Any, ...], full: int) -> Any:

@@ -13,7 +13,8 @@ from sdv2_live.control.addresses import ROOT, Call, Setting, expand, meaning
 from sdv2_live.control.oscanswers import ERROR, WARNING, Answers
 from sdv2_live.control.oscfeedback import Feedback, target_of
 from sdv2_live.control.osclinks import Links
-from sdv2_live.control.oscpacket import MAX_MESSAGES, Message
+from sdv2_live.control.oscmessage import Message
+from sdv2_live.control.oscpacket import MAX_MESSAGES
 from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.control.oscsubscriptions import Subscriptions
 from sdv2_live.control.params import PARAMS, Kind

@@ -1,7 +1,7 @@
 """Keeping a flood cheap, and its sender's own trouble: how much may wait, and who is read next.
 
-Of one sender's fader messages that wait together, only the last one of an address counts. Of several senders, the one whose host
-has had the least done is read first, so that a flood, or packets that ask for much, hold up nobody but their own sender.
+Of one sender's fader messages that wait together, only the last one of an address counts. Packets are read as they came, until
+more was done for one sender than for another: a flood, or packets that ask for much, hold up nobody but their own sender.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.oscpacket import Message
+from sdv2_live.control.oscmessage import Message
 from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.stats import Fill
 
 MAX_BYTES = 1 << 20  # that a sender may have waiting while no other one has
 OVERHEAD = 400  # bytes that a packet that waits, or a message that has been read, takes besides its own
+
+EVEN = 100  # messages by which one sender may be ahead of another before that one is read first
 
 Item = bytes | list[Message]  # a packet, or the messages of a bundle whose time has come
 
@@ -63,11 +66,17 @@ class Room:
         return Fill(max((size for held in list(self._held.values()) for size in list(held.values())), default=0), self._most)
 
 
+class _Waiting(NamedTuple):
+    item: Item
+    size: int  # of the room that it takes
+    arrival: int
+
+
 @dataclass(slots=True)
 class _Line:
-    """What one sender has waiting, and how much has been done for it since it last had nothing waiting."""
+    """What one sender has waiting, and how much was done for it since it last had nothing waiting."""
 
-    items: OrderedDict[tuple[bytes, int], tuple[Item, int]] = field(default_factory=OrderedDict)  # and the room each takes
+    items: OrderedDict[tuple[bytes, int], _Waiting] = field(default_factory=OrderedDict)
     others: int = 0  # what is no fader message and came before the next item
     done: int = 0
 
@@ -77,8 +86,9 @@ class Turns:
 
     def __init__(self, faders: Collection[bytes] = FADERS) -> None:
         self._faders = faders
-        self._lines: dict[str, dict[Peer, _Line]] = {}
+        self._lines: dict[Peer, _Line] = {}
         self._done: dict[str, int] = {}  # as of a line, of each host's
+        self._arrivals = 0
         self.room = Room()
         self.ahead = Room()  # of bundles whose time has not come
         self.coalesced = 0  # packets that a later one replaced
@@ -99,8 +109,8 @@ class Turns:
         replaced = line.items.pop((address, line.others), None)
         if replaced is not None:
             self.coalesced += 1
-            self.room.give_back(peer, replaced[1])
-        line.items[address, line.others] = packet, size
+            self.room.give_back(peer, replaced.size)
+        line.items[address, line.others] = self._waiting(packet, size)
         return True
 
     def add_due(self, peer: Peer, messages: list[Message], size: int) -> None:
@@ -109,20 +119,22 @@ class Turns:
 
     def waits(self, peer: Peer) -> bool:
         """Whether anything of a sender waits."""
-        return peer in self._lines.get(peer.host, {})
+        return peer in self._lines
 
     def next(self) -> tuple[Peer, Item] | None:
-        """What is to be read now, and whose it is. None when nothing waits."""
+        """What is to be read now, and whose it is. None when nothing waits.
+
+        What came first, unless for its sender, or for that one's host, EVEN more was done than for another that waits.
+        """
         if not self._lines:
             return None
-        host = min(self._lines, key=self._done.__getitem__)
-        lines = self._lines[host]
-        peer = min(lines, key=lambda one: lines[one].done)
-        _, (item, size) = lines[peer].items.popitem(last=False)
-        if not lines[peer].items:
-            del lines[peer]
-        if not lines:
-            del self._lines[host], self._done[host]
+        peer = min(self._lines, key=self._claim)
+        line = self._lines[peer]
+        _, (item, size, _) = line.items.popitem(last=False)
+        if not line.items:
+            del self._lines[peer]
+            if not any(other.host == peer.host for other in self._lines):
+                del self._done[peer.host]
         (self.room if isinstance(item, bytes) else self.ahead).give_back(peer, size)
         return peer, item
 
@@ -130,19 +142,26 @@ class Turns:
         """So much was done for a sender."""
         if peer.host in self._done:
             self._done[peer.host] += work
-        if line := self._lines.get(peer.host, {}).get(peer):
-            line.done += work
+        if peer in self._lines:
+            self._lines[peer].done += work
+
+    def _claim(self, peer: Peer) -> tuple[int, int, int]:
+        line = self._lines[peer]
+        return self._done[peer.host] // EVEN, line.done // EVEN, next(iter(line.items.values())).arrival
 
     def _line(self, peer: Peer) -> _Line:
         """The sender's line. A new one begins beside the least of the others, with no claim to what was done before it came."""
-        if peer.host not in self._lines:
+        if peer.host not in self._done:
             self._done[peer.host] = min(self._done.values(), default=0)
-            self._lines[peer.host] = {}
-        lines = self._lines[peer.host]
-        if peer not in lines:
-            lines[peer] = _Line(done=min((line.done for line in lines.values()), default=0))
-        return lines[peer]
+        if peer not in self._lines:
+            beside = (line.done for other, line in self._lines.items() if other.host == peer.host)
+            self._lines[peer] = _Line(done=min(beside, default=0))
+        return self._lines[peer]
 
     def _append(self, line: _Line, item: Item, size: int) -> None:
         line.others += 1
-        line.items[b"", line.others] = item, size
+        line.items[b"", line.others] = self._waiting(item, size)
+
+    def _waiting(self, item: Item, size: int) -> _Waiting:
+        self._arrivals += 1
+        return _Waiting(item, size, self._arrivals)

@@ -9,20 +9,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
+from functools import lru_cache
 
+from sdv2_live.control.access import MAX_SENDERS
 from sdv2_live.control.names import Names
-from sdv2_live.control.oscanswers import ERROR
+from sdv2_live.control.oscanswers import ERROR, WARNING
 from sdv2_live.control.oscapply import Applier, OscCounters
 from sdv2_live.control.oscfeedback import Feedback
 from sdv2_live.control.oscflood import OVERHEAD, Item, Turns, faders_of
-from sdv2_live.control.oscpacket import IMMEDIATELY, Message, read_packet
+from sdv2_live.control.oscmessage import Message
+from sdv2_live.control.oscpacket import IMMEDIATELY, read_packet
 from sdv2_live.control.oscsubscriber import Peer
+from sdv2_live.control.throttle import Repeats
 from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.osc")
 
 MAX_AHEAD_S = 60.0  # time tags beyond this speak of a wrong clock
+AHEAD_S = 1.0  # beyond what programs that send ahead leave for the way
+MANY_AHEAD = 3  # bundles of one sender, one after the other
+HINT_S = 10.0  # between two hints to one sender
 TURNS_S = 0.01  # of reading at a stretch; then whatever else has come is taken in
+
+
+@dataclass(slots=True)
+class _Clock:
+    """How a sender's clock compares with ours. ahead: bundles that came well before their time since the last that did not."""
+
+    ahead: int = 0
 
 
 class OscInput:
@@ -33,6 +48,8 @@ class OscInput:
         self._counters = counters
         self._turns = Turns(faders_of(names))
         self._reading: asyncio.Handle | None = None
+        self._clock_of = lru_cache(maxsize=MAX_SENDERS)(lambda sender: _Clock())
+        self._hints = Repeats(HINT_S)
 
     def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
         """Give the running server's parts; before any packet."""
@@ -80,9 +97,9 @@ class OscInput:
             return 0
         self._counters.packets += 1
         packet = read_packet(item)
-        for reason in packet.broken:
+        for broken in packet.broken:
             self._counters.malformed += 1
-            self._applier.answers.tell(peer, ERROR, "", reason)
+            self._applier.answers.tell(peer, ERROR, broken.address, str(broken))
         if packet.left_out:
             self._applier.cut_off(peer, "", packet.left_out)
         work = 0
@@ -90,11 +107,21 @@ class OscInput:
             if not messages:
                 continue  # a bundle may be empty
             delay = 0.0 if due == IMMEDIATELY else due - time.time()
+            if due != IMMEDIATELY:
+                self._compare_clocks(delay, messages[0].address, peer)
             if delay <= 0:
                 work = self._applier.apply(messages, peer, work)
             else:
                 self._schedule(delay, messages, peer)
         return max(work, 1)
+
+    def _compare_clocks(self, delay: float, address: str, peer: Peer) -> None:
+        """Say so when one bundle after the other comes well before its time: every move of such a sender shows late."""
+        clock = self._clock_of(peer.origin)
+        clock.ahead = clock.ahead + 1 if delay > AHEAD_S else 0
+        if clock.ahead >= MANY_AHEAD and delay <= MAX_AHEAD_S and self._hints.due(peer.origin) is not None:
+            reason = f"the time tags of your bundles are {delay:.1f} s ahead, and so long they wait; compare the clocks"
+            self._applier.answers.tell(peer, WARNING, address, reason)
 
     def _schedule(self, delay: float, messages: list[Message], peer: Peer) -> None:
         size = sum(message.size + OVERHEAD for message in messages)

@@ -1,19 +1,19 @@
 """OSC packets: bytes to messages and back, for input that may be broken or hostile.
 
-python-osc reads the messages. Bundles are walked here, because one broken element shall cost only itself, and because a
-negative element size or deep nesting must not catch the server (OSC 1.0 specification, "OSC Packets").
+One broken element of a bundle costs only itself, and neither a negative element size nor deep nesting catches the server (OSC 1.0
+specification, "OSC Packets").
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pythonosc import osc_message, osc_message_builder
-from pythonosc.parsing import osc_types
+from pythonosc import osc_message_builder
+
+from sdv2_live.control.oscmessage import Message, UnreadableError, read_message
 
 BUNDLE = b"#bundle\0"
 MAX_DEPTH = 8  # bundles within bundles; real senders use one or two
@@ -21,26 +21,15 @@ MAX_MESSAGES = 500  # of a packet
 IMMEDIATELY = 0.0
 
 _NTP_TO_UNIX = 2_208_988_800  # seconds from 1900 to 1970
-_TYPE_TAGS = re.compile(r",[ihfdsbrmtTFNI\[\]]*\Z")
-_FLOAT32_EXACT = 2**24
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One OSC message: an address and its arguments as Python values."""
-
-    address: str
-    args: tuple[Any, ...] = ()
-    size: int = field(default=0, compare=False, repr=False)  # bytes in its packet
 
 
 @dataclass(slots=True)
 class Packet:
     """What one packet held: messages by the Unix time at which their bundle wants them (IMMEDIATELY for at once), in order,
-    and a sentence on each part that could not be read. `left_out`: messages beyond MAX_MESSAGES."""
+    and the error of each part that could not be read. `left_out`: messages beyond MAX_MESSAGES."""
 
     groups: dict[float, list[Message]] = field(default_factory=dict)
-    broken: list[str] = field(default_factory=list)
+    broken: list[UnreadableError] = field(default_factory=list)
     left_out: int = 0
     read: int = 0
 
@@ -63,7 +52,7 @@ def encode(address: str, *args: Any) -> bytes:
 def _read_element(data: bytes, due: float, depth: int, packet: Packet) -> None:
     if data.startswith(BUNDLE):
         if depth >= MAX_DEPTH:
-            packet.broken.append(f"bundles nested deeper than {MAX_DEPTH}")
+            packet.broken.append(UnreadableError(f"bundles nested deeper than {MAX_DEPTH}"))
             return
         for element, time in _elements(data, packet):
             _read_element(element, time, depth + 1, packet)
@@ -73,21 +62,21 @@ def _read_element(data: bytes, due: float, depth: int, packet: Packet) -> None:
         return
     packet.read += 1
     try:
-        packet.groups.setdefault(due, []).append(_read_message(data))
-    except (osc_message.ParseError, osc_types.ParseError, ValueError, OverflowError) as error:
-        packet.broken.append(f"{_head(data)}: {error}")
+        packet.groups.setdefault(due, []).append(read_message(data))
+    except UnreadableError as error:
+        packet.broken.append(error)
 
 
 def _elements(data: bytes, packet: Packet) -> Iterator[tuple[bytes, float]]:
     start = len(BUNDLE) + 8
     if len(data) < start:
-        packet.broken.append("a bundle without a time tag")
+        packet.broken.append(UnreadableError("a bundle without a time tag"))
         return
     due = _unix_time(int.from_bytes(data[len(BUNDLE) : start], "big"))
     while start < len(data):
         size = struct.unpack_from(">i", data, start)[0] if len(data) - start >= 4 else -1
-        if not 0 < size <= len(data) - start - 4:
-            packet.broken.append(f"a bundle element whose size does not fit the packet, at byte {start}")
+        if not 0 < size <= len(data) - start - 1:  # of the last one's padding up to three bytes may be missing
+            packet.broken.append(UnreadableError(f"a bundle element whose size does not fit the packet, at byte {start}"))
             return
         yield data[start + 4 : start + 4 + size], due
         start += 4 + size
@@ -95,20 +84,3 @@ def _elements(data: bytes, packet: Packet) -> Iterator[tuple[bytes, float]]:
 
 def _unix_time(tag: int) -> float:
     return IMMEDIATELY if tag <= 1 else tag / 2**32 - _NTP_TO_UNIX
-
-
-def _read_message(data: bytes) -> Message:
-    if not data.startswith(b"/"):
-        raise ValueError("neither a message (an address begins with /) nor a bundle")
-    address, index = osc_types.get_string(data, 0)
-    if index < len(data):
-        tags, _ = osc_types.get_string(data, index)
-        if not _TYPE_TAGS.match(tags):
-            raise ValueError(f"type tags {tags[:20]!r} are not known")
-        if "I" in tags:  # an impulse, which fires triggers: to python-osc unknown, and without data just as true is
-            data = data[:index] + tags.replace("I", "T").encode() + data[index + len(tags) :]
-    return Message(address, tuple(osc_message.OscMessage(data).params), len(data))
-
-
-def _head(data: bytes) -> str:
-    return repr(data.split(b"\0", 1)[0][:60].decode("utf-8", "replace")) if data else "an empty packet"

@@ -278,13 +278,14 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """'; did you mean ...?' for the closest of `names`, or an empty string when none is close.
+def nearest(name: str, names: Iterable[str], root: str = "", alike: float = 0.6) -> str:
+    """'; did you mean ...?' for the closest of `names`, said with `root` before it, or an empty string when none is close.
 
-    Looks at no more than the first 64 characters of `name` and the first 500 of `names`: any sender may ask, thousands of times.
+    alike: the share of their letters, 0..1, that is enough to be close. Looks at no more than the first 64
+    characters of `name` and the first 500 of `names`: any sender may ask, thousands of times.
     """
-    close = difflib.get_close_matches(name[:_COMPARED].lower(), list(islice(names, _CANDIDATES)), n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    close = difflib.get_close_matches(name[:_COMPARED].lower(), list(islice(names, _CANDIDATES)), n=1, cutoff=alike)
+    return f"; did you mean '{root}{close[0]}'?" if close else ""
 
 
 def spec_of(name: str, where: str = "") -> ParamSpec:

@@ -59,6 +59,8 @@ def reference_markdown() -> str:
             f"The LoRAs of `model.loras` also go by name: `{ROOT}lora/ink/scale` is `{ROOT}lora/1/scale` where `ink` comes",
             "first. Its value is sent at both addresses. Presets, timelines, MIDI maps and `params` take the name too.",
             "",
+            "Of a node of Scope's the address has the node's name too: `/scope/main/noise_scale` is `/scope/noise_scale`.",
+            "",
             "| Scope's address | is the same as |",
             "|---|---|",
             *scope,

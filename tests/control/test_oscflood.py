@@ -98,6 +98,14 @@ def test_a_sender_of_large_packets_is_read_once_while_another_has_all_of_its_tur
     assert [one for one, _ in order[:32]].count(flood) <= 2
 
 
+def test_packets_of_several_senders_are_read_as_they_came() -> None:
+    turns = Turns()
+    order = [1, 2, 1, 1, 3, 2, 1, 3]
+    for port in order:
+        turns.add(peer(port), b"x")
+    assert [one.port for one, _ in read(turns)] == order
+
+
 def test_a_machine_that_sends_from_many_ports_is_one_to_another_machine() -> None:
     turns, hand = Turns(), peer(2, "10.0.0.9")
     for port in range(100, 150):

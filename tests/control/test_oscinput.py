@@ -153,11 +153,8 @@ def test_what_waits_for_its_time_is_bounded_in_bytes_for_each_sender(store: Para
         bench.loop.run()
     assert 0 < bench.input.queues["osc_ahead"].length <= MAX_BYTES
     assert bench.counters.scheduled + bench.counters.refused // 400 == 40
-    assert bench.answers[1][0] == (
-        "/sdv2/error",
-        "/sdv2/prompt",
-        "the bundle's time tag has not come, and as much of this sender waits already as may wait",
-    )
+    why = "the bundle's time tag has not come, and as much of this sender waits already as may wait"
+    assert bench.answers[1][-1] == ("/sdv2/error", "/sdv2/prompt", why)
     bench.send(bundle(encode("/sdv2/mix", 0.5), at=ahead), port=2)
     bench.loop.run()
     assert 2 not in bench.answers
@@ -170,3 +167,43 @@ def test_what_waits_for_its_time_is_bounded_in_bytes_for_each_sender(store: Para
     assert max(map(origins.index, ("osc 127.0.0.1:2", "osc 127.0.0.1:3"))) <= 2
     assert (store.latest().mix, store.latest().noise_scale) == (0.5, 0.25)
     assert bench.input.queues["osc_ahead"].length == 0
+
+
+def test_a_sender_whose_clock_is_ahead_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(20):
+        bench.send(bundle(encode("/sdv2/mix", 0.5), at=time.time() + 20), port=1)
+        bench.send(bundle(encode("/sdv2/mix", 0.5), at=time.time() + 0.2), port=2)
+    bench.send(bundle(encode("/sdv2/mix", 0.5), at=time.time() + 20), port=3)  # a cue of the future
+    bench.loop.run()
+    assert bench.answers.keys() == {1}
+    ((kind, address, hint),) = bench.answers[1]
+    assert (kind, address) == ("/sdv2/warning", "/sdv2/mix")
+    assert hint.startswith("the time tags of your bundles are ")
+    assert hint.endswith(" s ahead, and so long they wait; compare the clocks")
+    assert hint in caplog.text
+
+
+@pytest.mark.parametrize("address", ["/sdv2/nothing", "/foo/bar", "/sdv2/noise_scal"])
+def test_an_unknown_address_that_comes_again_and_again_is_logged_once(
+    address: str, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(500):
+        bench.send(encode(address, 0.5))
+    bench.loop.run()
+    assert [address in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_dmx_channels_of_qlc_are_one_line_that_says_what_they_are(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.send(*(encode(f"/{universe}/dmx/{channel}", 0.5) for channel in range(512) for universe in (0, 1)))
+    bench.loop.run()
+    assert len(caplog.records) == 1
+    assert "QLC+ sends the DMX channels of a universe so, which play nothing here" in caplog.text
+    assert bench.answers[1][0][1] == "/0/dmx/0"
+
+
+def test_arrays_within_arrays_cost_only_their_own_message(store: ParamStore, bench: Bench) -> None:
+    deep = b"/sdv2/seed\0\0," + b"[" * 1000 + b"]" * 1000 + b"\0" * 3
+    bench.send(bundle(encode("/sdv2/mix", 0.25), deep, encode("/sdv2/noise_scale", 0.125)))
+    bench.loop.run()
+    assert (store.latest().mix, store.latest().noise_scale) == (0.25, 0.125)
+    assert bench.answers[1] == [("/sdv2/error", "/sdv2/seed", "arrays within more than 8 others are not taken")]

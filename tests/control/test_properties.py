@@ -20,7 +20,8 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.osc import OscServer
-from sdv2_live.control.oscpacket import Message, encode, read_packet
+from sdv2_live.control.oscmessage import Message
+from sdv2_live.control.oscpacket import encode, read_packet
 from sdv2_live.control.params import PARAMS, Kind, Params, ParamSpec, updated, value_of
 from sdv2_live.control.presets import load_preset
 from sdv2_live.control.store import ParamStore

@@ -89,6 +89,13 @@ def _scheduled(rng: random.Random) -> Iterator[bytes]:
         yield _bundle([build_msg("/sdv2/adapt_sink_threshold", [0.2]).dgram] * 300, rng.choice((0.5, 50.0)))
 
 
+def _nested(rng: random.Random) -> Iterator[bytes]:
+    while True:
+        depth = rng.choice((1000, 20_000))
+        deep = b"/sdv2/seed\0\0," + b"[" * depth + b"]" * depth + b"\0" * 3
+        yield rng.choice((deep, _bundle([build_msg("/sdv2/mix", [1.0]).dgram, deep])))
+
+
 def _garbage(rng: random.Random) -> Iterator[bytes]:
     # These do what they say, and are no fault; a bundle may do so a minute later.
     shows = (b"blackout", b"bypass", b"freeze", b"record", b"preset", b"#bundle")
@@ -176,6 +183,7 @@ FAULTS = (
     storm("address patterns of many braces and stars", _patterns),
     storm("bundles of a thousand patterns", _bundles_of_patterns),
     storm("bundles that wait for their time", _scheduled),
+    storm("arrays within arrays", _nested),
     storm("a storm of seeds, steps and cuts", _seeds_and_steps),
     storm("a storm of resets", _resets),
     storm("prompts of 4000 odd characters", _prompts),
