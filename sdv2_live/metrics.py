@@ -33,6 +33,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "inputs_lost": "Times the main input gave no frames any more.",
     "inputs_frozen": "Times the main input stood still.",
     "inputs_black": "Times the main input was black.",
+    "inputs_repeated": "Frames of a silent but connected input that were given once more.",
     "inputs_returned": "Times the main input took its place again.",
     "chunks": "Chunks painted.",
     "engine_failures": "Chunks that failed.",

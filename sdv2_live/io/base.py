@@ -51,6 +51,11 @@ class Source(Port):
         return self
 
     @property
+    def linked(self) -> bool:
+        """Whether the sender is connected: while it sends nothing, its newest picture is still what it shows."""
+        return False
+
+    @property
     def ended(self) -> bool:
         """True when no frame will ever come again (a file that does not loop)."""
         return False

@@ -10,6 +10,7 @@ from collections import deque
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
+from sdv2_live.io.still import Still
 from sdv2_live.io.watch import InputWatch
 from sdv2_live.stats import Counters
 
@@ -23,7 +24,9 @@ QUEUE = 8  # frames that wait to be taken while the feed is on the air; a reader
 class Feed:
     """Reads `source` and has `watch` look at every frame. `ready` guards all fields, and is told of every change.
 
-    Counts reads_failed, and frames_skipped where nobody took the frames of a feed that is on the air.
+    While the sender is connected and sends nothing, its newest frame is given again and again, at the rate it declared.
+
+    Counts reads_failed, and of a feed that is on the air frames_skipped, which nobody took, and inputs_repeated.
     """
 
     def __init__(self, source: Source, watch: InputWatch, ready: threading.Condition, counters: Counters) -> None:
@@ -33,6 +36,7 @@ class Feed:
         self.on_air = False  # its frames are wanted, all of them; else the newest alone is kept
         self.closing = False
         self._ready, self._counters = ready, counters
+        self._still = Still()
         self._thread = threading.Thread(target=self._run, name=f"input {source.name}", daemon=True)
 
     @property
@@ -49,6 +53,11 @@ class Feed:
         """Whether there are frames to be had."""
         return self.watch.came and self.watch.fault(now) is None
 
+    @property
+    def spacing_s(self) -> float:
+        """Seconds between the frames that it gives."""
+        return (self._still.interval if self._still.silent else self.watch.spacing) / 1e9
+
     def start(self) -> None:
         """Begin to read."""
         self._thread.start()
@@ -64,9 +73,7 @@ class Feed:
         failure = None
         while failure is None and not self.closing and not self.source.ended:
             try:
-                frame = self.source.read(READ_S)
-                if frame is not None:
-                    self._accept(frame)
+                self._step()
             except VideoError as error:
                 failure = error
             except Exception:  # the thread's top: one frame is lost, the input goes on
@@ -77,13 +84,26 @@ class Feed:
             self.failure = failure
             self._ready.notify_all()
 
-    def _accept(self, frame: Frame) -> None:
+    def _step(self) -> None:
+        linked = self.source.linked
+        frame = self.source.read(self._still.wait_s(time.monotonic_ns(), READ_S) if linked else READ_S)
+        now = time.monotonic_ns()
         with self._ready:
-            self.watch.see(frame, time.monotonic_ns())
-            if not self.on_air:
-                self.frames.clear()
-            elif len(self.frames) == QUEUE:
-                self.frames.popleft()
-                self._counters.add("frames_skipped")
-            self.frames.append(frame)
-            self._ready.notify_all()
+            if frame is not None:
+                self.watch.see(frame, now)
+                self._still.came(frame, now)
+            elif linked:
+                frame = self._still.again(now)
+                if frame is not None and self.on_air:
+                    self._counters.add("inputs_repeated")
+            if frame is not None:
+                self._give(frame)
+
+    def _give(self, frame: Frame) -> None:
+        if not self.on_air:
+            self.frames.clear()
+        elif len(self.frames) == QUEUE:
+            self.frames.popleft()
+            self._counters.add("frames_skipped")
+        self.frames.append(frame)
+        self._ready.notify_all()

@@ -6,6 +6,7 @@ Every input is open and read all the time, each on a thread of its own, so that 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.cover import Converter, blend
 from sdv2_live.io.feed import QUEUE, Feed
-from sdv2_live.io.watch import Fault, InputWatch
+from sdv2_live.io.watch import CAMERA_S, Fault, InputWatch
 from sdv2_live.stats import Counters, Fill
 
 log = logging.getLogger("sdv2_live.input")
@@ -92,12 +93,18 @@ class GuardedSource(Source):
         self.state = InputState()
         self._policy, self._counters, self._select, self._on_held = policy, counters, select, on_held
         self._ready = threading.Condition()
-        now = time.monotonic_ns()
-        watch = InputWatch(lost_s=policy.lost_s, frozen_s=policy.frozen_s, black_s=policy.black_s, since=now)
-        self._feeds = {Shown.MAIN: Feed(main, watch, self._ready, counters)}
+        self._feeds = {
+            Shown.MAIN: self._feed(
+                main,
+                frozen_s=policy.frozen_s,
+                black_s=policy.black_s,
+                # Where nothing takes its place, a camera that hangs is better held by painting on its last picture.
+                camera_s=math.inf if policy.on_lost is OnLost.HOLD else CAMERA_S,
+            )
+        }
         for shown, source in ((Shown.BACKUP, backup), (Shown.TEXTURE, texture)):
             if source is not None:
-                self._feeds[shown] = Feed(source, InputWatch(lost_s=policy.lost_s, since=now), self._ready, counters)
+                self._feeds[shown] = self._feed(source)
         self._main = self._feeds[Shown.MAIN]
         self._main.on_air = True
         self._converter = Converter()
@@ -109,6 +116,17 @@ class GuardedSource(Source):
         self._held = False
         self._given = 0
         self._running = self._closing = False
+
+    def _feed(self, source: Source, *, frozen_s: float = 0.0, black_s: float = 0.0, camera_s: float = CAMERA_S) -> Feed:
+        watch = InputWatch(
+            lost_s=self._policy.lost_s,
+            frozen_s=frozen_s,
+            black_s=black_s,
+            since=time.monotonic_ns(),
+            linked=lambda: source.linked,
+            camera_s=camera_s,
+        )
+        return Feed(source, watch, self._ready, self._counters)
 
     @property
     def status(self) -> str:
@@ -184,7 +202,7 @@ class GuardedSource(Source):
 
     def _decide(self, now: int) -> None:
         before = self.state
-        fault = self._main.watch.fault(now)
+        fault = Fault.LOST if self._main.ended else self._main.watch.fault(now)
         shown = self._wanted(fault, now)
         if fault is not before.fault:
             self._tell_fault(fault)
@@ -202,12 +220,13 @@ class GuardedSource(Source):
             return Shown.BACKUP
         if select != "auto":
             return Shown.MAIN
-        instead = {OnLost.BACKUP: Shown.BACKUP, OnLost.TEXT: Shown.TEXTURE}.get(self._policy.on_lost, Shown.NOTHING)
-        if instead is not Shown.NOTHING and not (instead in self._feeds and self._feeds[instead].flows(now)):
-            instead = Shown.NOTHING
-            waits = False  # anything is better than nothing
-        else:
-            waits = self._policy.on_lost is not OnLost.HOLD and self.state.shown is instead
+        substitutes = [{OnLost.BACKUP: Shown.BACKUP, OnLost.TEXT: Shown.TEXTURE}.get(self._policy.on_lost, Shown.NOTHING)]
+        if self._main.ended:  # no policy is about an input that never comes again
+            substitutes.insert(0, Shown.BACKUP)
+        flowing = (one for one in substitutes if one in self._feeds and self._feeds[one].flows(now))
+        instead = next(flowing, Shown.NOTHING)
+        # For want of a substitute nothing is waited for: anything is better than nothing.
+        waits = self.state.shown is instead and (instead is not Shown.NOTHING or self._policy.on_lost is OnLost.SLATE)
         if fault is None and not (waits and self._main.watch.steady_s(now) < self._policy.return_s):
             return Shown.MAIN
         return instead
@@ -241,17 +260,19 @@ class GuardedSource(Source):
             self._like = frame
         elif self._like is not None:
             frame = self._converter(frame, self._like)
-        frame = self._faded(frame, now)
+        frame = self._faded(frame, now, self._feeds[shown].spacing_s)
         after = self._last.captured_ns + 1 if self._last is not None else 0
         index, self._given = self._given, self._given + 1
         self._last = frame.at(rate=frame.rate, captured_ns=max(frame.captured_ns, after), index=index)
         return self._last
 
-    def _faded(self, frame: Frame, now: int) -> Frame:
+    def _faded(self, frame: Frame, now: int, spacing_s: float) -> Frame:
+        """The frame at its level by the time that the next is there: a slow input's first is already its own picture."""
         below = self._fading
         if below is None:
             return frame
-        level = (now - self._fade_begin) / 1e9 / self._policy.fade_s if self._policy.fade_s else 1.0
+        elapsed = (now - self._fade_begin) / 1e9 + spacing_s
+        level = elapsed / self._policy.fade_s if self._policy.fade_s else 1.0
         if level >= 1 or (below.size, below.format) != (frame.size, frame.format):
             self._fading = None
             return frame

@@ -29,7 +29,7 @@ class Camera(Source):
 
     def __init__(self, name: str, value: int, height: int = 32, width: int = 48, format: PixelFormat = PixelFormat.RGBX) -> None:
         self.name, self.value, self.size, self.format = name, value, (height, width), format
-        self.on, self.still = True, False
+        self.on, self.still, self.connected = True, False, False
         self.error: Exception | None = None
         self._random = np.random.default_rng(value)
         self._stop = threading.Event()
@@ -47,6 +47,10 @@ class Camera(Source):
             data += self._random.integers(0, 3, data.shape, np.uint8)
         self._given += 1
         return Frame(data, width, height, self.format, Fraction(100), time.monotonic_ns(), self._given)
+
+    @property
+    def linked(self) -> bool:
+        return self.connected
 
     @property
     def ended(self) -> bool:
@@ -293,6 +297,70 @@ def test_an_input_that_breaks_for_good_ends_the_show_only_where_there_is_no_othe
         rig.main.error = VideoError("clip.mp4: the disk is gone")
         rig.until("the backup", is_backup)
         assert not rig.source.ended
+
+
+@pytest.mark.parametrize("on_lost", list(OnLost))
+def test_the_backup_serves_an_input_that_broke_whatever_the_policy(on_lost: OnLost) -> None:
+    texture = TextureSource() if on_lost is OnLost.TEXT else None
+    with guarding(on_lost, backup=Camera("spare", 200), texture=texture, lost_s=NEVER_S) as rig:
+        rig.until("the main input", is_main)
+        rig.main.error = VideoError("clip.mp4: the disk is gone")
+        rig.until("the backup", is_backup)
+        assert rig.source.state.words == "backup: the input is lost"
+        assert rig.held == []
+        assert not rig.source.ended
+
+
+class Slow(Camera):
+    """A frame every 0.15 s, each of another grey."""
+
+    def read(self, timeout: float) -> Frame | None:
+        self._stop.wait(0.14)
+        self.value = 40 + 10 * (self._given % 20)
+        return super().read(timeout)
+
+
+def test_a_slow_input_shows_each_of_its_frames() -> None:
+    """Its frames are further apart than lost_s."""
+    slow = Slow("slow", 40)
+    slow.still = True
+    source = GuardedSource(slow, Policy(lost_s=0.1, fade_s=0.5), Counters())
+    seen: list[int] = []
+
+    def given() -> bool:
+        frame = source.read(0.05)
+        if frame is not None:
+            seen.append(int(frame.data[0, 0]))
+        return len({value for value in seen if value % 10 == 0}) >= 8
+
+    try:
+        eventually("eight of its pictures", given)
+    finally:
+        source.close()
+
+
+def test_the_newest_frame_of_a_connected_sender_is_given_again_while_it_sends_nothing() -> None:
+    with guarding(backup=Camera("spare", 200), lost_s=0.1) as rig:
+        rig.main.connected = True
+        rig.until("the main input", is_main)
+        rig.main.on = False
+        eventually("repeats", lambda: rig.read() and rig.counters["inputs_repeated"] > 30)
+        assert rig.source.state.words == "main"
+        first, *_, last = rig.given[-20:]
+        assert np.array_equal(first.data, last.data)
+        assert first.captured_ns < last.captured_ns
+        rig.main.connected = False
+        rig.until("the backup", is_backup)
+
+
+def test_a_camera_that_hangs_is_painted_on_where_nothing_takes_its_place() -> None:
+    with guarding(OnLost.HOLD, lost_s=0.1) as rig:
+        rig.main.connected = True
+        rig.until("the main input", is_main)
+        rig.main.on = False
+        before = len(rig.given)
+        eventually("repeats", lambda: rig.read() and len(rig.given) > before + 50)
+        assert rig.source.state.words == "main"
 
 
 def test_what_nobody_foresaw_costs_a_frame() -> None:

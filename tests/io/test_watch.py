@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from fakes import FakeClock
@@ -20,6 +23,11 @@ def picture(value: int = 128, format: PixelFormat = PixelFormat.RGBX, height: in
     return Frame(data, width, height, format)
 
 
+def slow(value: int, seconds: float) -> Frame:
+    """A picture of a source that declares a frame in so many seconds."""
+    return replace(picture(value), rate=Fraction(1 / seconds).limit_denominator(1000))
+
+
 def noisy(value: int, amplitude: int = 2, format: PixelFormat = PixelFormat.UYVY) -> Frame:
     frame = picture(value, format)
     noise = RANDOM.integers(-amplitude, amplitude + 1, frame.data.shape)
@@ -31,13 +39,18 @@ class Rig:
 
     def __init__(self, **settings: float) -> None:
         self.clock = FakeClock()
-        self.watch = InputWatch(since=self.clock.now_ns(), **settings)
+        self.linked = False
+        self.watch = InputWatch(since=self.clock.now_ns(), linked=lambda: self.linked, **settings)
 
     def see(self, frame: Frame, seconds: float) -> Fault | None:
         for _ in range(round(seconds * FPS)):
             self.clock.advance(1 / FPS)
             self.watch.see(frame, self.clock.now_ns())
         return self.fault
+
+    def come(self, frame: Frame, after: float) -> None:
+        self.clock.advance(after)
+        self.watch.see(frame, self.clock.now_ns())
 
     def noise(self, value: int, seconds: float) -> Fault | None:
         for _ in range(round(seconds * FPS)):
@@ -152,3 +165,71 @@ def test_another_size_or_format_is_movement() -> None:
     assert rig.see(picture(width=32), 0.9) is None
     assert rig.see(picture(format=PixelFormat.UYVY), 0.9) is None
     assert rig.see(picture(format=PixelFormat.UYVY), 0.3) is Fault.FROZEN
+
+
+@pytest.mark.parametrize("period", [1.2, 1.5, 4.0, 20.0])
+@pytest.mark.parametrize("declared", [None, 1 / 30])
+def test_a_slow_input_is_lost_after_some_of_its_own_frame_times(period: float, declared: float | None) -> None:
+    rig = Rig(lost_s=1.0)
+    for i in range(12):
+        rig.come(slow(i, declared or period), period)
+        rig.clock.advance(period * 0.99)
+        assert (rig.fault is None) == (i > 0 or declared is None)  # a wrong declaration is believed until the second frame
+        rig.clock.advance(-period * 0.99)
+    rig.clock.advance(2.9 * period)
+    assert rig.fault is None
+    rig.clock.advance(0.2 * period)
+    assert rig.fault is Fault.LOST
+
+
+def test_a_slow_input_is_steady_in_its_own_time() -> None:
+    rig = Rig(lost_s=1.0)
+    rig.clock.advance(30)  # it begins later than the show
+    for i in range(8):
+        rig.come(slow(i, 1.5), 1.5)
+    assert rig.steady_s == pytest.approx(7 * 1.5, abs=0.1)
+
+
+def test_the_pauses_of_one_outage_are_no_spacing() -> None:
+    rig = Rig(lost_s=1.0)
+    rig.see(picture(), 2)
+    rig.clock.advance(60)
+    rig.see(picture(), 0.1)
+    rig.clock.advance(1.1)
+    assert rig.fault is Fault.LOST
+
+
+def test_a_slow_input_that_moves_with_every_frame_is_neither_frozen_nor_black_between_them() -> None:
+    rig = Rig(lost_s=10.0, frozen_s=1.0, black_s=1.0)
+    for i in range(8):
+        rig.come(slow(100 + 10 * i, 1.5), 1.4)
+        rig.clock.advance(1.4)
+        assert rig.fault is None
+        rig.clock.advance(-1.3)
+
+
+def test_what_sends_on_change_is_not_lost_while_its_sender_is_connected() -> None:
+    rig = Rig(lost_s=1.0)
+    rig.linked = True
+    for pause in (0.1, 8.0, 3.0, 0.1, 600.0):
+        rig.see(picture(), 1.0)  # an animation
+        rig.clock.advance(pause)
+        assert rig.fault is None
+    rig.see(picture(), 1 / FPS)
+    assert rig.steady_s > 600  # its silence is no pause
+    rig.clock.advance(30)
+    rig.linked = False
+    assert rig.fault is Fault.LOST
+    rig.linked = True
+    assert rig.fault is None  # the connection is back, and so its picture still true
+    rig.see(picture(), 1 / FPS)
+    assert rig.steady_s < 1
+
+
+def test_a_camera_that_stops_is_lost_though_its_sender_is_connected_unless_nothing_would_take_its_place() -> None:
+    for camera_s, fault in ((10.0, Fault.LOST), (float("inf"), None)):
+        rig = Rig(lost_s=1.0, camera_s=camera_s)
+        rig.linked = True
+        rig.see(picture(), 12)
+        rig.clock.advance(1.1)
+        assert rig.fault is fault
