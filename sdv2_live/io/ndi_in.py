@@ -6,53 +6,36 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
-from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
-from sdv2_live.frame import ColorSpec, Frame, PixelFormat
+from sdv2_live.frame import ColorSpec, Frame
 from sdv2_live.io.audio import AudioBlock
 from sdv2_live.io.base import Source
-from sdv2_live.io.ndi_lib import (
-    Finder,
-    NdiSettings,
-    NdiSourceInfo,
-    as_address,
-    destroy,
-    initialise,
-    match_source,
-    product,
-    sdk_source,
-)
+from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, destroy, initialise, product, sdk_source
+from sdv2_live.io.ndi_pictures import NdiPictures
+from sdv2_live.io.ndi_search import NdiSearch
+from sdv2_live.io.ndi_sound import NdiSound
 
 log = logging.getLogger("sdv2_live.ndi_in")
 
 STEP_S = 0.1  # longest single wait inside the SDK, and so the longest that `close` waits for a reader
 ERROR_S = 0.01  # pause after an error, which the SDK reports without waiting
-LOOK_S = 0.2  # how often a lost source is looked for
-SETTLE_S = 1.0  # a substring may fit several sources: the finder gets this long to see them all before one is taken
-HINT_S = 8.0  # a search that found nothing for so long says what may be wrong
 PERFORMANCE_S = 1.0  # how often the SDK's drop count is read
-SANE_NS = 1_000_000_000  # a sender's time stamp that puts sound further from its arrival is not believed
-STEP_NS = 100_000_000  # a sender's clock that is further off than this was set anew; less is the network's unrest
-CALM = 16  # pictures over which that unrest is smoothed, so that sound comes as evenly as it was sent
-
-_NOT_FOUND = (
-    "check its name and group, and that avahi-daemon runs (Linux); else add the sender's address to the extra IPs, "
-    "or connect by address, as in ndi:192.168.1.20:5961"
-)
+LINK_S = 1.0  # a receiver that was made anew has so long to connect before its sender counts as gone
+PATIENCE_S = 60.0  # the most that is waited for a connected sender's next frame before its receiver is made anew
+SOUND_S = 2.0  # sound without a picture for so long is told
 
 
 class NdiSource(Source):
     """Frames of the NDI source that `pattern` means (see `match_source`; "ip:port" connects directly; "" takes the first).
 
     The source may appear later, vanish, return at another address, change size, format or rate: `read` gives None meanwhile
-    and never raises for it. When no frame came for `receiver_timeout_s` the source is looked for again and the receiver
-    made anew, since receivers have been seen to wedge after a sender's restart.
+    and never raises for it. When nothing came for `receiver_timeout_s` the source is looked for again and the receiver made
+    anew, since receivers have been seen to wedge after a sender's restart; ever more rarely while the sender is connected, as
+    it may be one that sends only what changes.
 
-    Frames come as the SDK decodes them fastest: UYVY; the alpha plane of UYVA is dropped. Interlaced sources arrive as
-    fields, each of which becomes a frame of its own, half the picture's height at twice the frame rate.
+    Frames come as the SDK decodes them fastest, UYVY; the alpha plane of UYVA is dropped. Interlaced sources come whole, as the
+    SDK deinterlaces them; pixels are square, see NdiPictures.
 
     color: how the sender's Y'CbCr is to be read; the SDK's own conversions use BT.709 limited at every size.
 
@@ -80,14 +63,12 @@ class NdiSource(Source):
         self.recreations = 0  # receivers made anew after the first
         self.on_audio: Callable[[AudioBlock], None] | None = None
         self._pattern = pattern
-        self._ignore = tuple(ignore)
-        self._color = color or ColorSpec()
-        self._timeout = receiver_timeout_s
+        self._timeout = self._patience = receiver_timeout_s
         self._ndi = initialise(settings)
-        self._formats = _formats(self._ndi)
+        self._pictures = NdiPictures(self._ndi, color or ColorSpec())
+        self._sound = NdiSound()
         self._color_format = self._ndi.RECV_COLOR_FORMAT_FASTEST
-        self._direct = as_address(pattern)
-        self._finder = None if self._direct else Finder(settings)
+        self._search = NdiSearch(pattern, settings, ignore)
         self._receiver: Any = None
         self._made_at = 0.0  # when the receiver was
         self._target: NdiSourceInfo | None = None
@@ -96,13 +77,9 @@ class NdiSource(Source):
         self._tally = (False, False)
         self._tally_sent: tuple[bool, bool] | None = None
         self._dropped_before = 0
-        now = time.monotonic()
-        self._settled_at = now + SETTLE_S
-        self._alive_at = now  # when the last frame came, or the receiver was made
-        self._look_at = self._performance_at = now
-        self._hint_at = now + HINT_S
-        self._flowing = False
-        self._clock_ns: int | None = None  # from the sender's time stamps to captured_ns, by its last pictures
+        # When anything came last, and a picture, or the receiver was made.
+        self._alive_at = self._picture_at = self._performance_at = time.monotonic()
+        self._flowing = self._linked = self._sound_only = False
 
     @property
     def connected(self) -> str | None:
@@ -116,12 +93,20 @@ class NdiSource(Source):
         return self._target if self._flowing else None
 
     @property
+    def linked(self) -> bool:
+        """Whether the sender of the newest frame has been connected ever since."""
+        return self._linked
+
+    @property
     def status(self) -> str:
-        """One phrase for the performer: searching for, waiting for, or connected to which source."""
+        """One phrase for the performer: searching for, waiting for, or connected to which source, or what it lacks."""
         target = self._target
         if target is None:
             return f"searching for '{self._pattern}'" if self._pattern else "searching for any source"
-        return f"{'connected to' if self._flowing else 'waiting for'} '{target.name or target.address}'"
+        name = target.name or target.address
+        if self._sound_only:
+            return f"'{name}' sends sound but no picture"
+        return f"{'connected to' if self._flowing else 'waiting for'} '{name}'"
 
     def set_tally(self, on_program: bool, on_preview: bool) -> None:
         """Tell the sender that its picture is on air or in preview; kept across reconnections, sent by the next `read`."""
@@ -150,7 +135,8 @@ class NdiSource(Source):
             tally = self._tally
             self._ndi.recv_set_tally(self._receiver, self._ndi.Tally(*tally))
             self._tally_sent = tally
-        hears = self.on_audio is not None  # a receiver asks for sound only where somebody wants it
+        # A receiver asks for sound only where somebody wants it, and where sound may be all that comes.
+        hears = self.on_audio is not None or not self._flowing
         kind, video, audio, _ = self._ndi.recv_capture_v2(self._receiver, int(wait * 1000), True, hears, False)
         if kind == self._ndi.FRAME_TYPE_VIDEO:
             return self._take(video)
@@ -162,46 +148,42 @@ class NdiSource(Source):
             self._closing.wait(min(wait, ERROR_S))
         return None  # source and status changes need nothing: frames tell their own layout, silence is watched
 
-    def _match(self, sources: list[NdiSourceInfo], now: float) -> NdiSourceInfo | None:
-        if now < self._settled_at:
-            sources = [s for s in sources if self._pattern in (s.name, s.inner_name)]
-        return match_source(self._pattern, sources, self._ignore)
-
     def _watch(self, now: float) -> None:
-        """Look for the source while no frames come, and make the receiver (anew) when it is there."""
-        silent = now - self._alive_at > self._timeout
-        if (self._receiver is not None and not silent) or now < self._look_at:
-            return
-        self._look_at = now + LOOK_S
-        if self._receiver is not None and self._flowing:
-            log.warning("no frame from %s for %.1f s: looking for it again", self.connected, self._timeout)
-        self._flowing = False
-        found = self._direct or self._match(self._finder.sources if self._finder else [], now)
+        """Look for the source while nothing comes, and make the receiver (anew) when it is there."""
+        if self._receiver is not None:
+            connected = self._ndi.recv_get_no_connections(self._receiver) > 0
+            self._linked &= connected or now - self._made_at < LINK_S
+            if self._flowing and not self._linked and now - self._picture_at > self._timeout:
+                log.warning("no frame from %s for %.1f s: looking for it again", self.connected, self._timeout)
+                self._flowing = False
+            if now - self._alive_at <= (self._patience if connected else self._timeout):
+                return
+            self._sound_only = False
+        found = self._search.look(now)
         if found is not None:  # else the old receiver stays: the SDK may well find the source again by itself
             self._connect(found, now)
-        elif self._target is None and now >= self._hint_at:
-            self._hint_at = float("inf")
-            log.warning("%s: not on the network yet; %s", self.status, _NOT_FOUND)
 
     def _connect(self, source: NdiSourceInfo, now: float) -> None:
         if self._receiver is not None:
+            connected = self._ndi.recv_get_no_connections(self._receiver) > 0
+            self._patience = min(2 * self._patience, PATIENCE_S) if connected else self._timeout
             self._disconnect()
             self.recreations += 1
         create = self._ndi.RecvCreateV3()
         create.source_to_connect_to = sdk_source(self._ndi, source)
         create.color_format = self._color_format
         create.bandwidth = self._ndi.RECV_BANDWIDTH_HIGHEST
-        create.allow_video_fields = True  # FASTEST implies it
+        create.allow_video_fields = False  # FASTEST does not heed it
         self._receiver = self._ndi.recv_create_v3(create)
-        self._made_at = self._alive_at = now
+        self._made_at = self._alive_at = self._picture_at = now = time.monotonic()  # to end the old one may have taken long
         if self._receiver is None:
             log.error("NDI could not make a receiver for %s; trying again in %.1f s", source, self._timeout)
-            self._look_at = now + self._timeout
+            self._search.wait(now + self._timeout)
             return
         about = self._ndi.MetadataFrame()
         about.data = product("sdv2-live")
         self._ndi.recv_add_connection_metadata(self._receiver, about)
-        self._clock_ns = None
+        self._sound.forget()
         level = logging.DEBUG if source == self._target else logging.INFO  # a silent source is tried again and again
         log.log(level, "receiving from '%s' at %s", source.name or source.address, source.address or "an unknown address")
         self._target, self._tally_sent, self._dropped_before = source, None, self.dropped
@@ -210,53 +192,44 @@ class NdiSource(Source):
         """Copy the picture out of the SDK and give the SDK's frame back at once."""
         captured_ns = time.monotonic_ns()
         try:
-            fourcc = video.FourCC
-            layout = self._formats.get(fourcc)
-            pixels = video.data if layout else None  # a copy, (height, width, stride // width)
-            width, height, rate = video.xres, video.yres, _rate(self._ndi, video)
-            stamp = video.timestamp
+            read = self._pictures.reads(video)
+            frame = self._pictures.copy(video, captured_ns, self.received) if read else None
+            layout, aspect, stamp = video.FourCC, video.picture_aspect_ratio, video.timestamp
         finally:
             self._ndi.recv_free_video_v2(self._receiver, video)
-        self._alive_at = captured_ns / 1e9
-        self._follow_clock(captured_ns - stamp * 100)
-        if layout is None or pixels is None:
-            self._ask_plain(fourcc)
+        self._alive_at = self._picture_at = captured_ns / 1e9
+        self._sound_only = False
+        self._sound.pictured(captured_ns, stamp)
+        if frame is None:
+            self._ask_plain(layout)
             return None
+        self._linked = True
         if not self._flowing:
             self._flowing = True
-            log.info("%s, %dx%d %s at %.4g fps", self.status, width, height, layout.value, float(rate))
-        index, self.received = self.received, self.received + 1
+            log.info("%s, %dx%d %s at %.4g fps", self.status, frame.width, frame.height, frame.format.value, float(frame.rate))
+        self.received += 1
         self._poll_performance()
-        return Frame(
-            np.ascontiguousarray(pixels).reshape(height, -1), width, height, layout, rate, captured_ns, index, self._color
-        )
-
-    def _follow_clock(self, clock_ns: int) -> None:
-        if self._clock_ns is None or abs(clock_ns - self._clock_ns) > STEP_NS:
-            self._clock_ns = clock_ns
-        else:
-            self._clock_ns += (clock_ns - self._clock_ns) // CALM
+        return self._pictures.square(frame, aspect)
 
     def _hear(self, audio: Any) -> None:
-        """Copy sound out of the SDK, and date it by the sender's own clock: pictures take longer to arrive than sound."""
+        """Copy sound out of the SDK."""
         arrived_ns = time.monotonic_ns()
         try:
-            samples = np.array(audio.data, np.float32)  # a copy, (channels, length)
-            rate, stamp = audio.sample_rate, audio.timestamp
+            block = self._sound.copy(audio, arrived_ns)
         finally:
             self._ndi.recv_free_audio_v2(self._receiver, audio)
+        now = self._alive_at = arrived_ns / 1e9
+        if not (self._flowing or self._sound_only) and now - self._picture_at > SOUND_S:
+            self._sound_only = True
+            log.warning("%s: choose another source, or switch its picture on", self.status)
         on_audio = self.on_audio
-        if on_audio is None or samples.ndim != 2 or not samples.size or rate <= 0:
-            return
-        captured_ns = arrived_ns if self._clock_ns is None else stamp * 100 + self._clock_ns
-        if abs(captured_ns - arrived_ns) > SANE_NS:
-            captured_ns = arrived_ns
-        on_audio(AudioBlock(samples, rate, captured_ns))
+        if on_audio is not None and block is not None:
+            on_audio(block)
 
-    def _ask_plain(self, fourcc: Any) -> None:
-        """FASTEST may mean other layouts on other platforms: then let the SDK convert to those that we read."""
+    def _ask_plain(self, layout: Any) -> None:
+        """FASTEST gives fields of interlaced pictures, and may give other layouts on other platforms: let the SDK convert."""
         if self._color_format != self._ndi.RECV_COLOR_FORMAT_UYVY_BGRA and self._target is not None:
-            log.warning("NDI gave %s, which is not read here: asking for UYVY or BGRA", fourcc)
+            log.info("NDI gave fields, or %s, which is not read here: asking for whole pictures in UYVY or BGRA", layout)
             self._color_format = self._ndi.RECV_COLOR_FORMAT_UYVY_BGRA
             self._connect(self._target, time.monotonic())
 
@@ -277,21 +250,5 @@ class NdiSource(Source):
         with self._lock:
             if self._receiver is not None:
                 self._disconnect()
-            if self._finder is not None:
-                self._finder.close()
-            self._target, self._flowing = None, False
-
-
-def _formats(ndi: Any) -> dict[Any, PixelFormat]:
-    """The SDK's layouts that are read here. UYVA is UYVY rows, then an alpha plane, which is left behind."""
-    names = {format.name: format for format in PixelFormat} | {"UYVA": PixelFormat.UYVY}
-    return {getattr(ndi, f"FOURCC_VIDEO_TYPE_{name}"): format for name, format in names.items()}
-
-
-def _rate(ndi: Any, video: Any) -> Fraction:
-    """Pictures a second as they are delivered: fields come twice as often as the frames that the sender declares."""
-    if video.frame_rate_N <= 0 or video.frame_rate_D <= 0:
-        return Fraction(30)
-    rate = Fraction(video.frame_rate_N, video.frame_rate_D)
-    fields = (ndi.FRAME_FORMAT_TYPE_FIELD_0, ndi.FRAME_FORMAT_TYPE_FIELD_1)
-    return rate * 2 if video.frame_format_type in fields else rate
+            self._search.close()
+            self._target, self._flowing, self._linked = None, False, False

@@ -13,16 +13,14 @@ import numpy as np
 
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
+from sdv2_live.io.rate import MeasuredRate
 from sdv2_live.io.spout_lib import OneThread, load, match_sender
-from sdv2_live.stats import Rate
 
 log = logging.getLogger("sdv2_live.spout_in")
 
 POLL_S = 0.002  # between two looks for a new picture; Spout itself can only wait for senders that signal, and few do
 LOOK_S = 0.2  # how often a sender that is not there is looked for
 UNCOUNTED_S = 1 / 60  # a sender that does not count its frames gives one on every look: take so many
-RATE_S = 1.0  # how often the rate is measured anew
-RATES = (24, 25, 30, 50, 60, 72, 90, 120, 144)
 
 
 class SpoutSource(Source):
@@ -46,8 +44,9 @@ class SpoutSource(Source):
         self._sender: str | None = None
         self._pixels: np.ndarray | None = None  # (height, width * 4): the next picture's place
         self._first = True  # of a new connection or size
-        self._look_at = self._taken_at = self._rate_at = 0.0
-        self._rate, self._measured = Fraction(60), Rate()
+        self._linked = False
+        self._look_at = self._taken_at = 0.0
+        self._rate = MeasuredRate(Fraction(60))
         self._thread = OneThread(self.name)
         self._receiver: Any = self._thread(self._spout.SpoutReceiver)
 
@@ -55,6 +54,11 @@ class SpoutSource(Source):
     def connected(self) -> str | None:
         """Name of the sender that is received, None while there is none."""
         return self._sender if self._pixels is not None else None
+
+    @property
+    def linked(self) -> bool:
+        """Whether the sender of the newest picture has been there ever since."""
+        return self._linked
 
     @property
     def status(self) -> str:
@@ -111,7 +115,7 @@ class SpoutSource(Source):
 
     def _resize(self) -> None:
         width, height = self._receiver.getSenderWidth(), self._receiver.getSenderHeight()
-        self._first = True
+        self._first, self._linked = True, False
         if not width or not height:
             self._pixels = None
             return
@@ -123,19 +127,17 @@ class SpoutSource(Source):
             log.warning("Spout sender '%s' is gone: looking for it", self._sender)
         self._receiver.releaseReceiver()
         self._sender = self._pixels = None
+        self._linked = False
 
     def _take(self) -> Frame:
         """Hand the picture over, and put a new place in its stead: it is not copied."""
         captured_ns = time.monotonic_ns()
         assert self._pixels is not None
         pixels, self._pixels = self._pixels, np.empty_like(self._pixels)
-        self._measured.add()
-        if captured_ns / 1e9 >= self._rate_at:
-            self._rate_at = captured_ns / 1e9 + RATE_S
-            self._rate = usual_rate(self._measured.per_second()) or self._rate
+        self._linked = True
         index, self.received = self.received, self.received + 1
         height, width = pixels.shape[0], pixels.shape[1] // 4
-        return Frame(pixels, width, height, PixelFormat.RGBX, self._rate, captured_ns, index)
+        return Frame(pixels, width, height, PixelFormat.RGBX, self._rate.add(captured_ns / 1e9), captured_ns, index)
 
     def close(self) -> None:
         self._closing.set()
@@ -147,11 +149,3 @@ class SpoutSource(Source):
     def _release(self) -> None:
         self._receiver.releaseReceiver()
         self._receiver = self._sender = self._pixels = None  # the last reference goes on the thread that made the object
-
-
-def usual_rate(per_second: float) -> Fraction | None:
-    """The usual frame rate that is meant by a measured one, the rounded one where none is near, None for almost none."""
-    if per_second < 1:
-        return None
-    nearest = min(RATES, key=lambda rate: abs(rate - per_second))
-    return Fraction(nearest if abs(nearest - per_second) < 0.08 * nearest else round(per_second))

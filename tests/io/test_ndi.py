@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("NDIlib", reason="ndi-python has no wheel for this system", exc_type=ImportError)
 pytest.importorskip("cyndilib", reason="the independent NDI client (cyndilib) has no wheel for this system", exc_type=ImportError)
 
-from cyndilib import FourCC, FrameFormat, RecvColorFormat
+from cyndilib import FourCC, RecvColorFormat
 from ndi_client import ClientReceiver, ClientSender, unique_name
 from pictures import assert_like, bars, to_rgb, to_uyvy, with_fourth
 from waiting import DEADLINE_S, eventually
@@ -127,16 +127,6 @@ def test_alpha_is_left_behind(closing: Callable) -> None:
         frame = next_frame(source)
     assert frame.format is PixelFormat.UYVY
     assert_like(to_rgb(frame), bars(64, 128))
-
-
-def test_interlaced_comes_as_fields_at_twice_the_rate(closing: Callable) -> None:
-    sender = closing(ClientSender(unique_name(), 128, 256, rate=Fraction(25), frame_format=FrameFormat.interleaved))
-    source = closing(NdiSource(sender.full_name))
-    with Pump(lambda: sender.send(with_fourth(bars(128, 256), "BGR"))):
-        frame = next_frame(source)
-    assert frame.size == (64, 256)
-    assert frame.rate == 50
-    assert_like(to_rgb(frame), bars(64, 256))
 
 
 def test_size_and_rate_change_mid_stream(closing: Callable) -> None:

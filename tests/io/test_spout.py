@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 
 import fake_spout
 import numpy as np
@@ -18,7 +17,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io import spout_lib
 from sdv2_live.io.open import open_sink, open_source
-from sdv2_live.io.spout_in import SpoutSource, usual_rate
+from sdv2_live.io.spout_in import SpoutSource
 from sdv2_live.io.spout_lib import SpoutSenderInfo, list_senders, match_sender
 from sdv2_live.io.spout_out import SpoutSink
 from sdv2_live.settings import Config, InputConfig
@@ -200,14 +199,6 @@ def test_senders_are_listed(machine: fake_spout.Machine, closing: Callable) -> N
     for name, size in (("b", 32), ("a", 16)):
         closing(SpoutSink(name)).send(frame_of(bars(size, 2 * size)))
     assert list_senders() == [SpoutSenderInfo("a", 32, 16, False), SpoutSenderInfo("b", 64, 32, True)]
-
-
-@pytest.mark.parametrize(
-    ("measured", "meant"), [(29.7, 30), (59.2, 60), (24.2, 24), (25.4, 25), (119.0, 120), (40.3, 40), (15.2, 15)]
-)
-def test_usual_rates(measured: float, meant: int) -> None:
-    assert usual_rate(measured) == Fraction(meant)
-    assert usual_rate(0.0) is None
 
 
 def test_elsewhere_it_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,37 @@
+"""The frame rate of a source that tells none, or none that can be true."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from sdv2_live.frame import measured_rate
+from sdv2_live.stats import Rate
+
+SETTLE_S = 1.0  # how often it is measured anew
+USUAL = (24, 25, 30, 50, 60, 72, 90, 120, 144)  # frames per second
+NEAR = 0.08  # of a usual rate: what is measured so near to it is meant to be it
+
+
+class MeasuredRate:
+    """Frames per second as they come, brought to a usual rate and within MIN_RATE..MAX_RATE; `first` until that is known."""
+
+    def __init__(self, first: Fraction) -> None:
+        self.value = first
+        self._measured = Rate(seconds=4 * SETTLE_S)
+        self._settle_at = 0.0
+
+    def add(self, now: float) -> Fraction:
+        """A frame came now, in monotonic seconds; the rate."""
+        self._measured.add()
+        if now >= self._settle_at:
+            self._settle_at = now + SETTLE_S
+            self.value = usual_rate(self._measured.per_second()) or self.value
+        return self.value
+
+
+def usual_rate(per_second: float) -> Fraction | None:
+    """The usual frame rate that is meant by a measured one, the rounded one where none is near, None for none."""
+    if per_second <= 0:
+        return None
+    nearest = min(USUAL, key=lambda rate: abs(rate - per_second))
+    return measured_rate(1 / (nearest if abs(nearest - per_second) < NEAR * nearest else max(round(per_second), 1)))
