@@ -5,8 +5,9 @@ over what came since the last chunk, so that motion keeps its speed and the dela
 would have to wait for a chunk's last frames, it may begin with the first ones as they come.
 
 Frames that a chunk was begun with stay in it, as an encoder cannot be rolled back: when the source stops and comes back, or
-gives way to another, the next frames complete that chunk, just as they complete what waits in the window. Only where they are
-of another size or format is it dropped, and a new one begun.
+gives way to another, the next frames complete that chunk, just as they complete what waits in the window. Only where the engine
+was made ready for another size or format is it dropped, and a new one begun. A lone frame of another size or format is left out:
+the input has changed when a second one follows it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ log = logging.getLogger("sdv2_live.intake")
 
 REST_S = 0.1  # pause after a read that failed in an unforeseen way
 READ_S = 0.25  # longest wait inside one read, and so the longest that `close` waits for the thread
-WINDOW = 32  # frames kept for the next chunk; a full window is thinned to every second frame
+WINDOW = 32  # frames kept for the next chunk at most; a full window is thinned to every second frame
+WINDOW_BYTES = 512 << 20  # and no more than these, as 32 pictures of 8K are 4 GB
+LEAST = 8  # but so many, whatever their size: a chunk needs five
 
 
 class Intake:
@@ -40,6 +43,8 @@ class Intake:
         self._on_frame = on_frame
         self._begun: list[Frame] = []  # frames of the next chunk that the engine has begun with
         self._window: deque[Frame] = deque()
+        self._like: Frame | None = None  # the newest that was let in
+        self._stray: Frame | None = None  # one of another size or format that came after it
         self._stride = 1  # the window keeps one frame in so many, and the newest
         self._beyond = 0  # frames that came after the last one kept for good
         self._changed = threading.Condition()
@@ -64,7 +69,14 @@ class Intake:
     @property
     def queues(self) -> dict[str, Fill]:
         """Frames that wait for a chunk."""
-        return {"intake": Fill(len(self._window), WINDOW)}
+        with self._changed:
+            return {"intake": Fill(len(self._window), self._bound)}
+
+    @property
+    def _bound(self) -> int:
+        """Frames that the window may hold."""
+        size = self._window[-1].data.nbytes if self._window else 1
+        return min(max(WINDOW_BYTES // size, LEAST), WINDOW)
 
     @property
     def ended(self) -> bool:
@@ -79,8 +91,9 @@ class Intake:
 
     @property
     def begun(self) -> bool:
-        """Whether a chunk was begun and not taken."""
-        return bool(self._begun)
+        """Whether a chunk was begun, and frames like its own still come to complete it."""
+        with self._changed:
+            return bool(self._begun) and not self._unlike
 
     def begin(self, count: int, like: Frame) -> list[Frame]:
         """While too few frames have come for a chunk of `count`, those that have, in order: from now on they are that chunk's.
@@ -89,8 +102,9 @@ class Intake:
         """
         with self._changed:
             window = self._window
-            if self._missing(count) <= len(window) or not window or not window[-1].alike(like):
+            if not window or not window[-1].alike(like) or self._missing(count) <= len(window):
                 return []
+            self._drop_unlike()
             self._taken_ns = self._window[-1].captured_ns
             self._begun += self._window
             self._clear()
@@ -106,6 +120,7 @@ class Intake:
             ready = self._changed.wait_for(lambda: self._missing(count) <= len(self._window) or self._closing, timeout)
             if not ready or self._closing or not (like is None or self._window[-1].alike(like)):
                 return None
+            self._drop_unlike()
             rest = evenly_spaced(list(self._window), self._missing(count), self._taken_ns)
             self._counters.add("frames_skipped", len(self._window) - len(rest))
             frames, self._begun = [*self._begun, *rest], []
@@ -115,7 +130,18 @@ class Intake:
 
     def _missing(self, count: int) -> int:
         """How many frames a chunk of `count` needs beyond those that it was begun with; always the newest."""
-        return max(count - len(self._begun), 1)
+        return max(count - (0 if self._unlike else len(self._begun)), 1)
+
+    @property
+    def _unlike(self) -> bool:
+        """Whether what comes now is of another size or format than what the chunk was begun with."""
+        return bool(self._begun and self._window) and not self._window[-1].alike(self._begun[-1])
+
+    def _drop_unlike(self) -> None:
+        """The engine is ready for what comes now, and so rid of what it has begun with, where that is of another kind."""
+        if self._unlike:
+            self._counters.add("frames_skipped", len(self._begun))
+            self._begun.clear()
 
     def skip(self) -> None:
         """Drop what has come so far: nothing is painted now, and the next chunk starts with frames from now on."""
@@ -147,25 +173,38 @@ class Intake:
     def _accept(self, frame: Frame) -> None:
         self._counters.add("frames_in")
         self.rate.add()
-        if self._on_frame is not None:
-            self._on_frame(frame)
-        with self._changed:
-            waiting = [*self._begun, *self._window]
-            if waiting and not waiting[-1].alike(frame):
-                self._counters.add("frames_skipped", len(waiting))
-                self._begun.clear()
-                self._clear()
-            self._keep(frame)
-            self._changed.notify_all()
+        for one in self._let_in(frame):
+            if self._on_frame is not None:
+                self._on_frame(one)
+            with self._changed:
+                if self._window and not self._window[-1].alike(one):
+                    self._counters.add("frames_skipped", len(self._window))
+                    self._clear()
+                self._keep(one)
+                self._changed.notify_all()
+
+    def _let_in(self, frame: Frame) -> list[Frame]:
+        """The frame; nothing while it may be a stray, and both when a second one shows that the input has changed."""
+        stray, self._stray = self._stray, None
+        if stray is not None and stray.alike(frame):
+            self._like = frame
+            return [stray, frame]
+        if stray is not None:
+            self._counters.add("frames_skipped")
+        if self._like is None or self._like.alike(frame):
+            self._like = frame
+            return [frame]
+        self._stray = frame
+        return []
 
     def _keep(self, frame: Frame) -> None:
         """Into the window: all of the time since the last take, evenly, in bounded memory, however slow the engine."""
         if self._beyond:  # the newest of before was kept for being the newest alone
             self._window.pop()
             self._counters.add("frames_skipped")
-        elif len(self._window) >= WINDOW:
+        elif (full := len(self._window)) >= self._bound:
             self._window = deque(list(self._window)[1::2])
-            self._counters.add("frames_skipped", WINDOW - len(self._window))
+            self._counters.add("frames_skipped", full - len(self._window))
             self._stride *= 2
         self._window.append(frame)
         self._beyond = (self._beyond + 1) % self._stride

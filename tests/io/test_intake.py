@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from fakes import FakeSource, Gap, fake_frame
 from waiting import eventually
@@ -235,12 +236,12 @@ def test_a_change_of_size_or_format_drops_the_chunk_that_was_begun_and_counts_it
     came(intake, before[:2])
     intake.begin(4, before[0])
     came(intake, before[2:3])
-    came(intake, after[:1])
-    assert counters["frames_skipped"] == 3
+    came(intake, after[:2])
     assert not intake.begun
-    assert intake.begin(4, before[0]) == []  # the engine was made ready for the other kind
-    assert intake.begin(4, after[0]) == after[:1]
-    came(intake, after[1:])
+    assert intake.begin(4, before[0]) == []  # the engine is not ready for the other kind
+    assert intake.begin(4, after[0]) == after[:2]
+    assert counters["frames_skipped"] == 3
+    came(intake, after[2:])
     assert intake.take(4, 0, like=before[0]) is None  # nothing is consumed
     assert intake.take(4, 0, like=after[0]) == after
 
@@ -253,3 +254,50 @@ def test_skip_drops_the_chunk_that_was_begun() -> None:
     assert not intake.begun
     came(intake, later := frames(4, first=10))
     assert intake.take(4, 0) == later
+
+
+@pytest.mark.parametrize(
+    "strays", [[{"width": 32}], [{"format": PixelFormat.UYVY}], [{"width": 32}, {"height": 8}], [{"width": 8}] * 2]
+)
+@pytest.mark.parametrize("begun", [1, 2])
+def test_strays_of_another_kind_cost_the_chunk_nothing_that_was_begun(strays: list[dict[str, object]], begun: int) -> None:
+    """One, two that differ, and two alike, which are a change, and back again."""
+    passed: list[Frame] = []
+    intake, given = Intake(FakeSource([]), counters := Counters(), passed.append), frames(6)
+    other = [frames(1, first=10 + i, **kind)[0] for i, kind in enumerate(strays)]
+    came(intake, given[:begun])
+    assert intake.begin(4, given[0]) == given[:begun]
+    came(intake, other)
+    came(intake, given[begun:])
+    newest = intake.newest(0)
+    assert newest is given[5]
+    taken = intake.take(4, 0, like=newest)
+    assert taken is not None
+    assert taken[:begun] == given[:begun]
+    assert all(frame.alike(newest) for frame in taken)
+    assert counters["frames_in"] == 6 + len(other) == 4 + counters["frames_skipped"]
+    assert (other[0].index in [frame.index for frame in passed]) == (len(other) == 2 and other[0].alike(other[1]))
+
+
+def test_a_lone_frame_of_another_size_never_becomes_the_newest() -> None:
+    intake, given = Intake(FakeSource([]), Counters()), frames(1)
+    came(intake, given)
+    for i in range(9):
+        came(intake, frames(1, first=1 + i, width=32 + 2 * i))
+        assert intake.newest(0) is given[0]
+
+
+@pytest.mark.parametrize(("height", "width", "bound"), [(1080, 1920, 32), (2160, 3840, 16), (4320, 7680, 8)])
+def test_the_window_is_bound_by_bytes(height: int, width: int, bound: int) -> None:
+    """BGRX: 8 MB, 33 MB and 133 MB a frame."""
+    intake = Intake(FakeSource([]), counters := Counters())
+    data = np.zeros((height, width * 4), np.uint8)  # never written to: it takes no memory
+    for i in range(100):
+        intake._accept(Frame(data, width, height, PixelFormat.BGRX, captured_ns=i * 33 * MS, index=i))
+        fill = intake.queues["intake"]
+        assert fill.length <= fill.bound <= bound
+    taken = intake.take(5, 0)
+    assert taken is not None
+    assert taken[-1].index == 99
+    assert min(b.index - a.index for a, b in pairwise(taken)) >= 8
+    assert counters["frames_in"] == 5 + counters["frames_skipped"]
