@@ -56,6 +56,11 @@ class Source(Port):
         return False
 
     @property
+    def broken(self) -> bool:
+        """Whether it cannot be read until somebody has repaired it."""
+        return False
+
+    @property
     def ended(self) -> bool:
         """True when no frame will ever come again (a file that does not loop)."""
         return False

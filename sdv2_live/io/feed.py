@@ -45,6 +45,11 @@ class Feed:
         return (self.source.ended or self.failure is not None) and not self.frames
 
     @property
+    def broken(self) -> bool:
+        """Whether no frame comes any more, or not before somebody has repaired it."""
+        return self.ended or self.source.broken
+
+    @property
     def status(self) -> str:
         """One phrase for the performer."""
         return str(getattr(self.source, "status", self.source.name))

@@ -35,7 +35,7 @@ class FileSource(Source):
         self._realtime, self._loop = realtime, loop
         self._lock = threading.Lock()
         self._clock = PlaybackClock()
-        self._finished = False
+        self._finished = self._broken = False
         self._show = Shown()
         self._index = 0
         self._passed_s = 0.0  # stream time of the rounds played before this one
@@ -48,6 +48,10 @@ class FileSource(Source):
     def bad_packets(self) -> int:
         """Packets of the file that could not be decoded."""
         return self._clip.bad_packets
+
+    @property
+    def broken(self) -> bool:
+        return self._broken
 
     @property
     def ended(self) -> bool:
@@ -100,7 +104,7 @@ class FileSource(Source):
         if self._pending is None:
             if not self._realtime:
                 raise VideoError(f"{self._path} cannot be read any more; check the file and its disk")
-            self.status = f"{self.name} cannot be read"
+            self.status, self._broken = f"{self.name} cannot be read", True
             log.warning("%s cannot be read any more; it is opened anew as soon as that works", self._path)
 
     def _replace(self) -> None:
@@ -126,7 +130,7 @@ class FileSource(Source):
     def _take(self, clip: Clip, first: Picture) -> None:
         self._clip.close()
         self._clip, self._pending = clip, first
-        self.status, self._told = self.name, False
+        self.status, self._broken, self._told = self.name, False, False
 
     def _tell_shortfall(self) -> None:
         if not self._told and (shortfall := self._clip.shortfall):

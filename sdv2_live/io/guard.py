@@ -202,7 +202,7 @@ class GuardedSource(Source):
 
     def _decide(self, now: int) -> None:
         before = self.state
-        fault = Fault.LOST if self._main.ended else self._main.watch.fault(now)
+        fault = Fault.LOST if self._main.broken else self._main.watch.fault(now)
         shown = self._wanted(fault, now)
         if fault is not before.fault:
             self._tell_fault(fault)
@@ -221,7 +221,7 @@ class GuardedSource(Source):
         if select != "auto":
             return Shown.MAIN
         substitutes = [{OnLost.BACKUP: Shown.BACKUP, OnLost.TEXT: Shown.TEXTURE}.get(self._policy.on_lost, Shown.NOTHING)]
-        if self._main.ended:  # no policy is about an input that never comes again
+        if self._main.broken:  # no policy is about an input that does not come again by itself
             substitutes.insert(0, Shown.BACKUP)
         flowing = (one for one in substitutes if one in self._feeds and self._feeds[one].flows(now))
         instead = next(flowing, Shown.NOTHING)

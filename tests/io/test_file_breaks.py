@@ -115,10 +115,11 @@ def test_offline_a_file_that_breaks_is_no_endless_loop(tmp_path: Path) -> None:
         play_and_empty(source, path)
 
 
-def test_a_broken_file_counts_as_lost_and_its_backup_is_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("on_lost", list(OnLost))
+def test_a_broken_file_counts_as_lost_and_its_backup_is_shown_whatever_the_policy(tmp_path: Path, on_lost: OnLost) -> None:
     path, good = clip(tmp_path / "a.mkv", 60), clip(tmp_path / "b.mkv", 180)
     counters = Counters()
-    policy = Policy(OnLost.BACKUP, lost_s=0.1, return_s=0.1, fade_s=0.0)
+    policy = Policy(on_lost, lost_s=0.1, return_s=0.1, fade_s=0.0)
     with GuardedSource(FileSource(path), policy, counters, backup=FileSource(good)) as source:
         shows(source, 60)
         os.truncate(path, 0)
