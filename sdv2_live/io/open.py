@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import threading
 from collections.abc import Collection
 from fractions import Fraction
+from pathlib import Path
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import ColorSpec, Frame
@@ -108,15 +110,38 @@ def _split(spec: str, allowed: tuple[str, ...], kind: str) -> tuple[str, str]:
     choices = [re.split(r"[:\[]", form)[0] for form in allowed]
     if scheme in choices:
         return scheme, rest.strip()
+    forms = ", ".join(allowed)
+    if re.match(r"\w[\w+.-]+://|/dev/", spec.strip()):
+        way = (
+            "bring it in by NDI, for example with OBS Studio" if kind == "source" else "send it on from NDI, for example with OBS"
+        )
+        raise VideoError(
+            f"'{spec}' is no video {kind}: network streams and devices are not opened here; {way}. Allowed are {forms}"
+        )
+    meant = _meant(spec.strip(), choices)
+    raise VideoError(
+        f"'{spec}' is no video {kind}: " + (f"did you mean {meant}? Allowed" if meant else "allowed") + f" are {forms}"
+    )
+
+
+def _meant(spec: str, choices: list[str]) -> str:
+    """What was perhaps meant by a spec without a known scheme, empty for no idea."""
+    scheme, colon, rest = spec.partition(":")
     near = difflib.get_close_matches(scheme.lower(), choices, 1, 0.5)
-    hint = f"did you mean {near[0]}{'' if near[0] == 'none' else ':'}{rest}? " if near else ""
-    raise VideoError(f"'{spec}' is no video {kind}: {hint}Allowed are {', '.join(allowed)}")
+    if near and (colon or not _is_path(spec)):
+        return near[0] if near[0] in ("none", "test") and not rest else f"{near[0]}:{rest}"
+    return f"file:{spec}" if _is_path(spec) else ""
+
+
+def _is_path(spec: str) -> bool:
+    """Whether it looks like a file's path, or is one."""
+    return bool(re.search(r"[\\/]|\.\w{2,5}$", spec)) or (bool(spec) and Path(spec).exists())
 
 
 def _path(spec: str, path: str) -> str:
     if not path:
         raise VideoError(f"'{spec}' names no file; write file:PATH, as in file:clips/dancer.mp4")
-    return path
+    return os.path.expanduser(path)
 
 
 def _size(spec: str, size: str) -> tuple[int, int]:

@@ -30,6 +30,28 @@ def test_each_scheme_opens_its_kind(tmp_path: Path) -> None:
     assert open_source("test").name == "test:512x512"
 
 
+def test_no_stream_is_taken_for_a_misspelt_scheme() -> None:
+    for spec in ("rtsp://a/b", "srt://a:1", "http://a/b", "udp://@:1234"):
+        with pytest.raises(VideoError) as caught:
+            open_source(spec)
+        assert "did you mean" not in str(caught.value)
+
+
+def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    open_sink("file:~/a.mkv").close()
+    with pytest.raises(VideoError, match=str(tmp_path / "none.mkv").replace("\\", ".")):
+        open_source("file:~/none.mkv")
+
+
+def test_a_file_that_is_there_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip").touch()
+    with pytest.raises(VideoError, match=r"did you mean file:clip\?"):
+        open_source("clip")
+
+
 def test_none_gives_nothing_and_takes_all() -> None:
     source, sink = open_source(" none "), open_sink("none")
     assert isinstance(source, NullSource)
@@ -50,9 +72,18 @@ def test_none_gives_nothing_and_takes_all() -> None:
     [
         ("nid:Cam", r"did you mean ndi:Cam\? Allowed are ndi:NAME, spout:NAME, file:PATH, test\[:HEIGHTxWIDTH\], none"),
         ("File:a.mp4", r"did you mean file:a\.mp4\?"),
-        ("clip.mp4", "is no video source"),
-        ("", "is no video source"),
-        ("C:\\clips\\a.mp4", "Allowed are"),
+        ("clip.mp4", r"is no video source: did you mean file:clip\.mp4\? Allowed are ndi:NAME"),
+        ("./clip.mp4", r"did you mean file:\./clip\.mp4\?"),
+        ("~/clips/dancer one", r"did you mean file:~/clips/dancer one\?"),
+        ("C:\\clips\\a.mp4", r"did you mean file:C:\\clips\\a\.mp4\?"),
+        ("", "'' is no video source: allowed are ndi:NAME"),
+        ("Camera 1", "'Camera 1' is no video source: allowed are ndi:NAME"),
+        ("tset", r"did you mean test\?"),
+        ("tset:64x64", r"did you mean test:64x64\?"),
+        ("rtsp://127.0.0.1:8554/x", "streams and devices are not opened here; bring it in by NDI"),
+        ("srt://10.0.0.2:9000?mode=caller", "bring it in by NDI"),
+        ("https://example.org/clip.mp4", "bring it in by NDI"),
+        ("/dev/video0", "bring it in by NDI"),
         ("file:", "names no file"),
         ("test:512", "HEIGHTxWIDTH"),
         ("test:-1x5", "HEIGHTxWIDTH"),
@@ -64,7 +95,15 @@ def test_bad_sources_name_the_remedy(spec: str, says: str) -> None:
         open_source(spec)
 
 
-@pytest.mark.parametrize(("spec", "says"), [("test:64x64", "is no video sink"), ("file:a.gif", "mp4 or")])
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("test:64x64", "is no video sink: allowed are ndi:NAME"),
+        ("file:a.gif", "mp4 or"),
+        ("a.mp4", r"did you mean file:a\.mp4\?"),
+        ("rtmp://x/y", "send it on from NDI"),
+    ],
+)
 def test_bad_sinks_name_the_remedy(spec: str, says: str) -> None:
     with pytest.raises(VideoError, match=says):
         open_sink(spec)
