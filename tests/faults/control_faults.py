@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 
 import aiohttp
+from bystanders import FAR_S
 from faultrig import VALUES, Rig
 from injection import Fault
 from pythonosc.osc_message_builder import build_msg
 from test_fuzz import fuzz
+from waiting import eventually
 
 STORM_S = 1.0
 STORM_RATE = 3000  # packets a second
@@ -165,6 +167,18 @@ def _broken_preset(rig: Rig) -> None:
     rig.set(VALUES)
 
 
+def _bouncing_record(rig: Rig) -> None:
+    """On, off, on at once: what is shown as being recorded is written."""
+    takes = rig.metric("takes_recorded_total")
+    for value in (1, 0, 1):
+        rig.desk.send("record", value)
+    rig.set({"record": 1})
+    eventually("a take", lambda: rig.metric("recording") == 1, FAR_S)
+    rig.painting(3)
+    rig.set({"record": 0})
+    eventually("it to be written", lambda: rig.metric("takes_recorded_total") > takes, FAR_S)
+
+
 def _no_presets(rig: Rig) -> None:
     shutil.rmtree(rig.folder / "presets")
     rig.desk.send("preset/reload")
@@ -193,5 +207,6 @@ FAULTS = (
     Fault("control: slow HTTP requests", _slow_http),
     Fault("control: a flood on WebSockets", _websockets),
     Fault("control: a preset file breaks", _broken_preset),
+    Fault("control: record is pressed on, off and on at once", _bouncing_record),
     Fault("control: the preset folder is deleted", _no_presets),
 )

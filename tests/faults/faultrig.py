@@ -27,6 +27,8 @@ from pythonosc.osc_message_builder import build_msg
 from waiting import eventually
 
 from sdv2_live.control.params import PARAMS
+from sdv2_live.io.file_out import FileSink
+from sdv2_live.io.synthetic import TestSource
 
 ROOT = "/sdv2/"
 BLACK = 8.0  # mean of a picture, 0..255, below which it is black
@@ -103,11 +105,14 @@ class Rig:
         self.folder = Path(tempfile.mkdtemp(prefix="sdv2-faults-"))
         (self.folder / "presets").mkdir()
         self.write_preset("good", "params: {noise_scale: 0.35}")
+        self.clip = self.folder / "clip.mp4"  # the backup input
+        self.write_clip(self.clip)
         folders = (f"{key}.dir={self.folder / key}" for key in ("takes", "presets", "state"))
         settings = [part for setting in (*SETTINGS, *folders) for part in ("--set", setting)]
         self.camera = Camera(unique_name("camera"))
         self.control = Camera(unique_name("control"))
-        self.daemon = daemon("--input", f"ndi:{self.camera.name}", *settings)
+        backup = ("--set", f"input.backup=file:{self.clip}")
+        self.daemon = daemon("--input", f"ndi:{self.camera.name}", *settings, *backup)
         self.desk = Desk(self.daemon.port)
         self.output, self.beside = Recorder(self.daemon.output), Recorder(self.control.name)
         self.http = self.daemon.http()
@@ -119,6 +124,14 @@ class Rig:
 
     def write_preset(self, name: str, params: str) -> None:
         (self.folder / "presets" / f"01-{name}.yaml").write_text(f"name: {name}\n{params}\n")
+
+    def write_clip(self, path: Path) -> None:
+        """Two seconds of the test card."""
+        with TestSource(64, 96, realtime=False) as card, FileSink(path) as sink:
+            for _ in range(60):
+                frame = card.read(0)
+                assert frame is not None
+                sink.send(frame)
 
     @property
     def pid(self) -> int:

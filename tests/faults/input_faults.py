@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from bystanders import Camera
@@ -57,6 +60,33 @@ def _crowd(rig: Rig) -> None:
         crowd.end()
 
 
+def broken_file(name: str, breaks: Callable[[Path], None]) -> Fault:
+    """The file that is shown breaks, and is there again."""
+
+    def inject(rig: Rig) -> None:
+        rig.set({"input_select": "backup"})
+        try:
+            time.sleep(CHANGE_S)
+            breaks(rig.clip)
+            time.sleep(WHILE_S)
+            rig.write_clip(rig.clip)
+            time.sleep(WHILE_S)
+        finally:
+            rig.set({"input_select": "auto"})
+
+    return Fault(f"input: {name}", inject)
+
+
+def _empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def _replace(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(b"no video")
+    other.replace(path)
+
+
 SIZES = ({"size": [48, 160]}, {"size": [128, 64]}, {"size": [240, 320]})
 FORMATS = ({"format": "BGRX"}, {"format": "UYVY"}, {"format": "BGRX"})
 RATES = ({"rate": 60}, {"rate": 15}, {"rate": 5})
@@ -74,6 +104,8 @@ FAULTS = (
     changing("stands still", {"picture": "frozen"}, for_s=WHILE_S),
     changing("strange sizes (1x1, 3x5, 2x1000, 500x2)", *STRANGE),
     changing("a burst of 4K", {"size": [2160, 3840], "rate": 10}, for_s=WHILE_S),
+    broken_file("its file is emptied, and written again", _empty),
+    broken_file("its file is replaced by one that is no video", _replace),
     Fault("input: another sender of a like name", _like_named),
     Fault("input: thirty senders come and go", _crowd),
 )
