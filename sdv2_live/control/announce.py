@@ -3,64 +3,103 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import logging
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import ifaddr
-from zeroconf import Error, InterfaceChoice
+from zeroconf import Error
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+from sdv2_live.control.access import own_addresses, plain_address
+
 log = logging.getLogger("sdv2_live.oscquery")
+
+logging.getLogger("zeroconf").setLevel(logging.CRITICAL)  # it tells of an interface that goes by a traceback a packet
+
+LOOK_S = 3.0  # between looks at this machine's interfaces, which come and go; after a failure too
 
 
 @asynccontextmanager
 async def announced(name: str, host: str, http_port: int, osc_port: int) -> AsyncIterator[None]:
-    """Announce both services while the context lasts, on the interfaces that `host` means: a show on loopback is announced to
-    this machine alone. When that cannot be done a warning says so, and clients still reach the server by its address.
+    """Announce both services while the context lasts, on every interface that `host` means, and anew when these change: a show
+    on loopback is announced to this machine alone. While that cannot be done clients still reach the server by its address.
 
     A name that is taken gets a number, as in "sdv2-live-2".
     """
-    task = asyncio.create_task(_register(name, host, http_port, osc_port))  # asking whether a name is free takes a second
+    announcer = _Announcer(name, host, http_port, osc_port)
+    task = asyncio.create_task(announcer.keep())
     try:
         yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
-            zeroconf = await task
-            if zeroconf is not None:
-                await _close(zeroconf)
+            await task
+        await announcer.withdraw()
 
 
-async def _register(name: str, host: str, http_port: int, osc_port: int) -> AsyncZeroconf | None:
-    every = ipaddress.ip_address(host).is_unspecified
-    addresses = _own_addresses() if every else [host]
-    server = f"sdv2-live-{uuid.uuid4().hex[:8]}.local."
-    zeroconf = None
-    try:
-        zeroconf = AsyncZeroconf(interfaces=InterfaceChoice.Default if every else [host])
-        for kind, port in (("_oscjson._tcp.local.", http_port), ("_osc._udp.local.", osc_port)):
-            info = AsyncServiceInfo(kind, f"{name}.{kind}", port=port, server=server, parsed_addresses=addresses)
-            await (await zeroconf.async_register_service(info, allow_name_change=True))
-    except (OSError, RuntimeError, Error) as error:  # no multicast here, an interface that is gone
-        log.warning("not announced by mDNS (%s); give clients the address, port %s", error or type(error).__name__, http_port)
-    except asyncio.CancelledError:
+def interfaces(host: str) -> list[str]:
+    """The addresses of the interfaces that clients of a server on `host` come by, as they are now.
+
+    Of a server on every address the IPv4 ones, without loopback where there is another.
+    """
+    present = own_addresses()
+    wanted = plain_address(host)
+    if not wanted.is_unspecified:
+        return [host] if wanted.is_loopback or wanted in present else []
+    own = [address for address in present if isinstance(address, ipaddress.IPv4Address)]
+    return [str(address) for address in sorted(own) if not address.is_loopback] or [str(address) for address in own]
+
+
+class _Announcer:
+    """Belongs to the event loop."""
+
+    def __init__(self, name: str, host: str, http_port: int, osc_port: int) -> None:
+        self._name = name
+        self._host = host
+        self._ports = {"_oscjson._tcp.local.": http_port, "_osc._udp.local.": osc_port}
+        self._server = f"sdv2-live-{uuid.uuid4().hex[:8]}.local."
+        self._zeroconf: AsyncZeroconf | None = None
+        self._trouble = ""  # that was told
+
+    async def keep(self) -> None:
+        """Announce, look at the interfaces, and announce again where they have changed, or where it could not be done."""
+        told: list[str] | None = None
+        while True:
+            wanted = interfaces(self._host)
+            if wanted != told:
+                told = wanted if await self._announce(wanted) else None
+            await asyncio.sleep(LOOK_S)
+
+    async def withdraw(self) -> None:
+        """Say that the services have ended."""
+        zeroconf, self._zeroconf = self._zeroconf, None
         if zeroconf is not None:
-            await _close(zeroconf)
-        raise
-    else:
-        log.info("announced as '%s'", info.name.removesuffix(f".{kind}"))
-    return zeroconf
+            await zeroconf.async_unregister_all_services()
+            await zeroconf.async_close()
 
-
-async def _close(zeroconf: AsyncZeroconf) -> None:
-    await zeroconf.async_unregister_all_services()
-    await zeroconf.async_close()
-
-
-def _own_addresses() -> list[str]:
-    """This machine's IPv4 addresses but loopback."""
-    addresses = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    return [address for address in addresses if not ipaddress.ip_address(address).is_loopback]
+    async def _announce(self, addresses: list[str]) -> bool:
+        """Whether it could be done, if there is any address."""
+        await self.withdraw()
+        if not addresses:
+            return True
+        try:
+            zeroconf = self._zeroconf = AsyncZeroconf(interfaces=addresses)
+            services = [
+                AsyncServiceInfo(kind, f"{self._name}.{kind}", port=port, server=self._server, parsed_addresses=addresses)
+                for kind, port in self._ports.items()
+            ]
+            register = functools.partial(zeroconf.async_register_service, allow_name_change=True)
+            await asyncio.gather(*await asyncio.gather(*map(register, services)))
+        except (OSError, RuntimeError, Error) as error:  # no multicast here, an interface that is gone
+            trouble = str(error) or type(error).__name__
+            if trouble != self._trouble:
+                port = self._ports["_oscjson._tcp.local."]
+                log.warning("not announced by mDNS yet (%s); meanwhile give clients the address, port %s", trouble, port)
+            self._trouble = trouble
+            return False
+        self._trouble = ""
+        log.info("announced as '%s' on %s", services[0].get_name(), ", ".join(addresses))
+        return True
