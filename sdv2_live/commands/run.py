@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured, seconds, timeline_of
 from sdv2_live.commands.stopping import Stop
+from sdv2_live.control.access import ways_in
 from sdv2_live.control.journal import LiveState, journal_path, previous, read_journal
 from sdv2_live.errors import ConfigError
 from sdv2_live.settings import StateConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sdv2_live.app import Status
+    from sdv2_live.control.osc import OscServer
     from sdv2_live.settings import Config
 
 log = logging.getLogger("sdv2_live.run")
@@ -73,9 +77,19 @@ def run(args: argparse.Namespace) -> int:
             return 0
         osc = f"osc://{config.osc.host}:{show.desk.osc.port}/sdv2" if show.desk.osc else "off"
         logs.say(f"input {show.intake.source.name}  output {show.playout.sink.name}  control {osc}")
+        for line in _ways_in(show.desk.osc):
+            logs.say(line)
         show.run(stop.wait, report, args.seconds)
         report.end(show.status())
     return 0
+
+
+def _ways_in(osc: OscServer | None) -> Iterator[str]:
+    """Where a tablet sends to, one line an interface."""
+    if osc is None:
+        return
+    for address, interface in ways_in(osc.host).items():
+        yield f"from other machines, by {interface}: osc://{f'[{address}]' if ':' in address else address}:{osc.port}/sdv2"
 
 
 def _allow_descriptors() -> None:

@@ -69,7 +69,19 @@ def plain_address(host: str) -> Address:
     return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
 
 
-def own_addresses() -> set[Address]:
-    """The addresses of this machine's interfaces, as they are now."""
-    addresses = (ip.ip if isinstance(ip.ip, str) else ip.ip[0] for adapter in ifaddr.get_adapters() for ip in adapter.ips)
-    return set(map(plain_address, addresses))
+def own_addresses() -> dict[Address, str]:
+    """The addresses of this machine's interfaces, as they are now, with the interfaces' names."""
+    found = [
+        (ip.ip if isinstance(ip.ip, str) else ip.ip[0], adapter.nice_name)
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+    ]
+    return {plain_address(address): name for address, name in found}
+
+
+def ways_in(host: str) -> dict[str, str]:
+    """The addresses at which other machines reach a server on `host`, with the names of their interfaces; none on loopback."""
+    bound = plain_address(host)
+    own = {address: name for address, name in own_addresses().items() if address.version == bound.version}
+    usable = {address: name for address, name in own.items() if not address.is_loopback}
+    return {str(address): name for address, name in usable.items() if bound.is_unspecified or address == bound}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdv2_live.control.access import Access
+from sdv2_live.control.access import Access, own_addresses, ways_in
 from sdv2_live.errors import ConfigError
 
 
@@ -45,3 +45,10 @@ def test_each_sender_has_its_own_rate() -> None:
     assert gate.within_rate("10.0.0.2")
     now = 0.5
     assert [gate.within_rate("10.0.0.1") for _ in range(7)] == [True] * 5 + [False] * 2
+
+
+def test_the_ways_in_are_addresses_that_others_can_send_to() -> None:
+    others = {str(address): name for address, name in own_addresses().items() if address.version == 4 and not address.is_loopback}
+    assert ways_in("0.0.0.0") == others
+    assert all(ways_in(address) == {address: name} for address, name in others.items())
+    assert ways_in("127.0.0.1") == ways_in("::1") == {}
