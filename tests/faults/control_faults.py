@@ -136,7 +136,8 @@ def _slow_http(rig: Rig) -> None:
         clients = [opened.enter_context(socket.create_connection((host, int(port)), 5)) for _ in range(CLIENTS)]
         for byte in b"GET / HTTP/1.1\r\nHost":
             for client in clients:
-                client.send(bytes([byte]))
+                with suppress(OSError):  # it had to give way
+                    client.send(bytes([byte]))
             time.sleep(0.05)
 
 

@@ -1,0 +1,83 @@
+"""Faults of those who come by HTTP: connections that say nothing, requests that are none, more OSC than can be read."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import socket
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import aiohttp
+from faultrig import VALUES, Rig, send_signal
+from injection import Fault
+from pythonosc.osc_message_builder import build_msg
+
+STORM_S = 1.0
+FREE = 80  # descriptors that the daemon has beside those it uses: 48 are kept for its engine
+SILENT = 300
+MALFORMED = (
+    b"\x16\x03\x01\x02\x00hello\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: [\r\nX Y: z\r\n\r\n",
+    b"GET /\r\n\r\n",
+    b"#bundle\0\r\n\r\n",
+)
+
+
+def address(rig: Rig) -> tuple[str, int]:
+    host, port = rig.http.split("//")[1].strip("/").split(":")
+    return host, int(port)
+
+
+def _silent(rig: Rig) -> int:
+    """Connections that say nothing, more than the daemon has descriptors, and then the engine is killed."""
+    before = resource.prlimit(rig.pid, resource.RLIMIT_NOFILE)
+    used = max(int(one.name) for one in Path(f"/proc/{rig.pid}/fd").iterdir())
+    resource.prlimit(rig.pid, resource.RLIMIT_NOFILE, (used + FREE, before[1]))
+    try:
+        with ExitStack() as opened:
+            for _ in range(SILENT):
+                opened.enter_context(socket.create_connection(address(rig), 5))
+            send_signal(rig.engine_pid, signal.SIGKILL)
+            killed = time.monotonic_ns()
+            rig.painting(1)
+    finally:
+        resource.prlimit(rig.pid, resource.RLIMIT_NOFILE, before)
+    return killed
+
+
+def _malformed(rig: Rig) -> None:
+    lines = len(rig.daemon.log)
+    sent = 0
+    end = time.monotonic() + STORM_S
+    while time.monotonic() < end:
+        with socket.create_connection(address(rig), 5) as client, suppress(OSError):
+            client.sendall(MALFORMED[sent % len(MALFORMED)])
+            client.recv(100)
+        sent += 1
+    rig.painting(1)
+    assert len(rig.daemon.log) - lines < 20
+
+
+def _binary(rig: Rig) -> None:
+    """As much as the daemon takes of messages of 60 kB that nobody can play."""
+    packet = build_msg("/sdv2/prompt", ["x" * 60_000]).dgram
+
+    async def flood() -> None:
+        async with aiohttp.ClientSession() as session, session.ws_connect(rig.http) as stream:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STORM_S):
+                    while True:
+                        await stream.send_bytes(packet)
+
+    asyncio.run(flood())
+    rig.set(VALUES)
+
+
+FAULTS = (
+    Fault("http: silent connections up to the limit of descriptors, and the engine is killed", _silent, ends_engine=True),
+    Fault("http: a flood of what is no request", _malformed),
+    Fault("http: a flood of OSC on a WebSocket", _binary),
+)
