@@ -51,6 +51,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "oscquery_foreign": "HTTP requests of other sites' pages, and by other machines' names.",
     "oscquery_flooded": "HTTP requests and commands beyond their rate.",
     "oscquery_held": "Times that a WebSocket had to wait until OSC had caught up.",
+    "oscquery_unread": "Messages for WebSockets that were dropped because their clients do not read.",
     "oscquery_failures": "The HTTP server's own mistakes.",
     "chunk_seconds": "Time to paint one chunk.",
     "queue_length": "What waits in each queue.",

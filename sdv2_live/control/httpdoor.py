@@ -32,7 +32,8 @@ class HttpCounters:
     """Totals since start. `barred` counts connections from outside the allowed networks, `gave_way` those that were closed for
     newer ones, `turned_away` those for which there was no place, `late` those that were closed for silence. `malformed` counts
     what was no HTTP request, `foreign` requests of web pages and by foreign names, `flooded` requests and commands beyond their
-    rate. `held` counts the times that nothing more was read from a WebSocket until OSC had caught up."""
+    rate. `held` counts the times that nothing more was read from a WebSocket until OSC had caught up, `unread` the messages for
+    WebSockets that were dropped because their clients do not read."""
 
     barred: int = 0
     gave_way: int = 0
@@ -42,6 +43,7 @@ class HttpCounters:
     foreign: int = 0
     flooded: int = 0
     held: int = 0
+    unread: int = 0
     failures: int = 0
 
 

@@ -276,7 +276,7 @@ class OscQueryServer:
             stream = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
             await stream.prepare(request)
             self._door.asked(_peer(request), keep=True)
-            await self._converse(stream, Client(stream, *_peer(request), self._store, asyncio.get_running_loop()))
+            await self._converse(stream, Client(stream, _peer(request), self._store, asyncio.get_running_loop(), self.counters))
         finally:
             self._connections -= 1
         return stream

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from aiohttp import ClientError, web
 
 from sdv2_live.control.addresses import ROOT
+from sdv2_live.control.httpdoor import Address, HttpCounters
 from sdv2_live.control.oscfeedback import RATE
 from sdv2_live.control.oscpacket import encode
 from sdv2_live.control.oscquerytree import READ, Node, arguments
@@ -24,22 +25,30 @@ from sdv2_live.control.store import ParamStore
 log = logging.getLogger("sdv2_live.oscquery")
 
 MAX_WAITING = 256  # answers and commands that a client may leave unread; older ones are dropped
+MAX_UNREAD = 1 << 18  # bytes of them
 
 
 class Client:
     """Sends on a task of its own, so that a client that reads slowly holds up nobody else."""
 
     def __init__(
-        self, stream: web.WebSocketResponse, host: str, port: int, store: ParamStore, loop: asyncio.AbstractEventLoop
+        self,
+        stream: web.WebSocketResponse,
+        peer: Address,
+        store: ParamStore,
+        loop: asyncio.AbstractEventLoop,
+        counters: HttpCounters,
     ) -> None:
         self._stream = stream
         self._store = store
+        self._counters = counters
         self._listening: set[str] = set()  # addresses
         self._values: dict[str, tuple[int | float | str, ...] | None] = {}  # address to arguments; None: the value by then
-        self._waiting: deque[bytes | str] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[bytes | str] = deque()
+        self._unread = 0  # bytes of these
         self._told: dict[str, float | str] = {}  # of the status
         self._awake = asyncio.Event()
-        self.peer = Peer(host, port, lambda data: _soon(loop, self._queue, data), tcp=True)
+        self.peer = Peer(*peer, lambda data: _soon(loop, self._queue, data), tcp=True)
         self._task = loop.create_task(self._send())
 
     async def close(self) -> None:
@@ -99,7 +108,16 @@ class Client:
 
     def _queue(self, message: bytes | str) -> None:
         self._waiting.append(message)
+        self._unread += len(message)
+        while len(self._waiting) > MAX_WAITING or self._unread > MAX_UNREAD:
+            self._next()
+            self._counters.unread += 1
         self._awake.set()
+
+    def _next(self) -> bytes | str:
+        message = self._waiting.popleft()
+        self._unread -= len(message)
+        return message
 
     async def _send(self) -> None:
         try:
@@ -107,7 +125,7 @@ class Client:
                 await self._awake.wait()
                 self._awake.clear()
                 while self._waiting:
-                    await self._send_one(self._waiting.popleft())
+                    await self._send_one(self._next())
                 for address in list(self._values):
                     args = self._values.pop(address)
                     if args is None:

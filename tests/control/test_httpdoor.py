@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
-from waiting import DEADLINE_S
+from waiting import DEADLINE_S, eventually
 
 from sdv2_live.control import httpdoor
 from sdv2_live.control.httpdoor import MAX_OF_HOST, RESERVE
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscquery import OscQueryServer
+from sdv2_live.control.oscqueryclient import MAX_UNREAD
 from sdv2_live.control.store import ParamStore
 
 HELLO = b"GET /?HOST_INFO HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -109,6 +110,22 @@ def test_who_reads_no_answer_is_dropped(
     monkeypatch.setattr(httpdoor, "IDLE_S", 0.0)
     client.settimeout(DEADLINE_S)
     assert closed(client)
+
+
+def test_what_a_websocket_does_not_read_is_bounded(query: OscQueryServer, connect: Callable[..., socket.socket]) -> None:
+    stream = connect(UPGRADE)
+    stream.recv(4096)
+    eventually("the client", lambda: query.clients)
+    (client,) = query.clients
+    for _ in range(100):
+        for _ in range(100):
+            client.peer.send(b"x" * 16_000)
+        if query.counters.unread:
+            break
+        answers(query)  # everything before has been taken in then
+    assert query.counters.unread > 0
+    assert client.waiting * 16_000 <= MAX_UNREAD
+    assert answers(query)
 
 
 def test_a_barred_host_is_closed_unread(
