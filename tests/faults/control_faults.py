@@ -16,6 +16,7 @@ import aiohttp
 from bystanders import FAR_S
 from faultrig import VALUES, Rig
 from injection import Fault
+from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 from test_fuzz import fuzz
 from waiting import eventually
@@ -192,6 +193,43 @@ def _no_presets(rig: Rig) -> None:
     rig.set(VALUES)
 
 
+def _dead_connections(rig: Rig) -> None:
+    """All places are taken by clients that began a packet and are gone; another plays by TCP."""
+    with ExitStack() as opened:
+        for _ in range(CLIENTS):
+            opened.enter_context(socket.create_connection(rig.desk.server, 5)).sendall(b"\0\0")
+        message = build_msg("/sdv2/seed", [4321]).dgram
+        opened.enter_context(socket.create_connection(rig.desk.server, 5)).sendall(struct.pack(">I", len(message)) + message)
+        eventually("the client that plays to be heard", lambda: rig.desk.values()["seed"] == (4321,), FAR_S)
+    rig.set(VALUES)
+
+
+def _dead_subscribers(rig: Rig) -> None:
+    """More programs than are served subscribe and end; another that only listens is told of what changes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.settimeout(FAR_S)
+        for program in range(CLIENTS):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ended:
+                ended.sendto(build_msg("/sdv2/subscribe", []).dgram, rig.desk.server)
+            if program == CLIENTS // 2:
+                listening.sendto(build_msg("/sdv2/subscribe", []).dgram, rig.desk.server)
+        rig.set({"seed": 4321})
+        while OscMessage(listening.recv(65536)).params != [4321]:
+            pass
+    rig.set(VALUES)
+
+
+def _hears_itself(rig: Rig) -> None:
+    """The show is told to subscribe itself; one reset must stay one."""
+    before = rig.metric("params_fired_total")
+    for host in ("127.0.0.1", "0.0.0.0", "localhost"):
+        rig.desk.send("subscribe", host, rig.desk.server[1])
+    rig.desk.send("reset")
+    eventually("the reset", lambda: rig.metric("params_fired_total") > before, FAR_S)
+    time.sleep(STORM_S)  # in which an echo would come thirty times
+    assert rig.metric("params_fired_total") == before + 1
+
+
 FAULTS = (
     storm("a flood of faders", _faders),
     storm("garbage", _garbage),
@@ -210,4 +248,7 @@ FAULTS = (
     Fault("control: a preset file breaks", _broken_preset),
     Fault("control: record is pressed on, off and on at once", _bouncing_record),
     Fault("control: the preset folder is deleted", _no_presets),
+    Fault("control: dead TCP clients take all places", _dead_connections),
+    Fault("control: dead programs take all subscriptions", _dead_subscribers),
+    Fault("control: the show is told to subscribe itself", _hears_itself),
 )
