@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 from pathlib import Path
 from typing import get_args
@@ -11,6 +12,8 @@ from sdv2_live.config import load_config
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.timeline import Timeline, load_timeline
 from sdv2_live.settings import Config, ModelConfig
+
+log = logging.getLogger("sdv2_live.timeline")
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +52,18 @@ def configured(args: argparse.Namespace, **keys: str | None) -> Config:
 
 def timeline_of(path: Path, config: Config) -> Timeline:
     """The timeline in a file, for a show. Raises ConfigError, also for a preset that it recalls and that is not there."""
-    return load_timeline(path, config.names, PresetLibrary(config.presets.folder, names=config.names))
+    timeline = load_timeline(path, config.names, PresetLibrary(config.presets.folder, names=config.names))
+    for note in timeline.notes:
+        log.warning("%s: %s", path, note)
+    return timeline
+
+
+def sized(config: Config, timeline: Timeline | None) -> Config:
+    """The configuration with the picture's size that a timeline of Scope's asks for, unless the performer has set one."""
+    if timeline is None or timeline.size is None or config.video.size is not None:
+        return config
+    log.info("video.size is %dx%d, as the timeline asks; set another to have that", *timeline.size)
+    return config.replaced(video=config.video.model_copy(update={"size": timeline.size}))
 
 
 def seconds(text: str) -> float:

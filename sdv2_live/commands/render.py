@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from sdv2_live.commands.options import add_config_options, add_model_options, configured, timeline_of
+from sdv2_live.commands.options import add_config_options, add_model_options, configured, sized, timeline_of
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
             store.set(name, getattr(args, name), f"--{name}")
     config = config.replaced(params=store.latest())
     timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
+    config = sized(config, timeline)
     begin = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:

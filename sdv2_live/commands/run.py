@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdv2_live import logs
-from sdv2_live.commands.options import add_config_options, add_model_options, configured, seconds, timeline_of
+from sdv2_live.commands.options import add_config_options, add_model_options, configured, seconds, sized, timeline_of
 from sdv2_live.commands.stopping import Stop
 from sdv2_live.control.access import ways_in
 from sdv2_live.control.journal import LiveState, journal_path, previous, read_journal
@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     _log_to_file(config)
     report = _Reporter(quiet=args.quiet)
     timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
+    config = sized(config, timeline)
     with Show(config, args.preset, timeline, _resumed(args.resume, config)) as show:
         if stop.is_set():
             return 0

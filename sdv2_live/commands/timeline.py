@@ -57,7 +57,7 @@ def run_convert(args: argparse.Namespace) -> int:
             data, lost = to_scope(timeline)
             text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
         case ".yaml" | ".yml":
-            text = yaml.safe_dump(plain(timeline), allow_unicode=True, sort_keys=False, width=110)
+            text = yaml.dump(plain(timeline), Dumper=_Plain, allow_unicode=True, sort_keys=False, width=110)
         case _:
             raise ConfigError(f"{args.target}: a timeline is written as .yaml, or as .json for Scope; choose one of these")
     try:
@@ -73,6 +73,11 @@ def run_convert(args: argparse.Namespace) -> int:
     return 0
 
 
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        return True  # which are not read here
+
+
 def plain(timeline: Timeline) -> dict[str, Any]:
     """The timeline as the data of its own YAML form."""
     events = [
@@ -83,4 +88,11 @@ def plain(timeline: Timeline) -> dict[str, Any]:
         }
         for event in timeline.events
     ]
-    return {"name": timeline.name, "duration": timeline.duration, "loop": timeline.loop, "events": events}
+    return {
+        "name": timeline.name,
+        **({"description": timeline.description} if timeline.description else {}),
+        "duration": timeline.duration,
+        "loop": timeline.loop,
+        "events": events,
+        **({"scope": dict(timeline.foreign)} if timeline.foreign else {}),
+    }

@@ -11,7 +11,8 @@
       - beat: 32                # from 0
         set: {reset: true}      # a trigger fires
 
-`.yaml` files hold this form, `.json` files Scope's timeline format (see `timeline_scope`).
+`.yaml` files hold this form, `.json` files what Scope exports (see `timeline_scope`). The key `scope` keeps what came from such
+a file and means nothing here.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import PARAMS, Kind, Value, shown
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.timeline_model import MAX_SECONDS, SAME_TIME_S, Event, Timeline, seconds_of
-from sdv2_live.control.timeline_scope import load_scope_timeline
+from sdv2_live.control.timeline_scope import load_scope_timeline, scope_timeline
 from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_yaml
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError, several
 
 __all__ = ["Event", "Timeline", "load_timeline"]
 
-_KEYS = ("name", "description", "bpm", "duration", "loop", "events")
+_KEYS = ("name", "description", "bpm", "duration", "loop", "events", "scope")
 _EVENT_KEYS = ("at", "beat", "marker", "set")
 
 
@@ -56,8 +57,9 @@ def _from_document(document: Document, names: Names, presets: PresetLibrary | No
     reader = _Reader(document, names, presets)
     reader.problems += document.unknown(_KEYS)
     name = reader.text(("name",), document.text("name", document.path.stem))
-    if not isinstance(document.text("description", ""), str):
-        reader.refuse(("description",), data["description"], "text")
+    description = document.text("description", "")
+    if not isinstance(description, str):
+        reader.refuse(("description",), description, "text")
     bpm = reader.number(("bpm",), data["bpm"], 1, 1000) if "bpm" in data else None
     events = sorted(reader.events(data["events"], bpm), key=lambda event: event.at)
     last = events[-1].at
@@ -68,9 +70,10 @@ def _from_document(document: Document, names: Names, presets: PresetLibrary | No
     if duration < last - SAME_TIME_S:
         reader.refuse(("duration",), duration, f"at least {last:g} seconds, the time of the last event")
     reader.check_markers(events)
+    reader.check_foreign()
     if reader.problems:
         raise ConfigError("\n".join(several(reader.problems)))
-    return Timeline(tuple(events), max(duration, last), name, loop)
+    return scope_timeline(Timeline(tuple(events), max(duration, last), name, loop, reader.foreign, description))
 
 
 class _Reader:
@@ -81,6 +84,7 @@ class _Reader:
         self.names = names
         self.presets = presets
         self.problems = list(document.problems)
+        self.foreign: dict[str, Any] = document.data.get("scope", {})
 
     def refuse(self, key: KeyPath, value: Any, give: str) -> None:
         self.problems.append(f"{self.document.where(key)}: {dotted(key)}: cannot be {shown(value)}; give {give}")
@@ -151,6 +155,12 @@ class _Reader:
         else:
             return round(self.number((*key, "beat"), data["beat"], 0, MAX_SECONDS * bpm / 60) * 60 / bpm, 9)
         return 0.0
+
+    def check_foreign(self) -> None:
+        ranges = self.foreign.get("ranges", []) if isinstance(self.foreign, dict) else None
+        known = isinstance(ranges, list) and all(isinstance(item, dict) and "startTime" in item for item in ranges)
+        if not known or not isinstance(self.foreign.get("settings", {}), dict):
+            self.refuse(("scope",), self.foreign, "what `sdv2-live timeline convert` wrote there, or leave it out")
 
     def check_markers(self, events: list[Event]) -> None:
         names = [event.marker for event in events if event.marker]

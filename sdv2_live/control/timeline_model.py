@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sdv2_live.control.params import PARAMS, Kind, Value
@@ -46,13 +46,23 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Events in ascending time. `foreign` keeps what a Scope file holds beyond this model, so that export gives it back."""
+    """Events in ascending time. `foreign` keeps what a Scope file holds beyond this model, so that export gives it back.
+
+    size: (height, width) of the picture, when the file asks for one. notes: sentences on what in the file has no effect.
+    """
 
     events: tuple[Event, ...]
     duration: float
     name: str = ""
     loop: bool = False
     foreign: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    description: str = ""
+    size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+
+    def with_notes(self, size: tuple[int, int] | None, notes: tuple[str, ...]) -> Timeline:
+        """The same, for a picture of `size`, with a sentence on each thing in its file that has no effect here."""
+        return replace(self, size=size, notes=notes)
 
     def params_at(self, time: float) -> dict[str, Value]:
         """Every parameter that has been set by `time` seconds, with its value then. No triggers."""

@@ -178,7 +178,7 @@ def test_scope_mistakes_are_named_with_their_lines(tmp_path: Path) -> None:
     lines = json.dumps(broken, indent=1)
     found = problems(tmp_path, lines, "scope.json")
     assert [problem.split(": ", 1)[1] for problem in found] == [
-        "version: cannot be '1.0'; give \"2.0\", the version that is read here",
+        'version: cannot be \'1.0\'; give "2.0" or "2.1", the versions that are read here',
         "prompts[0].prompts[0].weight: cannot be 300; give a number 0..100",
         "prompts[2].prompts: cannot be []; give 1 to 8 prompts with text and weight",
         "prompts[1].startTime: cannot be 2; give at least 4.74, where the range before ends",
