@@ -19,6 +19,7 @@ GIVE = (
     "or [{file: ~/loras/ink.safetensors, name: ink, scale: 0.8, live: true}]"
 )
 _TEXT = re.compile(r"^(?:(?P<name>[A-Za-z0-9_-]+)=)?(?P<file>.+?)(?:@(?P<scale>[+-]?[0-9.]+))?$")
+_FILES = re.compile(r"(.+?\.safetensors(?:@[+-]?[0-9.]+)?(?=\s*,|\s*$)|[^,]+)", re.IGNORECASE)
 
 
 class LoraConfig(Section):
@@ -49,9 +50,9 @@ def _item(value: Any) -> Any:
 
 
 def _items(value: Any) -> Any:
-    """A list, or one text split at its commas."""
+    """A list, or one text split at the commas behind whole file names; other commas are a name's own."""
     if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
+        value = [text for match in _FILES.finditer(value) if (text := match[1].strip(" ,"))]
     return tuple(value) if isinstance(value, list) else value
 
 

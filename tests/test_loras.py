@@ -30,6 +30,17 @@ def test_one_text(text: str, wanted: LoraConfig) -> None:
     assert of(f"model.loras={text}") == of(f'model.loras=["{text}"]') == (wanted,)
 
 
+@pytest.mark.parametrize("more", ["", ", two=x,y, z.SAFETENSORS@0.5", ",b.safetensors,c@-2.safetensors@-1,"])
+def test_a_comma_in_a_file_name_is_its_own(more: str) -> None:
+    first, *others = of(f"model.loras=ink=a, b,c.safetensors@2{more}")
+    assert (first.file, first.name, first.scale) == (Path("a, b,c.safetensors"), "ink", 2.0)
+    assert [(str(one.file), one.scale) for one in others] == {
+        "": [],
+        ", two=x,y, z.SAFETENSORS@0.5": [("x,y, z.SAFETENSORS", 0.5)],
+        ",b.safetensors,c@-2.safetensors@-1,": [("b.safetensors", 1.0), ("c@-2.safetensors", -1.0)],
+    }[more]
+
+
 def test_several_by_option_and_by_file(tmp_path: Path) -> None:
     assert [lora.name for lora in of("model.loras=a=1.safetensors, b=2.safetensors")] == ["a", "b"]
     path = tmp_path / "show.yaml"

@@ -33,7 +33,7 @@ _DTYPES = {
 }  # fmt: skip
 
 # What torch's restricted unpickler and its zip reader raise on damaged, foreign or unsafe files.
-_UNREADABLE = (
+UNREADABLE = (
     pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile, struct.error, RuntimeError, EOFError, OSError, ValueError,
     LookupError, AttributeError, TypeError, AssertionError,
 )  # fmt: skip
@@ -68,7 +68,7 @@ def open_checkpoint(path: Path, *, shapes_only: bool = False) -> Checkpoint:
     try:
         mapped = zipfile.is_zipfile(path)  # files of torch before 1.6 are none, and cannot be mapped
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
     return Checkpoint(_own_keys(state_dict_in(content, path), path), mapped)
 
@@ -128,7 +128,7 @@ def _safetensors(path: Path, shapes_only: bool, keys: Iterable[str] | None = Non
                 side = "lacks" if odd in keys else "has besides its index"
                 raise WeightsError(f"{path}: {side} {odd}; fetch the index and all its shards from the same place again")
             return {key: _on_meta(file.get_slice(key)) if shapes_only else file.get_tensor(key) for key in held}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 

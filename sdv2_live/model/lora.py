@@ -145,6 +145,10 @@ def read_loras(dit: CausalDiT, sources: Sequence[LoraSource]) -> Loaded:
     shapes = _shapes(dit)
     loras = [(source, read_lora(source.file, shapes)) for source in sources]
     for source, file in loras:
+        for key, pair in file.low_rank.items():
+            _require_range(max(pair.down, pair.up, key=_largest), dit.dtype, f"{source.file}: what it adds to {key}")
+        for key, shift in file.shifts.items():
+            _require_range(shift, dit.dtype, f"{source.file}: what it adds to {key}")
         _report(source, file)
     return loras
 
@@ -161,6 +165,8 @@ def merge_loras(dit: CausalDiT, loras: Loaded) -> None:
                 wide.add_(_delta(file.low_rank[key], weight), alpha=scale)
             if key in file.shifts:
                 wide.add_(file.shifts[key].to(weight.device), alpha=scale)
+        names = ", ".join(source.name for source, file in loras if not source.live)
+        _require_range(wide, weight.dtype, f"{names}: merged with it, {key}")
         weight.copy_(wide)
 
 
@@ -194,6 +200,19 @@ def _report(source: LoraSource, file: LoraFile) -> None:
     if file.unmatched:
         some = ", ".join(file.unmatched[:SHOWN]) + (", ..." if len(file.unmatched) > SHOWN else "")
         log.warning("LoRA %s: %d keys fit no part of this model and are left out: %s", source.name, len(file.unmatched), some)
+
+
+def _require_range(tensor: Tensor, dtype: torch.dtype, what: str) -> None:
+    """Raise WeightsError where a tensor would become infinite in the model's precision, which paints black."""
+    largest = _largest(tensor)
+    if not largest <= torch.finfo(dtype).max:  # neither is one that is no number
+        raise WeightsError(
+            f"LoRA {what} is as large as {largest:.3g}, beyond {str(dtype)[6:]}; take another LoRA or a smaller scale"
+        )
+
+
+def _largest(tensor: Tensor) -> float:
+    return float(tensor.abs().max())
 
 
 def _tensor(dit: CausalDiT, key: str) -> Tensor:

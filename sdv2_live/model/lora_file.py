@@ -8,23 +8,21 @@ metadata (diffusers) or in adapter_config.json beside the file (PEFT); where nob
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from sdv2_live.errors import WeightsError
-from sdv2_live.model.lora_keys import ModuleNames, Part, other_method, split
+from sdv2_live.model.checkpoint import UNREADABLE
+from sdv2_live.model.lora_alpha import Alphas
+from sdv2_live.model.lora_keys import Part, other_method, split
+from sdv2_live.model.module_names import ModuleNames
 
 SHOWN = 4  # keys listed in a message before "and N more"
-METADATA = "lora_adapter_metadata"  # diffusers' place for the PEFT configuration
-PEFT_FILE, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 Shapes = Mapping[str, tuple[int, ...]]  # of the model's parameters, by their names
 
@@ -57,8 +55,11 @@ class LoraFile:
 
 
 def read_lora(path: Path, shapes: Shapes) -> LoraFile:
-    """Read a .safetensors file of any usual key style. Raises WeightsError naming file, key and shapes for one that is
-    missing, damaged, of another method than LoRA, not made for a model of these shapes, or for no part of it at all."""
+    """Read a .safetensors file of any usual key style. What it gives is finite, and of the model's shapes.
+
+    Raises WeightsError naming file, key and shapes for one that is missing, damaged, of another method than LoRA, not made for a
+    model of these shapes, or for no part of it at all.
+    """
     tensors, metadata, sha256 = _open(path)
     if found := other_method(tensors):
         raise WeightsError(f"{path}: {found[1]} is {found[0]}, which is not supported; give a plain LoRA (lora_A and lora_B)")
@@ -67,7 +68,7 @@ def read_lora(path: Path, shapes: Shapes) -> LoraFile:
         raise WeightsError(
             f"{path}: none of its {len(tensors)} keys names a part of the model ({_some(unmatched)}); is it for Wan2.1?"
         )
-    reader = _Reader(path, shapes, _Alphas(path, metadata))
+    reader = _Reader(path, shapes, Alphas(path, metadata))
     for module, parts in modules.items():
         reader.read(module, parts)
     unmatched += reader.unmatched
@@ -86,7 +87,7 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str], str]:
             sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}, sha256  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except UNREADABLE as error:
         raise WeightsError(f"{path}: cannot be read as a LoRA ({error}); check model.loras, or fetch the file again") from error
 
 
@@ -95,12 +96,13 @@ Parts = dict[Part, tuple[str, Tensor]]  # each with its key in the file
 
 def _by_module(tensors: Mapping[str, Tensor], shapes: Shapes) -> tuple[dict[str, Parts], list[str]]:
     """The tensors by the model's module names, and the keys that belong to none."""
-    names = ModuleNames({key.rpartition(".")[0] for key in shapes})
+    keys = {key: split(key) for key in tensors}
+    names = ModuleNames({key.rpartition(".")[0] for key in shapes}).find(known[0] for known in keys.values() if known)
     modules: dict[str, Parts] = {}
     unmatched: list[str] = []
     for key, tensor in tensors.items():
-        known = split(key)
-        module = names.find(known[0]) if known else None
+        known = keys[key]
+        module = names.get(known[0]) if known else None
         if known is None or module is None or known[1] in modules.get(module, {}):
             unmatched.append(key)
         else:
@@ -108,41 +110,10 @@ def _by_module(tensors: Mapping[str, Tensor], shapes: Shapes) -> tuple[dict[str,
     return modules, unmatched
 
 
-class _Alphas:
-    """Where a file without alpha tensors says how it was scaled."""
-
-    def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
-        config: dict[str, Any] = {}
-        beside = path.with_name(PEFT_CONFIG)
-        try:
-            if METADATA in metadata:
-                config = json.loads(metadata[METADATA])
-            elif path.name == PEFT_FILE and beside.is_file():
-                config = json.loads(beside.read_text(encoding="utf-8"))
-            given = {key.removeprefix("transformer."): value for key, value in config.items()}
-            self._alpha = None if given.get("lora_alpha") is None else float(given["lora_alpha"])
-            self._patterns = {pattern: float(alpha) for pattern, alpha in (given.get("alpha_pattern") or {}).items()}
-            self._root = bool(given.get("use_rslora"))
-        except (ValueError, TypeError, AttributeError, OSError) as error:
-            raise WeightsError(f"{path}: its LoRA configuration cannot be read ({error}); export the LoRA again") from error
-        if given.get("use_dora"):
-            raise WeightsError(f"{path}: was trained with DoRA, which is not supported; give a plain LoRA")
-
-    def factor(self, key: str, rank: int, alpha: Tensor | None) -> float:
-        """alpha / rank for the module that `key` names in the file; with rank-stabilised scaling alpha / sqrt(rank)."""
-        if alpha is not None:
-            return float(alpha.float().item()) / rank
-        known = split(key)
-        module = known[0] if known else key
-        named = (value for pattern, value in self._patterns.items() if re.search(rf"(^|\.){pattern}$", module))
-        chosen = next(named, self._alpha)
-        return 1.0 if chosen is None else chosen / (math.sqrt(rank) if self._root else rank)
-
-
 class _Reader:
     """Puts modules' tensors together and collects what does not fit."""
 
-    def __init__(self, path: Path, shapes: Shapes, alphas: _Alphas) -> None:
+    def __init__(self, path: Path, shapes: Shapes, alphas: Alphas) -> None:
         self.low_rank: dict[str, LowRank] = {}
         self.shifts: dict[str, Tensor] = {}
         self.problems: list[str] = []
@@ -157,7 +128,8 @@ class _Reader:
         for part, leaf in leaves.items():
             if part in parts:
                 key, tensor = parts[part]
-                self._shift(f"{module}.{leaf}", key, self._float(key, tensor) * (factor if part is Part.UP_BIAS else 1.0))
+                wide = self._float(key, tensor)
+                self._shift(f"{module}.{leaf}", key, self._finite(key, wide * factor) if part is Part.UP_BIAS else wide)
 
     def _pair(self, module: str, parts: Parts) -> float:
         """A and B of one module; returns alpha / rank, 1 where there is no pair."""
@@ -174,6 +146,10 @@ class _Reader:
             self.unmatched += [parts[Part.DOWN][0], parts[Part.UP][0]]
             return 1.0
         down_key, up_key = parts[Part.DOWN][0], parts[Part.UP][0]
+        for key, tensor in (parts[Part.DOWN], parts[Part.UP]):
+            if tensor.ndim < 2 or not tensor.numel():
+                self.problems.append(f"{key} is {list(tensor.shape)}, no matrix of rank 1 or more")
+                return 1.0
         down, up = (self._float(*parts[part]).flatten(1) for part in (Part.DOWN, Part.UP))
         out, inner = self._shapes[target][0], math.prod(self._shapes[target][1:])
         if down.shape[0] != up.shape[1]:
@@ -181,8 +157,8 @@ class _Reader:
         elif (up.shape[0], down.shape[1]) != (out, inner):
             wrong = down_key if down.shape[1] != inner else up_key
             self.problems.append(f"{wrong} is for a weight of {[up.shape[0], down.shape[1]]}, the model's is {[out, inner]}")
-        factor = self._alphas.factor(down_key, down.shape[0], parts[Part.ALPHA][1] if Part.ALPHA in parts else None)
-        self.low_rank[target] = LowRank(down, up * factor)
+        factor = self._alphas.factor(down_key, down.shape[0], parts.get(Part.ALPHA))
+        self.low_rank[target] = LowRank(down, self._finite(up_key, up * factor))
         return factor
 
     def _shift(self, target: str, key: str, tensor: Tensor) -> None:
@@ -196,10 +172,13 @@ class _Reader:
             self.shifts[target] = self.shifts[target] + tensor if target in self.shifts else tensor
 
     def _float(self, key: str, tensor: Tensor) -> Tensor:
-        """In float32. Raises WeightsError for what would paint black: values that are no finite numbers."""
+        """In float32. Raises WeightsError for what is no such number."""
         if not tensor.is_floating_point():
             raise WeightsError(f"{self._path}: {key} is {tensor.dtype}; a LoRA's tensors are fp32, fp16 or bf16")
-        wide = tensor.float()
+        return self._finite(key, tensor.float())
+
+    def _finite(self, key: str, wide: Tensor) -> Tensor:
+        """The tensor. Raises WeightsError where it would paint black: by values that are no finite numbers."""
         if not bool(wide.isfinite().all()):
             raise WeightsError(
                 f"{self._path}: {key} holds values that are no finite numbers; the file is damaged, fetch it again"

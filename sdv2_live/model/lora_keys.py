@@ -1,38 +1,14 @@
-"""The names under which LoRA files keep their tensors, and what each means for the model.
+"""The parts of a LoRA file's keys: what each tensor is to its module.
 
-A key is a module and a part: `diffusion_model.blocks.0.self_attn.q` and `lora_A.weight`. Modules come with the names of the
-public checkpoints (which are the names here; ComfyUI, DiffSynth, the PEFT trainers), with diffusers' names (attn1, to_q,
-ffn.net.0.proj, condition_embedder: the renaming in its `scripts/convert_wan_to_diffusers.py`), and with either of these
-written with underscores (kohya-ss' musubi-tuner). Parts are named by PEFT and diffusers (lora_A, lora_B), by kohya-ss
-(lora_down, lora_up, alpha) and by extraction scripts (diff, diff_b, diff_m: plain additions).
+A key is a module and a part: `diffusion_model.blocks.0.self_attn.q` and `lora_A.weight`. Modules have the names of
+`module_names`. Parts are named by PEFT and diffusers (lora_A, lora_B), by kohya-ss (lora_down, lora_up, alpha) and by extraction
+scripts (diff, diff_b, diff_m: plain additions). Keys are foreign text of any length: they are cut at their dots, never matched.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from enum import Enum
-
-_WRAPPERS = ("base_model.model.", "diffusion_model.", "transformer.", "model.", "pipe.dit.", "dit.", "unet.", "lora_unet_")
-_INSERTS = re.compile(r"_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.|_orig_mod\.")  # of training frameworks
-
-_DIFFUSERS = (
-    (re.compile(r"\.self_attn\.([qkv])$"), r".attn1.to_\1"),
-    (re.compile(r"\.self_attn\.o$"), ".attn1.to_out.0"),
-    (re.compile(r"\.self_attn\."), ".attn1."),
-    (re.compile(r"\.cross_attn\.([qkv])$"), r".attn2.to_\1"),
-    (re.compile(r"\.cross_attn\.o$"), ".attn2.to_out.0"),
-    (re.compile(r"\.cross_attn\."), ".attn2."),
-    (re.compile(r"\.ffn\.0$"), ".ffn.net.0.proj"),
-    (re.compile(r"\.ffn\.2$"), ".ffn.net.2"),
-    (re.compile(r"\.norm3$"), ".norm2"),  # diffusers counts the norms in the order in which they are applied
-    (re.compile(r"^text_embedding\.0$"), "condition_embedder.text_embedder.linear_1"),
-    (re.compile(r"^text_embedding\.2$"), "condition_embedder.text_embedder.linear_2"),
-    (re.compile(r"^time_embedding\.0$"), "condition_embedder.time_embedder.linear_1"),
-    (re.compile(r"^time_embedding\.2$"), "condition_embedder.time_embedder.linear_2"),
-    (re.compile(r"^time_projection\.1$"), "condition_embedder.time_proj"),
-    (re.compile(r"^head\.head$"), "proj_out"),
-)
 
 
 class Part(Enum):
@@ -47,73 +23,55 @@ class Part(Enum):
     MODULATION = "modulation"  # added to the modulation
 
 
-_PARTS: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
-    (re.compile(rf"^(?P<module>.+?)\.{part}$"), meaning)
-    for part, meaning in (
-        (r"(?:lora_A|lora_down|lora\.down)(?:\.(?!bias$)[^.]+)*?(?:\.weight)?", Part.DOWN),
-        (r"(?:lora_B|lora_up|lora\.up)(?:\.[^.]+)?\.bias", Part.UP_BIAS),
-        (r"(?:lora_B|lora_up|lora\.up)(?:\.[^.]+)*?(?:\.weight)?", Part.UP),
-        (r"(?:lora_)?alpha", Part.ALPHA),
-        (r"(?:diff_m|modulation\.diff)", Part.MODULATION),
-        (r"(?:diff|w_norm)", Part.WEIGHT),
-        (r"(?:diff_b|b_norm)", Part.BIAS),
-    )
-)
-
-_OTHER_METHODS: Mapping[str, re.Pattern[str]] = {
-    "DoRA": re.compile(r"\.(?:dora_scale|lora_magnitude_vector(?:\..+)?)$"),
-    "LoHa": re.compile(r"\.hada_\w+(?:\..+)?$"),
-    "LoKr": re.compile(r"\.lokr_\w+(?:\..+)?$"),
-    "LoCon with a middle tensor": re.compile(r"\.lora_mid(?:\..+)?$"),
-    "GLoRA": re.compile(r"\.[ab][12]\.weight$"),
-    "OFT": re.compile(r"\.(?:oft_\w+|boft_\w+)(?:\..+)?$"),
-    "replaced weights": re.compile(r"\.(?:set_weight|reshape_weight)$"),
+_PAIR = {"lora_A": Part.DOWN, "lora_down": Part.DOWN, "lora_B": Part.UP, "lora_up": Part.UP}  # an adapter's name may follow
+_ENDS = {
+    "lora_alpha": Part.ALPHA,
+    "alpha": Part.ALPHA,
+    "diff_m": Part.MODULATION,
+    "diff": Part.WEIGHT,
+    "w_norm": Part.WEIGHT,
+    "diff_b": Part.BIAS,
+    "b_norm": Part.BIAS,
 }
+_OTHER_METHODS = (  # beginnings of a key's parts
+    ("dora_scale", "DoRA"),
+    ("lora_magnitude_vector", "DoRA"),
+    ("hada_", "LoHa"),
+    ("lokr_", "LoKr"),
+    ("lora_mid", "LoCon with a middle tensor"),
+    ("oft_", "OFT"),
+    ("boft_", "OFT"),
+    ("set_weight", "replaced weights"),
+    ("reshape_weight", "replaced weights"),
+)
+_GLORA = frozenset({"a1", "a2", "b1", "b2"})
 
 
 def other_method(keys: Iterable[str]) -> tuple[str, str] | None:
     """(method, key) of the first key that belongs to a way of fine-tuning other than LoRA; None when there is none."""
     for key in keys:
-        for method, pattern in _OTHER_METHODS.items():
-            if pattern.search(key):
+        parts = key.split(".")[1:]
+        for begin, method in _OTHER_METHODS:
+            if any(part.startswith(begin) for part in parts):
                 return method, key
+        if len(parts) > 1 and parts[-1] == "weight" and parts[-2] in _GLORA:
+            return "GLoRA", key
     return None
 
 
 def split(key: str) -> tuple[str, Part] | None:
     """(module as the file names it, part) of a key; None when the key is none of a LoRA."""
-    for pattern, part in _PARTS:
-        if match := pattern.match(key):
-            return match["module"], part
-    return None
-
-
-class ModuleNames:
-    """Finds a model's modules by every name that a file may give them. modules: the model's own names."""
-
-    def __init__(self, modules: Collection[str]) -> None:
-        self._modules: dict[str, str] = {}
-        for module in modules:
-            theirs = diffusers_name(module)
-            for name in (module, theirs, module.replace(".", "_"), theirs.replace(".", "_")):
-                self._modules.setdefault(name, module)
-
-    def find(self, name: str) -> str | None:
-        """The model's module that a file calls `name`, or None."""
-        bare = bare_name(name)
-        return self._modules.get(bare) or self._modules.get(bare.lstrip("_"))
-
-
-def bare_name(name: str) -> str:
-    """A file's module name without the wrappers that trainers and programs put around the model."""
-    name = _INSERTS.sub("", name)
-    while prefix := next((wrapper for wrapper in _WRAPPERS if name.startswith(wrapper)), ""):
-        name = name.removeprefix(prefix)
-    return name
-
-
-def diffusers_name(module: str) -> str:
-    """What diffusers' WanTransformer3DModel calls a module of the public checkpoints."""
-    for pattern, name in _DIFFUSERS:
-        module = pattern.sub(name, module)
-    return module
+    names = key.split(".")
+    for at in range(1, len(names)):
+        width, part = 1, _PAIR.get(names[at])
+        if names[at] == "lora" and at + 1 < len(names):
+            width, part = 2, _PAIR.get(f"lora_{names[at + 1]}")
+        if part is not None:
+            module, rest = ".".join(names[:at]), names[at + width :]
+            if rest[-1:] == ["bias"]:
+                return (module, Part.UP_BIAS) if part is Part.UP else None
+            return module, part
+    if names[-2:] == ["modulation", "diff"]:
+        return (".".join(names[:-2]), Part.MODULATION) if len(names) > 2 else None
+    end = _ENDS.get(names[-1]) if len(names) > 1 else None
+    return (key.rpartition(".")[0], end) if end is not None else None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ import tiny
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.dit import CausalDiT, CrossKV, DitConfig
 from sdv2_live.model.lora import LoraLinear, LoraSource, load_loras
+from sdv2_live.model.lora_alpha import _Pattern
 from sdv2_live.model.lora_file import read_lora
 from sdv2_live.model.profiles import profile
 from sdv2_live.model.weights import on_meta
@@ -88,6 +91,34 @@ def test_every_key_style_means_the_same(tmp_path: Path, style: str) -> None:
         torch.testing.assert_close(pair.up @ pair.down, ALPHA / RANK * (b @ a))
 
 
+@pytest.mark.parametrize("prefix", ["lycoris_", "module.", "generator.model.", "lora_unet_", "a b/c:", "_fsdp_wrapped_module."])
+def test_a_prefix_is_whatever_stands_before_the_names_that_fit(tmp_path: Path, prefix: str) -> None:
+    dit, path = new_dit(), tmp_path / "x.safetensors"
+    pairs = pairs_for(dit, linear_layers(dit), rank=1)
+    known = shapes()
+    renamings: tuple[Callable[[str], str], ...] = (str, lambda n: n.replace(".", "_"), lambda n: n.replace("blocks.", "blocks_"))
+    for rename in renamings:
+        names = {f"{prefix}{rename(module)}": pair for module, pair in pairs.items()}
+        parts = {"lora_down": 0, "lora_up": 1}
+        save_file({f"{name}.{part}.weight": pair[side] for name, pair in names.items() for part, side in parts.items()}, path)
+        file = read_lora(path, known)
+        assert file.low_rank.keys() == {f"{module}.weight" for module in pairs}
+        assert file.unmatched == ()
+
+
+def test_names_under_another_prefix_than_most_are_of_another_model(tmp_path: Path) -> None:
+    pairs = pairs_for(new_dit(), ("blocks.0.self_attn.q", "blocks.1.self_attn.q"))
+    alike = {f"vace_{CROSS}.lora_A.weight": torch.ones(4, 96), f"motion_encoder.{SELF}.lora_B.weight": torch.ones(96, 4)}
+    path = write(tmp_path / "x.safetensors", pairs, alike)
+    file = read_lora(path, shapes())
+    assert file.low_rank.keys() == {f"{module}.weight" for module in pairs}
+    assert set(file.unmatched) == {f"diffusion_model.{key}" for key in alike}
+    only = {key: value for key, value in alike.items() if key.startswith("vace_")}
+    save_file(only, path)
+    with pytest.raises(WeightsError, match="none of its 1 keys names a part"):
+        read_lora(path, shapes())
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_files_of_every_precision(tmp_path: Path, dtype: torch.dtype) -> None:
     pairs = pairs_for(new_dit(), (SELF,))
@@ -111,6 +142,50 @@ def test_pefts_patterns_and_rank_stabilised_scaling(tmp_path: Path) -> None:
     file = read_lora(path, shapes())
     torch.testing.assert_close(file.low_rank[f"{SELF}.weight"].up, 2 / 2 * pairs[SELF][1])  # the root of rank 4
     torch.testing.assert_close(file.low_rank[f"{CROSS}.weight"].up, 12 / 2 * pairs[CROSS][1])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "means"),
+    [
+        ("cross_attn.k", True), ("k", True), (r"^blocks\.1\.cross_attn\.k$", True), (r"blocks.*\.k", True), (".*attn.k", True),
+        ("^blocks.*cross.*k", True), ("attn.k", False), ("cross_attn", False), ("cross.*attn.*k.*k", False),
+        ("^blocks.2.*k", False),
+    ],
+)  # fmt: skip
+def test_what_a_pattern_of_peft_means(tmp_path: Path, pattern: str, means: bool) -> None:
+    assert bool(re.match(rf"(.*\.)?({pattern})$", CROSS)) is means  # as PEFT reads it
+    pairs = pairs_for(new_dit(), (CROSS,))
+    path = write_style(tmp_path, "peft", pairs)
+    path.with_name("adapter_config.json").write_text(json.dumps({"lora_alpha": 4, "alpha_pattern": {pattern: 12}}))
+    up = read_lora(path, shapes()).low_rank[f"{CROSS}.weight"].up
+    torch.testing.assert_close(up, (12 if means else 4) / 4 * pairs[CROSS][1])
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ('{"lora_alpha": NaN}', "alpha of .*q.lora_A.weight is nan, no finite number"),
+        ('{"lora_alpha": 1e999}', "alpha of .*q.lora_A.weight is inf"),
+        ('{"lora_alpha": 1' + 400 * "0" + "}", "its LoRA configuration cannot be read"),
+        ('{"alpha_pattern": {"((a+)+)+!": 1}}', r"alpha_pattern '\(\(a\+\)\+\)\+!' is no module's name"),
+        (json.dumps({"alpha_pattern": {f"x{i}": 1 for i in range(5000)}}), "its alpha_pattern has 5000 entries"),
+        ("[" * 100_000, "it is nested too deep"),
+        ("[1]", "its LoRA configuration cannot be read"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_refused(tmp_path: Path, config: str, message: str) -> None:
+    path = write_style(tmp_path, "peft", pairs_for(new_dit(), (SELF,)))
+    path.with_name("adapter_config.json").write_text(config)
+    with pytest.raises(WeightsError, match=message) as caught:
+        read_lora(path, shapes())
+    assert str(path) in str(caught.value)
+
+
+def test_a_long_pattern_over_long_names_takes_no_time(tmp_path: Path) -> None:
+    """What a backtracking match would still be at when the sun is out."""
+    pattern = _Pattern(".*a" * 2000 + "b")
+    assert not pattern.names("a" * 100_000)
+    assert pattern.names("a" * 100_000 + "b")
 
 
 def test_merged_equals_the_formula(tmp_path: Path) -> None:
@@ -267,6 +342,18 @@ def test_a_lora_for_14b_is_refused_by_1_3b(tmp_path: Path) -> None:
         ("blocks.0.self_attn.k.diff_b", torch.ones(95), r"k.diff_b is \[95\], the model's blocks.0.self_attn.k.bias is \[96\]"),
         ("blocks.0.self_attn.k.diff_b", torch.full((96,), torch.nan), "no finite numbers"),
         ("blocks.0.self_attn.k.diff_b", torch.ones(96, dtype=torch.int8), "is torch.int8; a LoRA's tensors are"),
+        ("blocks.0.self_attn.q.alpha", torch.tensor(torch.nan), "q.alpha is nan, no finite number"),
+        ("blocks.0.self_attn.q.alpha", torch.tensor(-torch.inf), "q.alpha is -inf, no finite number"),
+        ("blocks.0.self_attn.q.alpha", torch.ones(2), r"q.alpha \[2\] is not one number"),
+        (
+            "blocks.0.self_attn.q.alpha",
+            torch.tensor(1e300, dtype=torch.float64),
+            "lora_B.weight holds values that are no finite numbers",
+        ),
+        ("blocks.0.self_attn.q.lora_A.weight", torch.ones(96), r"q.lora_A.weight is \[96\], no matrix of rank 1 or more"),
+        ("blocks.0.self_attn.q.lora_B.weight", torch.tensor(1.0), r"q.lora_B.weight is \[\], no matrix"),
+        ("blocks.0.self_attn.q.lora_A.weight", torch.ones(0, 96), r"q.lora_A.weight is \[0, 96\], no matrix"),
+        ("blocks.0.self_attn.q.lora_B.weight", torch.full((96, 4), torch.inf), "no finite numbers"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(tmp_path: Path, key: str, value: Tensor, message: str) -> None:
@@ -274,6 +361,18 @@ def test_what_cannot_be_used_is_refused_by_name(tmp_path: Path, key: str, value:
     with pytest.raises(WeightsError, match=message) as caught:
         merged(path)
     assert str(path) in str(caught.value)
+
+
+def test_what_becomes_infinite_in_the_models_precision_is_refused(tmp_path: Path) -> None:
+    large = {SELF: (torch.full((4, 96), 1e5), torch.ones(96, 4))}
+    path = write(tmp_path / "large.safetensors", large)
+    for load in (lambda: live(path, 1.0, new_dit(torch.float16)), lambda: merged(path, 1.0, new_dit(torch.float16))):
+        with pytest.raises(WeightsError, match=rf"{path}: what it adds to {SELF}.weight is as large as 1e\+05, beyond float16"):
+            load()
+    live(path, 1.0)
+    write(path, {SELF: (torch.full((4, 96), 1e4), torch.ones(96, 4))})
+    with pytest.raises(WeightsError, match=rf"one: merged with it, {SELF}.weight is as large as .*, beyond float16"):
+        merged(path, 4.0, new_dit(torch.float16))
 
 
 def test_files_that_are_no_lora(tmp_path: Path) -> None:
