@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,23 @@ def test_render_stops_after_the_frames_asked_for(clip: Path, tmp_path: Path) -> 
     out = tmp_path / "short.mkv"
     assert main(["render", *TINY, "--input", str(clip), "--output", str(out), "--max-frames", "3"]) == 0
     assert len(frames_of(out)) == 3
+
+
+def test_render_gives_each_frame_its_own_time(tmp_path: Path) -> None:
+    """Of a phone's clip: 60 frames a second, then 10; and a change of the timeline at a time, not at a frame's number."""
+    times = [i / 60 for i in range(9)] + [0.15 + i / 10 for i in range(8)]
+    source, out, timeline = tmp_path / "in.mkv", tmp_path / "out.mkv", tmp_path / "plain.yaml"
+    timeline.write_text("duration: 2\nevents:\n  - {at: 0.3, set: {mix: 0}}\n")
+    with TestSource(64, 64, realtime=False) as card, FileSink(source, offline=True) as sink:
+        for at in times:
+            frame = card.read(0)
+            assert frame is not None
+            sink.send(replace(frame, captured_ns=round(at * 1e9)))
+    options = ["--input", str(source), "--output", str(out), "--timeline", str(timeline)]
+    assert main(["render", *TINY, *options]) == 0
+    with FileSource(out, realtime=False, loop=False) as video:
+        rendered = [frame.captured_ns / 1e9 for frame in iter(lambda: video.read(0), None)]
+    assert rendered == pytest.approx(times, abs=0.0021)
+    plain, painted = frames_of(source).astype(int), frames_of(out).astype(int)
+    off = np.abs(plain - painted).mean(axis=(1, 2))
+    assert off[13:].max() < 3 < off[:9].min()  # the chunk that begins at 0.55 s is the first after the change
