@@ -6,11 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.commands.table import Table
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.reference import reference_markdown, rows
 from sdv2_live.control.touchdesigner import script
@@ -22,6 +19,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the `osc` command to an argparse subparser group; its `run` is set as the default `run`."""
     parser: argparse.ArgumentParser = subparsers.add_parser("osc", help="list the OSC addresses, or write controls for them")
     form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the addresses as JSON")
     form.add_argument("--markdown", action="store_true", help="print the whole reference as Markdown")
     form.add_argument("--touchosc", type=Path, metavar="FILE", help="write a layout for TouchOSC, with your presets (FILE.tosc)")
     form.add_argument(
@@ -43,10 +41,8 @@ def run(args: argparse.Namespace) -> int:
     if args.touchdesigner is not None:
         _write(args.touchdesigner, script().encode())
         return 0
-    table = Table("Address", "Value", "Default", "Applies", "Meaning")
-    for row in rows():
-        table.add_row(*(escape(cell) for cell in row))
-    Console().print(table)
+    heads = {"address": "Address", "value": "Value", "default": "Default", "applies": "Applies", "doc": "Meaning"}
+    Table(heads, list(rows()), wraps=("value", "default", "doc")).print(as_json=args.json)
     return 0
 
 

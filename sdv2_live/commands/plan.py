@@ -15,10 +15,8 @@ import re
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
+from sdv2_live.commands.table import SECTION, Table
 from sdv2_live.errors import MemoryShortageError
 
 if TYPE_CHECKING:
@@ -175,15 +173,10 @@ def _print(plan: Plan, asked: Wish, free: int, fits: bool) -> None:
     from sdv2_live.memory.room import differences
 
     settings = ", ".join(f"{name.partition('.')[2]} {value}" for name, value in _settings(plan.wish).items())
-    table = Table("part", "GB", title=settings)
-    table.columns[1].justify = "right"
-    for part, size in plan.parts.items():
-        if size:
-            table.add_row(part, f"{size / GB:.2f}")
-    table.add_section()
-    table.add_row("together", f"{plan.total / GB:.2f}")
-    table.add_row("free", f"{free / GB:.2f}")
-    Console().print(table)
+    parts = [(part, f"{size / GB:.2f}") for part, size in plan.parts.items() if size]
+    sums = [("together", f"{plan.total / GB:.2f}"), ("free", f"{free / GB:.2f}")]
+    print(settings)
+    Table({"part": "part", "size": "GB"}, [*parts, SECTION, *sums]).print()
     for change in differences(asked, plan.wish):
         print(f"  {change}")
     if plan.parts["CUDA graphs"]:

@@ -7,11 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.commands.table import Table, add_json_option
 from sdv2_live.control.presets import Preset, PresetLibrary
 from sdv2_live.errors import ConfigError
 
@@ -23,6 +20,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     listing = actions.add_parser("list", help="the presets of the folder, with their numbers")
     show = actions.add_parser("show", help="every value that a preset sets")
     show.add_argument("name", metavar="NAME", help="name or number of the preset")
+    for action in (listing, show):
+        add_json_option(action)
     check = actions.add_parser("check", help="check every file of a folder; exit code 2 when one is broken")
     check.add_argument("dir", metavar="DIR", nargs="?", type=Path, help="folder to check instead of presets.dir")
     for action in (listing, show, check):
@@ -36,32 +35,29 @@ def run(args: argparse.Namespace) -> int:
     config = configured(args)
     folder = getattr(args, "dir", None) or config.presets.folder
     library = PresetLibrary(folder, names=config.names)
-    console = Console()
     match args.action:
         case "list":
-            console.print(_list(library))
+            _list(library).print(as_json=args.json)
             for problem in library.problems:
                 print(problem, file=sys.stderr)
             return ConfigError.exit_code if library.problems else 0
         case "show":
-            console.print(_show(library.get(args.name)))
+            _show(library.get(args.name)).print(as_json=args.json)
         case "check":
             if library.problems:
                 raise ConfigError("\n".join(library.problems))
-            console.print(f"{folder}: {len(library.presets)} presets, no mistakes", soft_wrap=True, markup=False)
+            print(f"{folder}: {len(library.presets)} presets, no mistakes")
     return 0
 
 
 def _list(library: PresetLibrary) -> Table:
-    table = Table("#", "Name", "Description", "Sets", title=escape(str(library.folder)))
-    for preset in library.presets:
-        table.add_row(str(preset.number), escape(preset.name), escape(preset.description), ", ".join(preset.values))
-    return table
+    heads = {"number": "#", "name": "Name", "description": "Description", "sets": "Sets"}
+    presets = [(preset.number, preset.name, preset.description, list(preset.values)) for preset in library.presets]
+    return Table(heads, presets, wraps=("description", "sets"), title=str(library.folder))
 
 
 def _show(preset: Preset) -> Table:
-    title, caption = escape(f"{preset.number} {preset.name}"), escape(preset.description) or None
-    table = Table("Parameter", "Value", title=title, caption=caption)
-    for name, value in preset.values.items():
-        table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, tuple) else str(value)))
-    return table
+    heads = {"parameter": "Parameter", "value": "Value"}
+    return Table(
+        heads, list(preset.values.items()), wraps=("value",), title=f"{preset.number} {preset.name}", caption=preset.description
+    )

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.commands.table import Table, add_json_option
 from sdv2_live.errors import VideoError
 from sdv2_live.io import spout_lib
 from sdv2_live.io.ndi_lib import list_sources
@@ -18,6 +15,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the subcommand."""
     parser = subparsers.add_parser("sources", help="list NDI sources and Spout senders", description=__doc__)
     add_config_options(parser)
+    add_json_option(parser)
     parser.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to look (default: 2)")
     parser.set_defaults(run=run)
 
@@ -25,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Print a table; exit status 1 when nothing was found."""
     settings = configured(args).ndi.settings
-    rows = [(s.name, s.address, f"--input 'ndi:{s.inner_name}'") for s in list_sources(settings, args.wait)]
+    rows = [(s.name, s.address, f"--input {quoted(f'ndi:{s.inner_name}')}") for s in list_sources(settings, args.wait)]
     rows += _spout_senders()
     if not rows:
         print(
@@ -33,11 +31,13 @@ def run(args: argparse.Namespace) -> int:
             "output; on Linux run avahi-daemon, or give the sender's address: --set ndi.extra_ips=192.168.1.20"
         )
         return 1
-    table = Table("source", "address", "use as")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console().print(table)
+    Table({"source": "source", "address": "address", "use": "use as"}, list(rows)).print(as_json=args.json)
     return 0
+
+
+def quoted(word: str) -> str:
+    """One word for a POSIX shell, whatever is in it; always in quotes, as other shells read most names so too."""
+    return "'" + word.replace("'", "'\\''") + "'"
 
 
 def _spout_senders() -> list[tuple[str, str, str]]:

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from sdv2_live.commands.options import add_config_options, configured, timeline_of
-from sdv2_live.control.params import shown
+from sdv2_live.commands.table import Table, add_json_option
 from sdv2_live.control.timeline import Timeline, load_timeline
 from sdv2_live.control.timeline_scope import to_scope
 from sdv2_live.errors import ConfigError
@@ -26,6 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     show = actions.add_parser("show", help="list a timeline's events; every mistake in the file is named")
     show.add_argument("file", type=Path, metavar="FILE")
+    add_json_option(show)
     add_config_options(show)
     show.set_defaults(run=run_show)
     convert = actions.add_parser("convert", help="write a timeline in the other form")
@@ -40,11 +38,9 @@ def run_show(args: argparse.Namespace) -> int:
     """Print the events. Raises ConfigError for a file that cannot be used."""
     timeline = timeline_of(args.file, configured(args))
     title = f"{timeline.name}  {timeline.duration:g} s{', looping' if timeline.loop else ''}"
-    table = Table("at", "marker", "sets", title=escape(title))
-    for event in timeline.events:
-        sets = "\n".join(f"{name}: {shown(value)}" for name, value in event.values.items())
-        table.add_row(f"{event.at:g}", escape(event.marker), escape(sets))
-    Console().print(table)
+    events = [(event.at, event.marker, event.values) for event in timeline.events]
+    heads = {name: name for name in ("at", "marker", "sets")}
+    Table(heads, events, wraps=("sets",), title=title).print(as_json=args.json)
     return 0
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
 
 from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.commands.table import SECTION, Table, add_json_option
 from sdv2_live.errors import WeightsError
 
 GB = 1e9
@@ -31,6 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )  # fmt: skip
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="the files that each profile needs, and which are there")
+    add_json_option(listing)
     fetch = actions.add_parser("download", help="fetch the files of a profile that are missing")
     fetch.add_argument("profile", metavar="PROFILE", help="1.3b or 14b")
     fetch.add_argument("--vae", metavar="KIND", help="autoencoder: wan, light, taehv, lighttae (default: model.vae)")
@@ -55,7 +56,9 @@ def _list(args: argparse.Namespace) -> int:
     from sdv2_live.weights.local import Folder
 
     folder = Folder(configured(args).model.weights_dir)
-    table = Table("profile", "part", "file", "size", "state", "from", title=escape(str(folder.path)))
+    heads = {name: name for name in ("profile", "part", "file", "size", "state", "from")}
+    rows: list[tuple[Any, ...]] = []
+    styles: dict[int, str] = {}
     for name in downloadable():
         default = needed(name)
         for file in profile_files(PROFILES[name]):
@@ -64,11 +67,13 @@ def _list(args: argparse.Namespace) -> int:
             part = file.part if file.part == "tokenizer" else f"{file.part} {file.kind}" if file.part != "dit" else "dit"
             path = folder.found(file)
             shown_name = path.relative_to(folder.path).as_posix() if path is not None else file.name
-            cells = (name, part, shown_name, _size(folder.size(file)), shown, str(file.origins[0]))
-            table.add_row(*(escape(cell) for cell in cells), style=COLOURS.get(state))
-        table.add_section()
-    Console().print(table)
-    print("tiny is part of sdv2-live. A size of '?' is asked of the server. Fetch with: sdv2-live weights download PROFILE")
+            styles[len(rows)] = COLOURS.get(state, "")
+            size = folder.size(file)
+            rows.append((name, part, shown_name, size if args.json else _size(size), shown, str(file.origins[0])))
+        rows.append(SECTION)
+    Table(heads, rows, wraps=("from",), title=str(folder.path), styles=styles).print(as_json=args.json)
+    if sys.stdout.isatty():
+        print("tiny is part of sdv2-live. A size of '?' is asked of the server. Fetch with: sdv2-live weights download PROFILE")
     return 0
 
 

@@ -24,7 +24,8 @@ events:
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
 def test_examples_are_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["timeline", "show", str(file)]) == 0
-    assert load_timeline(file).name in capsys.readouterr().out
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split("\t")[0] for row in rows] == [f"{event.at:g}" for event in load_timeline(file).events]
 
 
 def test_there_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
