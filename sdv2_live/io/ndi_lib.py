@@ -10,39 +10,36 @@ each connection is another draw, and together they see every sender of this mach
 from __future__ import annotations
 
 import ctypes
-import json
 import logging
-import os
 import re
 import sys
-import tempfile
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from sdv2_live import __version__
 from sdv2_live.errors import VideoError
 from sdv2_live.io.base import Port
+from sdv2_live.io.ndi_config import use_discovery_server
 
 log = logging.getLogger("sdv2_live.ndi")
 
-CONFIG_NAME = "ndi-config.v1.json"  # the name the SDK looks for inside NDI_CONFIG_DIR
 LOOPBACK = "127.0.0.1"
 DRAWS = (
     32 if sys.platform == "linux" else 1
 )  # loopback addresses asked; elsewhere only the first one exists, and mDNS does the work
 CAPABILITIES = '<ndi_capabilities ntk_ptz="false" ntk_exposure_v2="false"/>'  # of our output: no camera
+REPLACED = str.maketrans(dict.fromkeys('"*/:<>?\\|', " "))  # in the names of sources, by libndi 6.3.2
 REFRESH_S = 2.0  # a finder older than this is followed by a new one, which draws again
 SETTLED_S = 0.5  # a connection is no risk to its sender any more: see `destroy`
 
 _lock = threading.Lock()
 _module: Any = None
 _discovery_server: str | None = None
-_config_dir: tempfile.TemporaryDirectory[str] | None = None  # the SDK may read it again, so it lives as long as the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +70,10 @@ class NdiSourceInfo:
     name: str
     address: str = ""
 
+    def called(self, name: str) -> bool:
+        """Whether `name` is its full or its inner name, however that is spelt."""
+        return spelt(name) in (spelt(self.name), spelt(self.inner_name))
+
     @property
     def inner_name(self) -> str:
         """The name that the sender chose: what stands between the parentheses after the machine's name."""
@@ -85,7 +86,8 @@ def initialise(settings: NdiSettings) -> Any:
     global _module, _discovery_server
     with _lock:
         if _module is None:
-            _write_config(settings)
+            if settings.discovery_server:
+                use_discovery_server(settings.discovery_server)
             _module, _discovery_server = _load(), settings.discovery_server
         elif settings.discovery_server != _discovery_server:
             log.warning(
@@ -113,31 +115,6 @@ def _load() -> Any:
         raise VideoError("NDI could not be initialised; check that the system lets this program open network sockets")
     log.info("%s", NDIlib.version())
     return NDIlib
-
-
-def _write_config(settings: NdiSettings) -> None:
-    """The discovery server has no API: the SDK reads it from a JSON file (docs.ndi.video, SDK, Configuration Files)."""
-    global _config_dir
-    if not settings.discovery_server:
-        return
-    config = _user_config()
-    config.setdefault("ndi", {}).setdefault("networks", {})["discovery"] = settings.discovery_server
-    _config_dir = tempfile.TemporaryDirectory(prefix="sdv2-ndi-")
-    Path(_config_dir.name, CONFIG_NAME).write_text(json.dumps(config), encoding="utf-8")
-    os.environ["NDI_CONFIG_DIR"] = _config_dir.name
-
-
-def _user_config() -> dict[str, Any]:
-    """The machine's own NDI settings, which NDI_CONFIG_DIR would otherwise hide."""
-    path = Path(os.environ.get("NDI_CONFIG_DIR") or Path.home() / ".ndi") / CONFIG_NAME
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        log.warning("%s is not readable as JSON (%s); its settings are not used: repair or remove it", path, error)
-        return {}
-    return config if isinstance(config, dict) else {}
 
 
 class Finder(Port):
@@ -242,6 +219,11 @@ def list_sources(settings: NdiSettings, wait_s: float = 2.0) -> list[NdiSourceIn
         return finder.wait(lambda _: False, wait_s)
 
 
+def spelt(name: str) -> str:
+    """A name as NDI publishes it, in one Unicode form: a Mac may decompose its letters, and some characters become spaces."""
+    return unicodedata.normalize("NFC", name).translate(REPLACED)
+
+
 def as_address(pattern: str) -> NdiSourceInfo | None:
     """The source that "ip:port" (or "localhost:port") names directly, or None where the pattern is a name."""
     match = re.fullmatch(r"(localhost|\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})", pattern.strip())
@@ -254,14 +236,15 @@ def as_address(pattern: str) -> NdiSourceInfo | None:
 def match_source(pattern: str, sources: Iterable[NdiSourceInfo], ignore: Collection[str] = ()) -> NdiSourceInfo | None:
     """The source that `pattern` means, or None while there is none.
 
-    An exact full name wins, then an exact inner name, then a case-insensitive substring; the empty pattern matches all.
+    Names may be written as they were typed into the sender, see `spelt`. An exact full name wins, then an exact inner name,
+    then a case-insensitive substring; the empty pattern matches all.
     Of several, the first in order of name is taken, and a warning names them all. `ignore` holds full or inner names that
     only an exact pattern may pick: our own outputs, which would otherwise feed back.
     """
-    ordered = sorted(sources)
-    full = [s for s in ordered if s.name == pattern]
-    inner = [s for s in ordered if s.inner_name == pattern]
-    part = [s for s in ordered if pattern.casefold() in s.name.casefold() and not {s.name, s.inner_name} & set(ignore)]
+    ordered, wanted = sorted(sources), spelt(pattern)
+    full = [s for s in ordered if spelt(s.name) == wanted]
+    inner = [s for s in ordered if spelt(s.inner_name) == wanted]
+    part = [s for s in ordered if wanted.casefold() in spelt(s.name).casefold() and not {s.name, s.inner_name} & set(ignore)]
     found = full or inner or part
     if len(found) > 1:
         log.warning(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import unicodedata
+import uuid
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -19,6 +21,7 @@ from sdv2_live.io.ndi_lib import CAPABILITIES, NdiSettings, NdiSourceInfo, initi
 
 log = logging.getLogger("sdv2_live.ndi_out")
 
+FULL_NAME_BYTES = 253  # of "MACHINE (name)" in UTF-8, at most, in libndi 6.3.2
 POLL_S = 1.0  # how often the SDK is asked who watches
 
 
@@ -47,6 +50,7 @@ class NdiSink(Sink):
         self._ndi = initialise(settings)
         if not name.strip():
             raise VideoError("an NDI output needs a name, as in ndi:StreamDiffusion")
+        name = unicodedata.normalize("NFC", name)  # other programs compare names byte by byte
         create = self._ndi.SendCreate()
         create.ndi_name = name
         create.clock_video = create.clock_audio = False
@@ -54,13 +58,16 @@ class NdiSink(Sink):
             create.groups = ",".join(settings.groups)
         self._sender = self._ndi.send_create(create)
         if self._sender is None:
-            raise VideoError(f"NDI cannot publish '{name}': a program on this machine already does; choose another output name")
+            raise VideoError(f"NDI cannot publish '{name}': {_refused(self._ndi, name)}; choose another output name")
         self.full_name = str(self._ndi.send_get_source_name(self._sender).ndi_name)  # "MACHINE (name)"
         self._describe()
         self._buffers: list[tuple[np.ndarray, Any]] = []  # (rows, the SDK's description of them), used in turn
         self._shape: tuple[int, int, PixelFormat] | None = None
         self._watched, self._watched_at = False, 0.0
-        log.info("publishing '%s'", self.full_name)
+        if NdiSourceInfo(self.full_name).inner_name == name:
+            log.info("publishing '%s'", self.full_name)
+        else:
+            log.warning("'%s' is published as '%s': NDI puts spaces in place of \" * / : < > ? \\ |", name, self.full_name)
 
     def _describe(self) -> None:
         """Tell every receiver, as it connects, who sends (docs.ndi.video, SDK, NDI-Send, connection metadata)."""
@@ -157,6 +164,20 @@ class NdiSink(Sink):
                 sender, self._sender = self._sender, None
                 self._ndi.send_destroy(sender)
                 self._buffers, self._watched = [], False
+
+
+def _refused(ndi: Any, name: str) -> str:
+    """Why the SDK does not publish that name. It gives no reason, so the room that this machine's name leaves is looked up."""
+    create = ndi.SendCreate()
+    create.ndi_name, create.clock_video, create.clock_audio = uuid.uuid4().hex, False, False
+    probe = ndi.send_create(create)
+    if probe is not None:
+        full_name = str(ndi.send_get_source_name(probe).ndi_name)
+        ndi.send_destroy(probe)
+        room = FULL_NAME_BYTES - len(full_name.encode()) + len(create.ndi_name)
+        if len(name.encode()) > room:
+            return f"the name is too long: at most {room} characters on this machine, fewer with letters beyond ASCII"
+    return "a program on this machine already does"
 
 
 def _sdk_rate(rate: Fraction) -> Fraction:

@@ -53,7 +53,7 @@ class NdiSearch(Port):
 
     def _match(self, sources: list[NdiSourceInfo], now: float) -> NdiSourceInfo | None:
         if now < self._settled_at:
-            sources = [s for s in sources if self._pattern in (s.name, s.inner_name)]
+            sources = [s for s in sources if s.called(self._pattern)]
         return match_source(self._pattern, sources, self._ignore)
 
     def close(self) -> None:

@@ -314,6 +314,29 @@ def test_name_in_use_is_a_clear_error(closing: Callable) -> None:
         NdiSink(" ")
 
 
+@pytest.mark.parametrize("letter", ["y", "ü", "日"])
+def test_a_name_that_is_too_long_is_told_apart_from_one_in_use(closing: Callable, letter: str) -> None:
+    with pytest.raises(VideoError, match=r"the name is too long: at most (\d+) characters") as error:
+        NdiSink(letter * 250)
+    room = int(str(error.value).split("at most ")[1].split()[0]) // len(letter.encode())
+    longest = unique_name().ljust(room, letter)[:room] if letter == "y" else letter * room
+    closing(NdiSink(longest))
+    with pytest.raises(VideoError, match="too long" if letter == "y" else "already does"):
+        NdiSink(longest + "y" * (letter == "y"))
+
+
+def test_a_name_is_published_as_others_write_it(closing: Callable, caplog: pytest.LogCaptureFixture) -> None:
+    stem = unique_name()
+    with caplog.at_level(logging.INFO, "sdv2_live.ndi_out"):
+        sink = closing(NdiSink(f"Bu\u0308hne: {stem}"))
+    assert sink.full_name.endswith(f"(Bühne  {stem})")
+    assert f"'Bühne: {stem}' is published as '{sink.full_name}'" in caplog.text
+    source = closing(NdiSource(f"Bühne: {stem}"))
+    frame = frame_of(to_uyvy(bars(32, 64)), 64, PixelFormat.UYVY)
+    with Pump(lambda: sink.send(frame)):
+        assert next_frame(source).size == (32, 64)
+
+
 def test_receivers_fall_back_to_the_failover_source(closing: Callable) -> None:
     backup, sink = closing(NdiSink(unique_name("backup"))), NdiSink(unique_name())
     info = eventually("the backup", lambda: [s for s in list_sources(NdiSettings(), 0.2) if s.name == backup.full_name])[0]

@@ -46,6 +46,28 @@ def test_match_prefers_exact_names(pattern: str, name: str | None) -> None:
         assert (found and found.name) == name
 
 
+@pytest.mark.parametrize(
+    ("typed", "published"),
+    [
+        ("CAM: 1", "CAM  1"),
+        ("1/2", "1 2"),
+        ('a"b*c/d:e<f>g?h\\i|j', "a b c d e f g h i j"),
+        ("Bühne", "Bu\u0308hne"),
+        ("Bu\u0308hne", "Bühne"),
+        ("A\u030a", "\u212b"),
+        ("Größe: 2", "Gro\u0308ße  2"),
+    ],
+)
+def test_a_name_may_be_written_as_it_was_typed(typed: str, published: str) -> None:
+    source = NdiSourceInfo(f"STAGE ({published})", "10.0.0.1:5961")
+    others = [NdiSourceInfo(f"STAGE ({published} 2)", "10.0.0.2:5961"), *SOURCES]
+    for pattern in (typed, f"STAGE ({typed})", published):
+        assert match_source(pattern, [*others, source]) == source
+        assert source.called(pattern)
+    assert match_source(typed.upper(), [source]) == source
+    assert not source.called("STAGE")
+
+
 def test_ambiguity_names_all(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         match_source("stage", SOURCES)
