@@ -11,15 +11,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from sdv2_live.control.oscsocket import bind_listener, bind_tcp, bind_udp, query_port
-from sdv2_live.doctor.probe import Check, fail, ok, warn
+from sdv2_live.doctor.probe import Check, Status, fail, ok, warn
 from sdv2_live.errors import ConfigError, VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.ndi_in import NdiSource
-from sdv2_live.io.ndi_lib import NdiSettings, initialise
+from sdv2_live.io.ndi_lib import NdiSettings, destroy, initialise
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.settings import Config
 
 LOOPBACK_S = 15.0
+SEEN_S = 3.0  # mDNS answers within one or two
 SIZE = 180, 320
 GREY = 126  # Y' of the picture below, BT.709 limited
 AVAHI = "/run/avahi-daemon/socket"
@@ -76,8 +77,41 @@ def _compared(frame: Frame, seconds: float) -> Check:
 
 
 def look_discovery(config: Config) -> Iterator[Check]:
-    """discovery."""
-    yield discovery(config.ndi.settings)
+    """discovery: of sources by us, and of our output by other programs."""
+    settings = config.ndi.settings
+    check = discovery(settings)
+    try:
+        seen = seen_by_others(settings)
+    except VideoError:  # ndi_library says it
+        seen = True
+    if check.status is Status.FAIL or seen:
+        yield check
+        return
+    yield warn(
+        check.name,
+        f"{check.detail}; other NDI programs, such as OBS, do not find our output by its name, not even on this machine",
+        check.remedy or "start mDNS (Linux: sudo apt install avahi-daemon), and let UDP 5353 pass the firewall",
+    )
+
+
+def seen_by_others(settings: NdiSettings, seconds: float = SEEN_S) -> bool:
+    """Whether an ordinary finder, as other programs have it, sees a source of ours: ours also asks the loopback directly.
+
+    Raises VideoError where NDI cannot run.
+    """
+    ndi = initialise(settings)
+    create = ndi.FindCreate()
+    if settings.groups:
+        create.groups = ",".join(settings.groups)
+    begin = time.monotonic()
+    with NdiSink(f"sdv2-live doctor {uuid.uuid4().hex[:8]}", settings) as sink:
+        finder = ndi.find_create_v2(create)
+        seen = False
+        while not seen and time.monotonic() - begin < seconds:
+            ndi.find_wait_for_sources(finder, 200)
+            seen = any(source.ndi_name == sink.full_name for source in ndi.find_get_current_sources(finder))
+        destroy(ndi, "find_destroy", begin, finder)
+    return seen
 
 
 def discovery(settings: NdiSettings, avahi: str = AVAHI) -> Check:

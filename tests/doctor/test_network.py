@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import DEADLINE_S
 
 from sdv2_live.config import load_config
-from sdv2_live.doctor.network import SIZE, _compared, discovery, look_ndi, look_osc, look_oscquery, loopback
+from sdv2_live.doctor.network import AVAHI, SIZE, _compared, discovery, look_ndi, look_osc, look_oscquery, loopback
 from sdv2_live.doctor.probe import Status
 from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.ndi_config import CONFIG_NAME
 from sdv2_live.io.ndi_lib import NdiSettings
 from sdv2_live.settings import Config
 
@@ -71,6 +76,28 @@ def test_avahi(tmp_path: Path) -> None:
     with listening(socket.AF_UNIX, path):
         assert discovery(NdiSettings(), path).status is Status.OK
     assert discovery(NdiSettings(), path).status is Status.WARN  # the file is left, nobody listens
+
+
+SEEN = """
+import sys
+from sdv2_live.config import load_config
+from sdv2_live.doctor.network import AVAHI, look_discovery
+(check,) = look_discovery(load_config(None, sys.argv[1:]))
+print(check.status, check.detail, check.remedy, sep="; ")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or Path(AVAHI).exists(), reason="there is mDNS")
+@pytest.mark.parametrize("direct", [False, True])
+def test_that_other_programs_do_not_find_us_without_mdns_is_told(tmp_path: Path, direct: bool) -> None:
+    """They do where the machine's own NDI settings give them the loopback's address, which only a new process reads."""
+    (tmp_path / CONFIG_NAME).write_text(json.dumps({"ndi": {"networks": {"ips": "127.0.0.1," if direct else ""}}}))
+    env = os.environ | {"NDI_CONFIG_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", SEEN], env=env, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
+    said = done.stdout.splitlines()[-1]
+    assert said.startswith("warn; avahi-daemon does not run")
+    assert ("other NDI programs, such as OBS, do not find our output" in said) == (not direct)
+    assert "sudo apt install avahi-daemon" in said
 
 
 def test_osc_port() -> None:
