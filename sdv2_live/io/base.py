@@ -36,8 +36,8 @@ class Source(Port):
     def read(self, timeout: float) -> Frame | None:
         """The next frame, or None when none came within `timeout` seconds.
 
-        A live source returns frames in real time and never raises because a sender went away: it returns None until one is
-        back. Raises VideoError for what a performer must repair (an unreadable file).
+        A live source returns frames in real time and never raises because a sender or a file went away: it returns None until
+        one is back. Raises VideoError for what a performer must repair.
         """
 
     @property

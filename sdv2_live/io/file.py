@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from fractions import Fraction
 from pathlib import Path
 
 from sdv2_live.errors import VideoError
@@ -43,6 +44,11 @@ class FileSource(Source):
         self._told = False  # what is missing of the clip
         self._pending: Picture | None  # None while the file cannot be read
         self._clip, self._pending = _opened(self._path)
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second on average, see `Clip`."""
+        return self._clip.rate
 
     @property
     def bad_packets(self) -> int:

@@ -126,16 +126,17 @@ def send_many(sink: FileSink, frame: Frame, count: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full (Linux)")
-def test_full_disk_is_told_once_per_call(tmp_path: Path) -> None:
-    (tmp_path / "a.mkv.part").symlink_to("/dev/full")
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_full_disk_is_told_once_per_call(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a.{suffix}.part").symlink_to("/dev/full")
     noise = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
-    sink = FileSink(tmp_path / "a.mkv")
-    with pytest.raises(VideoError, match=r"a\.mkv\.part cannot be written further.*free some space"):
+    sink = FileSink(tmp_path / f"a.{suffix}")
+    with pytest.raises(VideoError, match=rf"a\.{suffix}\.part cannot be written further.*free some space"):
         send_many(sink, rgbx(noise), 200)
     with pytest.raises(VideoError, match="failed earlier"):
         sink.send(rgbx(noise))
     sink.close()
-    assert not (tmp_path / "a.mkv").exists()
+    assert not (tmp_path / f"a.{suffix}").exists()
 
 
 def test_refused_paths_name_the_remedy(tmp_path: Path) -> None:
