@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 from sdv2_live.control.access import Access
 from sdv2_live.control.addresses import ROOT
+from sdv2_live.control.oscsocket import plain
 from sdv2_live.control.oscsubscriber import Peer, Subscriber
 from sdv2_live.errors import ParamError
 
@@ -77,7 +78,7 @@ class Subscriptions:
         """Add a subscriber, or renew it, which keeps what waits for it. Raises ParamError when that is not allowed."""
         if not target.tcp and self._itself(target.host, target.port):
             raise ParamError("this is the server's own address; give the port on which you listen")
-        if target.host != sender.host and not self._access.listed(target.host):
+        if target.host != plain(sender.host) and not self._access.listed(target.host):
             raise ParamError(f"{target.host} is not the sender's own address; list it in osc.allow to permit it")
         known = self._all.get(target)
         if known is None:

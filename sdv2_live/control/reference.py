@@ -51,7 +51,7 @@ def reference_markdown() -> str:
             "",
             f"`{ROOT}<param>{NORM}` takes 0..1 and `{ROOT}<param>{MIDI}` takes 0..127, scaled to the range, for {scaled}.",
             "",
-            "Subscribers are sent every applied value at its own address (booleans as 1 and 0),",
+            "Subscribers are sent every applied value that they do not hold already, at its own address (booleans as 1 and 0),",
             f"`{ROOT}applied/<param>` with the number of the chunk that first used it, `{ROOT}status/<name>` with a number and",
             f"`{ROOT}info/<name>` with text. A refused message is answered on `{ROOT}error` with its address and the reason, a",
             f"clamped one on `{ROOT}warning`, at the port it came from and at those that its sender has subscribed.",
