@@ -7,7 +7,7 @@ import threading
 
 log = logging.getLogger("sdv2_live.threads")
 
-END_S = 2.0  # for what has nothing to write any more
+END_S = 10.0  # more than a busy machine needs for what has nothing to write any more
 
 
 def ended(thread: threading.Thread, within_s: float = END_S) -> bool:
