@@ -13,16 +13,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
 from sdv2_live.control.access import Access
 from sdv2_live.control.oscanswers import ERROR, Answers
 from sdv2_live.control.oscapply import Action, Applier, OscCounters
+from sdv2_live.control.oscaside import Address
 from sdv2_live.control.oscconnections import Connections
+from sdv2_live.control.oscdatagrams import PAUSE_S, Datagrams
 from sdv2_live.control.oscfeedback import Feedback, Status
 from sdv2_live.control.oscinput import OscInput
-from sdv2_live.control.oscsocket import bind_tcp, bind_udp, deliver, endpoint, plain, reaches, refused
+from sdv2_live.control.oscsocket import bind_tcp, bind_udp, deliver, endpoint, plain, reaches
 from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.control.oscsubscriptions import Subscriptions
 from sdv2_live.control.osctcp import MAX_PACKET
@@ -32,10 +35,6 @@ from sdv2_live.stats import Fill
 
 log = logging.getLogger("sdv2_live.osc")
 
-MAX_DATAGRAM = 65_536
-MOST = 1024  # datagrams taken in before anything else has its turn
-BURST = 4  # datagrams waiting at once: no hand does that
-PAUSE_S = 0.02  # after a burst; a small part of a chunk, which is what a value waits for anyway
 _START_TIMEOUT_S = 10.0
 
 
@@ -77,6 +76,8 @@ class OscServer:
         self._status = status
         self.counters = OscCounters()
         self._subscriptions = Subscriptions(self._access, time.monotonic, self._itself, self._given_up, echo=echo)
+        self._datagrams = Datagrams(self._udp, self._take_from, self._subscriptions.refused)
+        self._peer_of = lru_cache(maxsize=256)(self.datagram_peer)
         self._answers = Answers()
         self._answers.also = self._subscriptions.also
         applier = Applier(
@@ -136,36 +137,20 @@ class OscServer:
         loop.set_exception_handler(self._report_bug)
         self._feedback = Feedback(self._store, loop, self._subscriptions, self._status)
         self._input.begin(loop, self._feedback)
-        loop.add_reader(self._udp, self._read)
+        self._datagrams.begin(loop)
         for subscriber in self._configured:
             self._feedback.configured(subscriber)
         connections = Connections(self._access, self.counters, self._answers, self._input, self._subscriptions, self._end)
         tcp = await asyncio.start_server(connections.serve, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
         self._ready.set()
         await stop.wait()
-        loop.remove_reader(self._udp)
+        self._datagrams.end()
         self._feedback.close()
         if tcp is not None:
             tcp.close()
 
-    def _read(self) -> None:
-        """Take in all datagrams that wait. After a burst look again a little later: a flood is then read in few, large parts."""
-        assert self._loop is not None
-        taken = 0
-        for host, port in refused(self._udp):
-            self._subscriptions.refused(host, port)
-        try:
-            while taken < MOST:
-                data, (host, port, *_) = self._udp.recvfrom(MAX_DATAGRAM)
-                taken += 1
-                self._take(data, self.datagram_peer(host, port))
-        except BlockingIOError:
-            pass
-        except OSError as error:  # the answer to something sent earlier: its receiver is gone
-            log.debug("a message could not be delivered: %s", error)
-        if taken >= BURST:
-            self._loop.remove_reader(self._udp)
-            self._loop.call_later(PAUSE_S, self._loop.add_reader, self._udp, self._read)
+    def _take_from(self, data: bytes, sender: Address) -> None:
+        self._take(data, self._peer_of(*sender[:2]))
 
     def _take(self, data: bytes, peer: Peer) -> None:
         """Let a packet wait for its turn, if its sender may send. No answer goes to one that may not: it may not have sent it."""

@@ -6,7 +6,7 @@ more was done for one sender than for another: a flood, or packets that ask for 
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -39,16 +39,17 @@ class Room:
 
     def __init__(self, most: int = MAX_BYTES) -> None:
         self._most = most
-        self._held: dict[str, Counter[Peer]] = {}
+        self._held: dict[str, dict[Peer, int]] = {}
 
     def take(self, peer: Peer, size: int) -> bool:
         """Let a sender hold `size` bytes more; False when that is beyond its share."""
-        held = self._held.get(peer.host, Counter[Peer]())
-        share = self._most // len(self._held.keys() | {peer.host}) // len(held.keys() | {peer})
-        if held[peer] + size > share:
+        held = self._held.get(peer.host, {})
+        own = held.get(peer, 0)
+        hosts, senders = len(self._held) + (not held), len(held) + (not own)
+        if own + size > self._most // hosts // senders:
             return False
         self._held[peer.host] = held
-        held[peer] += size
+        held[peer] = own + size
         return True
 
     def give_back(self, peer: Peer, size: int) -> None:
@@ -151,12 +152,12 @@ class Turns:
 
     def _line(self, peer: Peer) -> _Line:
         """The sender's line. A new one begins beside the least of the others, with no claim to what was done before it came."""
-        if peer.host not in self._done:
-            self._done[peer.host] = min(self._done.values(), default=0)
-        if peer not in self._lines:
-            beside = (line.done for other, line in self._lines.items() if other.host == peer.host)
-            self._lines[peer] = _Line(done=min(beside, default=0))
-        return self._lines[peer]
+        line = self._lines.get(peer)
+        if line is None:
+            self._done.setdefault(peer.host, min(self._done.values(), default=0))
+            beside = (other.done for one, other in self._lines.items() if one.host == peer.host)
+            line = self._lines[peer] = _Line(done=min(beside, default=0))
+        return line
 
     def _append(self, line: _Line, item: Item, size: int) -> None:
         line.others += 1

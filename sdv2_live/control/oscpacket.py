@@ -17,7 +17,7 @@ from sdv2_live.control.oscmessage import Message, UnreadableError, read_message
 
 BUNDLE = b"#bundle\0"
 MAX_DEPTH = 8  # bundles within bundles; real senders use one or two
-MAX_MESSAGES = 500  # of a packet
+MAX_MESSAGES = 200  # of a packet: several times as many as there are parameters
 IMMEDIATELY = 0.0
 
 _NTP_TO_UNIX = 2_208_988_800  # seconds from 1900 to 1970

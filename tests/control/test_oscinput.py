@@ -91,7 +91,7 @@ def test_a_packet_of_too_many_messages_is_cut_off_counted_and_told(store: ParamS
     assert store.latest().seed == MAX_WORK - 1
     assert (bench.counters.messages, bench.counters.flooded) == (MAX_WORK, 100)
     assert bench.answers[1] == [
-        ("/sdv2/error", "", "a packet may ask for 500 changes; its last 100 messages were not read, send them in several")
+        ("/sdv2/error", "", "a packet may ask for 200 changes; its last 100 messages were not read, send them in several")
     ]
 
 
@@ -107,10 +107,10 @@ def test_a_packet_of_too_many_messages_is_cut_off_counted_and_told(store: ParamS
 def test_a_packet_is_charged_for_what_its_messages_ask_for(address: str, worth: int, bench_of: Callable[..., Bench]) -> None:
     done: list[Any] = []
     bench = bench_of(actions={"preset/reload": done.append})
-    bench.send(bundle(*[encode(address, 0.5)] * 300))
+    bench.send(bundle(*[encode(address, 0.5)] * 150))
     bench.loop.run()
     assert bench.counters.messages == -(-MAX_WORK // worth)
-    assert bench.counters.messages + bench.counters.flooded == 300
+    assert bench.counters.messages + bench.counters.flooded == 150
     assert len(done) == (bench.counters.messages if "preset" in address else 0)
 
 
@@ -147,12 +147,12 @@ def test_a_fader_is_applied_beside_bundles_of_patterns(store: ParamStore, bench:
 
 def test_what_waits_for_its_time_is_bounded_in_bytes_for_each_sender(store: ParamStore, bench: Bench) -> None:
     ahead = time.time() + 30
-    big = bundle(*[encode("/sdv2/prompt", "x" * 120)] * 400, at=ahead)
+    big = bundle(*[encode("/sdv2/prompt", "x" * 120)] * 200, at=ahead)
     for _ in range(40):
         bench.send(big)
         bench.loop.run()
     assert 0 < bench.input.queues["osc_ahead"].length <= MAX_BYTES
-    assert bench.counters.scheduled + bench.counters.refused // 400 == 40
+    assert bench.counters.scheduled + bench.counters.refused // 200 == 40
     why = "the bundle's time tag has not come, and as much of this sender waits already as may wait"
     assert bench.answers[1][-1] == ("/sdv2/error", "/sdv2/prompt", why)
     bench.send(bundle(encode("/sdv2/mix", 0.5), at=ahead), port=2)
