@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,8 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
         return
     except Exception as error:  # the process's top
         log.exception("the engine cannot be brought up")
-        channel.send(crashed(setup, error, fatal=True))
+        why = crashed(setup, error)
+        channel.send(replace(why, text=f"the engine cannot be brought up ({why.text})"))
         return
     if hello.device == "cuda":
         pulse.gpu_bytes = sys.modules["torch"].cuda.memory_reserved

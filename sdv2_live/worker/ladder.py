@@ -48,6 +48,20 @@ class Recovery:
         self._patience = 1
         self._tried = False  # a step was given back to the process that lives now
         self._short_lives = 0
+        self._refusals = 0  # in a row
+
+    def came_up(self) -> None:
+        """A process loaded its models: what kept others from it is over."""
+        self._refusals, self.away = 0, False
+
+    def refused(self) -> float:
+        """A process said why it cannot come up, as with a damaged file. Less would not help, but somebody may repair it: returns
+        the seconds until the next try. A step that was just given back is taken again."""
+        if self._tried:
+            return self.ended(0.0)
+        self._refusals += 1
+        self.away = True
+        return float(min(2 ** min(self._refusals, 16) - 1, self._retry_s))  # 1 s, 3 s ...
 
     def ended(self, lived_s: float, vae: str = "") -> float:
         """A process ended that had been up for `lived_s` seconds. Returns the seconds until the next.

@@ -66,13 +66,15 @@ class Patience:
 class EngineProcess:
     """A child process and the pipe to it. One thread asks, and one waits for what was launched; everything else is for any.
 
-    target: what the child runs, such as `child.main`. on_end: told when it has ended. Frames that come back lie in shared
+    target: what the child runs, such as `child.main`. on_end: told when it has ended. quiet: what it logs is for debugging alone,
+    until it is told to speak (another one failed the same way). Frames that come back lie in shared
     memory, and keep it alive, also when the process is gone.
     """
 
-    def __init__(self, setup: Setup, target: Target, on_end: Callable[[], None]) -> None:
+    def __init__(self, setup: Setup, target: Target, on_end: Callable[[], None], *, quiet: bool = False) -> None:
         """Raises OSError where no process can be started."""
         self.gpu_mb = 0
+        self.quiet = quiet
         self._queues: dict[str, Fill] = {}  # in the process, as it said last
         self.why = ""  # it was killed by the show, for this reason
         self._setup = setup
@@ -228,7 +230,7 @@ class EngineProcess:
                     case Beat(gpu_mb, queues):
                         self.gpu_mb, self._queues = gpu_mb, queues
                     case Log(name, level, text):
-                        logging.getLogger(name).log(level, "%s", text)
+                        logging.getLogger(name).log(logging.DEBUG if self.quiet else level, "%s", text)
                     case Painted(frames):
                         self._paintings.put((message, [channel.rows(at) for at in frames if at.offset is None]))
                     case Failed(to="paint"):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sdv2_live.control.params import Params
-from sdv2_live.errors import EngineLostError, Sdv2Error
+from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill, Window
@@ -21,6 +21,7 @@ from sdv2_live.worker.inflight import RemoteLaunched
 from sdv2_live.worker.ladder import SMALL, TAEHV, Recovery
 from sdv2_live.worker.messages import Discard, Encode, FrameAt, Hello, Painted, Prepare, Settle, Setup
 from sdv2_live.worker.process import EngineProcess, Patience, Target
+from sdv2_live.worker.server import NO_MEMORY
 
 log = logging.getLogger("sdv2_live.engine")
 
@@ -62,6 +63,7 @@ class RemoteEngine(EngineHost):
         self._recovery = Recovery(faults.crashes, faults.ladder, faults.retry_s, faults.climb_s)
         self._process: EngineProcess | None = None
         self._words = "loading"
+        self._told = ""  # why the last process ended
         self._ever_up = self._was_up = False  # once; since the last start
         self._up_at = 0.0
         self._vae = ""
@@ -231,36 +233,39 @@ class RemoteEngine(EngineHost):
 
     def _run(self) -> None:
         while not self._closing.is_set():
+            refused = False
             try:
                 why = self._live()
+            except Sdv2Error as error:  # as with missing weights: the next one would say the same
+                why, refused = str(error), True
+                if not self._ever_up:
+                    self.failure = error
             except Exception as error:  # the thread's top
                 log.exception("the engine's process could not be kept")
                 why = f"{type(error).__name__}: {error}"
+            if self.failure is None and not self._closing.is_set():
+                self._closing.wait(self._ended(why, refused=refused))
             if self.failure is not None:
                 return
-            if not self._closing.is_set():
-                self._closing.wait(self._ended(why))
 
     def _live(self) -> str:
-        """One process, from its start to its end. Returns why it ended."""
+        """One process, from its start to its end. Returns why it ended; raises what it says of why it cannot come up."""
         config, faults = self._config, self._config.faults
         level = log.getEffectiveLevel()
         plain = config.model_dump(mode="json", exclude={"params"})
-        process = self._process = EngineProcess(Setup(plain, self._latest(), self._ladder(), level), self._target, self._look)
+        setup = Setup(plain, self._latest(), self._ladder(), level)
+        process = self._process = EngineProcess(setup, self._target, self._look, quiet=self._recovery.away)
         try:
             if self._closing.is_set():
                 return "the show closed"
             self._came_up(process.hello(faults.load_s))
+            process.quiet = False
             while self.ready and not process.ended.is_set():
                 request = self._next(process)
                 if request is not None:
                     process.tell(request)
             return str(process.lost())
         except EngineLostError as error:
-            return str(error)
-        except Sdv2Error as error:
-            if not self._ever_up:  # as with missing weights: trying again would change nothing
-                self.failure = error
             return str(error)
         finally:
             self.ready = False
@@ -287,26 +292,39 @@ class RemoteEngine(EngineHost):
             log.warning("the engine is back: model %s on %s", hello.profile, hello.device)
         self._vae, self._kernels, self._up_at = hello.vae, hello.kernels, time.monotonic()
         self._ever_up = self._was_up = True
+        self._recovery.came_up()
         self._size, self._cold, self._warm, self._failed, self._prepared = None, True, 0, 0, None
         self._on_up(hello)
         with self._requesting:
             self._words, self.ready = "running", not self._closing.is_set()
 
-    def _ended(self, why: str) -> float:
-        """Says so, and returns the seconds until the next start."""
+    def _ended(self, why: str, *, refused: bool) -> float:
+        """Says so, and returns the seconds until the next start. refused: it never came up, and said why."""
         self._counters.add("engine_restarts")
         self._on_trouble()
-        if self._planned:
+        if self._planned and not refused:
             self._planned = self._was_up = False
             self._words = f"restarting: {why}"
             log.warning("%s. The output goes on; the engine starts again", why)
             return 0.0
-        before = self._recovery.steps
-        pause = self._recovery.ended(time.monotonic() - self._up_at if self._was_up else 0.0, self._vae)
-        self._was_up = False
+        before, told = self._recovery.steps, self._recovery.away and why == self._told
+        if refused:
+            self._small = False  # its own autoencoder may be whole where the small one is not
+            pause = self._recovery.refused()
+        else:
+            pause = self._recovery.ended(time.monotonic() - self._up_at if self._was_up else 0.0, self._vae)
+        self._was_up = self._planned = False
+        self._told = why
         then = "at once" if not pause else f"in {pause:g} s"
-        log.error("%s. The output goes on; the engine starts again %s", why, then)
+        log.log(logging.DEBUG if told else logging.ERROR, "%s. The output goes on; the engine starts again %s", why, then)
         if self._recovery.steps != before:
             log.warning("it ended too often: from now on with less (%s)", ", ".join(self._recovery.steps))
         self._words = f"away, next try {then}: {why}" if self._recovery.away else f"restarting: {why}"
+        if self._recovery.away and not self._ever_up and not _may_pass(why):
+            self.failure = EngineError(f"{why}; it never came up, however little was asked of it: see the log above")
         return pause
+
+
+def _may_pass(why: str) -> bool:
+    """Whether another program may be to blame, which took the memory, or had the system kill this one for it."""
+    return NO_MEMORY in why.lower() or "SIGKILL" in why

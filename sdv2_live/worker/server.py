@@ -227,7 +227,7 @@ def refused(request: Request, error: errors.Sdv2Error) -> Failed:
     return Failed(request.kind, type(error).__name__, str(error), fatal=False)
 
 
-def crashed(request: Request, error: Exception, *, fatal: bool = False) -> Failed:
+def crashed(request: Request, error: Exception) -> Failed:
     """What the show is told of any other. Memory that ran out comes back for sure with a new process only."""
     text = f"{type(error).__name__}: {error}"
-    return Failed(request.kind, "", text, fatal=fatal or isinstance(error, MemoryError) or NO_MEMORY in text.lower())
+    return Failed(request.kind, "", text, fatal=isinstance(error, MemoryError) or NO_MEMORY in text.lower())

@@ -5,6 +5,7 @@ What fails is real: signals from outside, or, told by the prompt, an exception, 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -151,10 +152,26 @@ def loading_for_ever(connection: Connection) -> None:
 
 def _crashing(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
     if ladder != ("60%",):
-        raise RuntimeError("CUDA error: no kernel image is available")
+        raise RuntimeError("CUDA out of memory")
     return _bring_up(config, timer, start, ladder)
 
 
 def crashing(connection: Connection) -> None:
     """Crashes while it loads, until it is asked for less."""
     child.serve(connection, _crashing)
+
+
+def _by_the_prompt(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+    match start.prompt:
+        case "damaged":
+            raise WeightsError("dit.safetensors is cut off: fetch it")
+        case "a mistake":
+            raise IndexError("Dimension out of range")
+        case "end":
+            os.abort()
+    return _bring_up(config, timer, start, ladder)
+
+
+def by_the_prompt(connection: Connection) -> None:
+    """Cannot be brought up while the prompt says so, and every time for the same reason."""
+    child.serve(connection, _by_the_prompt)

@@ -39,6 +39,25 @@ def test_pauses_grow_while_no_step_is_taken() -> None:
     assert [recovery.ended(0.0) for _ in range(5)] == [0.0, 1.0, 3.0, 7.0, 30.0]
 
 
+def test_what_refuses_to_come_up_is_asked_for_no_less() -> None:
+    recovery = Recovery(1, ["60%"], 10.0)
+    assert [recovery.refused() for _ in range(6)] == [1.0, 3.0, 7.0, 10.0, 10.0, 10.0]
+    assert recovery.away
+    assert recovery.steps == ()
+    recovery.came_up()
+    assert not recovery.away
+    assert recovery.refused() == 1.0
+
+
+def test_a_step_given_back_to_what_then_refuses_is_taken_again() -> None:
+    recovery = Recovery(1, ["taehv"], 10.0, climb_s=60.0)
+    recovery.ended(0.0)
+    recovery.climb()
+    assert recovery.refused() == 0.0
+    assert recovery.steps == ("taehv",)
+    assert recovery.climbs_in(0.0) == 120.0
+
+
 def test_a_step_that_changes_nothing_is_left_out() -> None:
     recovery = Recovery(1, ["taehv", "60%"], 30.0)
     recovery.ended(0.0, vae="taehv")

@@ -72,10 +72,10 @@ class Camera(Source):
 class Rig:
     """A show without control, around a remote engine. No chunk counts as hung unless `hang_s` says so."""
 
-    def __init__(self, target: Target, instead: Instead, overlap: bool, **faults: Any) -> None:
+    def __init__(self, target: Target, instead: Instead, overlap: bool, start: Params, **faults: Any) -> None:
         engine = EngineConfig(overlap="on" if overlap else "off")
         config = Config(engine=engine, faults=FaultsConfig(**{"hang_s": 60.0, "load_s": 120.0, **faults}))
-        self.counters, self.store, self.sink = Counters(), ParamStore(Params(seed=7)), FakeSink()
+        self.counters, self.store, self.sink = Counters(), ParamStore(start), FakeSink()
         self.camera = Camera()
         cover = Cover(instead, hold_s=0.1, fade_s=0.2, text="soon")
         self.playout = Playout(self.sink, self.counters, cover=cover)
@@ -134,9 +134,14 @@ def _middle(frame: Frame) -> int:
 
 @contextmanager
 def rig(
-    target: Target = engines.negative, instead: Instead = Instead.INPUT, *, overlap: bool = False, **faults: Any
+    target: Target = engines.negative,
+    instead: Instead = Instead.INPUT,
+    *,
+    overlap: bool = False,
+    start: Params = Params(seed=7),  # noqa: B008 (frozen)
+    **faults: Any,
 ) -> Iterator[Rig]:
-    show = Rig(target, instead, overlap, **faults)
+    show = Rig(target, instead, overlap, start, **faults)
     show.start()
     try:
         yield show
@@ -338,10 +343,44 @@ def test_what_the_performer_must_repair_ends_the_start(caplog: pytest.LogCapture
         assert show.counters["engine_restarts"] == 0
 
 
+@pytest.mark.parametrize(("prompt", "said"), [("a mistake", "IndexError: Dimension out"), ("end", "SIGABRT; it never came up")])
+def test_what_can_never_come_up_ends_the_start(prompt: str, said: str) -> None:
+    with rig(engines.by_the_prompt, start=Params(prompt=prompt), crashes=1, ladder=()) as show:
+        failure = eventually("the failure", lambda: show.engine.failure)
+        assert type(failure) is EngineError
+        assert said in str(failure)
+        assert show.counters["engine_restarts"] == (prompt == "end")
+
+
+@pytest.mark.parametrize("prompt", ["damaged", "a mistake"])
+def test_what_cannot_come_up_again_is_told_once_and_comes_back_when_it_is_repaired(
+    prompt: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with rig(engines.by_the_prompt, ladder=("60%",), crashes=1, retry_s=1.0) as show:
+        show.paints()
+        restarts = show.counters["engine_restarts"]
+        show.store.set("prompt", prompt, "test")
+        os.kill(show.pid, signal.SIGKILL)
+        eventually("two tries", lambda: show.counters["engine_restarts"] >= restarts + 3)
+        assert show.engine.failure is None
+        state = show.engine.state()
+        assert state.words.startswith("away, next try in 1 s: ")
+        assert state.ladder in ((), ("60%",))  # what the kill took; the refusals took nothing
+        show.shows(GREY)
+        show.store.set("prompt", "whole", "test")
+        show.paints()
+        show.shows(NEGATIVE)
+        show.assert_unbroken()
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    why = "cut off" if prompt == "damaged" else "Dimension out of range"
+    assert [record.name for record in errors if why in record.getMessage()].count("sdv2_live.engine") == 1
+    assert [record.name for record in errors].count("sdv2_live.worker") == (prompt == "a mistake")  # its traceback
+
+
 def test_a_crash_loop_steps_down_until_the_engine_lives(caplog: pytest.LogCaptureFixture) -> None:
     with rig(engines.crashing, crashes=1, ladder=("taehv", "60%")) as show:
         eventually("the last step", lambda: show.engine.state().ladder == ("taehv", "60%"))
-    assert "no kernel image" in caplog.text
+    assert "CUDA out of memory" in caplog.text
     with rig(engines.crashing, crashes=1, ladder=("60%",)) as show:
         show.paints()
         assert show.engine.state().ladder == ("60%",)
