@@ -126,7 +126,9 @@ class OscServer:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            # Windows' usual loop cannot wait for sockets that are read by hand; this one can, everywhere.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._serve())
         except Exception:
             self.counters.failures += 1
             log.exception("the OSC server stopped")
