@@ -19,6 +19,7 @@ from sdv2_live.commands.stopping import Stop
 from sdv2_live.control.access import ways_in
 from sdv2_live.control.journal import LiveState, journal_path, previous, read_journal
 from sdv2_live.errors import ConfigError
+from sdv2_live.logwriter import Relayed
 from sdv2_live.settings import StateConfig
 
 if TYPE_CHECKING:
@@ -70,18 +71,19 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the show outlives its terminal, and a connection that breaks
     _allow_descriptors()
     _log_to_file(config)
-    report = _Reporter(quiet=args.quiet)
-    timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
-    config = sized(config, timeline)
-    with Show(config, args.preset, timeline, _resumed(args.resume, config)) as show:
-        if stop.is_set():
-            return 0
-        osc = f"osc://{config.osc.host}:{show.desk.osc.port}/sdv2" if show.desk.osc else "off"
-        logs.say(f"input {show.intake.source.name}  output {show.playout.sink.name}  control {osc}")
-        for line in _ways_in(show.desk.osc):
-            logs.say(line)
-        show.run(stop.wait, report, args.seconds)
-        report.end(show.status())
+    with Relayed() as relayed:
+        report = _Reporter(relayed.say, quiet=args.quiet)
+        timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
+        config = sized(config, timeline)
+        with Show(config, args.preset, timeline, _resumed(args.resume, config)) as show:
+            if stop.is_set():
+                return 0
+            osc = f"osc://{config.osc.host}:{show.desk.osc.port}/sdv2" if show.desk.osc else "off"
+            relayed.say(f"input {show.intake.source.name}  output {show.playout.sink.name}  control {osc}")
+            for line in _ways_in(show.desk.osc):
+                relayed.say(line)
+            show.run(stop.wait, report, args.seconds)
+            report.end(show.status())
     return 0
 
 
@@ -153,21 +155,21 @@ def _left(asked: Path, folder: Path, config: Config) -> LiveState:
 class _Reporter:
     """The status: rewritten in place on a terminal, now and then a line elsewhere. quiet: at the end only."""
 
-    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self._terminal, self._quiet, self._clock = sys.stdout.isatty(), quiet, clock
+    def __init__(self, say: Callable[..., None], *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._terminal, self._quiet, self._clock = say, sys.stdout.isatty(), quiet, clock
         self._said_at = -math.inf
 
     def __call__(self, status: Status) -> None:
         if self._quiet:
             return
         if self._terminal:
-            logs.say(f"\r\033[K{self._fitting(status.line())}", end="")
+            self._say(f"\r\033[K{self._fitting(status.line())}", end="")
         elif self._clock() - self._said_at >= EVERY_S:
             self._said_at = self._clock()
-            logs.say(status.line())
+            self._say(status.line())
 
     def end(self, status: Status) -> None:
-        logs.say(f"\r\033[K{status.line()}" if self._terminal else status.line())
+        self._say(f"\r\033[K{status.line()}" if self._terminal else status.line())
 
     def _fitting(self, line: str) -> str:
         """One row of the terminal: a line of more could not be written over, and the terminal would fill with its rows."""

@@ -7,6 +7,7 @@ import os
 import pytest
 from fakes import FakeClock
 
+from sdv2_live import logs
 from sdv2_live.app import Status
 from sdv2_live.commands.run import _Reporter
 from sdv2_live.io.guard import InputState
@@ -19,7 +20,7 @@ STATUS = Status("connected", True, 30.0, 30.0, 30.0, 100.0, 120.0, {}, EngineSta
 def reported(seconds: int, *, quiet: bool = False) -> None:
     """A status a second, and the end."""
     clock = FakeClock()
-    reporter = _Reporter(quiet=quiet, clock=clock.now)
+    reporter = _Reporter(logs.say, quiet=quiet, clock=clock.now)
     for _ in range(seconds):
         reporter(STATUS)
         clock.advance(1.0)
