@@ -145,7 +145,6 @@ def test_a_port_in_use_is_told_before_a_model_is_loaded(capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["rum"],
         ["run", "--model", "2b"],
         ["render", "--output", "out.mp4"],
