@@ -14,6 +14,7 @@ from waiting import eventually
 WARM = 12  # chunks after which the watchdog of a hanging chunk has its usual patience
 PAUSE_S = 0.7  # shorter than faults.hang_s
 CRASHES = 3  # in a row
+TRIES = 3  # more, while nothing can come up
 
 
 def by(number: signal.Signals) -> Fault:
@@ -103,6 +104,20 @@ def _dark(rig: Rig, since: int) -> bool | None:
     return seen[-1].mean < BLACK if len(seen) > since else None
 
 
+def _damaged_file(rig: Rig) -> int:
+    """A weights file is damaged, and then the process is killed: no other comes up. It is told once, and the file repaired."""
+    part, told = rig.folder / "part", len(rig.daemon.log)
+    part.write_bytes(b"cut off")
+    part.replace(rig.lora)
+    send_signal(rig.engine_pid, signal.SIGKILL)
+    tries = rig.metric("engine_restarts_total") + TRIES
+    eventually("tries in vain", lambda: rig.alive() and rig.metric("engine_restarts_total") >= tries, FAR_S)
+    assert len([line for line in rig.daemon.log[told:] if "cannot be read as a LoRA" in line and "ERROR" in line]) == 1
+    rig.write_lora(part)
+    part.replace(rig.lora)
+    return time.monotonic_ns()
+
+
 def _troubles(rig: Rig) -> float:
     return rig.metric("engine_restarts_total") + rig.metric("engine_failures_total")
 
@@ -114,6 +129,7 @@ FAULTS = (
     Fault("engine: asked to end (SIGTERM, SIGINT, SIGHUP)", _asked_to_end),
     Fault("engine: SIGKILL while loading", _killed_while_loading, ends_engine=True),
     Fault(f"engine: killed {CRASHES} times, each as soon as it paints", _crash_loop, ends_engine=True),
+    Fault("engine: killed, and a weights file is damaged that it needs", _damaged_file, ends_engine=True),
     Fault("engine: hangs (SIGSTOP)", _hang, ends_engine=True),
     Fault(f"engine: stands still for {PAUSE_S} s", _pause),
     Fault("engine: out of memory (RLIMIT_AS)", _no_memory),

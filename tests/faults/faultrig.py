@@ -20,15 +20,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import torch
 from bystanders import FAR_S, Camera, Recorder
 from daemon import Daemon, unique_name
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
+from safetensors.torch import save_file
 from waiting import eventually
 
 from sdv2_live.control.params import PARAMS
 from sdv2_live.io.file_out import FileSink
 from sdv2_live.io.synthetic import TestSource
+from sdv2_live.model.profiles import PROFILES
 
 ROOT = "/sdv2/"
 BLACK = 8.0  # mean of a picture, 0..255, below which it is black
@@ -107,11 +110,13 @@ class Rig:
         self.write_preset("good", "params: {noise_scale: 0.35}")
         self.clip = self.folder / "clip.mp4"  # the backup input
         self.write_clip(self.clip)
+        self.lora = self.folder / "plain.safetensors"
+        self.write_lora(self.lora)
         folders = (f"{key}.dir={self.folder / key}" for key in ("takes", "presets", "state"))
         settings = [part for setting in (*SETTINGS, *folders) for part in ("--set", setting)]
         self.camera = Camera(unique_name("camera"))
         self.control = Camera(unique_name("control"))
-        backup = ("--set", f"input.backup=file:{self.clip}")
+        backup = ("--set", f"input.backup=file:{self.clip}", "--set", f"model.loras={self.lora}")
         self.daemon = daemon("--input", f"ndi:{self.camera.name}", *settings, *backup)
         self.desk = Desk(self.daemon.port)
         self.output, self.beside = Recorder(self.daemon.output), Recorder(self.control.name)
@@ -132,6 +137,12 @@ class Rig:
                 frame = card.read(0)
                 assert frame is not None
                 sink.send(frame)
+
+    def write_lora(self, path: Path) -> None:
+        """One that changes nothing, in the engine as one of its weights files."""
+        width = PROFILES["tiny"].dit.dim
+        key = "diffusion_model.blocks.0.self_attn.q"
+        save_file({f"{key}.lora_A.weight": torch.zeros(1, width), f"{key}.lora_B.weight": torch.zeros(width, 1)}, path)
 
     @property
     def pid(self) -> int:
