@@ -101,6 +101,7 @@ class PresetKeeper:
 
     def _reload(self) -> None:
         self._library.load()
+        self._report()
         self._changed()
         if self._library.problems:
             raise ParamError("; ".join(self._library.problems))

@@ -15,6 +15,7 @@ import control_faults
 import engine_faults
 import http_faults
 import input_faults
+import preset_faults
 import pytest
 import system_faults
 from fault_report import Report
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are 
 TIMES = int(os.environ.get("SDV2_INJECTIONS", "10"))
 REFUSED = "socket.accept() out of system resource"  # asyncio's own words, traceback and all, where there are no descriptors
 STILL = 60.0  # frame times; an output without a frame for two seconds has stopped, on any machine
-ALL = (*engine_faults.FAULTS, *input_faults.FAULTS, *control_faults.FAULTS, *http_faults.FAULTS, *system_faults.FAULTS)
+MODULES = (engine_faults, input_faults, control_faults, http_faults, preset_faults, system_faults)
+ALL = tuple(fault for module in MODULES for fault in module.FAULTS)
 QUICK = (engine_faults.FAULTS[0], input_faults.FAULTS[4], control_faults.FAULTS[1], system_faults.FAULTS[5])
 
 
