@@ -118,6 +118,7 @@ def meaning(address: str, args: tuple[Any, ...], suggest: bool = True, names: Na
     raise ParamError(f"there is no such address{_instead(address, names) if suggest else ''}")
 
 
+@lru_cache(maxsize=256)
 def _instead(address: str, names: Names) -> str:
     """What may have been meant by an address that there is not. Names are compared without their root, which all share."""
     if address.split("/")[2:3] == ["dmx"]:
