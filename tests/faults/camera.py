@@ -1,8 +1,9 @@
 """A sender in a process of its own, told on its standard input what to do: `python camera.py NAME [COUNT]`.
 
 Each line is a JSON object of what changes from the next frame on: size [height, width], format ("UYVY" or "BGRX"), rate,
-picture ("moving", "frozen", "black") and send (false: the source stays, but gives nothing). The picture is never dark, unless
-it is black. COUNT: publish so many sources, with the same frames.
+picture ("moving", "frozen", "black"), send (false: the source stays, but gives nothing), every_s (null: as the rate says),
+declared (null: the rate) and strays (one frame in so many is of another size, 0 for none). The picture is never dark, unless it
+is black. COUNT: publish so many sources, with the same frames.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import NDIlib
 import numpy as np
 
 BYTES = {"UYVY": 2, "BGRX": 4}
+STRAY = [32, 48]  # the size of a stray frame
 BLACK = {"UYVY": (128, 16), "BGRX": (0, 0)}  # by byte, taken in turn
 
 
@@ -25,7 +27,16 @@ class Wish:
     """What the sender shall do, as last told."""
 
     def __init__(self) -> None:
-        self.values: dict[str, Any] = {"size": [64, 96], "format": "UYVY", "rate": 30, "picture": "moving", "send": True}
+        self.values: dict[str, Any] = {
+            "size": [64, 96],
+            "format": "UYVY",
+            "rate": 30,
+            "picture": "moving",
+            "send": True,
+            "every_s": None,
+            "declared": None,
+            "strays": 0,
+        }
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -55,7 +66,7 @@ def described(rows: np.ndarray, wish: dict[str, Any]) -> Any:
     frame.line_stride_in_bytes = rows.shape[1]
     frame.FourCC = getattr(NDIlib, f"FOURCC_VIDEO_TYPE_{wish['format']}")
     frame.frame_format_type = NDIlib.FRAME_FORMAT_TYPE_PROGRESSIVE
-    frame.frame_rate_N, frame.frame_rate_D = wish["rate"], 1
+    frame.frame_rate_N, frame.frame_rate_D = wish["declared"] or wish["rate"], 1
     frame.timecode = NDIlib.SEND_TIMECODE_SYNTHESIZE
     return frame
 
@@ -76,12 +87,14 @@ def main(name: str, count: int = 1) -> None:
     print("ready", flush=True)
     while True:
         now = wish.values
+        if now["strays"] and number % now["strays"] == 0:
+            now = now | {"size": STRAY}
         if now["send"]:
             rows = picture(now, number)
             for one in senders:
                 NDIlib.send_send_video_v2(one, described(rows, now))
             number += 1
-        due = max(due + 1 / now["rate"], time.monotonic() - 0.1)
+        due = max(due + (now["every_s"] or 1 / now["rate"]), time.monotonic() - 0.1)
         time.sleep(max(due - time.monotonic(), 0))
 
 

@@ -15,7 +15,17 @@ from injection import Fault
 
 WHILE_S = 1.2  # longer than input.lost_s, its default
 CHANGE_S = 0.4  # between two changes
-USUAL: dict[str, Any] = {"size": [64, 96], "format": "UYVY", "rate": 30, "picture": "moving", "send": True}
+SLOW_S = 1.5  # between the frames of a slow source
+USUAL: dict[str, Any] = {
+    "size": [64, 96],
+    "format": "UYVY",
+    "rate": 30,
+    "picture": "moving",
+    "send": True,
+    "every_s": None,
+    "declared": None,
+    "strays": 0,
+}
 
 
 def changing(name: str, *changes: dict[str, Any], for_s: float = CHANGE_S, dark: bool = False) -> Fault:
@@ -108,4 +118,7 @@ FAULTS = (
     broken_file("its file is replaced by one that is no video", _replace),
     Fault("input: another sender of a like name", _like_named),
     Fault("input: thirty senders come and go", _crowd),
+    changing("a frame in 1.5 s", {"every_s": SLOW_S}, for_s=2.5 * SLOW_S),
+    changing("declares 90000 frames a second", {"declared": 90_000}, for_s=WHILE_S),
+    changing("one frame in seven of another size", {"strays": 7}, for_s=WHILE_S),
 )
