@@ -184,7 +184,8 @@ class NdiSource(Source):
         about.data = product("sdv2-live")
         self._ndi.recv_add_connection_metadata(self._receiver, about)
         self._sound.forget()
-        level = logging.DEBUG if source == self._target else logging.INFO  # a silent source is tried again and again
+        known = self._target is not None and source.name == self._target.name  # a silent source is tried again and again
+        level = logging.DEBUG if known else logging.INFO
         log.log(level, "receiving from '%s' at %s", source.name or source.address, source.address or "an unknown address")
         self._target, self._tally_sent, self._dropped_before = source, None, self.dropped
 
@@ -232,6 +233,7 @@ class NdiSource(Source):
             log.info("NDI gave fields, or %s, which is not read here: asking for whole pictures in UYVY or BGRA", layout)
             self._color_format = self._ndi.RECV_COLOR_FORMAT_UYVY_BGRA
             self._connect(self._target, time.monotonic())
+            self._patience = self._timeout  # that was no silence
 
     def _poll_performance(self, *, at_once: bool = False) -> None:
         now = time.monotonic()

@@ -9,6 +9,7 @@ from sdv2_live.stats import Rate
 
 SETTLE_S = 1.0  # how often it is measured anew
 USUAL = (24, 25, 30, 50, 60, 72, 90, 120, 144)  # frames per second
+SLOWEST = 4.0  # what comes more rarely says nothing of its sender's rate: it may send only what changes
 NEAR = 0.08  # of a usual rate: what is measured so near to it is meant to be it
 
 
@@ -30,8 +31,8 @@ class MeasuredRate:
 
 
 def usual_rate(per_second: float) -> Fraction | None:
-    """The usual frame rate that is meant by a measured one, the rounded one where none is near, None for none."""
-    if per_second <= 0:
+    """The usual frame rate that is meant by a measured one, the rounded one where none is near, None for few."""
+    if per_second < SLOWEST:
         return None
     nearest = min(USUAL, key=lambda rate: abs(rate - per_second))
-    return measured_rate(1 / (nearest if abs(nearest - per_second) < NEAR * nearest else max(round(per_second), 1)))
+    return measured_rate(1 / (nearest if abs(nearest - per_second) < NEAR * nearest else round(per_second)))

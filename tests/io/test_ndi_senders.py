@@ -218,7 +218,7 @@ def test_sound_alone_is_told_once_and_keeps_its_receiver(sender: Sender, caplog:
     thread.start()
     told = f"'{sender.name}' sends sound but no picture"
     try:
-        with caplog.at_level(logging.INFO, "sdv2_live.ndi_in"), received(sender, receiver_timeout_s=0.3) as source:
+        with caplog.at_level(logging.INFO, "sdv2_live.ndi_in"), received(sender, receiver_timeout_s=1.0) as source:
             eventually("the status", lambda: source.read(0.05) or source.status == told)
             until = time.monotonic() + SOUND_S
             while time.monotonic() < until:

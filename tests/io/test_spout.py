@@ -118,8 +118,12 @@ def test_pictures_are_not_overwritten_by_later_ones(machine: fake_spout.Machine,
 
 def test_the_same_picture_is_not_given_twice(machine: fake_spout.Machine, closing: Callable) -> None:
     sink, source = closing(SpoutSink("show")), closing(SpoutSource("show"))
+    assert not source.linked
     received(source, sink, frame_of(bars(16, 16)))
     assert source.read(0.05) is None
+    assert source.linked  # so it may be repeated
+    sink.close()
+    assert eventually("the loss", lambda: source.read(0.01) is None and not source.linked)
 
 
 def test_a_sender_that_does_not_count_is_read_at_a_steady_rate(machine: fake_spout.Machine, closing: Callable) -> None:
