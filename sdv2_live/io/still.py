@@ -1,10 +1,13 @@
-"""The newest frame of an input that sends only what changes, given again and again at the declared rate."""
+"""The newest frame of an input that sends only what changes, given again and again at the declared rate, or a little faster."""
 
 from __future__ import annotations
 
 from sdv2_live.frame import Frame
 
 SILENT_S = 0.25  # a stream's frames may be so late, or two frame times; what is silent for longer sends on change
+
+
+SLOWEST = 10  # repeats a second, also of a sender that declares fewer: what the hand does shows with the next chunk
 
 
 class Still:
@@ -29,7 +32,7 @@ class Still:
     @property
     def interval(self) -> int:
         """Between repeats; 0 before the first frame."""
-        return int(1e9 / self._newest.rate) if self._newest is not None else 0
+        return int(1e9 / max(self._newest.rate, SLOWEST)) if self._newest is not None else 0
 
     @property
     def silent(self) -> bool:
