@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,6 +42,19 @@ class Event:
     at: float
     values: Mapping[str, Value] = field(hash=False)
     marker: str = ""
+
+
+def merged(events: Iterable[Event]) -> Iterator[Event]:
+    """Fewer events that leave the same: those between presets and takes, which depend on what was before them, are one."""
+    values: dict[str, Value] = {}
+    for event in events:
+        if event.values.keys() & {"preset", "take"}:
+            yield from [Event(event.at, values)] if values else []
+            yield event
+            values = {}
+        else:
+            values.update(event.values)
+    yield from [Event(0.0, values)] if values else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sdv2_live.control.params import PARAMS, Kind, nearest
 from sdv2_live.control.store import ParamStore
-from sdv2_live.control.timeline_model import Event, Timeline, clock_seconds
+from sdv2_live.control.timeline_model import Event, Timeline, clock_seconds, merged
 from sdv2_live.errors import ParamError
 
 log = logging.getLogger("sdv2_live.timeline")
@@ -87,10 +87,10 @@ class Transport:
         """
         seconds = self._seconds(target)
         with self._lock:
-            for event in self.timeline.events:
-                if event.at <= seconds:
-                    self._apply(event, fire=event.at == seconds)
-            self._held, self._done = seconds, seconds
+            self._done = -math.inf
+            self._apply_until(math.nextafter(seconds, -math.inf), fire=False)
+            self._apply_until(seconds)
+            self._held = self._done = seconds
             if self._since is not None:
                 self._since = self._clock() - seconds
 
@@ -146,9 +146,9 @@ class Transport:
             self._apply_until(self.position + EPSILON_S)
 
     def _apply_until(self, now: float, *, fire: bool = True) -> None:
-        for event in self.timeline.events:
-            if self._done < event.at <= now:
-                self._apply(event, fire=fire)
+        due = [event for event in self.timeline.events if self._done < event.at <= now]
+        for event in due if fire else merged(due):
+            self._apply(event, fire=fire)
         self._done = max(self._done, now)
 
     def _apply(self, event: Event, *, fire: bool) -> None:

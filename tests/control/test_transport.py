@@ -8,7 +8,7 @@ import pytest
 
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
-from sdv2_live.control.store import ParamStore
+from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.control.timeline import Event, Timeline, load_timeline
 from sdv2_live.control.transport import Transport, transport_actions
 from sdv2_live.errors import ParamError
@@ -192,3 +192,21 @@ def test_a_seek_past_a_take_leaves_what_was_taken(store: ParamStore, clock: Cloc
     Transport(Timeline(events, 20.0), store, clock).seek(7.0)
     assert store.latest() == played.latest()
     assert (store.latest().prompt, store.take().fired) == ("two", {"take"})
+
+
+def test_a_seek_is_few_changes_however_many_events_lie_before_it(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "a.yaml").write_text("params: {seed: 5, noise_scale: 0.5}")
+    look = {"preset": "a", "noise_scale": 0.3}
+    events = [Event(n / 10, {"mix": n % 11 / 10, "cue_prompt": f"p{n}"}) for n in range(2000)]
+    events[500:501] = [Event(50.0, look), Event(50.0, {"take": True})]
+    played, sought = (ParamStore(macros=Macros(PresetLibrary(tmp_path))) for _ in range(2))
+    timeline = Timeline(tuple(events), 300.0)
+    transport = Transport(timeline, played, clock)
+    transport.play()
+    clock.now += 150.0
+    transport.tick()
+    changes: list[Change] = []
+    sought.add_listener(changes.append)
+    Transport(timeline, sought, clock).seek(150.0)
+    assert sought.latest() == played.latest()
+    assert len(changes) == 5  # up to the preset, the preset, the take, up to the seek, and at it
