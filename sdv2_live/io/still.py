@@ -32,7 +32,7 @@ class Still:
     @property
     def interval(self) -> int:
         """Between repeats; 0 before the first frame."""
-        return int(1e9 / max(self._newest.rate, SLOWEST)) if self._newest is not None else 0
+        return int(1e9 / max(float(self._newest.rate), SLOWEST)) if self._newest is not None else 0
 
     @property
     def silent(self) -> bool:
