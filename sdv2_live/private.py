@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-OWN = "sdv2-live"  # the name of folders that are this program's alone
+from sdv2_live.system.folders import OWN
 
 
 def private_folder(folder: Path) -> None:

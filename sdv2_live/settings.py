@@ -15,12 +15,13 @@ from pydantic import Field, InstanceOf, PrivateAttr
 
 from sdv2_live.control.names import Names
 from sdv2_live.control.params import LORA_SLOTS, Params, Value
-from sdv2_live.fields import AutoBool, AutoInt, AutoSize, Folder, OnOff, OrAuto, OrOff, Section, SplitTexts, Texts, key
+from sdv2_live.fields import AutoBool, AutoInt, AutoSize, OnOff, OrAuto, OrOff, Section, SplitTexts, Texts, key
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.io.ndi_lib import NdiSettings
 from sdv2_live.loras import GIVE, Loras, names_of
-from sdv2_live.settings_files import LogConfig, PresetsConfig, StateConfig, TakesConfig, WeightsConfig
+from sdv2_live.settings_files import LogConfig, PresetsConfig, StateConfig, TakesConfig, WeightsConfig, WeightsFolder
 from sdv2_live.settings_files import config_dir as config_dir  # belongs to the settings, for all others
+from sdv2_live.system.folders import cache_folder
 
 MAX_ROPE_FRAMES = 1024  # rows of the DiT's temporal position table
 
@@ -35,7 +36,7 @@ class ModelConfig(Section):
     text_encoder: Literal["auto", "gpu", "cpu", "on-demand"] = "auto"
     fp8: bool = key(False, "true or false")
     fit: bool = key(False, "true or false")
-    weights_dir: Folder = key(Path("~/.cache/sdv2-live/weights").expanduser(), "a folder")
+    weights_dir: WeightsFolder = key(cache_folder() / "weights", "auto or a folder")
     prompt_cache: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
     threads: int = key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)
     loras: Loras = key((), GIVE, max_length=LORA_SLOTS)
@@ -45,7 +46,7 @@ class ModelConfig(Section):
         """Where prompt embeddings are kept, None for nowhere."""
         if self.prompt_cache == "off":
             return None
-        return Path("~/.cache/sdv2-live/prompts" if self.prompt_cache == "auto" else self.prompt_cache).expanduser()
+        return cache_folder() / "prompts" if self.prompt_cache == "auto" else Path(self.prompt_cache).expanduser()
 
 
 _SECONDS = "a number of seconds 0..3600"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from sdv2_live.fields import AutoPath, OrAuto, OrOff, Section, SplitTexts, key
+from sdv2_live.fields import AutoPath, Folder, OrAuto, OrOff, Section, SplitTexts, key
+from sdv2_live.system.folders import cache_folder, state_folder
 
 
 def config_dir() -> Path:
@@ -18,6 +18,11 @@ def config_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "config"
 
 
+def _weights(value: Any) -> Any:
+    return cache_folder() / "weights" if value == "auto" else value
+
+
+WeightsFolder = Annotated[Folder, BeforeValidator(_weights)]
 _MIRROR = r"^[\w.-]+/[\w.-]+=[\w.-]+/[\w.-]+$"
 
 
@@ -66,7 +71,7 @@ class TakesConfig(Section):
 
 
 class StateConfig(Section):
-    """Where the live state is journalled, for `run --resume`. `dir` auto: ~/.local/state/sdv2-live."""
+    """Where the live state is journalled, for `run --resume`. `dir` auto: this user's folder, see `system.folders`."""
 
     dir: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
 
@@ -75,9 +80,7 @@ class StateConfig(Section):
         """The folder of journals, None for nowhere."""
         if self.dir == "off":
             return None
-        if self.dir != "auto":
-            return Path(self.dir).expanduser()
-        return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "sdv2-live"
+        return state_folder() if self.dir == "auto" else Path(self.dir).expanduser()
 
 
 class LogConfig(Section):

@@ -2,8 +2,8 @@
 
 A process of its own: it speaks OSC to the daemon, so it may come and go during a show, and so may the controller, which need not
 be there at the start. Run one for each controller. Without --map the map is found by the port's name: first in
-~/.config/sdv2-live/midi, where --learn writes, then among those that come with sdv2-live (Akai APC mini, Novation Launch Control
-XL).
+~/.config/sdv2-live/midi (on Windows %LOCALAPPDATA%\\sdv2-live\\midi), where --learn writes, then among those that come with
+sdv2-live (Akai APC mini, Novation Launch Control XL).
 
 --learn ADDRESS waits for the next control that moves and writes it into the map, in place of the entry for the same address
 (and --value) if there is one. A fader sends its position to ADDRESS, an endless encoder moves it by steps; a button fires,
@@ -30,6 +30,7 @@ from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError, MidiError, ParamError
 from sdv2_live.settings import config_dir
+from sdv2_live.system.folders import config_folder
 
 LEARN_S = 60.0
 
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 def own_maps() -> Path:
     """The folder of the performer's own maps."""
-    return Path.home() / ".config" / "sdv2-live" / "midi"
+    return config_folder() / "midi"
 
 
 def map_files() -> list[Path]:

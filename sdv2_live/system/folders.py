@@ -1,0 +1,42 @@
+"""Where this user's files are: those that a show keeps, downloads or reads by itself.
+
+Linux and macOS follow the XDG Base Directory Specification, whose folders macOS, unlike its own Caches, never empties to make
+room. Windows has one folder of local application data (FOLDERID_LocalAppData, in Microsoft's "KNOWNFOLDERID").
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+OWN = "sdv2-live"  # the name of folders that are this program's alone
+
+
+def state_folder() -> Path:
+    """Of the live state and the log: XDG_STATE_HOME, on every system that has it set, or ~/.local/state; on Windows
+    %LOCALAPPDATA%."""
+    chosen = os.environ.get("XDG_STATE_HOME")
+    if sys.platform == "win32" and not chosen:
+        import platformdirs
+
+        return platformdirs.user_state_path(OWN, appauthor=False)
+    return Path(chosen or "~/.local/state").expanduser() / OWN
+
+
+def cache_folder() -> Path:
+    """Of weights and encoded prompts: ~/.cache; on Windows %LOCALAPPDATA%."""
+    if sys.platform == "win32":
+        import platformdirs
+
+        return platformdirs.user_cache_path(OWN, appauthor=False)
+    return Path("~/.cache").expanduser() / OWN
+
+
+def config_folder() -> Path:
+    """Of what a performer makes: ~/.config; on Windows %LOCALAPPDATA%."""
+    if sys.platform == "win32":
+        import platformdirs
+
+        return platformdirs.user_config_path(OWN, appauthor=False)
+    return Path("~/.config").expanduser() / OWN
