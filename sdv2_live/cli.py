@@ -33,12 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args = _parser().parse_args(arguments)
         if args.command is None:
-            print(WELCOME.format(manual=_manual()))
+            logs.say(WELCOME.format(manual=_manual()))
             return ConfigError.exit_code
         logs.to_console()
         status: int = args.run(args)
     except Sdv2Error as error:
-        print("sdv2-live: " + "\n".join(logs.harmless(line) for line in str(error).split("\n")), file=sys.stderr)
+        logs.say(f"sdv2-live: {error}", to=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

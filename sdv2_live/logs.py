@@ -10,23 +10,25 @@ import errno
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from sdv2_live.control.params import printable
 from sdv2_live.errors import ConfigError
+from sdv2_live.private import private_folder
 
 log = logging.getLogger("sdv2_live.logs")
 
 SECRET_NAMES = ("TOKEN", "SECRET", "PASSWORD", "API_KEY")  # environment variables whose names end so hold secrets
 MIN_SECRET = 8  # characters; hiding a shorter value would hide ordinary words
 _GONE = (errno.EPIPE, errno.EIO)  # writing to a pipe that nobody reads; to a terminal that was closed
-_CLEAR_LINE = "\r\033[K"
+CLEAR_LINE = "\r\033[K"
 
 
 def secrets() -> tuple[str, ...]:
@@ -94,7 +96,7 @@ class Console(logging.StreamHandler[TextIO]):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, over a status line if one may stand there."""
-        return (_CLEAR_LINE if self.stream.isatty() and sys.stdout.isatty() else "") + super().format(record)
+        return (CLEAR_LINE if self.stream.isatty() and sys.stdout.isatty() else "") + super().format(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """A record that cannot be written is lost, and nothing else; of an error of ours logging tells."""
@@ -110,6 +112,11 @@ class LogFile(RotatingFileHandler):
 
     _failed = False
 
+    def _open(self) -> Any:
+        """For its owner alone, where it is new: prompts and names are in it."""
+        opener = lambda path, flags: os.open(path, flags, 0o600)  # noqa: E731
+        return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=opener)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """Say so, once: a full disk shall not fill the terminal too."""
         error = sys.exc_info()[1]
@@ -120,13 +127,22 @@ class LogFile(RotatingFileHandler):
             log.error("log.file: %s cannot be written: %s; free some space, or choose another", self.baseFilename, error.strerror)
 
 
-def say(text: str, end: str = "\n") -> None:
-    """Print at once, where it can be: a terminal that was closed or a disk that is full is no reason to stop a show."""
+def say(what: object, end: str = "\n", *, to: TextIO | None = None) -> None:
+    """Print at once, to standard output by default, where it can be: a terminal that was closed or a disk that is full is no
+    reason to stop a show.
+
+    All that is printed of texts from elsewhere comes through here: nothing is left in them that a terminal would act on but line
+    ends and tabs. CLEAR_LINE at the begin stays.
+    """
+    stream = to or sys.stdout
+    whole = str(what)
+    begin = CLEAR_LINE if whole.startswith(CLEAR_LINE) else ""
+    text = "".join(part if part in "\n\t" else harmless(part) for part in re.split("([\n\t])", whole.removeprefix(begin)))
     try:
-        print(text, end=end, flush=True)
+        print(f"{begin}{text}", end=end, file=stream, flush=True)
     except OSError as error:
         if error.errno in _GONE:
-            _let_go(sys.stdout)
+            _let_go(stream)
 
 
 def _let_go(stream: TextIO) -> None:
@@ -152,7 +168,7 @@ def to_file(path: Path, max_mb: float, keep: int) -> logging.Handler:
     Raises ConfigError when the file cannot be written. The handler is for removal at the end.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         handler = LogFile(path, maxBytes=int(max_mb * 1e6), backupCount=keep, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"log.file: {path} cannot be written: {error.strerror}; choose another, or off") from error

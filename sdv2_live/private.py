@@ -14,8 +14,11 @@ from sdv2_live.system.folders import OWN
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder for its owner alone. One that is there keeps its mode, unless it is this program's own. Raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder, with those above it that are missing, for its owner alone. One that is there keeps its mode, unless it is
+    this program's own. Raises OSError."""
+    if not folder.parent.exists():
+        private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
     if folder.name == OWN:
         with suppress(OSError):  # somebody else's: then it is theirs to say who reads it
             folder.chmod(0o700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def test_a_show_without_a_text_encoder_starts_with_known_prompts_only(tmp_path: 
     with pytest.raises(WeightsError, match="'an ink drawing' is not encoded yet, and the text encoder is not there"):
         new_prompts(config, models)
     PromptDisk(tmp_path, text.identities).store("an ink drawing", torch.ones(1, 2, 96))
+    if sys.platform != "win32":
+        modes = {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+        assert modes == {0o700, 0o600}  # prompts are nobody else's business
     prompts = new_prompts(config, models)
     assert torch.equal(prompts.request("an ink drawing").result(30), torch.ones(1, 2, 96))
     assert "only prompts that are encoded already can be shown" in caplog.text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +47,38 @@ def test_a_record_is_one_json_object(logger: logging.Logger, tmp_path: Path) -> 
     message = str(entry["message"])
     assert message.isprintable()
     assert message.endswith("lost after 7 frames")
+
+
+def test_what_a_command_prints_drives_no_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_very_secret")
+    logs.say(f"{logs.CLEAR_LINE}CAM\x1b]0;pwned\x07\x1b[31m\u2028\t[red]hf_very_secret\nnext", end="")
+    logs.say("\x9b2J", to=sys.stderr)
+    printed = capsys.readouterr()
+    assert printed.out == f"{logs.CLEAR_LINE}CAM\\x1b]0;pwned\\x07\\x1b[31m\\u2028\t[red]***\nnext"
+    assert printed.err == "\\x9b2J\n"
+
+
+def test_every_command_prints_through_the_one_place_that_makes_text_harmless() -> None:
+    """Tables do it cell by cell; JSON has escapes of its own."""
+    package = Path(logs.__file__).parent
+    for path in package.rglob("*.py"):
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        printing = [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+        assert not printing or path in (package / "logs.py", package / "commands" / "table.py"), f"{path}: {printing}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes")
+def test_a_log_is_its_owners(logger: logging.Logger, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "deep" / "show.log"
+    before = os.umask(0o022)
+    try:
+        logs.to_file(path, 0.0001, 1)
+        for _ in range(9):
+            logger.warning("a secret name, unreleased")
+    finally:
+        os.umask(before)
+    files = [path, path.with_name("show.log.1")]
+    assert [file.stat().st_mode & 0o777 for file in (*files, path.parent, path.parent.parent)] == [0o600, 0o600, 0o700, 0o700]
 
 
 def test_a_traceback_is_kept_and_harmless(logger: logging.Logger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from rich.console import Console
 from rich.markup import escape
 
-from sdv2_live import __version__
+from sdv2_live import __version__, logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.settings import ModelConfig
 
@@ -54,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
             _print(check)
     failed = any(check.status == "fail" for check in checks)
     if args.json:
-        print(json.dumps(report(checks), indent=2))
+        logs.say(json.dumps(report(checks), indent=2))
     else:
-        print("not ready: see the lines that fail" if failed else "ready")
+        logs.say("not ready: see the lines that fail" if failed else "ready")
     return 1 if failed else 0
 
 
@@ -68,6 +68,6 @@ def report(checks: list[Check]) -> dict[str, Any]:
 
 def _print(check: Check) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"[{COLOURS[check.status]}]{check.status:4}[/]  {check.name:13} {escape(check.detail)}")
+    console.print(f"[{COLOURS[check.status]}]{check.status:4}[/]  {check.name:13} {escape(logs.harmless(check.detail))}")
     if check.remedy:
-        console.print(f"      {'':13} -> {escape(check.remedy)}")
+        console.print(f"      {'':13} -> {escape(logs.harmless(check.remedy))}")

@@ -24,6 +24,7 @@ from typing import Any
 
 import yaml
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.presets import PresetLibrary
@@ -95,9 +96,9 @@ def endpoint(text: str) -> tuple[str, int]:
 def _list(ports: Any, known: Names = TABLE) -> int:
     names = list(dict.fromkeys([*ports.inputs(), *ports.outputs()]))
     for name in names:
-        print(f"{name}\t{find_map(name, known) or 'no map; make one with --learn'}")
+        logs.say(f"{logs.harmless(name)}\t{find_map(name, known) or 'no map; make one with --learn'}")
     if not names:
-        print(f"no MIDI ports ({ports.api})")
+        logs.say(f"no MIDI ports ({ports.api})")
     return 0
 
 
@@ -125,7 +126,7 @@ def _play(args: argparse.Namespace, ports: Any) -> int:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     library = PresetLibrary(config.presets.folder, names=config.names)
     running.append(Bridge(ports, midi_map, host, port, part=part, preset_name=_preset_names(library)))
-    print(f"{path}: {len(midi_map.entries)} entries, to OSC {host}:{port}; Ctrl-C ends it", flush=True)
+    logs.say(f"{path}: {len(midi_map.entries)} entries, to OSC {host}:{port}; Ctrl-C ends it")
     if stop.is_set():  # in the moment before there was a bridge to tell
         running[0].stop()
     running[0].run()
@@ -159,7 +160,7 @@ def _awaited_map(ports: Any, part: str | None, known: Names, stop: threading.Eve
             return path
         if names != said:
             said = names
-            print(_unmapped(names, part), flush=True)
+            logs.say(_unmapped(names, part))
         stop.wait(LOOK_S)
     return None
 
@@ -186,17 +187,17 @@ def _learn(args: argparse.Namespace, ports: Any) -> int:
         raise MidiError(f"no MIDI port contains '{args.port}'; the ports are {names}")
     try:
         path, text = _file_to_teach(args.map, device.name, known)
-        print(f"{device.name}: move the control for {args.learn} ({LEARN_S:g} s)", flush=True)
+        logs.say(f"{device.name}: move the control for {args.learn} ({LEARN_S:g} s)")
         messages = moved(heard, LEARN_S)
         while ambiguous(messages):
-            print("this is an encoder: turn it the other way too, to show how it counts", flush=True)
+            logs.say("this is an encoder: turn it the other way too, to show how it counts")
             messages += moved(heard, LEARN_S)
         item = learned(messages, args.learn, value, known)
     finally:
         device.close()
     new, replaced = taught(text, path, item, known)
     write(path, new)
-    print(f"{path}: {item} {'replaced the entry for that address' if replaced else 'added'}")
+    logs.say(f"{path}: {item} {'replaced the entry for that address' if replaced else 'added'}")
     return 0
 
 

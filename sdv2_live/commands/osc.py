@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import Table
 from sdv2_live.control.presets import PresetLibrary
@@ -33,7 +34,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Print the table or write a file, and return the exit code. Raises ConfigError when the file cannot be written."""
     if args.markdown:
-        print(reference_markdown())
+        logs.say(reference_markdown())
         return 0
     if args.touchosc is not None:
         _write(args.touchosc, touchosc(configured(args)))
@@ -58,4 +59,4 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; give another path") from error
-    print(f"{path} written ({len(content)} bytes)")
+    logs.say(f"{path} written ({len(content)} bytes)")

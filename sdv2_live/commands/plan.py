@@ -15,6 +15,7 @@ import re
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
 from sdv2_live.commands.table import SECTION, Table
 from sdv2_live.errors import MemoryShortageError
@@ -50,7 +51,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Print the plan and return 0 when it fits (or nothing is known to fit into), else 5."""
     if args.markdown:
-        print(markdown())
+        logs.say(markdown())
         return 0
     from sdv2_live.memory.plan import plan, savings
     from sdv2_live.memory.room import affordable
@@ -61,12 +62,12 @@ def run(args: argparse.Namespace) -> int:
     fits = got is not None and got.total <= free
     shown = got or plan(wish)
     if args.json:
-        print(json.dumps(_report(shown, free, fits), indent=2))
+        logs.say(json.dumps(_report(shown, free, fits), indent=2))
     else:
         _print(shown, wish, free, fits)
         if not fits:
             for way in savings(wish):
-                print(f"  {way.setting} saves {way.bytes / GB:.1f} GB")
+                logs.say(f"  {way.setting} saves {way.bytes / GB:.1f} GB")
     return 0 if fits else MemoryShortageError.exit_code
 
 
@@ -175,13 +176,13 @@ def _print(plan: Plan, asked: Wish, free: int, fits: bool) -> None:
     settings = ", ".join(f"{name.partition('.')[2]} {value}" for name, value in _settings(plan.wish).items())
     parts = [(part, f"{size / GB:.2f}") for part, size in plan.parts.items() if size]
     sums = [("together", f"{plan.total / GB:.2f}"), ("free", f"{free / GB:.2f}")]
-    print(settings)
+    logs.say(settings)
     Table({"part": "part", "size": "GB"}, [*parts, SECTION, *sums]).print()
     for change in differences(asked, plan.wish):
-        print(f"  {change}")
+        logs.say(f"  {change}")
     if plan.parts["CUDA graphs"]:
-        print("  what CUDA graphs keep is an estimate; engine.cuda_graphs: off does without, at some speed")
-    print("fits" if fits else f"{(plan.total - free) / GB:.1f} GB too little")
+        logs.say("  what CUDA graphs keep is an estimate; engine.cuda_graphs: off does without, at some speed")
+    logs.say("fits" if fits else f"{(plan.total - free) / GB:.1f} GB too little")
 
 
 def _card(text: str) -> int:

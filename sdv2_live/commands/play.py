@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import threading
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured, seconds
 from sdv2_live.commands.stopping import Stop
 
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         timer.daemon = True
         timer.start()
     with open_source(args.source) as source, NdiSink(args.name, configured(args).ndi.settings) as sink:
-        print(f"playing {source.name} as NDI source '{args.name}'", flush=True)
+        logs.say(f"playing {source.name} as NDI source '{args.name}'")
         while not stop.is_set() and not source.ended:
             frame = source.read(0.25)
             if frame is not None:

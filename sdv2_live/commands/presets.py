@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import Table, add_json_option
 from sdv2_live.control.presets import Preset, PresetLibrary
@@ -39,14 +40,14 @@ def run(args: argparse.Namespace) -> int:
         case "list":
             _list(library).print(as_json=args.json)
             for problem in library.problems:
-                print(problem, file=sys.stderr)
+                logs.say(problem, to=sys.stderr)
             return ConfigError.exit_code if library.problems else 0
         case "show":
             _show(library.get(args.name)).print(as_json=args.json)
         case "check":
             if library.problems:
                 raise ConfigError("\n".join(library.problems))
-            print(f"{folder}: {len(library.presets)} presets, no mistakes")
+            logs.say(f"{folder}: {len(library.presets)} presets, no mistakes")
     return 0
 
 

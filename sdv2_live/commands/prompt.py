@@ -8,6 +8,7 @@ import math
 import sys
 from typing import Any
 
+from sdv2_live import logs
 from sdv2_live.commands import prompt_encode
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.control.presets import PresetLibrary
@@ -60,16 +61,16 @@ def run(args: argparse.Namespace) -> int:
     try:
         text = expand(args.text, _writer(args))
     except ExpandError as error:
-        print(args.text)
-        print(f"sdv2-live: the prompt stays as it was: {error}", file=sys.stderr)
+        logs.say(args.text)
+        logs.say(f"sdv2-live: the prompt stays as it was: {error}", to=sys.stderr)
         return error.exit_code
-    print(text, flush=True)
+    logs.say(text)
     if args.save is not None:
         config = configured(args)
         library = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         params = dataclasses.replace(config.params, prompt=text)
         preset = library.save(args.save, params, f"Expanded from: {args.text[:200]}", force=args.force)
-        print(f"saved as preset {preset.number} '{preset.name}' in {preset.path}", file=sys.stderr)
+        logs.say(f"saved as preset {preset.number} '{preset.name}' in {preset.path}", to=sys.stderr)
     return 0
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.presets import PresetLibrary
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     text, disk = text_alone(config)
     known = [prompt for prompt in prompts if disk.has(prompt)]
     for prompt in known:
-        print(f"cached   {_short(prompt)}", flush=True)
+        logs.say(f"cached   {_short(prompt)}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(f"encoding with {text.identities[0]}", total=len(prompts) - len(known))
@@ -59,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
             disk.store(prompt, text.encode(prompt))
             if not disk.has(prompt):
                 raise ConfigError(f"{config.model.prompt_folder}: cannot be written; set model.prompt_cache to a folder of yours")
-            print(f"encoded  {_short(prompt)}", flush=True)
+            logs.say(f"encoded  {_short(prompt)}")
             bar.advance(task)
     text.free()
     done = len(prompts) - len(known)
-    print(f"{disk.folder}: {done} encoded, {len(known)} there already, by {text.identities[0]}")
+    logs.say(f"{disk.folder}: {done} encoded, {len(known)} there already, by {text.identities[0]}")
     return 0
 
 
@@ -74,7 +75,7 @@ def _prompts(args: argparse.Namespace, config: Config) -> Iterator[str]:
         yield from texts_of([preset.values for preset in library.presets])
         yield from (text for text in (config.params.prompt, *config.params.prompts) if text)
         for problem in library.problems:
-            print(problem, file=sys.stderr)
+            logs.say(problem, to=sys.stderr)
     yield from texts_of(library.get(name).values for name in args.presets)
     if args.preset is not None:
         yield from texts_of([library.get(args.preset).values])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured, sized, timeline_of
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             progress=lambda done: bar.update(task, completed=done),
         )
     seconds = time.monotonic() - begin
-    print(f"{args.output}: {count} frames in {seconds:.1f} s ({count / seconds:.1f} fps)")
+    logs.say(f"{args.output}: {count} frames in {seconds:.1f} s ({count / seconds:.1f} fps)")
     return 0
 
 

@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Replay; exit status 1 when --check finds a difference."""
     if args.output is None and not args.check:
         args.parser.error("give --output VIDEO to see the take, --check to compare it, or both")
+    from sdv2_live import logs
     from sdv2_live.takes.replay import Take, replay  # here: torch takes seconds to import, and --help shall not
 
     take = Take(args.take)
@@ -41,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
         )
     how = f", compared {outcome.compared}" if outcome.compared else ""
     if outcome.difference:
-        print(f"{outcome.difference} differs from what the show painted{how}")
+        logs.say(f"{outcome.difference} differs from what the show painted{how}")
         return 1
     what = "replayed" if not args.check else "alike" if how else "identical"
-    print(f"{args.take}: {outcome.chunks} chunks {what}{how}")
+    logs.say(f"{args.take}: {outcome.chunks} chunks {what}{how}")
     return 0

@@ -163,13 +163,13 @@ class _Reporter:
         if self._quiet:
             return
         if self._terminal:
-            self._say(f"\r\033[K{self._fitting(status.line())}", end="")
+            self._say(f"{logs.CLEAR_LINE}{self._fitting(logs.harmless(status.line()))}", end="")
         elif self._clock() - self._said_at >= EVERY_S:
             self._said_at = self._clock()
             self._say(status.line())
 
     def end(self, status: Status) -> None:
-        self._say(f"\r\033[K{status.line()}" if self._terminal else status.line())
+        self._say(f"{logs.CLEAR_LINE}{status.line()}" if self._terminal else status.line())
 
     def _fitting(self, line: str) -> str:
         """One row of the terminal: a line of more could not be written over, and the terminal would fill with its rows."""

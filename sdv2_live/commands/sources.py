@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import Table, add_json_option
 from sdv2_live.errors import VideoError
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     rows = [(s.name, s.address, f"--input {quoted(f'ndi:{s.inner_name}')}") for s in list_sources(settings, args.wait)]
     rows += _spout_senders()
     if not rows:
-        print(
+        logs.say(
             f"no NDI source answered within {args.wait:g} s (asked {settings.ips} and the local network). Start the sender's NDI "
             "output; on Linux run avahi-daemon, or give the sender's address: --set ndi.extra_ips=192.168.1.20"
         )
@@ -46,6 +47,6 @@ def _spout_senders() -> list[tuple[str, str, str]]:
     try:
         senders = spout_lib.list_senders()
     except VideoError as error:
-        print(error)
+        logs.say(error)
         return []
     return [(s.name, f"Spout {s.width}x{s.height}{', active' if s.active else ''}", f'--input "spout:{s.name}"') for s in senders]

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured, timeline_of
 from sdv2_live.commands.table import Table, add_json_option
 from sdv2_live.control.timeline import Timeline, load_timeline
@@ -64,8 +65,8 @@ def run_convert(args: argparse.Namespace) -> int:
     except OSError as error:
         raise ConfigError(f"{args.target}: cannot be written: {error.strerror}") from error
     for sentence in lost:
-        print(f"not carried over: {sentence}", file=sys.stderr)
-    print(f"{args.target}: {len(timeline.events)} events")
+        logs.say(f"not carried over: {sentence}", to=sys.stderr)
+    logs.say(f"{args.target}: {len(timeline.events)} events")
     return 0
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import SECTION, Table, add_json_option
 from sdv2_live.errors import WeightsError
@@ -73,7 +74,7 @@ def _list(args: argparse.Namespace) -> int:
         rows.append(SECTION)
     Table(heads, rows, wraps=("from",), title=str(folder.path), styles=styles).print(as_json=args.json)
     if sys.stdout.isatty():
-        print("tiny is part of sdv2-live. A size of '?' is asked of the server. Fetch with: sdv2-live weights download PROFILE")
+        logs.say("tiny is part of sdv2-live. A size of '?' is asked of the server. Fetch with: sdv2-live weights download")
     return 0
 
 
@@ -97,7 +98,7 @@ def _download(args: argparse.Namespace) -> int:
         fetched = Downloader(folder, config.weights, bar).download(files)
     total = sum(folder.size(file) or 0 for file in files)
     what = f"fetched {len(fetched)} of {len(files)} files" if fetched else f"all {len(files)} files were there already"
-    print(f"{folder.path}: {what}, {total / GB:.2f} GB; start with: sdv2-live run --model {args.profile}")
+    logs.say(f"{folder.path}: {what}, {total / GB:.2f} GB; start with: sdv2-live run --model {args.profile}")
     return 0
 
 
@@ -124,11 +125,11 @@ def _check(args: argparse.Namespace) -> int:
             known = folder.state(file)
             bar.print(f"{path.relative_to(folder.path).as_posix()}: {f'DAMAGED: {problem}' if problem else known}")
     if not present:
-        print(f"{folder.path}: none of the known files is there; fetch them with: sdv2-live weights download 1.3b")
+        logs.say(f"{folder.path}: none of the known files is there; fetch them with: sdv2-live weights download 1.3b")
     if problems:
-        print(
+        logs.say(
             f"sdv2-live: {problems} of {len(present)} files cannot be used; sdv2-live weights download fetches them again",
-            file=sys.stderr,
+            to=sys.stderr,
         )
     return WeightsError.exit_code if problems else 0
 
@@ -170,5 +171,5 @@ class _Bar:
     def print(self, text: str) -> None:
         """A line that stays, on stdout."""
         self._progress.stop()
-        print(text, flush=True)
+        logs.say(text)
         self._progress.start()

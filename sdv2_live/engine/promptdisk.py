@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError, safe_open
 
 from sdv2_live.model.files import TextIdentity
+from sdv2_live.private import private_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,8 +75,9 @@ class PromptDisk:
             "fingerprint": identity.fingerprint,
         }
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             save_file({"embedding": embedding.cpu().contiguous()}, part, about)
+            part.chmod(0o600)
             part.replace(path)
             self._prune(path.parent)
         except (SafetensorError, OSError) as error:

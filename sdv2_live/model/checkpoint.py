@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import struct
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sdv2_live.errors import WeightsError
+from sdv2_live.model.foreign import foreign
 
 WRAPPERS = ("generator", "generator_ema", "state_dict")  # where training scripts keep the state dict; StreamDiffusionV2's order
 INDEX = ".safetensors.index.json"  # ending of the file that tells the shard of each key
@@ -163,10 +165,15 @@ def _shards(path: Path) -> dict[str, Path]:
 
 
 def _unreadable(path: Path, error: BaseException) -> WeightsError:
+    if instead := foreign(path):
+        return WeightsError(f"{path}: {instead}")
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     if "unable to mmap" in reason:  # torch's words; Linux refuses private mappings of more than memory and swap together
         return WeightsError(
             f"{path}: {path.stat().st_size / 1e9:.1f} GB are more than this machine maps at once ({reason}); use the same "
             "weights as .safetensors in shards, or allow it: sysctl vm.overcommit_memory=1"
         )
+    if isinstance(error, pickle.UnpicklingError):  # torch's words advise to load it unsafely
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        reason = f"it holds {found[1]}, and only tensors are read" if found else "it holds something else than tensors"
     return WeightsError(f"{path}: cannot be read as weights ({reason}); it is damaged or unsafe, fetch it again")

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoint import UNREADABLE
+from sdv2_live.model.foreign import foreign
 from sdv2_live.model.lora_alpha import Alphas
 from sdv2_live.model.lora_keys import Part, other_method, split
 from sdv2_live.model.module_names import ModuleNames
@@ -88,7 +89,8 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str], str]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}, sha256  # noqa: SIM118
     except UNREADABLE as error:
-        raise WeightsError(f"{path}: cannot be read as a LoRA ({error}); check model.loras, or fetch the file again") from error
+        why = foreign(path) or f"cannot be read as a LoRA ({error}); check model.loras, or fetch the file again"
+        raise WeightsError(f"{path}: {why}") from error
 
 
 Parts = dict[Part, tuple[str, Tensor]]  # each with its key in the file

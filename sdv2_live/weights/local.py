@@ -19,12 +19,14 @@ from typing import Any
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoint import INDEX, files_of, is_there
+from sdv2_live.model.foreign import foreign
 from sdv2_live.weights.catalog import WeightFile
 
 log = logging.getLogger("sdv2_live.weights")
 
 NOTES = ".verified.json"
 BLOCK = 1 << 22
+MAX_HEADER = 100_000_000  # bytes; the format's own limit
 
 
 class State(StrEnum):
@@ -70,6 +72,8 @@ class Folder:
         path = self.found(file)
         if path is None:
             return State.MISSING
+        if _foreign(path):
+            return State.DAMAGED
         if path != self.at(file):  # nothing is known of it but its ends
             return State.DAMAGED if cut_off(path) else State.PRESENT
         if (file.size is not None and path.stat().st_size != file.size) or cut_off(path):
@@ -85,6 +89,8 @@ class Folder:
         path = self.found(file)
         if path is None:
             return "is not there"
+        if instead := _foreign(path):
+            return instead
         ours = path == self.at(file)  # of a stand-in nothing is known
         size = path.stat().st_size
         if ours and file.size is not None and size != file.size:
@@ -118,7 +124,7 @@ class Folder:
             return {str(name): Note(int(size), int(mtime), str(sha)) for name, (size, mtime, sha) in data.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             log.debug("%s: not readable (%s); files are checked anew", self.path / NOTES, error)
             return {}
 
@@ -137,29 +143,38 @@ def sha256_of(path: Path, read: Callable[[int], None] = lambda _: None) -> str:
 
 
 def cut_off(path: Path) -> bool:
-    """True for a .pt, .pth or .safetensors file (of an index: any shard) whose end is missing, seen without reading it whole."""
+    """True for a .pt, .pth or .safetensors file (of an index: any shard) whose end is missing, seen without reading it whole, and
+    for any file that cannot be opened."""
     if path.name.endswith(INDEX):
         return any(map(cut_off, files_of(path)))
-    if path.suffix in (".pt", ".pth"):
-        with path.open("rb") as file:
-            head = file.read(2)
-        try:
+    try:
+        if path.suffix in (".pt", ".pth"):
+            with path.open("rb") as file:
+                head = file.read(2)
             return head == b"PK" and not zipfile.is_zipfile(path)  # a zip's directory is at its end; older files are no zips
-        except zipfile.BadZipFile:
+        return path.suffix == ".safetensors" and _ends_early(path)
+    except (OSError, zipfile.BadZipFile):
+        return True
+
+
+def _ends_early(path: Path) -> bool:
+    """Of a .safetensors file: 8 bytes with the header's length, the header, then the tensors (its format's README)."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(size - 8, MAX_HEADER):
             return True
-    if path.suffix == ".safetensors":  # 8 bytes with the header's length, the header, then the tensors (its format's README)
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= size - 8:
-                return True
-            try:
-                header = json.loads(file.read(length))
-                ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-            except (ValueError, KeyError, TypeError, AttributeError):
-                return True
-        return size != 8 + length + max(ends, default=0)
-    return False
+        try:
+            header = json.loads(file.read(length))
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return True
+    return not all(type(end) is int for end in ends) or size != 8 + length + max(ends, default=0)
+
+
+def _foreign(path: Path) -> str:
+    """As `foreign`, of an index of its shards."""
+    return next((said for file in files_of(path) if (said := foreign(file))), "")
 
 
 def _stamp(path: Path) -> tuple[int, int]:

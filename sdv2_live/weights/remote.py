@@ -26,6 +26,7 @@ from sdv2_live.weights.catalog import Hub, Origin, WeightFile
 
 # The base of all errors of the HTTP client that huggingface_hub uses, whichever that is, and of the system's.
 NETWORK_ERRORS: tuple[type[BaseException], ...] = (HfHubHTTPError.__bases__[0], OSError)
+HUB = "https://huggingface.co/"  # whom the user's token is for; sent on from there, the HTTP client leaves it out
 ATTEMPTS = 3  # tries in a row that bring no byte before a server is given up
 
 _CHECK_NETWORK = (
@@ -59,8 +60,6 @@ class Remote:
 
     def __init__(self, settings: WeightsConfig) -> None:
         self._settings = settings
-        # A token is for the Hub that it is of: not for the mirror of somebody else.
-        self._token: bool | None = None if settings.endpoint is None else False
 
     def origins(self, file: WeightFile) -> Iterator[Origin]:
         """Where to ask, in order: configured copies first; with a configured endpoint, the Hub before other addresses."""
@@ -73,11 +72,11 @@ class Remote:
     def ask(self, file: WeightFile, origin: Origin) -> Offer:
         """What the origin has under the name. Raises UnavailableError."""
         hub = isinstance(origin, Hub)
-        token = self._token if hub else False
         if isinstance(origin, Hub):
             url = hf_hub_url(origin.repo, origin.path, revision=origin.revision, endpoint=self._settings.endpoint)
         else:
             url = origin.url
+        token = None if url.startswith(HUB) else False  # it is the Hub's: not for a mirror, whoever named it
         try:
             metadata = get_hf_file_metadata(url, token=token)
         except NETWORK_ERRORS as error:

@@ -91,7 +91,7 @@ def test_controller_is_waited_for(
 ) -> None:
     ports = plugged(monkeypatch, *names)
     told: list[str] = []
-    monkeypatch.setattr("builtins.print", lambda text, flush: (told.append(text), said in text and ports.names.append(APC)))
+    monkeypatch.setattr("sdv2_live.logs.say", lambda text: (told.append(text), said in text and ports.names.append(APC)))
     with signals_put_back(), OscServer(ParamStore(), port=0) as server:
         thread = once_open(ports, lambda: os.kill(os.getpid(), signal.SIGTERM))
         assert command.run(args("--osc", f"127.0.0.1:{server.port}", *words)) == 0
@@ -102,7 +102,7 @@ def test_controller_is_waited_for(
 
 def test_waiting_ends_by_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     plugged(monkeypatch)
-    monkeypatch.setattr("builtins.print", lambda text, flush: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr("sdv2_live.logs.say", lambda text: os.kill(os.getpid(), signal.SIGINT))
     with signals_put_back():
         assert command.run(args()) == 0
 

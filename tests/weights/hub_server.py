@@ -20,6 +20,7 @@ class HubServer:
     cut_after: int | None = None  # bytes after which a GET breaks off, once; after that the store answers 503 while `broken`
     broken: bool = False
     ranges: bool = True
+    keys: dict[str, str] = field(default_factory=dict)  # host to the last Authorization that was sent to it
     stored: dict[str, bytes] = field(default_factory=dict)  # what the store gives in place of the right content
 
     def __enter__(self) -> Self:
@@ -62,6 +63,8 @@ class HubServer:
         return [(path, span) for method, path, span in self.requests if method == "GET" and path.startswith("/store/")]
 
     def answer(self, request: BaseHTTPRequestHandler, *, body: bool) -> None:
+        if key := request.headers.get("Authorization"):
+            self.keys[request.headers["Host"].partition(":")[0]] = key
         self.requests.append((request.command, request.path, request.headers.get("Range")))
         if request.path.startswith("/store/"):
             self._store(request, request.path.removeprefix("/store/"))

@@ -15,6 +15,7 @@ from huggingface_hub import constants
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.settings import WeightsConfig
+from sdv2_live.weights import remote
 from sdv2_live.weights.catalog import Hub, Web, WeightFile
 from sdv2_live.weights.download import PARTS, Downloader
 from sdv2_live.weights.local import Folder, State
@@ -233,8 +234,24 @@ def test_a_damaged_file_is_fetched_again(hub: HubServer, folder: Folder, content
     assert folder.at(FILE).read_bytes() == CONTENT
 
 
-def test_no_token_is_sent_to_a_mirror(hub: HubServer, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sdv2_live.weights.remote import Remote
-
+@pytest.mark.parametrize("named_by", ["weights.endpoint", "HF_ENDPOINT", "an address that begins as the Hub's"])
+def test_no_token_is_sent_to_a_mirror(hub: HubServer, folder: Folder, monkeypatch: pytest.MonkeyPatch, named_by: str) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    assert "authorization" not in Remote(settings(hub)).ask(FILE, FILE.origins[0]).headers
+    if named_by != "weights.endpoint":
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    if named_by.startswith("an address"):
+        monkeypatch.setattr(remote, "HUB", hub.url[:-1] + "/")
+    Downloader(folder, settings(hub) if named_by == "weights.endpoint" else WeightsConfig()).download([FILE])
+    assert folder.at(FILE).read_bytes() == CONTENT
+    assert hub.keys == {}
+
+
+def test_the_hub_gets_its_token_and_whom_it_sends_us_on_to_does_not(
+    hub: HubServer, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(remote, "HUB", hub.url + "/")
+    Downloader(folder, settings(hub)).download([FILE])
+    assert folder.at(FILE).read_bytes() == CONTENT
+    assert hub.keys == {"127.0.0.1": "Bearer hf_secret"}  # its store is at `localhost`

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from sdv2_live.errors import WeightsError
+from sdv2_live.model.checkpoint import read_checkpoint
 from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.profiles import TINY
 from sdv2_live.model.taehv import TAEHV
@@ -76,6 +77,57 @@ def test_a_file_without_its_end_is_seen(tmp_path: Path, name: str) -> None:
     assert not cut_off(path)
     path.write_bytes(path.read_bytes()[:-100])
     assert cut_off(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"a":{"data_offsets":[]}}', '{"a":{"data_offsets":[0,"x"]}}', '{"a":{"data_offsets":[0,null]}}',
+        '{"a":{"data_offsets":[0,1]},"b":{"data_offsets":[0,"x"]}}',
+        '{"a":{"data_offsets":[0,1e400]}}', '{"a":{"data_offsets":[0,true]}}', "[" * 200_000,
+        '{"a":[]}', '{"a":{"data_offsets":{}}}', "[1]", "\xff",
+    ],
+)  # fmt: skip
+def test_a_damaged_header_is_a_damaged_file(tmp_path: Path, header: str) -> None:
+    path, text = tmp_path / "m.safetensors", header.encode("latin-1")
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"\0" * 8)
+    assert cut_off(path)
+    assert Folder(tmp_path).state(dataclasses.replace(FILE, stand_ins=("m.safetensors",))) is State.DAMAGED
+
+
+@pytest.mark.parametrize("name", ["m.pt", "m.safetensors", "m.json"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"1" * 64 + b"\nsize 5676000000\n",
+            "Git LFS pointer of 5.7 GB",
+        ),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer: run git lfs pull"),
+        (b"\xef\xbb\xbf\n <!DOCTYPE HTML><html><body>Sign in</body></html>", "is a web page"),
+        (b"GGUF\3\0\0\0" + b"\1" * 90, "is a GGUF file"),
+        (b"", "is empty"),
+        (b"\0" * 4096, "nothing but zeros"),
+    ],
+)
+def test_what_people_have_in_the_place_of_weights_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    path, file = tmp_path / name, WeightFile(name, "dit", "x", FILE.origins)
+    path.write_bytes(content)
+    assert Folder(tmp_path).state(file) is State.DAMAGED
+    assert said in str(Folder(tmp_path).problem(file))
+    if path.suffix != ".json":
+        with pytest.raises(WeightsError, match=said) as told:
+            read_checkpoint(path)
+        assert "weights_only" not in str(told.value)
+
+
+def test_nobody_is_advised_to_load_unsafely(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(1), "config": PurePosixPath("x")}, tmp_path / "m.pt")
+    with pytest.raises(
+        WeightsError, match=r"m.pt: cannot be read as weights \(it holds pathlib\S* and only tensors are read\)"
+    ) as told:
+        read_checkpoint(tmp_path / "m.pt")
+    assert "weights_only" not in str(told.value)
 
 
 def test_a_damaged_end_is_no_surprise(tmp_path: Path) -> None:
