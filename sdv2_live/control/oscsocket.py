@@ -7,6 +7,7 @@ import ipaddress
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -17,7 +18,8 @@ RECEIVE_BUFFER = 1 << 20  # bytes: a fader storm during one slow moment
 # Seconds of silence before it is asked for, between questions, and how many; milliseconds for what is sent to be received.
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 25_000}
 _RECVERR = ((socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25))  # Linux: IP_RECVERR, IPV6_RECVERR
-_ERROR_QUEUE: int = getattr(socket, "MSG_ERRQUEUE", 0)  # 0 where the system does not tell which message was refused
+# 0 where the system does not tell which message was refused: Windows has the flag by name, and nothing that reads by it.
+_ERROR_QUEUE = socket.MSG_ERRQUEUE if sys.platform == "linux" else 0
 
 
 def bind_udp(host: str, port: int) -> socket.socket:
