@@ -7,6 +7,7 @@ frame path. Whatever fails raises ExpandError and changes nothing.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 
 from sdv2_live.control.params import MAX_PROMPT
 from sdv2_live.errors import ExpandError
+
+log = logging.getLogger("sdv2_live.expand")
 
 MIN_WORDS = 20  # shorter than this is not detailed: the model refused, or rambled briefly
 MAX_NEW_TOKENS = 400
@@ -31,7 +34,9 @@ _REFUSALS = re.compile(
     r"|unfortunately)",
     re.IGNORECASE,
 )
-_THINKING = re.compile(r"<think(ing)?>.*?(</think(ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_THOUGHT = r"(?:think(?:ing)?|thoughts?|reasoning)"  # as models mark what is not their answer, in either kind of brackets
+_THINKING = re.compile(rf"[<\[]{_THOUGHT}[>\]].*?([<\[]/{_THOUGHT}[>\]]|\Z)", re.DOTALL | re.IGNORECASE)
+_THOUGHT_ENDS = re.compile(rf"[<\[]/{_THOUGHT}[>\]]", re.IGNORECASE)  # alone where the chat's template has begun the thought
 _LABEL = re.compile(r"(sure|certainly|of course|here is|here['’]s|prompt|expanded|the expanded)\b[^\n:]{0,60}:\s+", re.IGNORECASE)
 _QUOTES = "\"'“”‘’«»`"
 
@@ -48,10 +53,10 @@ def expand(prompt: str, writer: Writer) -> str:
 
     Raises ExpandError when the writer fails, refuses, or answers with nothing that could be a detailed prompt.
     """
-    prompt = clean(prompt)
+    prompt = _cut(clean(prompt), "the prompt")
     if not prompt:
         raise ExpandError("there is no prompt to expand; give some words")
-    text = clean(writer.write(INSTRUCTION, prompt))
+    text = _cut(clean(writer.write(INSTRUCTION, prompt)), "the model's answer")
     if not text:
         raise ExpandError("the model's answer was empty; try again, or another model")
     if _REFUSALS.match(text):
@@ -62,17 +67,23 @@ def expand(prompt: str, writer: Writer) -> str:
 
 
 def clean(text: str) -> str:
-    """The prompt alone: without thoughts, labels, Markdown, quotation marks and line breaks; at most MAX_PROMPT characters."""
-    text = _THINKING.sub(" ", text)
+    """The prompt alone: without thoughts, labels, Markdown, quotation marks and line breaks."""
+    text = _THOUGHT_ENDS.split(_THINKING.sub(" ", text))[-1]
     text = re.sub(r"```\w*|[*#`]+", " ", text)
     text = "".join(char if char.isprintable() else " " for char in text.encode("utf-8", "replace").decode("utf-8"))
     text = " ".join(text.split())
     while len(bare := _LABEL.sub("", text, count=1) if _LABEL.match(text) else text) < len(text):
         text = bare
-    text = text.strip(_QUOTES + " ")
+    return text.strip(_QUOTES + " ")
+
+
+def _cut(text: str, what: str) -> str:
+    """At most MAX_PROMPT characters of it; says so where that is not all."""
     if len(text) <= MAX_PROMPT:
         return text
-    return to_last_phrase(text[:MAX_PROMPT])
+    short = to_last_phrase(text[:MAX_PROMPT])
+    log.warning("%s has %d characters, and a prompt at most %d: its first %d are taken", what, len(text), MAX_PROMPT, len(short))
+    return short
 
 
 def to_last_phrase(text: str) -> str:
@@ -120,7 +131,10 @@ class LocalModel:
             raise ExpandError(f"the local model was not done within {self._timeout_s:g} s; raise --timeout, or use a smaller one")
         new = tokens[0, inputs["input_ids"].shape[1] :]
         text = str(self._tokenizer.decode(new, skip_special_tokens=True))
-        return text if len(new) < MAX_NEW_TOKENS else to_last_phrase(text)
+        if len(new) < MAX_NEW_TOKENS:
+            return text
+        log.warning("the local model was stopped at %d tokens: its last whole phrase ends the prompt", MAX_NEW_TOKENS)
+        return to_last_phrase(text)
 
     def _chat(self, instruction: str, prompt: str) -> Any:
         """The chat's tokens, (1, length), with their mask. Templates without a system role get the instruction as the user's."""

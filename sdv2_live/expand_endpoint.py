@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import ipaddress
 import json
+import logging
 import os
 import socket
 import ssl
@@ -24,13 +25,16 @@ from sdv2_live.expand import to_last_phrase
 KEY_VARIABLE = "SDV2_API_KEY"
 MAX_TOKENS = 2000  # some models think aloud first
 MAX_ANSWER = 1_000_000  # bytes
+NO_WRITERS = ("embed", "rerank", "whisper", "tts", "moderation")  # in names of models that do something else
+
+log = logging.getLogger("sdv2_live.expand")
 
 
 class Endpoint:
     """A server at `url`, such as http://127.0.0.1:8080 or https://api.example.com/v1.
 
-    model: the model to ask for; without it the first that the server lists. The key is read from the environment variable
-    SDV2_API_KEY, sent to this server only, and shown nowhere.
+    model: the model to ask for; without it the first that the server lists and that writes. The key is read from the
+    environment variable SDV2_API_KEY, sent to this server only, and shown nowhere.
     """
 
     def __init__(self, url: str, timeout_s: float, *, model: str | None = None, insecure: bool = False) -> None:
@@ -59,14 +63,24 @@ class Endpoint:
             raise ExpandError(f"{self._where} refused the prompt; word it differently, or use another model")
         if not isinstance(text, str):
             raise ExpandError(f"{self._where} answered without text; check --endpoint-model")
-        return to_last_phrase(text) if choice.get("finish_reason") == "length" else text
+        if choice.get("finish_reason") != "length":
+            return text
+        log.warning("%s was stopped at its limit of tokens: its last whole phrase ends the prompt", model)
+        return to_last_phrase(text)
 
     def _first_model(self, deadline: float) -> str:
+        """The first listed that writes: servers list what else they have loaded too."""
         answer = self._request("GET", "models", deadline)
         try:
-            return str(answer["data"][0]["id"])
-        except (KeyError, IndexError, TypeError) as error:
+            names = [str(model["id"]) for model in answer["data"]]
+        except (KeyError, TypeError) as error:
             raise ExpandError(f"{self._where} lists no models; name one with --endpoint-model") from error
+        writers = [name for name in names if not any(word in name.lower() for word in NO_WRITERS)]
+        if not writers:
+            listed = f"no model that writes ({', '.join(names)[:200]})" if names else "no models"
+            raise ExpandError(f"{self._where} lists {listed}; name one with --endpoint-model")
+        log.info("%s: asking %s, the first that writes of %d models", self._where, writers[0], len(names))
+        return writers[0]
 
     def _request(self, method: str, what: str, deadline: float, body: Any = None) -> Any:
         """The server's JSON."""

@@ -40,6 +40,11 @@ class Says:
         f"Here is your expanded prompt:\n\n**{LONG}**",
         f"Sure, here you go:\n```text\n{LONG}\n```",
         f"<think>The user wants {LONG}\n</think>\n{LONG}",
+        f"The user wants ink. {LONG}\n</think>\n\n{LONG}",
+        f"So, {LONG} </THINKING> {LONG}",
+        f"Ink. <think>No, </think> water? </think>\n{LONG}",
+        f"[THINK]{LONG}[/THINK]{LONG}",
+        f"{LONG}</reasoning>{LONG}",
         LONG.replace(", ", ",\n"),
         f"“{LONG}”\0",
     ],
@@ -74,16 +79,18 @@ def test_nothing_to_expand() -> None:
         expand(" \n", Says(LONG))
 
 
-def test_long_answer_ends_with_a_whole_phrase() -> None:
-    text = expand("x", Says(", ".join(["thick amber brush strokes"] * 1000)))
+def test_long_answer_ends_with_a_whole_phrase_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    answer = ", ".join(["thick amber brush strokes"] * 1000)
+    text = expand("x", Says(answer))
     assert MAX_PROMPT - 30 < len(text) <= MAX_PROMPT
     assert text.endswith("strokes")
+    said = f"the model's answer has {len(answer)} characters, and a prompt at most {MAX_PROMPT}: its first {len(text)} are taken"
+    assert said in caplog.text
 
 
 @given(st.text(max_size=6000))
 def test_cleaning_takes_anything(text: str) -> None:
     cleaned = clean(text)
-    assert len(cleaned) <= MAX_PROMPT
     assert cleaned.isprintable()
     cleaned.encode()
 
@@ -166,9 +173,10 @@ def test_url_may_or_may_not_name_the_version(server: Server, suffix: str, path: 
     assert "Authorization" not in server.requests[0][1]
 
 
-def test_answer_that_was_cut_off_ends_with_a_whole_phrase(server: Server) -> None:
+def test_answer_that_was_cut_off_ends_with_a_whole_phrase(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     server.answer = lambda request: reply(request, completion(LONG + " A half-finish", finish_reason="length"))
     assert expand("a dancer", Endpoint(server.url, 10)) + "." == LONG
+    assert "first was stopped at its limit of tokens" in caplog.text
 
 
 def redirect(request: BaseHTTPRequestHandler) -> None:
@@ -227,6 +235,20 @@ def test_server_that_drips_is_cut_off(server: Server) -> None:
     server.answer = drip
     with pytest.raises(ExpandError, match=r"did not answer within 0\.3 s"):
         expand("a dancer", Endpoint(server.url, 0.3))
+
+
+def test_models_that_do_not_write_are_passed_over(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "sdv2_live")
+    names = ["text-embedding-nomic-embed-text-v1.5", "BGE-Reranker-v2", "qwen3-thinking"]
+    server.models = {"data": [{"id": name} for name in names]}
+    assert expand("a dancer", Endpoint(server.url, 10)) == LONG
+    assert server.requests[-1][2]["model"] == "qwen3-thinking"
+    assert "asking qwen3-thinking, the first that writes of 3 models" in caplog.text
+    server.models = {"data": [{"id": name} for name in names[:2]]}
+    with pytest.raises(ExpandError, match=r"lists no model that writes \(text-embedding-.*; name one with --endpoint-model"):
+        expand("a dancer", Endpoint(server.url, 10))
+    expand("a dancer", Endpoint(server.url, 10, model=names[0]))  # whoever names one gets it
+    assert server.requests[-1][2]["model"] == names[0]
 
 
 def test_server_without_models(server: Server) -> None:

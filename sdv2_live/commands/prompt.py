@@ -37,7 +37,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     writer = expand.add_mutually_exclusive_group(required=True)
     writer.add_argument("--model", metavar="DIR", help="folder of an instruction-tuned transformers model")
     writer.add_argument("--endpoint", metavar="URL", help="server of chat completions, such as http://127.0.0.1:8080")
-    expand.add_argument("--endpoint-model", metavar="NAME", help="the server's model (default: the first that it lists)")
+    expand.add_argument(
+        "--endpoint-model", metavar="NAME", help="the server's model (default: the first that it lists and that writes)"
+    )
     expand.add_argument("--insecure", action="store_true", help="permit plain http to another machine")
     expand.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds to wait (default: 60)")
     expand.add_argument("--save", metavar="NAME", help="also save it as a preset of this name, with the start values of --config")
