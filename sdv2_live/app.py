@@ -22,7 +22,7 @@ from sdv2_live.control.journal import LiveState
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline_model import Timeline
-from sdv2_live.inputs import guarded, open_main
+from sdv2_live.inputs import guarded
 from sdv2_live.io.bind import bind
 from sdv2_live.io.cover import Cover, Instead
 from sdv2_live.io.guard import InputState, Shown
@@ -128,10 +128,8 @@ class Show:
         self.playout = Playout(sink, self.counters, self._showing, self._cover(), slate)
         opened.callback(self.playout.close)
         own = [sink.full_name] if sink.full_name else []
-        source = open_main(config, own)
-        opened.callback(source.close)
         select = lambda: self.store.latest().input_select  # noqa: E731
-        self.input = guarded(config, source, own, self.counters, select, self.playout.hold)
+        self.input = guarded(config, own, self.counters, select, self.playout.hold)
         opened.callback(self.input.close)
         sound, failover = config.output.audio == "pass", config.output.failover
         self.sides = bind(self.input, sink, self.counters, ndi, audio=sound, failover=failover)

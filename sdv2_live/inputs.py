@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 
 from sdv2_live.io.base import Source
@@ -18,28 +19,21 @@ TEXT_SIZE = (256, 256)  # of text mode's pictures, where none is given
 TEXT_RATE = Fraction(16)  # frames per second the models were trained at; text mode has no input to set the pace
 
 
-def open_main(config: Config, own: Sequence[str]) -> Source:
-    """The main input. own: NDI names of the show's own outputs. Raises VideoError for what cannot be opened.
-
-    Text mode looks at no input: black at the training rate is its clock.
-    """
-    if config.engine.mode == "text":
-        return BlackSource(*(config.video.size or TEXT_SIZE), TEXT_RATE)
-    return _open(config, config.input.source, own)
-
-
 def guarded(
     config: Config,
-    main: Source,
     own: Sequence[str],
     counters: Counters,
     select: Callable[[], str],
     on_held: Callable[[bool], None],
 ) -> GuardedSource:
-    """The main input with its substitutes, see GuardedSource. Raises VideoError where the backup cannot be opened."""
+    """The main input with its substitutes, see GuardedSource. own: NDI names of the show's own outputs.
+
+    Text mode looks at no input: black at the training rate is its clock. Raises VideoError for what cannot be opened; then
+    nothing is left open.
+    """
     given = config.input
     if config.engine.mode == "text":
-        return GuardedSource(main, Policy(), counters)
+        return GuardedSource(BlackSource(*(config.video.size or TEXT_SIZE), TEXT_RATE), Policy(), counters)
     policy = Policy(
         on_lost=OnLost(given.on_lost),
         lost_s=given.lost_s,
@@ -48,11 +42,15 @@ def guarded(
         return_s=given.return_s,
         fade_s=given.fade_s,
     )
+    with ExitStack() as opened:
+        main = opened.enter_context(_open(config, given.source, own))
+        backup = opened.enter_context(_open(config, given.backup, own)) if given.backup else None
+        opened.pop_all()
     return GuardedSource(
         main,
         policy,
         counters,
-        backup=_open(config, given.backup, own) if given.backup else None,
+        backup=backup,
         texture=TextureSource() if policy.on_lost is OnLost.TEXT else None,
         select=select,
         on_held=on_held,

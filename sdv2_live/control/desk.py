@@ -24,6 +24,7 @@ from sdv2_live.control.transport import Transport, transport_actions
 from sdv2_live.errors import ConfigError, ParamError
 from sdv2_live.settings import Config
 from sdv2_live.stats import Fill
+from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.control")
 
@@ -135,8 +136,7 @@ class Desk:
     def close(self) -> None:
         """Stop all of it. Idempotent."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        ended(self._thread)
         self._keeper.close()
         if self.oscquery is not None:
             self.oscquery.close()

@@ -24,6 +24,7 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.control.transport import Transport
 from sdv2_live.errors import ConfigError
 from sdv2_live.private import private_folder, private_text
+from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.journal")
 
@@ -119,8 +120,7 @@ class Journal:
         """Write what is left and stop. Idempotent."""
         self._stop.set()
         self._changed.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        ended(self._thread)
         self._forget()
 
     def _run(self) -> None:

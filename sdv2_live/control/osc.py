@@ -32,6 +32,7 @@ from sdv2_live.control.osctcp import MAX_PACKET
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
 from sdv2_live.stats import Fill
+from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.osc")
 
@@ -112,7 +113,7 @@ class OscServer:
         loop, stop = self._loop, self._stop
         if self._thread.is_alive() and loop is not None and stop is not None:
             loop.call_soon_threadsafe(stop.set)
-            self._thread.join()
+            ended(self._thread)
         self._udp.close()
         if self._tcp is not None:
             self._tcp.close()

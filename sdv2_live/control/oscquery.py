@@ -34,6 +34,7 @@ from sdv2_live.control.oscquerytree import ATTRIBUTES, EXTENSIONS, READ, Node, f
 from sdv2_live.control.oscsocket import bind_listener
 from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.stats import Fill
+from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.oscquery")
 
@@ -137,7 +138,7 @@ class OscQueryServer:
         """Stop answering and release the port."""
         if self._thread.is_alive() and self._stop is not None:
             self._call(self._stop.set)
-            self._thread.join()
+            ended(self._thread)
         self._socket.close()
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from sdv2_live.control.params import Params
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.errors import ConfigError, ParamError, Sdv2Error
+from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.presets")
 
@@ -46,8 +47,7 @@ class PresetKeeper:
         """Carry out what was asked for and stop. Idempotent."""
         self._stop.set()
         self._asked.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        ended(self._thread)
 
     def save(self, name: str, params: Params) -> Future[None]:
         """Save the look of `params`; the future ends when that is done. Raises ParamError when too many requests wait."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sdv2_live.engine.promptdisk import PromptDisk
 from sdv2_live.stats import Fill
+from sdv2_live.threads import ended, started
 
 log = logging.getLogger("sdv2_live.prompt")
 
@@ -32,16 +33,7 @@ def briefly(work: Callable[[], T]) -> T:
     threads than there are processors, those that wait sleep at once, also between two operations of a chunk. On two cores a
     text encoder's thread at rest made the denoising of a chunk take 1.8 times as long.
     """
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:  # noqa: BLE001 (raised again where the result is waited for)
-            done.set_exception(error)
-
-    threading.Thread(target=run, name="text-encoder-work", daemon=True).start()
-    return done.result()
+    return started("text-encoder-work", work)[1].result()
 
 
 class Encoder(Protocol):
@@ -87,7 +79,7 @@ class PromptCache:
             self._waiting.clear()
             self._embeddings.clear()
             self._changed.notify()
-        self._thread.join()
+        ended(self._thread)
 
     def request(self, prompt: str, slot: str | None = None) -> Future[Tensor]:
         """The prompt's embedding (1, n, dim), at once or later; cancelled where too many wait. Never waits.

@@ -16,6 +16,7 @@ from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, match_source
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.stats import Counters, Fill
+from sdv2_live.threads import closed, ended
 
 log = logging.getLogger("sdv2_live.bind")
 
@@ -88,10 +89,8 @@ class SideChannels(Port):
         self._sink.on_sent = None
         self._closing = True
         self._news.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-        if self._finder is not None:
-            self._finder.close()
+        if ended(self._thread) and self._finder is not None:
+            closed(self._finder.name, self._finder.close)
 
     @property
     def queues(self) -> dict[str, Fill]:

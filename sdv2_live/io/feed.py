@@ -13,6 +13,7 @@ from sdv2_live.io.base import Source
 from sdv2_live.io.still import Still
 from sdv2_live.io.watch import InputWatch
 from sdv2_live.stats import Counters
+from sdv2_live.threads import closed, ended
 
 log = logging.getLogger("sdv2_live.input")
 
@@ -68,11 +69,10 @@ class Feed:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop reading and close the source. Idempotent."""
+        """Stop reading and close the source. Idempotent. A source that hangs is left as it is."""
         self.closing = True
-        if self._thread.is_alive():
-            self._thread.join()
-        self.source.close()
+        if ended(self._thread):
+            closed(self._thread.name, self.source.close)
 
     def _run(self) -> None:
         failure = None

@@ -22,6 +22,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.stats import Counters, Fill, Rate
+from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.intake")
 
@@ -58,13 +59,12 @@ class Intake:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop reading and close the source. Idempotent."""
+        """Stop reading and close the source. Idempotent. A source that hangs is left as it is."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join()
-        self.source.close()
+        if ended(self._thread):
+            self.source.close()
 
     @property
     def queues(self) -> dict[str, Fill]:

@@ -22,7 +22,7 @@ from sdv2_live.io.base import Sink
 from sdv2_live.io.cover import Cover
 from sdv2_live.io.switcher import Shot, Showing, Switcher
 from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
-from sdv2_live.threads import END_S, ended
+from sdv2_live.threads import closed, ended
 
 log = logging.getLogger("sdv2_live.playout")
 
@@ -33,7 +33,6 @@ QUEUE = 16  # frames waiting to be due; more than this and the oldest go
 INPUT_QUEUE = 8  # input frames waiting to be sent in bypass
 HAND_NS = 30_000_000  # a change of what is to be seen is sent this long after the frame before, or with the next one
 USUAL_RATE = Fraction(30)  # where a stream's own is not known
-WRITE_S = 30.0  # a recording that takes longer over the last frames is never finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +91,9 @@ class Playout:
         with self._ready:
             self._closing = True
             self._ready.notify_all()
-        if ended(self._thread, END_S if self.sink.live else WRITE_S):
-            self.sink.close()
+        writes = not self.sink.live
+        if ended(self._thread, writes=writes):
+            closed(self.sink.name, self.sink.close, writes=writes)
 
     def show(self, frames: Sequence[Frame]) -> None:
         """Take over a chunk's frames; their captured_ns must not decrease. Never waits."""

@@ -17,6 +17,7 @@ from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.oscpacket import encode, read_packet
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError
+from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.midi")
 
@@ -77,7 +78,7 @@ class Link:
         if self._thread.is_alive():
             self._transmit(self._hearing, encode(ROOT + "unsubscribe"))
             self._stop_write.send(b"x")
-            self._thread.join()
+            ended(self._thread)
         for one in (self._sending, self._hearing, self._stop_read, self._stop_write):
             one.close()
 

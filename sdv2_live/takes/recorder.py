@@ -23,6 +23,7 @@ from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.takes.format import Header
 from sdv2_live.takes.writer import PaintedChunk, TakeWriter
+from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.takes")
 
@@ -93,8 +94,7 @@ class Recorder:
         with self._ready:
             self._queue.append(None)
             self._ready.notify()
-        if self._thread.is_alive():
-            self._thread.join()
+        ended(self._thread, writes=True)
 
     @property
     def queues(self) -> dict[str, Fill]:

@@ -242,7 +242,7 @@ class StuckSink(FakeSink):
 
 
 def test_a_sink_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("sdv2_live.io.playout.END_S", 0.05)
+    monkeypatch.setattr("sdv2_live.threads.END_S", 0.05)
     with playing(sink := StuckSink()) as (playout, _, _, _):
         playout.show(painted(1))
         sink.wait_for(1)
