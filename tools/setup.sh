@@ -4,7 +4,8 @@
 # in pyproject.toml never chooses the build:
 #   with an NVIDIA driver   the CUDA build: PyPI's on Linux, PyTorch's own index on Windows
 #   without one             the CPU build: what pip finds for $TORCH by itself where that is a "+cpu" wheel (a mirror or a
-#                           wheel folder may hold one) or the system is macOS; else from PyTorch's CPU index
+#                           wheel folder may hold one) or the system is macOS; else from PyTorch's CPU index; where that cannot
+#                           be reached, PyPI's build, which is larger and does as well
 # To choose otherwise: PYTHON=python3.12 (interpreter), TORCH_INDEX=https://download.pytorch.org/whl/cu128 (PyTorch's index).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,6 +14,8 @@ TORCH="torch==2.13.0"
 CPU_INDEX="https://download.pytorch.org/whl/cpu"
 CUDA_INDEX="https://download.pytorch.org/whl/cu126"
 
+REACH="check the network; behind a proxy set HTTPS_PROXY, for a mirror PIP_INDEX_URL, for a folder of wheels PIP_FIND_LINKS"
+
 fail() {
     echo "setup: $*" >&2
     exit 1
@@ -20,7 +23,7 @@ fail() {
 
 find_python() {
     local candidate
-    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
+    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
@@ -73,11 +76,33 @@ install_torch() {
     elif [ -z "$index" ] && [ "$(uname -s)" != Darwin ] && ! resolves_to_cpu; then
         index=$CPU_INDEX
     fi
-    # --force-reinstall since to pip the builds are one version: it would keep the one that is there
-    pip install $([ "$BUILD" = cuda ] || echo -qq) ${index:+--index-url "$index"} --force-reinstall "$wanted" ||
-        fail "PyTorch could not be installed; see pip's message above"
+    install_build "$wanted" "$index" || second_way "$wanted" "$index" ||
+        fail "PyTorch could not be installed, see pip's message above; $REACH; a mirror of PyTorch's index: TORCH_INDEX=URL"
     has_torch || fail "pip installed a PyTorch that does not fit this machine ($BUILD);" \
         "name an index that has it: TORCH_INDEX=$([ "$BUILD" = cuda ] && echo "$CUDA_INDEX" || echo "$CPU_INDEX")"
+}
+
+install_build() { # PACKAGE INDEX: empty for pip's own sources
+    # --force-reinstall since to pip the builds are one version: it would keep the one that is there
+    pip install $([ "$BUILD" = cuda ] || echo -qq) ${2:+--index-url "$2"} --force-reinstall "$1"
+}
+
+second_way() { # PACKAGE INDEX: where the first did not give it, and nobody chose it
+    local windows=
+    case "$(uname -s)" in MINGW* | MSYS* | CYGWIN*) windows=1 ;; esac
+    if [ -n "${TORCH_INDEX:-}" ]; then
+        return 1
+    elif [ "$2" = "$CPU_INDEX" ]; then
+        echo "setup: $CPU_INDEX does not give it (see pip's message above), so PyPI's build is taken in its place:" \
+            "$([ "$windows" ] && echo "some 200 MB" || echo "some 3 GB to fetch and 7 GB on the disk, as it brings NVIDIA's libraries;" \
+                "it computes on the CPU all the same")"
+        install_build "$1" ""
+    elif [ "$BUILD" = cuda ] && [ -z "$2" ]; then
+        echo "setup: PyPI does not give it (see pip's message above), so PyTorch's own index is asked: $CUDA_INDEX"
+        install_build "$1" "$CUDA_INDEX"
+    else
+        return 1
+    fi
 }
 
 extras() { # on a GPU machine also CuPy, of the CUDA generation that PyTorch was built with
@@ -99,11 +124,12 @@ if [ "$(cat "$STAMP" 2>/dev/null)" != "$STATE" ] || ! "$BIN/python" -c '' 2>/dev
     if ! "$BIN/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         make_venv
         BIN=$(bin_folder)
-        pip install -qq --upgrade pip
+        pip install -qq --upgrade pip || echo "setup: pip stays as it came with Python: $REACH"
     fi
     install_torch
     echo "setup: installing sdv2-live and its tools"
-    pip install -qq --editable ".[$(extras)]" || fail "the packages could not be installed; see pip's message above"
+    pip install -qq --editable ".[$(extras)]" ||
+        fail "the packages could not be installed, see pip's message above; $REACH"
     echo "$STATE" >"$STAMP"
     echo "setup: ready ($("$BIN/sdv2-live" --version), PyTorch $("$BIN/python" -c 'import torch; print(torch.__version__)'))"
 fi

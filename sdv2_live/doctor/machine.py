@@ -18,6 +18,10 @@ from sdv2_live.errors import EngineError
 from sdv2_live.settings import Config
 
 PYTHON = (3, 11)
+NO_MIDI = (3, 13)  # from here on PyPI has no wheel of python-rtmidi
+MIDI_BUILT = (
+    "for MIDI, python-rtmidi has no wheel here: pip builds it, with a C++ compiler and libasound2-dev, or use Python 3.12"
+)
 DRIVER = "https://www.nvidia.com/drivers"
 
 
@@ -41,7 +45,8 @@ def python(version: tuple[int, ...]) -> Check:
     text = ".".join(map(str, version))
     if version < PYTHON:
         return fail("python", text, f"install Python {'.'.join(map(str, PYTHON))} or newer")
-    return ok("python", f"{text} on {platform.system()} {platform.machine()}")
+    built = version >= NO_MIDI and importlib.util.find_spec("rtmidi") is None
+    return ok("python", f"{text} on {platform.system()} {platform.machine()}" + (f"; {MIDI_BUILT}" if built else ""))
 
 
 def disk(config: Config) -> Check:

@@ -25,8 +25,15 @@ def program(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder))
 
 
-def test_python() -> None:
+def test_python(monkeypatch: pytest.MonkeyPatch) -> None:
     assert python((3, 12, 1)).status is Status.OK
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "MIDI" not in python((3, 12, 9)).detail
+    for version in ((3, 13, 0), (3, 14, 1)):
+        assert python(version).status is Status.OK
+        assert "python-rtmidi has no wheel here" in python(version).detail
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert "MIDI" not in python((3, 13, 0)).detail
     assert python((3, 10, 9)).status is Status.FAIL
     assert "3.11" in python((3, 10, 9)).remedy
 
