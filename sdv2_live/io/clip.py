@@ -15,6 +15,7 @@ from av.stream import Disposition
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import measured_rate, plausible_rate
 from sdv2_live.io import hdr
+from sdv2_live.io.deinterlace import deinterlaced
 from sdv2_live.io.ffmpeg import reason
 
 log = logging.getLogger("sdv2_live.file")
@@ -34,6 +35,7 @@ class Picture(NamedTuple):
 
 class Clip:
     """The pictures of a file's first video stream; covers of music are none. Packets that cannot be decoded are skipped.
+    Interlaced frames are deinterlaced, one picture for each.
 
     rate: frames per second on average, as the file declares it where that can be true, else as measured.
     pixel_aspect: width of a pixel by its height, None where the file does not say.
@@ -63,7 +65,7 @@ class Clip:
         self._shown = 0  # pictures of this round
         self._first_s: float | None = None
         self._end_s = 0.0  # when the last picture's time is over
-        self._decoded = self._decode()
+        self._decoded = deinterlaced(self._decode())
 
     def read(self) -> Picture | None:
         """The next picture, None at the end."""
