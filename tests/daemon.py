@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pythonosc.udp_client import SimpleUDPClient
+from systems import INTERRUPTIBLE, interrupt
 from waiting import DEADLINE_S, eventually
 
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent / "io"))
@@ -51,7 +51,9 @@ class Daemon:
 
     def open(self, command: list[str]) -> subprocess.Popen[str]:
         """The process; its `stdout` and `stderr` are read to their end."""
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **INTERRUPTIBLE
+        )
 
     def _ready(self) -> bool:
         return any("osc://" in line for line in self.lines)
@@ -76,5 +78,5 @@ def running(*options: str) -> Iterator[Daemon]:
     try:
         yield daemon
     finally:
-        daemon.process.send_signal(signal.SIGINT)
+        interrupt(daemon.process)
         assert daemon.process.wait(DEADLINE_S) == 0, "".join(daemon.log)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
 import threading
 import uuid
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
+from systems import INTERRUPTIBLE, interrupt
 from waiting import eventually
 
 from sdv2_live.io.file import FileSource
@@ -30,7 +32,9 @@ class Running:
     def __init__(self, out: Path, *options: str) -> None:
         self.name = f"demo-{uuid.uuid4().hex[:8]}"
         command = [sys.executable, str(DEMO), "--name", self.name, "--out", str(out), *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", **INTERRUPTIBLE
+        )
         self.said = ""
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -49,13 +53,11 @@ class Running:
             self._reader.join()
 
     def relatives(self) -> list[str]:
-        """Command lines of processes that carry the name (Linux; elsewhere none are seen)."""
+        """Command lines of processes that carry the name."""
         lines = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-            except OSError:  # ended since
-                continue
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # ended since, or another user's
+                lines.append(" ".join(process.cmdline()))
         return [line for line in lines if self.name in line]
 
 
@@ -99,12 +101,11 @@ def _check_video(path: Path) -> None:
     assert any(np.abs(a - b).mean() > 1 for a, b in zip(frames, frames[30:], strict=False)), "it stands still"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
 def test_ctrl_c_ends_it_with_all_its_processes(tmp_path: Path) -> None:
     demo = Running(tmp_path)
     try:
         eventually("the demo to have started", lambda: "Three things" in demo.said or demo.process.poll() is not None, 90)
-        demo.process.send_signal(signal.SIGINT)
+        interrupt(demo.process)
     finally:
         status = demo.ended(60)
     assert status == 0, demo.said

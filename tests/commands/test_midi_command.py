@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 mido = pytest.importorskip("mido", reason="mido is not installed (pip install 'sdv2-live[midi]')")
 
 from fake_midi import FakePorts  # noqa: E402
+from systems import signal_us  # noqa: E402
 from waiting import eventually  # noqa: E402
 
 from sdv2_live.commands import midi as command  # noqa: E402
@@ -71,7 +71,7 @@ def signals_put_back() -> Iterator[None]:
 def test_map_is_found_and_a_signal_ends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     ports = plugged(monkeypatch, "Keyboard", APC)
     with signals_put_back(), OscServer(ParamStore(), port=0) as server:
-        thread = once_open(ports, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        thread = once_open(ports, lambda: signal_us(signal.SIGTERM))
         assert command.run(args("--osc", f"127.0.0.1:{server.port}")) == 0
         thread.join()
     assert "akai-apc-mini.yaml: 52 entries" in capsys.readouterr().out
@@ -93,7 +93,7 @@ def test_controller_is_waited_for(
     told: list[str] = []
     monkeypatch.setattr("sdv2_live.logs.say", lambda text: (told.append(text), said in text and ports.names.append(APC)))
     with signals_put_back(), OscServer(ParamStore(), port=0) as server:
-        thread = once_open(ports, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        thread = once_open(ports, lambda: signal_us(signal.SIGTERM))
         assert command.run(args("--osc", f"127.0.0.1:{server.port}", *words)) == 0
         thread.join()
     assert said in told[0]
@@ -102,7 +102,7 @@ def test_controller_is_waited_for(
 
 def test_waiting_ends_by_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     plugged(monkeypatch)
-    monkeypatch.setattr("sdv2_live.logs.say", lambda text: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr("sdv2_live.logs.say", lambda text: signal_us(signal.SIGINT))
     with signals_put_back():
         assert command.run(args()) == 0
 

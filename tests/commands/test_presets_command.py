@@ -29,7 +29,7 @@ def test_list_shows_every_shipped_preset(capsys: pytest.CaptureFixture[str], mon
 def test_list_of_a_folder_with_a_broken_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.yaml").write_text("params: {sed: 1}")
     assert command("list", "--set", f"presets.dir={tmp_path}") == 2
-    assert capsys.readouterr().err == f"{tmp_path}/a.yaml:1: there is no parameter 'sed'; did you mean 'seed'?\n"
+    assert capsys.readouterr().err == f"{tmp_path / 'a.yaml'}:1: there is no parameter 'sed'; did you mean 'seed'?\n"
 
 
 @pytest.mark.parametrize("key", ["comic", "4"])

@@ -35,7 +35,7 @@ def test_recall_save_and_reload_by_osc(config: Config, tmp_path: Path, client_of
         assert client.answer()[1:] == ("/sdv2/preset/save", "there is a preset 'Copy' already; choose another name")
         (tmp_path / "b.yaml").write_text("params: {sed: 1}")
         client.send("/sdv2/preset/reload")
-        assert client.answer()[2] == f"{tmp_path}/b.yaml:1: there is no parameter 'sed'; did you mean 'seed'?"
+        assert client.answer()[2] == f"{tmp_path / 'b.yaml'}:1: there is no parameter 'sed'; did you mean 'seed'?"
         client.send("/sdv2/preset", "Cpy")
         assert client.answer()[2] == "there is no preset 'Cpy'; did you mean 'copy'?"
     assert desk.failures == 0

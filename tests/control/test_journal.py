@@ -6,7 +6,6 @@ import errno
 import json
 import multiprocessing
 import os
-import signal
 import stat
 import time
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from systems import kill
 
 from sdv2_live.control.journal import Journal, LiveState, Standing, journal_path, previous, read_journal
 from sdv2_live.control.macros import Macros
@@ -111,7 +111,7 @@ def test_a_kill_leaves_a_whole_state(tmp_path: Path) -> None:
         assert here.poll(60), "the child never wrote its state"
         time.sleep(0.01 * attempt)  # another moment of its writing each time; any is right
         assert child.pid is not None
-        os.kill(child.pid, signal.SIGKILL)
+        kill(child.pid)
         child.join()
         assert read_journal(tmp_path / "show.json").values["prompt"] == WORDS
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from systems import without
 
 from sdv2_live.config import config_dir
 from sdv2_live.control.macros import Macros
@@ -48,7 +49,7 @@ def write(folder: Path, text: str, name: str = "t.yaml") -> Path:
 def problems(folder: Path, text: str, name: str = "t.yaml") -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_timeline(write(folder, text, name))
-    return str(caught.value).replace(f"{folder}/", "").splitlines()
+    return without(folder, str(caught.value)).splitlines()
 
 
 @pytest.fixture

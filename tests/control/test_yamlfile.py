@@ -59,7 +59,7 @@ def test_what_the_parser_refuses_is_told_with_its_remedy(
     with pytest.raises(ConfigError) as caught:
         load_preset(preset(tmp_path, prompt))
     message = str(caught.value)
-    assert message.startswith(f"{tmp_path}/a.yaml:{line}: ")
+    assert message.startswith(f"{tmp_path / 'a.yaml'}:{line}: ")
     for words in remedies:
         assert words in message
     assert not any(jargon in message for jargon in ("<block", "token", "mapping values", "scalar", "None"))
@@ -117,7 +117,7 @@ def test_a_comment_within_a_text_is_warned_of(tmp_path: Path, prompt: str, caplo
         values = load_preset(preset(tmp_path, prompt)).values
     assert values["prompt"] == prompt.split("#")[0].strip()
     assert caplog.messages == [
-        f"{tmp_path}/a.yaml:2: prompt ends before the #, which begins a comment; put the text in quotes to keep it"
+        f"{tmp_path / 'a.yaml'}:2: prompt ends before the #, which begins a comment; put the text in quotes to keep it"
     ]
 
 

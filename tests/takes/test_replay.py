@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rig import ENGINE, Rig, lines_of, repainted, takes_of
+from systems import words
 from waiting import eventually
 
 from sdv2_live.engine.engine import Engine
@@ -262,7 +264,7 @@ def test_what_is_no_take_is_refused(tmp_path: Path) -> None:
         Take(take)
     header.write_text(text)
     (take / "chunks.jsonl").unlink()
-    with pytest.raises(TakeError, match=r"chunks\.jsonl: cannot be read: No such file"):
+    with pytest.raises(TakeError, match=rf"chunks\.jsonl: cannot be read: {words(errno.ENOENT)}"):
         Take(take)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from systems import words
 
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
@@ -92,7 +94,7 @@ def test_a_file_that_ends_early_or_is_another_is_told(tmp_path: Path) -> None:
     with pytest.raises(TakeError, match=r"input-000\.mkv: cannot be read"):
         back(tmp_path, placed)
     (tmp_path / "input-000.mkv").unlink()
-    with pytest.raises(TakeError, match=r"input-000\.mkv: cannot be read: No such file"):
+    with pytest.raises(TakeError, match=rf"input-000\.mkv: cannot be read: {words(errno.ENOENT)}"):
         back(tmp_path, placed)
 
 

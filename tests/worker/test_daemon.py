@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from daemon import Daemon, running
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import ThreadingOSCUDPServer
+from systems import ENDS, kill
 from waiting import DEADLINE_S, eventually
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "io"))
@@ -25,8 +25,6 @@ from ndi_client import ClientReceiver
 from sdv2_live.app import Show
 from sdv2_live.config import load_config
 from sdv2_live.takes.replay import Outcome, Take, replay
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are signals")
 
 
 class Controller:
@@ -67,7 +65,7 @@ def test_killed_on_stage() -> None:
             receiver.picture(_painted, lambda: None)
             eventually("the status", lambda: desk["info/engine"] == "running" and desk["status/chunk"])
             eventually("the kernels", lambda: (desk["info/attention"], desk["info/frame_kernels"]) == ("sdpa", "torch"))
-            os.kill(int(desk["status/engine_pid"]), signal.SIGKILL)
+            kill(int(desk["status/engine_pid"]))
             eventually("the restart to be told", lambda: desk["status/restarts"] == 1)
             seen: list[np.ndarray] = []
 
@@ -88,10 +86,10 @@ def _painted(picture: np.ndarray) -> bool:
     return picture.shape == (64, 64, 4)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_end_while_the_models_are_loaded_does_not_wait_for_them(number: signal.Signals) -> None:
+@pytest.mark.parametrize("end", ENDS)
+def test_an_end_while_the_models_are_loaded_does_not_wait_for_them(end: Callable[[subprocess.Popen[str]], None]) -> None:
     daemon = Daemon("--input", "test:64x64")
-    daemon.process.send_signal(number)
+    end(daemon.process)
     assert daemon.process.wait(DEADLINE_S) == 0
     eventually("the last line", lambda: "painted" in daemon.lines[-1])
     assert "Traceback" not in "".join(daemon.log)
@@ -112,7 +110,7 @@ def test_a_take_that_outlives_the_engine_is_replayed_bit_by_bit(tmp_path: Path, 
         chunks(3)
         show.store.set_many({"record": True, "seed": 9, "prompt": "a red fox", "transition_chunks": 6}, "test")
         chunks(5)
-        os.kill(show.engine.state().pid, signal.SIGKILL)
+        kill(show.engine.state().pid)
         chunks(8)
         show.store.set("prompt", "a green forest", "test")
         chunks(8)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
@@ -22,6 +21,7 @@ import numpy as np
 import psutil
 import pytest
 from fakes import FakeSink
+from systems import crash, kill, pause
 from waiting import eventually
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -41,8 +41,6 @@ from sdv2_live.stats import Counters, Fill
 from sdv2_live.worker.messages import Hello
 from sdv2_live.worker.process import Target
 from sdv2_live.worker.remote import RemoteEngine
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are signals")
 
 FPS = 120  # chunks come as soon as the engine has painted the last
 GREY, NEGATIVE = 100, 155  # the input, and what the stand-in engine makes of it
@@ -164,9 +162,9 @@ def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_bac
     with rig(hang_s=0.5) as show:
         show.paints()
         show.shows(NEGATIVE)
-        for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP):
+        for end in (kill, crash, pause):
             pid = show.pid
-            os.kill(pid, number)
+            end(pid)
             show.shows(GREY)  # crossfaded to the input
             show.restarted(pid)
             show.shows(NEGATIVE)  # and back
@@ -217,13 +215,13 @@ def two_in_flight(show: Rig) -> None:
     eventually("two chunks in flight", lambda: len(show.engine._waiting_for) == 2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_process_that_ends_with_two_chunks_in_flight_loses_no_more_than_these(number: signal.Signals) -> None:
+@pytest.mark.parametrize("end", [kill, pause])
+def test_a_process_that_ends_with_two_chunks_in_flight_loses_no_more_than_these(end: Callable[[int], None]) -> None:
     with rig(overlap=True, hang_s=1.0) as show:
         show.paints(10)
         two_in_flight(show)
         failures, pid = show.counters["engine_failures"], show.pid
-        os.kill(pid, number)
+        end(pid)
         show.shows(GREY)
         show.restarted(pid)
         assert show.counters["engine_failures"] == failures + 1  # one loss, whatever was in flight
@@ -360,7 +358,7 @@ def test_what_cannot_come_up_again_is_told_once_and_comes_back_when_it_is_repair
         show.paints()
         restarts = show.counters["engine_restarts"]
         show.store.set("prompt", prompt, "test")
-        os.kill(show.pid, signal.SIGKILL)
+        kill(show.pid)
         eventually("two tries", lambda: show.counters["engine_restarts"] >= restarts + 3)
         assert show.engine.failure is None
         state = show.engine.state()
