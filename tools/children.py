@@ -40,6 +40,7 @@ class Child:
                 stdout=theirs,
                 stderr=theirs,
                 start_new_session=True,
+                env={**os.environ, "COLUMNS": "500"},  # a pseudo-terminal tells no width, and a report is cut to it
             )
         finally:
             os.close(theirs)

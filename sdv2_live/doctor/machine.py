@@ -148,7 +148,7 @@ def look_cupy(config: Config) -> Iterator[Check]:
         return
     remedy = (
         "frames take the slower way over PyTorch alone; for the faster: pip install 'sdv2-live[cuda]' with PyTorch for "
-        "CUDA 12, 'sdv2-live[cuda13]' with PyTorch for CUDA 13; tools/setup.sh chooses by itself"
+        "CUDA 12, 'sdv2-live[cuda13]' with PyTorch for CUDA 13; tools/setup.py chooses by itself"
     )
     if importlib.util.find_spec("cupy") is None:
         yield warn("cupy", "not installed", remedy)

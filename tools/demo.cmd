@@ -1,0 +1,3 @@
+@echo off
+rem Set up, then show what sdv2-live does: `tools\demo.cmd [--seconds N]`. Ctrl-C stops it. See tools\demo.py.
+"%~dp0setup.cmd" tools\demo.py %*
