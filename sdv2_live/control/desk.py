@@ -14,7 +14,8 @@ from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscapply import Action
 from sdv2_live.control.oscfeedback import Status
-from sdv2_live.control.oscquery import Identity, OscQueryServer, Page
+from sdv2_live.control.oscquery import Identity, OscQueryServer
+from sdv2_live.control.oscqueryhttp import Page
 from sdv2_live.control.oscsocket import query_port
 from sdv2_live.control.presetkeeper import PresetKeeper
 from sdv2_live.control.presets import PresetLibrary

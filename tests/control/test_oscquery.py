@@ -20,7 +20,8 @@ from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
 from sdv2_live.control.desk import Desk
 from sdv2_live.control.osc import OscServer
-from sdv2_live.control.oscquery import MAX_CLIENTS, Identity, OscQueryServer
+from sdv2_live.control.oscquery import Identity, OscQueryServer
+from sdv2_live.control.oscquerysessions import MAX_CLIENTS
 from sdv2_live.control.oscsocket import query_port
 from sdv2_live.control.params import PARAMS
 from sdv2_live.control.store import ParamStore
