@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange as AvRange
 from av.video.reformatter import Colorspace, VideoReformatter
 
@@ -75,6 +77,17 @@ def upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
             pixels, a, d = pixels.swapaxes(0, 1), c, b
         pixels = pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
     return np.ascontiguousarray(pixels)
+
+
+def _unnamed(cls: Any, value: int) -> Any:
+    """A member for a kind of side data that FFmpeg knows and PyAV does not, such as a photograph's EXIF."""
+    member = object.__new__(cls)
+    member._name_, member._value_ = f"UNNAMED_{value}", value
+    return member
+
+
+# Else one such entry hides all others of its frame, also the display matrix.
+Type._missing_ = classmethod(_unnamed)  # type: ignore[method-assign, assignment]
 
 
 def _display_matrix(decoded: av.VideoFrame) -> np.ndarray | None:

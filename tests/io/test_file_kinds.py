@@ -14,6 +14,7 @@ import pytest
 from av.stream import Disposition
 from clips import grey, noise, write_clip
 from pictures import bars
+from PIL import ExifTags, Image, ImageOps
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
@@ -174,6 +175,21 @@ def test_every_turn_and_mirror_is_shown(tmp_path: Path, turn: tuple[int, int, in
         assert shown[frame.height // 2 + down, frame.width // 2 + right] == pytest.approx(int(picture[y, x, 0]), abs=6)
 
 
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_photographs_are_shown_upright(tmp_path: Path, turn: int, suffix: str) -> None:
+    picture = grey(0, 32, 64)
+    picture[:16, :32], picture[:16, 32:], picture[16:, :32] = 250, 170, 90
+    photograph, about = Image.fromarray(picture), Image.Exif()
+    about[ExifTags.Base.Orientation] = turn
+    photograph.save(tmp_path / f"a.{suffix}", exif=about)
+    (frame,) = frames_of(tmp_path / f"a.{suffix}")
+    with Image.open(tmp_path / f"a.{suffix}") as stored:
+        upright = np.asarray(ImageOps.exif_transpose(stored))
+    assert frame.size == upright.shape[:2]
+    assert np.abs(rgb_of(frame).astype(int) - upright).mean() < 3
+
+
 def test_a_tilt_is_shown_to_the_nearest_quarter_turn() -> None:
     pixels = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
     tilted = np.array([[0.6, 0.8], [-0.8, 0.6]])
@@ -211,3 +227,26 @@ def test_a_file_that_was_cut_short_is_played_and_told(
         assert f"{path} ends after " in told[0]
     if share < 1 and kind == "mp4":
         assert f"ends after {count} of 40 frames" in told[0]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6])
+@pytest.mark.parametrize("kind", ["mkv", "webm", "mp4"])
+def test_a_file_that_begins_late_is_not_short(tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, share: float) -> None:
+    path = tmp_path / f"late.{kind}"
+    write_clip(path, [noise(i) for i in range(20)], [7 + i / 20 for i in range(20)], declared=Fraction(20), **CUTS[kind])
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    caplog.set_level(logging.WARNING)
+    frames_of(path)
+    assert ("cut short or damaged" in caplog.text) == (share < 1)
+
+
+def test_of_several_videos_the_default_one_is_shown(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        streams = [container.add_stream("ffv1", rate=30) for _ in range(2)]
+        for stream, disposition in zip(streams, (Disposition(0), Disposition.default), strict=True):
+            stream.height, stream.width, stream.disposition = 48, 64, disposition
+        for stream, level in zip(streams, (50, 200), strict=True):
+            container.mux([*stream.encode(av.VideoFrame.from_ndarray(grey(level), "rgb24")), *stream.encode(None)])
+    (frame,) = frames_of(tmp_path / "a.mkv")
+    assert rgb_of(frame).mean() == pytest.approx(200, abs=2)
