@@ -16,14 +16,14 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import measured_rate, plausible_rate
 from sdv2_live.io import hdr
 from sdv2_live.io.deinterlace import deinterlaced
-from sdv2_live.io.ffmpeg import reason
+from sdv2_live.io.ffmpeg import file_url, reason
 
 log = logging.getLogger("sdv2_live.file")
 
 MAX_BAD_PACKETS = 1000  # in a row: then the rest of the file is given up
 MEASURED = 100  # frames whose spacing tells the rate where the file does not
 STILL_RATE = Fraction(25)  # of a single picture
-SHORT = 2  # frames that may be missing at the end: containers round, and edit lists cut
+SHORT = 3  # frames that may be missing at the end: containers round, AVI counts as they are decoded, and edit lists cut
 
 
 class Picture(NamedTuple):
@@ -34,8 +34,9 @@ class Picture(NamedTuple):
 
 
 class Clip:
-    """The pictures of a file's first video stream; covers of music are none. Packets that cannot be decoded are skipped.
-    Interlaced frames are deinterlaced, one picture for each.
+    """The pictures of a file's video stream, of several the default one; covers of music are none.
+
+    Packets that cannot be decoded are skipped. Interlaced frames are deinterlaced, one picture for each.
 
     rate: frames per second on average, as the file declares it where that can be true, else as measured.
     pixel_aspect: width of a pixel by its height, None where the file does not say.
@@ -47,7 +48,7 @@ class Clip:
         self.bad_packets = 0
         self._identity = _identity(path) or ()
         self._container = _open(path)
-        stream = next(_videos(self._container), None)
+        stream = _video(self._container)
         if stream is None:
             what = "has no video, only a cover picture" if self._container.streams.video else "has no video stream"
             self._container.close()
@@ -92,7 +93,7 @@ class Clip:
     def shortfall(self) -> str:
         """After the last picture: what is missing of the file, in words; empty when it is whole."""
         stated = _stated_seconds(self._container, self._stream)
-        missing = stated - self._end_s > SHORT / self.rate
+        missing = stated - self._end_s > SHORT * max(float(1 / self.rate), self._end_s / max(self._shown, 1))
         if not (self._torn or missing):
             return ""
         of = f"{self._shown} of {self._stream.frames} frames" if self._shown < self._stream.frames else f"{self._shown} frames"
@@ -143,12 +144,12 @@ class Clip:
 
 
 def frame_count(path: str | Path) -> int | None:
-    """Frames of a file's first video stream as its container states or implies them, None when it does neither.
+    """Frames of a file's video as its container states or implies them, None when it does neither.
 
     Raises VideoError for a file that cannot be opened.
     """
     with _open(Path(path)) as container:
-        stream = next(_videos(container), None)
+        stream = _video(container)
         if stream is None:
             return None
         rate = plausible_rate(stream.average_rate)
@@ -157,13 +158,17 @@ def frame_count(path: str | Path) -> int | None:
 
 def _open(path: Path) -> av.container.InputContainer:
     try:
-        return av.open(str(path))
+        if path.exists() and not (path.is_file() or path.is_dir()):  # to open a pipe would wait for who writes to it
+            raise VideoError(f"{path} is a pipe or a device; only files are read here: bring its picture in by NDI")
+        return av.open(file_url(path))
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f"{path} cannot be opened as video: {reason(error)}; check the path and the file") from error
 
 
-def _videos(container: av.container.InputContainer) -> Iterator[av.VideoStream]:
-    return (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic)
+def _video(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The stream that players show, None for covers alone."""
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    return max(streams, key=lambda stream: bool(stream.disposition & Disposition.default), default=None)
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:
@@ -193,5 +198,8 @@ def _stated_seconds(container: av.container.InputContainer, stream: av.VideoStre
         return float(stream.duration * stream.time_base)
     if clock := stream.metadata.get("DURATION"):  # Matroska's tag, as in 00:01:02.040000000
         hours, minutes, seconds = clock.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        begins = (
+            float((stream.start_time or 0) * stream.time_base) if stream.time_base else 0.0
+        )  # it tells the end, not the length
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - begins
     return container.duration / av.time_base if container.duration and len(container.streams) == 1 else 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import numpy as np
 from av.video.reformatter import ColorRange as AvRange
@@ -36,6 +38,11 @@ def rows_of(picture: av.VideoFrame) -> np.ndarray:
     """The bytes of a packed picture as they lie in memory, (height, stride); the array keeps the picture alive."""
     plane = picture.planes[0]
     return np.frombuffer(memoryview(plane), np.uint8).reshape(picture.height, plane.line_size)
+
+
+def file_url(path: Path) -> str:
+    """How FFmpeg is told a file: what stands before a colon in a relative path would be a protocol to it, such as http."""
+    return str(path.absolute())
 
 
 def reason(error: Exception) -> str:

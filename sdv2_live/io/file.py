@@ -21,7 +21,7 @@ AGAIN_S = 1.0  # between two tries to open a file that broke
 
 
 class FileSource(Source):
-    """Frames of a file's first video stream, as RGBX in square pixels, upright, as players show it; see `Clip` and `Shown`.
+    """Frames of a file's video, as RGBX in square pixels, upright, as players show it; see `Clip` and `Shown`.
 
     realtime: frames come when they are due, for live use, and `captured_ns` is when they came; otherwise they come as fast as
     they are read, and `captured_ns` is their time in the video, from the first frame on.

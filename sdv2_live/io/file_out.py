@@ -24,6 +24,7 @@ from sdv2_live.io.ffmpeg import (
     PIX_FMT,
     RANGES,
     STREAM_MATRICES,
+    file_url,
     reason,
     rows_of,
 )
@@ -84,7 +85,7 @@ class FileSink(Sink):
         try:
             self._put_aside()
             self._part.write_bytes(b"")  # FFmpeg opens it with the first frame only: too late to choose another folder
-            self._container = av.open(str(self._part), "w", format=container, options=options)
+            self._container = av.open(file_url(self._part), "w", format=container, options=options)
         except (av.error.FFmpegError, OSError) as error:
             raise VideoError(f"{self._part} cannot be written: {reason(error)}; check the folder's permissions") from error
 

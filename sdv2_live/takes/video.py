@@ -10,7 +10,7 @@ import numpy as np
 
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.ffmpeg import reason, rows_of
+from sdv2_live.io.ffmpeg import file_url, reason, rows_of
 from sdv2_live.io.file import FileSource
 from sdv2_live.io.file_out import FileSink
 from sdv2_live.takes.format import FrameId, Video, video_name
@@ -79,7 +79,7 @@ class VideoReader:
 def _exact(path: Path, video: Video) -> Iterator[Frame]:
     stored = STORED.get(video.format, "bgra")
     try:
-        with av.open(str(path)) as container:
+        with av.open(file_url(path)) as container:
             for picture in container.decode(video=0):
                 if (picture.format.name, picture.height, picture.width) != (stored, video.height, video.width):
                     raise TakeError(

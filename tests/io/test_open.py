@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,25 @@ def test_each_scheme_opens_its_kind(tmp_path: Path) -> None:
         assert isinstance(source, TestSource)
         assert source.read(0).size == (48, 64)
     assert open_source("test").name == "test:512x512"
+
+
+@pytest.mark.parametrize("name", ["http:clip.mkv", "12:30.mkv", "concat:a.mkv", "file:a.mkv", "it's %d.mkv"])
+def test_a_file_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_sink(f"file:{name}") as sink:
+        sink.send(fake_frame(7))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with open_source(f"file:{name}", realtime=False, loop=False) as source:
+        assert source.read(0).data[0, 0] == 7
+    with pytest.raises(VideoError, match="cannot be opened as video: No such file"):
+        open_source("file:http://127.0.0.1:1/clip.mkv")  # nothing is asked of a network
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(VideoError, match=r"pipe\.mp4 is a pipe or a device; only files are read here"):
+        open_source(f"file:{tmp_path / 'pipe.mp4'}")
 
 
 def test_no_stream_is_taken_for_a_misspelt_scheme() -> None:
