@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from sdv2_live.missing import require_weights
 from sdv2_live.settings import Config
 from sdv2_live.shed import TAEHV
 from sdv2_live.stats import Counters
+from sdv2_live.system.clock import monotonic
 from sdv2_live.takes.recorder import Recorder
 from sdv2_live.upkeep import Upkeep, UpkeepState
 from sdv2_live.worker.host import EngineHost, EngineState, InlineEngine
@@ -168,7 +168,7 @@ class Show:
 
     def _engine_up(self, hello: Hello) -> None:
         """The models are loaded, for the first time or again; called where that was done."""
-        self._up_at = self._up_at or time.monotonic()
+        self._up_at = self._up_at or monotonic()
         self.upkeep.up(hello.size, hello.max_pixels)
         if TAEHV in self.upkeep.shed.taken and hello.vae not in SMALL:  # its file is not there
             self.upkeep.shed.give_up(TAEHV)
@@ -232,7 +232,7 @@ class Show:
         """
         self.start()
         while not self.intake.ended and self.engine.failure is None:
-            left = math.inf if seconds is None or self._up_at is None else self._up_at + seconds - time.monotonic()
+            left = math.inf if seconds is None or self._up_at is None else self._up_at + seconds - monotonic()
             if left <= 0 or stopped(min(left, 1.0)):
                 break
             report(self.status())

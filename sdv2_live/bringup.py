@@ -6,7 +6,6 @@ All that needs torch is built here, for the live show, for offline rendering and
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +32,7 @@ from sdv2_live.model.text import Placement, Text
 from sdv2_live.settings import Config
 from sdv2_live.stats import StageTimer
 from sdv2_live.stream import Stream
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.bringup")
 
@@ -84,7 +84,7 @@ def load(config: Config) -> Models:
     if chosen.files is not None:  # before their memory is spoken of
         require_painter(chosen.name, chosen.files, config.model.vae, config.model.weights_dir)
     require_room(config, chosen)
-    begin = time.monotonic()
+    begin = monotonic()
     models = load_models(
         chosen,
         device=device,
@@ -100,7 +100,7 @@ def load(config: Config) -> Models:
         to_fp8(models.dit, device)
     models = replace(models, loras=attach_loras(models.dit, loras))  # they wrap what fp8 has replaced
     exactly = f"{str(dtype)[6:]}{' with fp8 linear layers' if config.model.fp8 else ''}, text encoder {models.text.placement}"
-    log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, exactly, time.monotonic() - begin)
+    log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, exactly, monotonic() - begin)
     return models
 
 

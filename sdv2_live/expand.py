@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from pathlib import Path
 from typing import Any, Protocol
 
 from sdv2_live.control.params import MAX_PROMPT
 from sdv2_live.errors import ExpandError
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.expand")
 
@@ -120,14 +120,14 @@ class LocalModel:
         """Generate. Raises ExpandError when the time is up first."""
         import torch
 
-        begin = time.monotonic()
+        begin = monotonic()
         try:
             inputs = self._chat(instruction, prompt).to(self._model.device)
             with torch.inference_mode():
                 tokens = self._model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, max_time=self._timeout_s)
         except (RuntimeError, ValueError, IndexError, ImportError) as error:  # out of memory is a RuntimeError
             raise ExpandError(f"the local model failed: {_brief(error)}; try another one") from error
-        if time.monotonic() - begin >= self._timeout_s:
+        if monotonic() - begin >= self._timeout_s:
             raise ExpandError(f"the local model was not done within {self._timeout_s:g} s; raise --timeout, or use a smaller one")
         new = tokens[0, inputs["input_ids"].shape[1] :]
         text = str(self._tokenizer.decode(new, skip_special_tokens=True))

@@ -15,12 +15,12 @@ import os
 import socket
 import ssl
 import threading
-import time
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from sdv2_live.errors import ExpandError
 from sdv2_live.expand import to_last_phrase
+from sdv2_live.system.clock import monotonic
 
 KEY_VARIABLE = "SDV2_API_KEY"
 MAX_TOKENS = 2000  # some models think aloud first
@@ -47,7 +47,7 @@ class Endpoint:
 
     def write(self, instruction: str, prompt: str) -> str:
         """Ask. Raises ExpandError for whatever is not a plain answer within the time."""
-        deadline = time.monotonic() + self._timeout_s
+        deadline = monotonic() + self._timeout_s
         model = self._model or self._first_model(deadline)
         messages = [{"role": "system", "content": instruction}, {"role": "user", "content": prompt}]
         request = {"model": model, "messages": messages, "max_tokens": MAX_TOKENS, "stream": False}
@@ -97,7 +97,7 @@ class Endpoint:
 
     def _exchange(self, method: str, what: str, deadline: float, body: Any) -> tuple[int, bytes]:
         """The status and body of one request. The whole of it ends by the deadline, however slowly the server drips."""
-        connection = self._connection(max(deadline - time.monotonic(), 0.001))
+        connection = self._connection(max(deadline - monotonic(), 0.001))
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if key := os.environ.get(KEY_VARIABLE, "").strip():
             headers["Authorization"] = f"Bearer {key}"
@@ -105,7 +105,7 @@ class Endpoint:
         timer = None
         try:
             connection.connect()
-            timer = threading.Timer(max(deadline - time.monotonic(), 0.0), _cut, (connection.sock, late))
+            timer = threading.Timer(max(deadline - monotonic(), 0.0), _cut, (connection.sock, late))
             timer.daemon = True
             timer.start()
             connection.request(method, self._path + what, json.dumps(body) if body is not None else None, headers)

@@ -70,7 +70,7 @@ class Frame:
     data: uint8, shape (height, stride): rows as they lie in memory, `stride` bytes each, the first
         `width * format.bytes_per_pixel` of them meaningful. Treated as immutable by everyone.
     rate: frames per second of the stream the frame belongs to.
-    captured_ns: `time.monotonic_ns()` when the frame (or, for an output frame, the input frame it was made from) arrived.
+    captured_ns: `monotonic_ns()` when the frame (or, for an output frame, the input frame it was made from) arrived.
     index: running number within its source, from 0.
     """
 

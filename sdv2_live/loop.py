@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -32,6 +31,7 @@ from sdv2_live.io.playout import Playout
 from sdv2_live.settings import Config
 from sdv2_live.shed import share_of
 from sdv2_live.stats import Counters, Fill, Rate, StageTimer
+from sdv2_live.system.clock import monotonic
 from sdv2_live.threads import ended
 from sdv2_live.upkeep import Done, Upkeep
 
@@ -210,7 +210,7 @@ class LiveLoop:
             frames = self._intake.take(needed, timeout=1.0, like=newest)
         if frames is None:
             return
-        begin = time.monotonic()
+        begin = monotonic()
         watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
         launched = self._stream.launch(frames, taken.params, convert=watched)
         input_fps = self._intake.rate.per_second() or float(newest.rate)  # what a sender declares need not be what comes
@@ -225,7 +225,7 @@ class LiveLoop:
     def _finish(self, chunk: _Chunk) -> None:
         """Wait for a chunk's pictures and hand them on; in order, on the engine's thread or the flight's."""
         painted, painting = chunk.launched(), chunk.launched.painting
-        now, before = time.monotonic(), max(chunk.begin, self._finished_at)
+        now, before = monotonic(), max(chunk.begin, self._finished_at)
         self._finished_at = now
         self._stream.timer.add("chunk", (now - before) * 1e3)
         if self._recorder is not None:

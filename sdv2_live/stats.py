@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from threading import Lock
 
+from sdv2_live.system.clock import monotonic
+
 
 class Counters:
     """Named running totals. A name exists from its first `add`."""
@@ -156,7 +158,7 @@ class Rate:
     Until the first `seconds` have passed, the rate is over the time since the first event.
     """
 
-    def __init__(self, seconds: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: float = 2.0, clock: Callable[[], float] = monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
         self._lock = Lock()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +23,7 @@ from sdv2_live.io.dissolve import Dissolve
 from sdv2_live.settings import Config
 from sdv2_live.shed import FEWER_STEPS, Shedder, share_of
 from sdv2_live.stats import Counters
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.upkeep")
 
@@ -66,7 +66,7 @@ class Upkeep:
         config: Config,
         counters: Counters,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
         can_take: Callable[[str], bool] = lambda step: True,
         on_shed: Callable[[tuple[str, ...]], None] = lambda steps: None,
     ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +12,7 @@ from waiting import DEADLINE_S
 
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Sink, Source
+from sdv2_live.system.clock import monotonic_ns
 
 
 def fake_frame(
@@ -37,11 +37,11 @@ class FakeClock:
         self.slept: list[float] = []  # every sleep asked for, in seconds
 
     def now(self) -> float:
-        """Seconds, as time.monotonic()."""
+        """Seconds, as monotonic()."""
         return self._now_ns / 1e9
 
     def now_ns(self) -> int:
-        """Nanoseconds, as time.monotonic_ns()."""
+        """Nanoseconds, as monotonic_ns()."""
         return self._now_ns
 
     def sleep(self, seconds: float) -> None:
@@ -108,7 +108,7 @@ class FakeSource(Source):
 class FakeSink(Sink):
     """Keeps every frame and when it was sent. `fail` raises in place of the next send; `watched` may be set."""
 
-    def __init__(self, *, now_ns: Callable[[], int] = time.monotonic_ns, watched: bool = True) -> None:
+    def __init__(self, *, now_ns: Callable[[], int] = monotonic_ns, watched: bool = True) -> None:
         self.name = "fake"
         self.frames: list[Frame] = []
         self.times_ns: list[int] = []

@@ -33,6 +33,7 @@ from sdv2_live.render import restyled
 from sdv2_live.settings import Config, EngineConfig, VideoConfig
 from sdv2_live.stats import Counters, StageTimer
 from sdv2_live.stream import Stream
+from sdv2_live.system.clock import monotonic_ns
 
 ENGINE = tiny.small_engine()
 PARAMS = replace(Params(), prompt="red", adapt_sink_threshold=-1.0)
@@ -252,7 +253,7 @@ class ByHand(Source):
     def give(self, count: int) -> None:
         for i in range(self._given, self._given + count):
             picture = fake_frame(8 * i + 8, 32, 32, format=self.format)
-            self._frames.put(picture.at(rate=Fraction(30), captured_ns=time.monotonic_ns(), index=i))
+            self._frames.put(picture.at(rate=Fraction(30), captured_ns=monotonic_ns(), index=i))
         self._given += count
 
     def read(self, timeout: float) -> Frame | None:

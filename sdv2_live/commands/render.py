@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -13,6 +12,7 @@ from sdv2_live.commands.options import add_config_options, add_model_options, co
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.store import ParamStore
+from sdv2_live.system.clock import monotonic
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     config = config.replaced(params=store.latest())
     timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
     config = sized(config, timeline)
-    begin = time.monotonic()
+    begin = monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:
         task = bar.add_task("rendering", total=_total(args.input, args.max_frames))
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             max_frames=args.max_frames,
             progress=lambda done: bar.update(task, completed=done),
         )
-    seconds = time.monotonic() - begin
+    seconds = monotonic() - begin
     logs.say(f"{args.output}: {count} frames in {seconds:.1f} s ({count / seconds:.1f} fps)")
     return 0
 

@@ -8,7 +8,6 @@ import math
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from sdv2_live.control.journal import LiveState, journal_path, previous, read_jo
 from sdv2_live.errors import ConfigError
 from sdv2_live.logwriter import Relayed
 from sdv2_live.settings import StateConfig
+from sdv2_live.system.clock import fine_timers, monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the show outlives its terminal, and a connection that breaks
     _allow_descriptors()
     _log_to_file(config)
-    with Relayed() as relayed:
+    with Relayed() as relayed, fine_timers():
         report = _Reporter(relayed.say, quiet=args.quiet)
         timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
         config = sized(config, timeline)
@@ -155,7 +155,7 @@ def _left(asked: Path, folder: Path, config: Config) -> LiveState:
 class _Reporter:
     """The status: rewritten in place on a terminal, now and then a line elsewhere. quiet: at the end only."""
 
-    def __init__(self, say: Callable[..., None], *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, say: Callable[..., None], *, quiet: bool = False, clock: Callable[[], float] = monotonic) -> None:
         self._say, self._terminal, self._quiet, self._clock = say, sys.stdout.isatty(), quiet, clock
         self._said_at = -math.inf
 

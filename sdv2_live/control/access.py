@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -11,6 +10,7 @@ import ifaddr
 
 from sdv2_live.control.throttle import Throttles
 from sdv2_live.errors import ConfigError
+from sdv2_live.system.clock import monotonic
 
 MAX_SENDERS = 256  # whose rates are kept; the one heard longest ago is forgotten first
 
@@ -39,7 +39,7 @@ class Access:
     rate: messages a second that one sender may send; as many again may come at once. Not thread-safe.
     """
 
-    def __init__(self, allow: Sequence[str], rate: float, key: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, allow: Sequence[str], rate: float, key: str, clock: Callable[[], float] = monotonic) -> None:
         """Raises ConfigError for what is no network. key: where `allow` was configured, for messages."""
         self._listed = networks(allow, key)
         self._senders = Throttles(rate, int(rate), MAX_SENDERS, clock)

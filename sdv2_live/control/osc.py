@@ -9,7 +9,6 @@ import asyncio
 import ipaddress
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -32,6 +31,8 @@ from sdv2_live.control.osctcp import MAX_PACKET
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
 from sdv2_live.stats import Fill
+from sdv2_live.system.clock import monotonic
+from sdv2_live.system.sockets import Loop
 from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.osc")
@@ -76,7 +77,7 @@ class OscServer:
         self._tcp = bind_tcp(host, self.port, self._udp) if tcp else None
         self._status = status
         self.counters = OscCounters()
-        self._subscriptions = Subscriptions(self._access, time.monotonic, self._itself, self._given_up, echo=echo)
+        self._subscriptions = Subscriptions(self._access, monotonic, self._itself, self._given_up, echo=echo)
         self._datagrams = Datagrams(self._udp, self._take_from, self._subscriptions.refused)
         self._peer_of = lru_cache(maxsize=256)(self.datagram_peer)
         self._answers = Answers()
@@ -127,8 +128,7 @@ class OscServer:
 
     def _run(self) -> None:
         try:
-            # Windows' usual loop cannot wait for sockets that are read by hand; this one can, everywhere.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            with asyncio.Runner(loop_factory=Loop) as runner:
                 runner.run(self._serve())
         except Exception:
             self.counters.failures += 1

@@ -46,15 +46,16 @@ class Datagrams:
         for host, port in refused(self._udp):
             self._nobody(host, port)
         senders: list[Address] = []
-        try:
-            while len(senders) < MOST:
+        for _ in range(MOST):
+            try:
                 data, sender = self._udp.recvfrom(MAX_DATAGRAM)
-                senders.append(sender)
-                self._take(data, sender)
-        except BlockingIOError:
-            pass
-        except OSError as error:  # the answer to something sent earlier: its receiver is gone
-            log.debug("a message could not be delivered: %s", error)
+            except BlockingIOError:
+                break
+            except OSError as error:  # the answer to something sent earlier, whose receiver is gone; what waits behind it is read
+                log.debug("a message could not be delivered: %s", error)
+                continue
+            senders.append(sender)
+            self._take(data, sender)
         if len(senders) == MOST:
             self._set_aside(*Counter(senders).most_common(1)[0])
         if len(senders) >= BURST:

@@ -23,6 +23,7 @@ from sdv2_live.control.oscpacket import IMMEDIATELY, read_packet
 from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.control.throttle import Repeats
 from sdv2_live.stats import Fill
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.osc")
 
@@ -77,7 +78,7 @@ class OscInput:
 
     def _take_turns(self) -> None:
         self._reading = None
-        end = time.monotonic() + TURNS_S
+        end = monotonic() + TURNS_S
         while (one := self._turns.next()) is not None:
             peer, item = one
             try:
@@ -85,7 +86,7 @@ class OscInput:
             except Exception:  # as at a thread's top: one packet is lost, those that came with it are read
                 self._counters.failures += 1
                 log.exception("a packet from %s could not be read", peer.host)
-            if time.monotonic() >= end:
+            if monotonic() >= end:
                 self._read_on()
                 return
 

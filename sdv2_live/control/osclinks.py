@@ -7,7 +7,6 @@ whatever way it went round.
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from sdv2_live.control.addresses import Setting
 from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
+from sdv2_live.system.clock import monotonic
 
 MAX_SHOWS = 64
 SILENT_S = 10.0  # a status comes twice a second
@@ -24,7 +24,7 @@ ECHO_S = 0.5  # longer than a message takes through a few shows, shorter than th
 class Links:
     """Belongs to the server's thread, but for `changed`."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._shows: OrderedDict[Peer, float] = OrderedDict()
         self._fired: dict[str, tuple[str, float]] = {}

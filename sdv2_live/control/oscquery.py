@@ -34,6 +34,7 @@ from sdv2_live.control.oscquerytree import EXTENSIONS, Node, find, methods, tree
 from sdv2_live.control.oscsocket import bind_listener
 from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.stats import Fill
+from sdv2_live.system.sockets import Loop
 from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.oscquery")
@@ -141,7 +142,8 @@ class OscQueryServer:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=Loop) as runner:
+                runner.run(self._serve())
         except Exception:
             self.counters.failures += 1
             log.exception("OSCQuery stopped; the show goes on without it")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from sdv2_live.control.httpdoor import Address, Door, HttpCounters
 from sdv2_live.control.origin import OwnNames, refusal
 from sdv2_live.control.oscquerysessions import Sessions
 from sdv2_live.control.oscquerytree import ATTRIBUTES, READ, Node
+from sdv2_live.system.clock import monotonic
 
 MAX_RATE = 500  # requests and commands a second of one host; a client reads a tree once and listens to all of it
 MAX_BODY = 65_536  # bytes of a request's body; what is answered has none
@@ -33,7 +33,7 @@ class _Pages:
 
     def get(self, path: str) -> tuple[bytes, str] | None:
         """Body and content type, None for an unknown path."""
-        now, (made, page) = time.monotonic(), self._made.get(path, (-math.inf, None))
+        now, (made, page) = monotonic(), self._made.get(path, (-math.inf, None))
         if path in self._pages and now - made >= PAGE_S:
             page = self._pages[path]()
             self._made[path] = now, page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import os
 import socket
 import struct
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from sdv2_live.errors import ConfigError
+from sdv2_live.system.sockets import claim, taken
 
 RECEIVE_BUFFER = 1 << 20  # bytes: a fader storm during one slow moment
 
@@ -66,11 +66,11 @@ def reaches(bound: str, port: int, host: str, to_port: int) -> bool:
 def deliver(udp: socket.socket, data: bytes, host: str, port: int) -> None:
     """Send a message. Raises OSError.
 
-    Linux reports that an earlier receiver is gone instead of sending the next message, so that one is sent again.
+    Linux and Windows report that an earlier receiver is gone instead of sending the next message, so that one is sent again.
     """
     try:
         udp.sendto(data, (host, port))
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused on Linux, reset on Windows
         udp.sendto(data, (host, port))
 
 
@@ -138,12 +138,11 @@ def _bind(host: str, port: int, kind: socket.SocketKind, key: str = "osc.port") 
             if _ERROR_QUEUE:
                 for level, option in _RECVERR[: 2 if family is socket.AF_INET6 else 1]:
                     server.setsockopt(level, option, 1)
-        elif os.name == "posix":  # else the connections of a show that just ended keep the next one out for a minute
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        claim(server)
         server.bind(address)
     except OSError as error:
         server.close()
-        if error.errno == errno.EADDRINUSE:
+        if taken(error):
             what = f"is in use by another program; choose another port, as in --set {key}={port + 1}"
         else:
             what = f"cannot be opened ({error.strerror}); set osc.host to 127.0.0.1 or an address of this machine"

@@ -7,7 +7,6 @@ snapshot a chunk; what acts at once (freeze, bypass, blackout, mix) is read from
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from sdv2_live.control.morph import Morph, can_glide
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import PARAMS, Kind, Params, Value, updated, value_of
 from sdv2_live.errors import ParamError
+from sdv2_live.system.clock import monotonic
 
 MAX_QUEUED = 8  # firings of one trigger that wait for their chunk; a stuck button shall not reset for minutes
 
@@ -111,7 +111,7 @@ class ParamStore:
         self,
         start: Params | None = None,
         macros: Macros | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
         names: Names = TABLE,
     ) -> None:
         self.names = names

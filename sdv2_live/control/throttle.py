@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
+
+from sdv2_live.system.clock import monotonic
 
 
 class Throttle:
     """A token bucket: `burst` at once, then `rate` a second. Not thread-safe."""
 
-    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = monotonic) -> None:
         self._rate = rate
         self._burst = burst
         self._clock = clock
@@ -60,14 +61,14 @@ class ThrottledLog:
 class Throttles:
     """A `Throttle` for each name. Of more than `most` the one asked for longest ago is forgotten, and would begin anew."""
 
-    def __init__(self, rate: float, burst: int, most: int = 256, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: float, burst: int, most: int = 256, clock: Callable[[], float] = monotonic) -> None:
         self.of = lru_cache(maxsize=most)(lambda name: Throttle(rate, burst, clock))
 
 
 class Repeats:
     """Keeps what comes again and again from filling a log: of each kind the first is told, then one every `period_s`."""
 
-    def __init__(self, period_s: float, most: int = 256, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, period_s: float, most: int = 256, clock: Callable[[], float] = monotonic) -> None:
         self._period_s = period_s
         self._clock = clock
         self._last_of = lru_cache(maxsize=most)(lambda kind: _Last())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from sdv2_live.control.params import PARAMS, Kind, nearest
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline_model import Event, Timeline, clock_seconds, merged
 from sdv2_live.errors import ParamError
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.timeline")
 
@@ -26,7 +26,7 @@ EPSILON_S = 1e-6  # what adding and taking away times may cost
 class Transport:
     """Where a timeline stands. Starts stopped at 0. Thread-safe. `clock` gives seconds."""
 
-    def __init__(self, timeline: Timeline, store: ParamStore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, timeline: Timeline, store: ParamStore, clock: Callable[[], float] = monotonic) -> None:
         self.timeline = timeline
         self.looping = timeline.loop
         self.refused = 0  # events, or parts of one, that the store did not take

@@ -9,6 +9,7 @@ from dataclasses import replace
 from sdv2_live.doctor.probe import Check, Status, fail, ok, warn
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.settings import Config, InputConfig, OscConfig, OutputConfig, StateConfig
+from sdv2_live.system.clock import monotonic
 
 RUN_S = 1.0
 FRAMES_A_CHUNK = 4
@@ -100,13 +101,13 @@ def engine(config: Config) -> Check:
             def stopped(_: float) -> bool:
                 time.sleep(0.02)
                 if not first and counted("chunks") > 1:  # the first one also warms up
-                    first.append((time.monotonic(), counted("chunks")))
-                return counted("engine_failures") >= FAILURES or (bool(first) and time.monotonic() - first[0][0] >= RUN_S)
+                    first.append((monotonic(), counted("chunks")))
+                return counted("engine_failures") >= FAILURES or (bool(first) and monotonic() - first[0][0] >= RUN_S)
 
             show.run(stopped, lambda _: None)
             if not first:
                 return fail("engine", f"{counted('engine_failures')} chunks failed", "the reason is in the log of: sdv2-live run")
-            fps = (counted("chunks") - first[0][1]) * FRAMES_A_CHUNK / (time.monotonic() - first[0][0])
+            fps = (counted("chunks") - first[0][1]) * FRAMES_A_CHUNK / (monotonic() - first[0][0])
             return ok(
                 "engine", f"{chosen_profile(config).name} on {choose_device(config.model.device)}: {fps:.1f} frames a second"
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -18,6 +17,7 @@ from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_lib import NdiSettings, destroy, initialise
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.settings import Config
+from sdv2_live.system.clock import monotonic
 
 LOOPBACK_S = 15.0
 SEEN_S = 3.0  # mDNS answers within one or two
@@ -47,14 +47,14 @@ def loopback(settings: NdiSettings, seconds: float = LOOPBACK_S) -> Check:
     """Publish a grey picture, find it, receive it, compare it."""
     height, width = SIZE
     grey = Frame(np.full((height, width * 4), 128, np.uint8), width, height, PixelFormat.BGRX)
-    begin = time.monotonic()
+    begin = monotonic()
     try:
         with NdiSink(f"sdv2-live doctor {uuid.uuid4().hex[:8]}", settings) as sink, NdiSource(sink.full_name, settings) as source:
-            while time.monotonic() - begin < seconds:
+            while monotonic() - begin < seconds:
                 sink.send(grey)
                 frame = source.read(1 / 30)
                 if frame is not None:
-                    return _compared(frame, time.monotonic() - begin)
+                    return _compared(frame, monotonic() - begin)
     except VideoError as error:
         return fail("ndi_loopback", str(error), "see ndi_library")
     return fail(
@@ -103,11 +103,11 @@ def seen_by_others(settings: NdiSettings, seconds: float = SEEN_S) -> bool:
     create = ndi.FindCreate()
     if settings.groups:
         create.groups = ",".join(settings.groups)
-    begin = time.monotonic()
+    begin = monotonic()
     with NdiSink(f"sdv2-live doctor {uuid.uuid4().hex[:8]}", settings) as sink:
         finder = ndi.find_create_v2(create)
         seen = False
-        while not seen and time.monotonic() - begin < seconds:
+        while not seen and monotonic() - begin < seconds:
             ndi.find_wait_for_sources(finder, 200)
             seen = any(source.ndi_name == sink.full_name for source in ndi.find_get_current_sources(finder))
         destroy(ndi, "find_destroy", begin, finder)

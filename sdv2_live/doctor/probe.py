@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sdv2_live.settings import Config
+from sdv2_live.system.clock import monotonic
 
 HANGS, BREAKS = "hangs", "breaks"
 ENDING_S = 10.0  # for a process to end that has said all
@@ -82,7 +82,7 @@ def run_probe(probe: Probe, config: Config) -> list[Check]:
         process = context.Process(target=_look, args=(probe.look, config, sender, str(log)), daemon=True)
         process.start()
         sender.close()
-        checks, why = _gather(receiver, probe, time.monotonic() + probe.timeout_s)
+        checks, why = _gather(receiver, probe, monotonic() + probe.timeout_s)
         if why == HANGS or not why:
             process.join(0 if why else ENDING_S)  # what it was to say is said: a library that cannot shut down is no matter
             process.kill()
@@ -101,7 +101,7 @@ def _gather(receiver: Connection, probe: Probe, deadline: float) -> tuple[list[C
     """The checks that came, and why the others did not (empty: all came)."""
     checks: list[Check] = []
     while len(checks) < len(probe.names):
-        if not receiver.poll(max(deadline - time.monotonic(), 0)):
+        if not receiver.poll(max(deadline - monotonic(), 0)):
             return checks, HANGS
         try:
             checks.append(receiver.recv())

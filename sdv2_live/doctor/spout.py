@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -15,6 +14,7 @@ from sdv2_live.io import spout_lib
 from sdv2_live.io.spout_in import SpoutSource
 from sdv2_live.io.spout_out import SpoutSink
 from sdv2_live.settings import Config
+from sdv2_live.system.clock import monotonic
 
 LOOPBACK_S = 10.0
 SIZES = ((180, 320), (270, 480))  # the second one shows that a change of size is followed
@@ -38,7 +38,7 @@ def look_spout(config: Config) -> Iterator[Check]:
 def loopback() -> Check:
     """Share pictures of two sizes and receive them. Raises VideoError where Spout cannot run."""
     name = f"sdv2-live doctor {uuid.uuid4().hex[:8]}"
-    began = time.monotonic()
+    began = monotonic()
     with SpoutSink(name) as sink, SpoutSource(name) as source:
         for height, width in SIZES:
             data = np.tile(COLOUR[[2, 1, 0, 3]], (height, width)).reshape(height, -1)
@@ -53,13 +53,13 @@ def loopback() -> Check:
             if np.abs(mean - COLOUR)[:3].max() > TOLERANCE:
                 came = ", ".join(f"{value:.0f}" for value in mean[:3])
                 return fail("spout", f"the colour {COLOUR[:3].tolist()} came back as {came}", "update the graphics driver")
-    return ok("spout", f"two sizes shared, found and received in {time.monotonic() - began:.1f} s, colours exact")
+    return ok("spout", f"two sizes shared, found and received in {monotonic() - began:.1f} s, colours exact")
 
 
 def _exchange(sink: SpoutSink, source: SpoutSource, frame: Frame) -> Frame | None:
     """The first picture of this frame's size that comes back while it is shared again and again."""
-    deadline = time.monotonic() + LOOPBACK_S
-    while time.monotonic() < deadline:
+    deadline = monotonic() + LOOPBACK_S
+    while monotonic() < deadline:
         sink.send(frame)
         got = source.read(0.03)
         if got is not None and got.size == frame.size:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from sdv2_live.engine.transfer import upload
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit import CausalDiT, CrossKV, check_starts
 from sdv2_live.model.rope import TIME_ROWS
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.engine")
 
@@ -119,7 +119,7 @@ class Engine:
         """
         if self.device.type != "cuda" and self._capture is None:
             return
-        spec, begin = state.spec, time.monotonic()
+        spec, begin = state.spec, monotonic()
         until_steady, first = spec.cache.kv_frames + spec.levels + 3, steps if state.queue is None else spec.levels
         others = () if state.queue is not None or spec.mode is Mode.TEXT else {1, 2, 3, 4} - {first}
         counts = [first] * until_steady + [count for count in others for _ in range(2)]  # a second call is captured
@@ -135,7 +135,7 @@ class Engine:
             if clean is not None:
                 self.decode(clean, state)
         state.reset_()
-        log.info("kernels ready for height %d, width %d in %.1f s", spec.height, spec.width, time.monotonic() - begin)
+        log.info("kernels ready for height %d, width %d in %.1f s", spec.height, spec.width, monotonic() - begin)
 
     @torch.inference_mode()
     def push(self, pixels_1CTHW: Tensor, state: StreamState) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import statistics
 import threading
-import time
 from collections import deque
 from functools import partial
 
@@ -16,6 +15,7 @@ from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, match_source
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.stats import Counters, Fill
+from sdv2_live.system.clock import monotonic, monotonic_ns
 from sdv2_live.threads import closed, ended
 
 log = logging.getLogger("sdv2_live.bind")
@@ -118,7 +118,7 @@ class SideChannels(Port):
         if frame.captured_ns == self._shown_ns:
             return
         self._shown_ns = frame.captured_ns
-        now = time.monotonic_ns()
+        now = monotonic_ns()
         delay_ns = now - frame.captured_ns
         if delay_ns > LIMIT_S * 1e9:  # a still of no time, or a picture that no sound is kept for
             return
@@ -133,8 +133,8 @@ class SideChannels(Port):
         while not self._closing:
             try:
                 self._send_due()
-                if time.monotonic() >= poll_at:
-                    poll_at = time.monotonic() + POLL_S
+                if monotonic() >= poll_at:
+                    poll_at = monotonic() + POLL_S
                     self._report()
             except Exception:  # the thread's top: some sound or one report is lost, the rest goes on
                 self._counters.add("side_channels_failed")
@@ -145,12 +145,12 @@ class SideChannels(Port):
     def _sleep(self, poll_at: float) -> None:
         due = self._line.next_due
         wake = poll_at if due is None else min(poll_at, due / 1e9)
-        self._news.wait(max(wake - time.monotonic(), 0))
+        self._news.wait(max(wake - monotonic(), 0))
         if not self._closing:
             self._news.clear()
 
     def _send_due(self) -> None:
-        blocks = self._line.due(time.monotonic_ns())
+        blocks = self._line.due(monotonic_ns())
         if blocks and self._sink.watched:
             for block in blocks:
                 self._sink.send_audio(block)

@@ -13,6 +13,7 @@ from sdv2_live.io.base import Source
 from sdv2_live.io.still import Still
 from sdv2_live.io.watch import InputWatch
 from sdv2_live.stats import Counters
+from sdv2_live.system.clock import monotonic_ns
 from sdv2_live.threads import closed, ended
 
 log = logging.getLogger("sdv2_live.input")
@@ -91,8 +92,8 @@ class Feed:
 
     def _step(self) -> None:
         linked = self.source.linked
-        frame = self.source.read(self._still.wait_s(time.monotonic_ns(), READ_S) if linked else READ_S)
-        now = time.monotonic_ns()
+        frame = self.source.read(self._still.wait_s(monotonic_ns(), READ_S) if linked else READ_S)
+        now = monotonic_ns()
         with self._ready:
             if frame is not None:
                 self.watch.see(frame, now)

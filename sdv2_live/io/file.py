@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sdv2_live.io.base import Source
 from sdv2_live.io.clip import Clip, Picture
 from sdv2_live.io.decoded import Shown
 from sdv2_live.io.playback import PlaybackClock
+from sdv2_live.system.clock import monotonic_ns
 
 log = logging.getLogger("sdv2_live.file")
 
@@ -80,7 +80,7 @@ class FileSource(Source):
     def _frame(self, picture: Picture) -> Frame:
         pixels = self._show(picture.decoded, self._clip.pixel_aspect)
         height, width = pixels.shape[:2]
-        captured_ns = time.monotonic_ns() if self._realtime else round(self._due_s * 1e9)
+        captured_ns = monotonic_ns() if self._realtime else round(self._due_s * 1e9)
         index, self._index = self._index, self._index + 1
         rows = pixels.reshape(height, 4 * width)
         return Frame(rows, width, height, PixelFormat.RGBX, self._clip.rate, captured_ns, index)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -19,6 +18,7 @@ from sdv2_live.io.cover import Converter, blend
 from sdv2_live.io.feed import QUEUE, Feed
 from sdv2_live.io.watch import CAMERA_S, Fault, InputWatch
 from sdv2_live.stats import Counters, Fill
+from sdv2_live.system.clock import monotonic_ns
 
 log = logging.getLogger("sdv2_live.input")
 
@@ -122,7 +122,7 @@ class GuardedSource(Source):
             lost_s=self._policy.lost_s,
             frozen_s=frozen_s,
             black_s=black_s,
-            since=time.monotonic_ns(),
+            since=monotonic_ns(),
             linked=lambda: source.linked,
             camera_s=camera_s,
         )
@@ -166,10 +166,10 @@ class GuardedSource(Source):
             self._running = True
             for feed in self._feeds.values():
                 feed.start()
-        until = time.monotonic_ns() + int(timeout * 1e9)
+        until = monotonic_ns() + int(timeout * 1e9)
         with self._ready:
             while True:
-                now = time.monotonic_ns()
+                now = monotonic_ns()
                 self._look_at_failures()
                 self._decide(now)
                 shown = self.state.shown

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -15,6 +14,7 @@ from sdv2_live.io.ndi_lib import NdiSettings, NdiSourceInfo, destroy, initialise
 from sdv2_live.io.ndi_pictures import NdiPictures
 from sdv2_live.io.ndi_search import NdiSearch
 from sdv2_live.io.ndi_sound import NdiSound
+from sdv2_live.system.clock import monotonic, monotonic_ns
 
 log = logging.getLogger("sdv2_live.ndi_in")
 
@@ -78,7 +78,7 @@ class NdiSource(Source):
         self._tally_sent: tuple[bool, bool] | None = None
         self._dropped_before = 0
         # When anything came last, and a picture, or the receiver was made.
-        self._alive_at = self._picture_at = self._performance_at = time.monotonic()
+        self._alive_at = self._picture_at = self._performance_at = monotonic()
         self._flowing = self._linked = self._sound_only = False
 
     @property
@@ -114,20 +114,20 @@ class NdiSource(Source):
 
     def read(self, timeout: float) -> Frame | None:
         """The next frame, or None when none came within `timeout` seconds or the source is closed."""
-        deadline = time.monotonic() + timeout
+        deadline = monotonic() + timeout
         while True:
             with self._lock:
                 if self._closing.is_set():
                     return None
-                frame = self._step(deadline - time.monotonic())
-            if frame is not None or time.monotonic() >= deadline:
+                frame = self._step(deadline - monotonic())
+            if frame is not None or monotonic() >= deadline:
                 return frame
 
     def _step(self, left: float) -> Frame | None:
         """One wait in the SDK, of at most STEP_S."""
         wait = min(max(left, 0.0), STEP_S)
         if self._receiver is None:
-            self._watch(time.monotonic())
+            self._watch(monotonic())
         if self._receiver is None:
             self._closing.wait(wait)
             return None
@@ -143,7 +143,7 @@ class NdiSource(Source):
         if kind == self._ndi.FRAME_TYPE_AUDIO:
             self._hear(audio)
         if kind == self._ndi.FRAME_TYPE_NONE:  # only an empty queue is silence: a late reader is no reason to reconnect
-            self._watch(time.monotonic())
+            self._watch(monotonic())
         elif kind == self._ndi.FRAME_TYPE_ERROR:
             self._closing.wait(min(wait, ERROR_S))
         return None  # source and status changes need nothing: frames tell their own layout, silence is watched
@@ -175,7 +175,7 @@ class NdiSource(Source):
         create.bandwidth = self._ndi.RECV_BANDWIDTH_HIGHEST
         create.allow_video_fields = False  # FASTEST does not heed it
         self._receiver = self._ndi.recv_create_v3(create)
-        self._made_at = self._alive_at = self._picture_at = now = time.monotonic()  # to end the old one may have taken long
+        self._made_at = self._alive_at = self._picture_at = now = monotonic()  # to end the old one may have taken long
         if self._receiver is None:
             log.error("NDI could not make a receiver for %s; trying again in %.1f s", source, self._timeout)
             self._search.wait(now + self._timeout)
@@ -191,7 +191,7 @@ class NdiSource(Source):
 
     def _take(self, video: Any) -> Frame | None:
         """Copy the picture out of the SDK and give the SDK's frame back at once."""
-        captured_ns = time.monotonic_ns()
+        captured_ns = monotonic_ns()
         try:
             read = self._pictures.reads(video)
             frame = self._pictures.copy(video, captured_ns, self.received) if read else None
@@ -214,7 +214,7 @@ class NdiSource(Source):
 
     def _hear(self, audio: Any) -> None:
         """Copy sound out of the SDK."""
-        arrived_ns = time.monotonic_ns()
+        arrived_ns = monotonic_ns()
         try:
             block = self._sound.copy(audio, arrived_ns)
         finally:
@@ -232,11 +232,11 @@ class NdiSource(Source):
         if self._color_format != self._ndi.RECV_COLOR_FORMAT_UYVY_BGRA and self._target is not None:
             log.info("NDI gave fields, or %s, which is not read here: asking for whole pictures in UYVY or BGRA", layout)
             self._color_format = self._ndi.RECV_COLOR_FORMAT_UYVY_BGRA
-            self._connect(self._target, time.monotonic())
+            self._connect(self._target, monotonic())
             self._patience = self._timeout  # that was no silence
 
     def _poll_performance(self, *, at_once: bool = False) -> None:
-        now = time.monotonic()
+        now = monotonic()
         if at_once or now >= self._performance_at:
             self._performance_at = now + PERFORMANCE_S
             _, dropped = self._ndi.recv_get_performance(self._receiver)

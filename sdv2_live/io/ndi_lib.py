@@ -25,6 +25,7 @@ from sdv2_live import __version__
 from sdv2_live.errors import VideoError
 from sdv2_live.io.base import Port
 from sdv2_live.io.ndi_config import use_discovery_server
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.ndi")
 
@@ -134,14 +135,14 @@ class Finder(Port):
         instance = self._ndi.find_create_v2(self._create)
         if instance is None:
             raise VideoError("NDI cannot search for sources; check that the system lets this program open network sockets")
-        return time.monotonic(), instance
+        return monotonic(), instance
 
     @property
     def sources(self) -> list[NdiSourceInfo]:
         """What is on the network now, sorted by name, each name once."""
         if not self._instances:
             return []
-        if time.monotonic() - self._instances[-1][0] > REFRESH_S:
+        if monotonic() - self._instances[-1][0] > REFRESH_S:
             self._instances.append(self._new())
             if len(self._instances) > 2:
                 destroy(self._ndi, "find_destroy", *self._instances.pop(0))
@@ -153,9 +154,9 @@ class Finder(Port):
 
     def wait(self, until: Callable[[list[NdiSourceInfo]], bool], timeout: float) -> list[NdiSourceInfo]:
         """The sources as soon as `until(sources)` holds, or whatever there is after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+        deadline = monotonic() + timeout
         while not until(sources := self.sources) and self._instances:
-            left = deadline - time.monotonic()
+            left = deadline - monotonic()
             if left <= 0:
                 break
             self._ndi.find_wait_for_sources(self._instances[-1][1], max(1, int(min(left, 0.2) * 1000)))
@@ -178,7 +179,7 @@ def destroy(ndi: Any, function: str, since: float, instance: Any) -> None:
     that died, in which no frame could be sent. So the SDK's own function is called, which ctypes does without the lock. Where
     it cannot be reached (Windows looks symbols up in one module alone) the bindings' is.
     """
-    time.sleep(max(0.0, since + SETTLED_S - time.monotonic()))
+    time.sleep(max(0.0, since + SETTLED_S - monotonic()))
     own = getattr(ctypes.CDLL(ndi.NDIlib.__file__), f"NDIlib_{function}", None)
     if own is None:
         getattr(ndi, function)(instance)

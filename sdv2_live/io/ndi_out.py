@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import unicodedata
 import uuid
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.audio import AudioBlock
 from sdv2_live.io.base import Sink
 from sdv2_live.io.ndi_lib import CAPABILITIES, NdiSettings, NdiSourceInfo, initialise, product, sdk_source
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.ndi_out")
 
@@ -135,7 +135,7 @@ class NdiSink(Sink):
     @property
     def watched(self) -> bool:
         """True when somebody receives; asked of the SDK at most once a second, so it costs nothing per frame."""
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._watched_at:
             self._watched_at = now + POLL_S
             self._watched = self.connections > 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat, plausible_rate
 from sdv2_live.io.cover import Converter
 from sdv2_live.io.rate import MeasuredRate
+from sdv2_live.system.clock import monotonic
 
 FIRST_RATE = Fraction(30)  # of a sender that declares none that can be true, until it is measured
 NEARLY = 0.01  # of a pixel's shape: what is so near to a square is one
@@ -55,7 +55,7 @@ class NdiPictures:
         return self._convert(frame, Frame(rows, width, frame.height, frame.format, color=frame.color), crop=False)
 
     def _rate(self, numerator: int, denominator: int) -> Fraction:
-        measured = self._measured.add(time.monotonic())
+        measured = self._measured.add(monotonic())
         declared = Fraction(numerator, denominator) if numerator > 0 and denominator > 0 else None
         return plausible_rate(declared) or measured
 

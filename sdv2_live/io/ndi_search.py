@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Collection
 
 from sdv2_live.io.base import Port
 from sdv2_live.io.ndi_lib import Finder, NdiSettings, NdiSourceInfo, as_address, match_source
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.ndi_in")
 
@@ -29,7 +29,7 @@ class NdiSearch(Port):
         self._pattern, self._ignore = pattern, tuple(ignore)
         self._direct = as_address(pattern)
         self._finder = None if self._direct else Finder(settings)
-        now = time.monotonic()
+        now = monotonic()
         self._settled_at, self._hint_at = now + SETTLE_S, now + HINT_S
         self._look_at = now
         self._found = False  # once

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
+
+from sdv2_live.system.clock import monotonic
 
 LATE_S = 1.0  # later than this, playback goes on from now instead of hurrying after its own past
 
@@ -17,7 +18,7 @@ class PlaybackClock:
 
     def wait(self, due_s: float, timeout: float) -> bool:
         """True once stream second `due_s` has come; False when it has not within `timeout` seconds."""
-        now = time.monotonic()
+        now = monotonic()
         if self._zero is None or now - self._zero - due_s > LATE_S:
             self._zero = now - due_s
         left = self._zero + due_s - now

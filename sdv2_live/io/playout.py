@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from sdv2_live.io.base import Sink
 from sdv2_live.io.cover import Cover
 from sdv2_live.io.switcher import Shot, Showing, Switcher
 from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
+from sdv2_live.system.clock import monotonic_ns
 from sdv2_live.threads import closed, ended
 
 log = logging.getLogger("sdv2_live.playout")
@@ -97,7 +97,7 @@ class Playout:
 
     def show(self, frames: Sequence[Frame]) -> None:
         """Take over a chunk's frames; their captured_ns must not decrease. Never waits."""
-        now = time.monotonic_ns()
+        now = monotonic_ns()
         with self._ready:
             self._cover.back(now)
             self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
@@ -113,13 +113,13 @@ class Playout:
         """No paintings come until `show` is called again. Never waits."""
         with self._ready:
             if self._switcher.painting is not None:  # else there is nothing to cover yet
-                self._cover.lost(time.monotonic_ns())
+                self._cover.lost(monotonic_ns())
             self._ready.notify_all()
 
     def hold(self, held: bool) -> None:
         """There is no input to paint, or there is again. Never waits."""
         with self._ready:
-            (self._slate.lost if held else self._slate.back)(time.monotonic_ns())
+            (self._slate.lost if held else self._slate.back)(monotonic_ns())
             self._ready.notify_all()
 
     def offer_input(self, frame: Frame) -> None:
@@ -162,12 +162,12 @@ class Playout:
                 self._send(due)
             except Exception:  # the thread's top: one frame is lost, the output goes on
                 self._counters.add("frames_failed")
-                self._last_sent_ns = time.monotonic_ns()
+                self._last_sent_ns = monotonic_ns()
                 log.exception("a frame could not be sent; the next one will be tried")
 
     def _next(self) -> _Due | None:
         """What to send now; None when it is too early. Nothing is repeated at the end."""
-        showing, now = self._showing(), time.monotonic_ns()
+        showing, now = self._showing(), monotonic_ns()
         came = self._take_input(showing)
         painting = self._drop_due(now)
         if painting is not None:
@@ -232,7 +232,7 @@ class Playout:
         """Seconds until something may be due, or the hand is looked at again; None to wait for news."""
         due, shot = self._next_due(), self._next_shot
         moments = [] if due is None else [due]
-        now = time.monotonic_ns()
+        now = monotonic_ns()
         if shot is not None:
             moments += [self._repeat_at(shot), now + HAND_NS]
         return max(min(moments) - now, 0) / 1e9 if moments else None
@@ -246,7 +246,7 @@ class Playout:
                 if not self._counters["frames_failed"]:
                     log.error("%s; the show goes on without this output", error)
                 self._counters.add("frames_failed")
-        now = time.monotonic_ns()
+        now = monotonic_ns()
         self._shot, self._follows_input = shot, due.came
         if due.new:
             self._came.add()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Collection
 from fractions import Fraction
 from typing import Any
@@ -15,6 +14,7 @@ from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.io.rate import MeasuredRate
 from sdv2_live.io.spout_lib import OneThread, load, match_sender
+from sdv2_live.system.clock import monotonic, monotonic_ns
 
 log = logging.getLogger("sdv2_live.spout_in")
 
@@ -69,20 +69,20 @@ class SpoutSource(Source):
 
     def read(self, timeout: float) -> Frame | None:
         """The next picture, or None when none came within `timeout` seconds or the source is closed."""
-        deadline = time.monotonic() + timeout
+        deadline = monotonic() + timeout
         while True:
             with self._lock:
                 if self._closing.is_set():
                     return None
                 frame = self._thread(self._step)
-            left = deadline - time.monotonic()
+            left = deadline - monotonic()
             if frame is not None or left <= 0:
                 return frame
             self._closing.wait(min(POLL_S, left))
 
     def _step(self) -> Frame | None:
         """One look. The update flag must be asked for: until it is, a receive succeeds and copies nothing."""
-        now = time.monotonic()
+        now = monotonic()
         if self._sender is None and not self._find(now):
             return None
         if self._pixels is not None and not self._receiver.isFrameCountEnabled() and now - self._taken_at < UNCOUNTED_S:
@@ -131,7 +131,7 @@ class SpoutSource(Source):
 
     def _take(self) -> Frame:
         """Hand the picture over, and put a new place in its stead: it is not copied."""
-        captured_ns = time.monotonic_ns()
+        captured_ns = monotonic_ns()
         assert self._pixels is not None
         pixels, self._pixels = self._pixels, np.empty_like(self._pixels)
         self._linked = True

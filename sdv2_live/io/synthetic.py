@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +10,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.io.playback import PlaybackClock
+from sdv2_live.system.clock import monotonic_ns
 
 MIN_SIDE, MAX_SIDE = 16, 8192
 BARS = np.array([(191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191)], np.uint8)
@@ -50,7 +50,7 @@ class TestSource(Source):
         pixels = self._card.draw(index)
         height, width = pixels.shape[:2]
         rows = pixels.reshape(height, 4 * width)
-        return Frame(rows, width, height, PixelFormat.RGBX, self._rate, time.monotonic_ns(), index)
+        return Frame(rows, width, height, PixelFormat.RGBX, self._rate, monotonic_ns(), index)
 
     @property
     def ended(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.io.playback import PlaybackClock
+from sdv2_live.system.clock import monotonic_ns
 
 HEIGHT, WIDTH = 144, 256  # soft as it is, it may be scaled to any size
 WAVES = 12  # of each colour
@@ -32,7 +32,7 @@ class TextureSource(Source):
         if self._closed or not self._clock.wait(float(self._index / self._rate), timeout):
             return None
         index, self._index = self._index, self._index + 1
-        return Frame(drawn(self._layers, index), WIDTH, HEIGHT, PixelFormat.RGBX, self._rate, time.monotonic_ns(), index)
+        return Frame(drawn(self._layers, index), WIDTH, HEIGHT, PixelFormat.RGBX, self._rate, monotonic_ns(), index)
 
     @property
     def ended(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from sdv2_live.midi.link import Link
 from sdv2_live.midi.mapfile import MidiMap
 from sdv2_live.midi.ports import Device, Ports
 from sdv2_live.midi.surface import OscOut, Surface
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.midi")
 
@@ -54,7 +54,7 @@ class Bridge:
         looked = float("-inf")
         try:
             while not self._stop.is_set():
-                now = time.monotonic()
+                now = monotonic()
                 if now - looked >= LOOK_S:
                     looked = now
                     self._look(now)
@@ -62,7 +62,7 @@ class Bridge:
                 self.device.send(self.surface.lights())
                 self._take(min(looked + LOOK_S, self.surface.due or float("inf")) - now)
         finally:
-            self._send(self.surface.let_go(time.monotonic()))
+            self._send(self.surface.let_go(monotonic()))
             self.device.send(self.surface.dark())
             self.device.close()
             self.link.close()
@@ -92,7 +92,7 @@ class Bridge:
         if isinstance(event, OscOut):
             self.surface.osc(event.address, event.args)
         elif event is not None:
-            self._send(self.surface.midi(event, time.monotonic()))
+            self._send(self.surface.midi(event, monotonic()))
 
     def _send(self, outs: list[OscOut]) -> None:
         for out in outs:

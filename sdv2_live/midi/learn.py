@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import queue
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from sdv2_live.midi.mapentry import ENCODER_KEYS, ENTRY_KEYS, KINDS
 from sdv2_live.midi.mapfile import read_map
 from sdv2_live.midi.mapping import target_of
 from sdv2_live.midi.relative import codings
+from sdv2_live.system.clock import monotonic
 
 SETTLE_S = 0.4  # of further messages, which tell a fader from a button and 14 bits from 7
 HELD_S = 1.5  # a note that is held this long may be the touch of a fader that is moved next
@@ -41,24 +41,24 @@ def moved(messages: queue.SimpleQueue[mido.Message], timeout_s: float) -> list[m
 
     While a note is held, and nothing else is sent, the hand may still be about to move the fader that it touches.
     """
-    deadline = time.monotonic() + timeout_s
+    deadline = monotonic() + timeout_s
     while True:
         try:
-            first = messages.get(timeout=max(deadline - time.monotonic(), 0.0))
+            first = messages.get(timeout=max(deadline - monotonic(), 0.0))
         except queue.Empty:
             raise MidiError(f"no control was moved within {timeout_s:g} s; nothing was changed") from None
         if first.type in (*_MOVES, "program_change") or (first.type == "note_on" and first.velocity > 0):
             break
     heard = [first]
-    end = time.monotonic() + SETTLE_S
-    held = min(time.monotonic() + HELD_S, deadline) if first.type == "note_on" else end
-    while (left := end - time.monotonic()) > 0 or (left := held - time.monotonic()) > 0:
+    end = monotonic() + SETTLE_S
+    held = min(monotonic() + HELD_S, deadline) if first.type == "note_on" else end
+    while (left := end - monotonic()) > 0 or (left := held - monotonic()) > 0:
         try:
             heard.append(messages.get(timeout=left))
         except queue.Empty:
             continue  # a held note has longer than the others
         if heard[-1].type in _MOVES and held > end:  # the fader under the finger: from here on as for any other
-            end = held = time.monotonic() + SETTLE_S
+            end = held = monotonic() + SETTLE_S
         elif heard[-1].type in ("note_off", "note_on"):
             held = end
     return heard

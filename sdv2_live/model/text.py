@@ -7,7 +7,6 @@ import gc
 import hashlib
 import logging
 import sys
-import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +19,7 @@ from sdv2_live.model.aside import Aside, new_aside
 from sdv2_live.model.cpu import multiplies_bf16
 from sdv2_live.model.files import TextIdentity
 from sdv2_live.model.umt5 import TextEncoder
+from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.text")
 
@@ -114,9 +114,9 @@ class Text:
         if self.missing:
             raise WeightsError(self.missing)
         if self._encoder is None:
-            begin = time.monotonic()
+            begin = monotonic()
             self._encoder = self._load()
-            log.info("text encoder %s on %s, loaded in %.1f s", self.identities[0], self.device, time.monotonic() - begin)
+            log.info("text encoder %s on %s, loaded in %.1f s", self.identities[0], self.device, monotonic() - begin)
         return self._encoder
 
     def _beside_the_picture(self) -> Aside:

@@ -8,7 +8,6 @@ import multiprocessing
 import queue
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
 from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill
+from sdv2_live.system.clock import monotonic
 from sdv2_live.worker.inflight import InFlight
 from sdv2_live.worker.inlet import Inlet
 from sdv2_live.worker.memory import Segment, Slots
@@ -120,7 +120,7 @@ class EngineProcess:
         places, done = self._input.chunk(frames)
         free = self._output.lend(CHUNK)
         self.tell(Paint(places, params, convert, tuple(free), self._output.size))
-        return InFlight(self._output, free, done, time.monotonic())
+        return InFlight(self._output, free, done, monotonic())
 
     def painted(self, chunk: InFlight, patience: Patience) -> tuple[Painted, list[Frame], float]:
         """What the child says of a chunk, its pictures, and how many seconds it took from when it was its turn.
@@ -133,7 +133,7 @@ class EngineProcess:
             assert isinstance(reply, Painted)
             pictures = chunk.pictures(reply.frames, parts)
         finally:
-            self._painted_at = time.monotonic()
+            self._painted_at = monotonic()
             chunk.close()
         self._picture_size = max((picture.data.nbytes for picture in pictures), default=self._picture_size)
         return reply, pictures, self._painted_at - begin

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,6 +13,7 @@ from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill, Window
+from sdv2_live.system.clock import monotonic
 from sdv2_live.threads import ended
 from sdv2_live.worker import child
 from sdv2_live.worker.host import EngineHost, EngineState, OnUp
@@ -273,7 +273,7 @@ class RemoteEngine(EngineHost):
 
     def _next(self, process: EngineProcess) -> Encode | None:
         """What comes next for the process; ends it where it has lived for so long that more can be asked of the next one."""
-        up_s = time.monotonic() - self._up_at
+        up_s = monotonic() - self._up_at
         try:
             return self._news.get(timeout=self._recovery.climbs_in(up_s))
         except queue.Empty:
@@ -290,7 +290,7 @@ class RemoteEngine(EngineHost):
     def _came_up(self, hello: Hello) -> None:
         if self._ever_up:
             log.warning("the engine is back: model %s on %s", hello.profile, hello.device)
-        self._vae, self._kernels, self._up_at = hello.vae, hello.kernels, time.monotonic()
+        self._vae, self._kernels, self._up_at = hello.vae, hello.kernels, monotonic()
         self._ever_up = self._was_up = True
         self._recovery.came_up()
         self._size, self._cold, self._warm, self._failed, self._prepared = None, True, 0, 0, None
@@ -312,7 +312,7 @@ class RemoteEngine(EngineHost):
             self._small = False  # its own autoencoder may be whole where the small one is not
             pause = self._recovery.refused()
         else:
-            pause = self._recovery.ended(time.monotonic() - self._up_at if self._was_up else 0.0, self._vae)
+            pause = self._recovery.ended(monotonic() - self._up_at if self._was_up else 0.0, self._vae)
         self._was_up = self._planned = False
         self._told = why
         then = "at once" if not pause else f"in {pause:g} s"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -19,6 +18,7 @@ from sdv2_live.io.guard import GuardedSource, OnLost, Policy, Shown
 from sdv2_live.io.texture import TextureSource
 from sdv2_live.io.watch import Fault
 from sdv2_live.stats import Counters
+from sdv2_live.system.clock import monotonic_ns
 
 LOST_S = 0.3
 NEVER_S = 60.0  # where no pause of a busy machine may be taken for a loss
@@ -46,7 +46,7 @@ class Camera(Source):
         if not self.still:
             data += self._random.integers(0, 3, data.shape, np.uint8)
         self._given += 1
-        return Frame(data, width, height, self.format, Fraction(100), time.monotonic_ns(), self._given)
+        return Frame(data, width, height, self.format, Fraction(100), monotonic_ns(), self._given)
 
     @property
     def linked(self) -> bool:

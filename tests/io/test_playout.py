@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from sdv2_live.io.cover import Cover, Instead, black_like
 from sdv2_live.io.playout import QUEUE, Playout
 from sdv2_live.io.switcher import Showing
 from sdv2_live.stats import Counters
+from sdv2_live.system.clock import monotonic_ns
 
 RATE = Fraction(100)
 
@@ -48,7 +48,7 @@ def playing(sink: Sink | None = None, cover: Cover | None = None) -> Iterator[tu
 
 def painted(*indices: int, spacing_ms: float = 10.0, height: int = 16) -> list[Frame]:
     """Frames whose input was captured up to now, evenly."""
-    now = time.monotonic_ns()
+    now = monotonic_ns()
     last = len(indices) - 1
     return [
         fake_frame(index, height, rate=RATE, captured_ns=now - int((last - i) * spacing_ms * 1e6))
@@ -120,7 +120,7 @@ def test_a_quick_chunk_waits_for_its_time_while_the_last_frame_is_repeated() -> 
 def test_too_many_frames_drop_the_oldest_and_are_counted() -> None:
     with playing() as (playout, sink, hand, counters):
         hand.showing = Showing(freeze=True)
-        future = time.monotonic_ns() + 3_600_000_000_000
+        future = monotonic_ns() + 3_600_000_000_000
         playout.show([fake_frame(i, rate=RATE, captured_ns=future + i) for i in range(QUEUE + 5)])
         assert counters["frames_late"] == 5
         assert sink.frames == []
@@ -218,7 +218,7 @@ def test_letting_go_of_bypass_shows_the_painting_though_no_new_one_comes() -> No
 @pytest.mark.parametrize("rate", [Fraction(1000), Fraction(2**31 - 1), Fraction(1, 10), Fraction(1, 90000)])
 def test_a_rate_that_cannot_be_true_sets_no_pace_and_stops_neither_blackout_nor_the_end(rate: Fraction) -> None:
     with playing() as (playout, sink, hand, _):
-        playout.show([fake_frame(100, rate=rate, captured_ns=time.monotonic_ns())])
+        playout.show([fake_frame(100, rate=rate, captured_ns=monotonic_ns())])
         sent = sink.wait_for(10)
         assert sent[-1].index == 100
         assert sink.times_ns[9] - sink.times_ns[1] > 7 / MAX_RATE * 1e9
@@ -318,7 +318,7 @@ def test_close_sends_what_is_still_waiting() -> None:
     with playing() as (playout, sink, _, _):
         playout.show(painted(1))
         eventually("a frame", lambda: sink.frames)
-        future = time.monotonic_ns() + 3_600_000_000_000
+        future = monotonic_ns() + 3_600_000_000_000
         playout.show([fake_frame(i, rate=RATE, captured_ns=future) for i in (2, 3, 4)])
         playout.close()
         playout.close()
@@ -328,7 +328,7 @@ def test_close_sends_what_is_still_waiting() -> None:
 def test_the_latency_is_that_of_what_is_shown() -> None:
     with playing() as (playout, sink, hand, _):
         hand.bypass = True
-        hour_ago = time.monotonic_ns() - 3_600_000_000_000
+        hour_ago = monotonic_ns() - 3_600_000_000_000
         playout.offer_input(fake_frame(100, rate=RATE, captured_ns=hour_ago))
         eventually("the input", lambda: shown(sink) == [100])
         assert playout.shown_latency.p50 >= 3_600_000
@@ -387,7 +387,7 @@ def test_when_nobody_watches_the_cover_costs_nothing_and_harms_nothing() -> None
         playout.show(painted(200))
         eventually("the painting to be due", lambda: playout._switcher.painting is not None)
         playout.lost()
-        eventually("the end of the fade", lambda: cover.level(time.monotonic_ns()) == 1)
+        eventually("the end of the fade", lambda: cover.level(monotonic_ns()) == 1)
         playout.offer_input(fake_frame(100, rate=RATE))
         sink.watched = True
         eventually("the input", lambda: playout.offer_input(fake_frame(100, rate=RATE)) or (sink.frames and value(sink) == 100))

@@ -38,6 +38,7 @@ from sdv2_live.io.playout import Playout
 from sdv2_live.loop import LiveLoop
 from sdv2_live.settings import Config, EngineConfig, FaultsConfig
 from sdv2_live.stats import Counters, Fill
+from sdv2_live.system.clock import monotonic, monotonic_ns
 from sdv2_live.worker.messages import Hello
 from sdv2_live.worker.process import Target
 from sdv2_live.worker.remote import RemoteEngine
@@ -52,16 +53,16 @@ class Camera(Source):
     def __init__(self) -> None:
         self.name = "camera"
         self.size = (48, 64)
-        self._next = time.monotonic()
+        self._next = monotonic()
         self._index = 0
 
     def read(self, timeout: float) -> Frame | None:
-        self._next = max(self._next + 1 / FPS, time.monotonic())
-        time.sleep(max(self._next - time.monotonic(), 0))
+        self._next = max(self._next + 1 / FPS, monotonic())
+        time.sleep(max(self._next - monotonic(), 0))
         height, width = self.size
         self._index += 1
         data = np.full((height, width * 4), GREY, np.uint8)
-        return Frame(data, width, height, PixelFormat.BGRX, Fraction(FPS), time.monotonic_ns(), self._index)
+        return Frame(data, width, height, PixelFormat.BGRX, Fraction(FPS), monotonic_ns(), self._index)
 
     def close(self) -> None:
         pass
@@ -96,11 +97,11 @@ class Rig:
         self.playout.close()
 
     def _came_up(self, hello: Hello) -> None:
-        self._up.append(time.monotonic_ns())
+        self._up.append(monotonic_ns())
         self.hellos.append(hello)
 
     def _went(self) -> None:
-        self._lost.append(time.monotonic_ns())
+        self._lost.append(monotonic_ns())
         self.playout.lost()
 
     @property
@@ -327,9 +328,9 @@ def test_before_the_engine_is_up_the_input_passes_and_stopping_does_not_wait_for
         show.shows(GREY)
         assert show.engine.state().words == "loading"
         pid = eventually("the process", lambda: show.pid)
-        begin = time.monotonic()
+        begin = monotonic()
         show.close()
-        assert time.monotonic() - begin < 60  # the deadline of loading is 120 s
+        assert monotonic() - begin < 60  # the deadline of loading is 120 s
         gone(pid)
 
 
