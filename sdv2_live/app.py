@@ -12,7 +12,6 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +23,6 @@ from sdv2_live.control.timeline_model import Timeline
 from sdv2_live.inputs import guarded
 from sdv2_live.io.bind import bind
 from sdv2_live.io.cover import Cover, Instead
-from sdv2_live.io.guard import InputState, Shown
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.open import open_sink
 from sdv2_live.io.playout import Playout
@@ -35,56 +33,16 @@ from sdv2_live.missing import require_weights
 from sdv2_live.settings import Config
 from sdv2_live.shed import TAEHV
 from sdv2_live.stats import Counters
+from sdv2_live.status import Status
 from sdv2_live.system.clock import monotonic
 from sdv2_live.takes.recorder import Recorder
-from sdv2_live.upkeep import Upkeep, UpkeepState
-from sdv2_live.worker.host import EngineHost, EngineState, InlineEngine
+from sdv2_live.upkeep import Upkeep
+from sdv2_live.worker.host import EngineHost, InlineEngine
 from sdv2_live.worker.ladder import SMALL
 from sdv2_live.worker.messages import Hello
 from sdv2_live.worker.remote import RemoteEngine
 
 log = logging.getLogger("sdv2_live.app")
-
-FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that shall stay 0
-UNKNOWN = "not known yet"
-SHOWN = {Shown.MAIN: 0, Shown.BACKUP: 1, Shown.TEXTURE: 2, Shown.NOTHING: 3}  # as OSC sends it
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """One moment of a running show. fps_out counts all frames sent, fps_painted the engine's; latency in milliseconds."""
-
-    source: str
-    watched: bool
-    fps_in: float
-    fps_painted: float
-    fps_out: float
-    latency_p50: float
-    latency_p95: float
-    counters: dict[str, int]
-    engine: EngineState
-    input: InputState
-    upkeep: UpkeepState
-    recording: bool = False
-
-    def line(self) -> str:
-        """What a stage hand wants to know, in one line."""
-        count = self.counters.get
-        failed = sum(count(name, 0) for name in FAILURES)
-        parts = (
-            self.source,
-            f"in {self.fps_in:4.1f} fps",
-            f"painted {self.fps_painted:4.1f} fps",
-            f"out {self.fps_out:4.1f} fps" + ("" if self.watched else " (no receiver)"),
-            f"latency {self.latency_p50:3.0f} ms (p95 {self.latency_p95:3.0f})",
-            f"skipped {count('frames_skipped', 0)}, repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}",
-            f"failed {failed}",
-            *(["recording"] if self.recording else []),
-            *([f"shed {', '.join(self.upkeep.steps)}"] if self.upkeep.steps else []),
-            *([f"engine {self.engine.words}"] if self.engine.words != "running" else []),
-            *([f"lowered to {', '.join(self.engine.ladder)}"] if self.engine.ladder else []),
-        )
-        return " | ".join(parts)
 
 
 class Show:
@@ -221,6 +179,7 @@ class Show:
             counters=self.counters.snapshot(),
             recording=self.recorder.recording,
             engine=self.engine.state(),
+            tally=self.playout.sink.tally,
         )
 
     def run(self, stopped: Callable[[float], bool], report: Callable[[Status], None], seconds: float | None = None) -> None:
@@ -261,40 +220,8 @@ class Show:
         return self.config.given | (self.desk.presets.get(preset).values.keys() if preset is not None else frozenset())
 
     def _numbers(self) -> dict[str, float | str]:
-        """The status as OSC sends it: numbers, and words apart."""
-        if not self.running:
-            return {}
-        status = self.status()
-        count = status.counters.get
-        program, preview = self.playout.sink.tally
-        return {
-            "fps": round(status.fps_painted, 2),
-            "fps_in": round(status.fps_in, 2),
-            "fps_out": round(status.fps_out, 2),
-            "latency_ms": round(status.latency_p50, 1),
-            "latency_p95_ms": round(status.latency_p95, 1),
-            "chunk": count("chunks", 0),
-            "dropped": count("frames_skipped", 0) + count("frames_late", 0),
-            "repeated": count("frames_repeated", 0),
-            "failed": sum(count(name, 0) for name in FAILURES),
-            "watched": int(status.watched),
-            "tally_program": int(program),
-            "tally_preview": int(preview),
-            "recording": int(status.recording),
-            "engine_pid": status.engine.pid,
-            "restarts": status.engine.restarts,
-            "lowered": len(status.engine.ladder),
-            "gpu_mb": status.engine.gpu_mb,
-            "shed": len(status.upkeep.steps),
-            "drift": round(status.upkeep.drift, 4),
-            "input_shown": SHOWN[status.input.shown],
-            "source": status.source,
-            "input": status.input.words,
-            "shed_steps": ", ".join(status.upkeep.steps) or "none",
-            "engine": status.engine.words,
-            "attention": status.engine.kernels.get("attention", UNKNOWN),
-            "frame_kernels": status.engine.kernels.get("frames", UNKNOWN),
-        }
+        """The status as OSC sends it; nothing before the start."""
+        return self.status().numbers() if self.running else {}
 
     def _showing(self) -> Showing:
         params = self.store.latest()

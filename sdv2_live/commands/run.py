@@ -25,9 +25,9 @@ from sdv2_live.system.clock import fine_timers, monotonic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sdv2_live.app import Status
     from sdv2_live.control.osc import OscServer
     from sdv2_live.settings import Config
+    from sdv2_live.status import Status
 
 log = logging.getLogger("sdv2_live.run")
 
