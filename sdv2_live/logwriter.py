@@ -44,7 +44,7 @@ class Writer:
             self.lost += 1
 
     def close(self) -> bool:
-        """Write what waits, for END_S at most; whether all is written."""
+        """Write what waits, for END_S at most. Returns whether all is written."""
         try:
             self._waiting.put(None, timeout=END_S)
         except queue.Full:

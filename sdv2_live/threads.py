@@ -39,7 +39,7 @@ def closed(name: str, close: Callable[[], None], *, writes: bool = False) -> boo
 
 
 def started(name: str, work: Callable[[], T]) -> tuple[threading.Thread, Future[T]]:
-    """A thread that does the work and ends, and its result to come."""
+    """Start a thread that does the work and ends. Returns it, and its result to come."""
     done: Future[T] = Future()
     thread = threading.Thread(target=fulfil, args=(done, work), name=name, daemon=True)
     thread.start()
@@ -47,7 +47,7 @@ def started(name: str, work: Callable[[], T]) -> tuple[threading.Thread, Future[
 
 
 def fulfil(done: Future[T], work: Callable[[], T]) -> None:
-    """Do the work and give its result, or what it raises, to whoever waits for `done`."""
+    """Do the work. Its result, or what it raises, goes to whoever waits for `done`."""
     try:
         done.set_result(work())
     except BaseException as error:  # noqa: BLE001 (raised again where the result is waited for)

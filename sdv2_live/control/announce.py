@@ -74,14 +74,14 @@ class _Announcer:
             await asyncio.sleep(LOOK_S)
 
     async def withdraw(self) -> None:
-        """Say that the services have ended."""
+        """Tell the network that the services have ended."""
         zeroconf, self._zeroconf = self._zeroconf, None
         if zeroconf is not None:
             await zeroconf.async_unregister_all_services()
             await zeroconf.async_close()
 
     async def _announce(self, addresses: list[str]) -> bool:
-        """Whether it could be done, if there is any address."""
+        """Announce at these addresses, if there are any. Returns whether that worked."""
         await self.withdraw()
         if not addresses:
             return True

@@ -25,12 +25,12 @@ class RequestLog(logging.Logger):
         self._bugs = Throttle(_BUGS_A_SECOND, _BUGS_AT_ONCE)
 
     def debug(self, msg: object, *args: object, exc_info: Any = None, **_: Any) -> None:
-        """Only what comes with an exception: a request that begins with no HTTP method."""
+        """Log only what comes with an exception: a request that begins with no HTTP method."""
         if exc_info is not None:
             self.exception(msg, *args, exc_info=exc_info)
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **_: Any) -> None:
-        """A request could not be answered. args: begins with its sender's address."""
+        """Log that a request could not be answered. args: its sender's address is the first."""
         if isinstance(exc_info, HttpProcessingError):
             self._counters.malformed += 1
             self._malformed.warning("%s sent what is no HTTP request: %s", args[0] if args else "somebody", _first_line(exc_info))

@@ -1,4 +1,4 @@
-"""Whose request it is: a program's, or that of a web page which has no business here.
+"""Which HTTP requests are refused: those of other sites' web pages, and those by names that are not this machine's.
 
 A page that the performer happens to have open can make the browser ask any address. Browsers say from which page a request comes
 (Origin, Sec-Fetch-Site). A page can hide that by its own host name, which it first lets mean its server and then this machine

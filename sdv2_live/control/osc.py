@@ -221,7 +221,7 @@ class OscServer:
         self._call(self._end, peer)
 
     def _end(self, peer: Peer) -> None:
-        """Forget a peer that has gone, as soon as all that it sent is read: that may subscribe it."""
+        """Forget a peer that has gone, once all that it sent is read: a message among it may subscribe it."""
         assert self._loop is not None
         if self._input.waits(peer):
             self._loop.call_later(PAUSE_S, self._end, peer)
@@ -229,7 +229,7 @@ class OscServer:
             self._subscriptions.forget(peer)
 
     def _call(self, function: Callable[..., None], *args: Any) -> bool:
-        """On the server's thread; whether there is one."""
+        """Have something called on the server's thread. Returns whether the server runs."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has closed: nobody listens any more
                 self._loop.call_soon_threadsafe(function, *args)

@@ -101,12 +101,12 @@ class Applier:
         self._owed: set[tuple[Future[None], Peer]] = set()
 
     def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
-        """Give the running server's parts; before any message."""
+        """Take over the running server's parts. Call it before any message is applied."""
         self._loop = loop
         self._feedback = feedback
 
     def within_rate(self, peer: Peer, messages: int) -> bool:
-        """Whether a sender may still ask for something; if not, so many messages of it are not read."""
+        """Whether a sender may still ask for something. If not, count `messages` as not read and warn."""
         if self._access.has_rate_left(peer.origin):
             return True
         self._counters.flooded += messages
@@ -122,7 +122,7 @@ class Applier:
     def apply(self, messages: list[Message], peer: Peer, work: int = 0) -> int:
         """Apply what is usable of one bundle as one change, then carry out its actions.
 
-        work: that of its packet so far, in messages. Gives it with the bundle's own added.
+        work: what its packet has cost so far, in messages. Returns that with the bundle's own cost added.
         """
         self._subscriptions.heard(peer)
         batch = _Batch()
@@ -154,7 +154,7 @@ class Applier:
                 self.answers.tell(peer, WARNING, batch.addresses.get(name, ROOT + name), note)
 
     def _read_message(self, message: Message, batch: _Batch, peer: Peer) -> int:
-        """Add what one message asks for; what it is worth, in messages of the sender's rate."""
+        """Add what one message asks for. Returns what it costs, in messages of the sender's rate."""
         self._counters.messages += 1
         if message.address in (ERROR, WARNING) or message.address.startswith(TOLD):
             self._links.heard(peer)

@@ -35,7 +35,7 @@ class _Connection:
 
 
 class Connections:
-    """All methods belong to the server's event loop. ended: told of each peer that has gone."""
+    """Serves the connections of one server, on its event loop. ended: told of each peer that has gone."""
 
     def __init__(
         self,

@@ -85,7 +85,7 @@ class Feedback:
             self._mark_all(subscriber)
 
     def said(self, peer: Peer, messages: Mapping[str, tuple[Any, ...]]) -> None:
-        """A peer has sent these values, by address: it holds them itself. Before they are set."""
+        """Note values, by address, that a peer has sent: it holds them itself. Call it before they are set."""
         for subscriber in self._subscriptions.of(peer):
             for address, args in messages.items():
                 if address in self._addresses and subscriber.says(address, args, self._loop.time()):
@@ -106,7 +106,7 @@ class Feedback:
                 self._loop.call_soon_threadsafe(function, *args)
 
     def _confirm_later(self, subscriber: Subscriber, address: str) -> None:
-        """At a moment of chance: where two programs confirm to each other, one is first, and the other then agrees."""
+        """Confirm at a random moment: of two programs that confirm to each other, one is first, and the other then agrees."""
         if address not in subscriber.confirming:
             subscriber.confirming.add(address)
             self._loop.call_later(random.uniform(*CONFIRM_S), self._confirm, subscriber, address)

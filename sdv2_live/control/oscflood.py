@@ -35,14 +35,14 @@ FADERS = faders_of(TABLE)
 
 
 class Room:
-    """Memory, shared out: of n hosts that hold any, each may hold an n-th of `most` bytes, and its senders even parts of that."""
+    """A limit on memory, shared evenly: `most` bytes among the hosts that hold any, and a host's part among its senders."""
 
     def __init__(self, most: int = MAX_BYTES) -> None:
         self._most = most
         self._held: dict[str, dict[Peer, int]] = {}
 
     def take(self, peer: Peer, size: int) -> bool:
-        """Let a sender hold `size` bytes more; False when that is beyond its share."""
+        """Let a sender hold `size` bytes more. Returns False if that is beyond its share."""
         held = self._held.get(peer.host, {})
         own = held.get(peer, 0)
         hosts, senders = len(self._held) + (not held), len(held) + (not own)
@@ -53,7 +53,7 @@ class Room:
         return True
 
     def give_back(self, peer: Peer, size: int) -> None:
-        """Of what was taken, `size` bytes are free again."""
+        """Free `size` bytes of those that a sender took."""
         held = self._held[peer.host]
         held[peer] -= size
         if not held[peer]:
@@ -95,7 +95,7 @@ class Turns:
         self.coalesced = 0  # packets that a later one replaced
 
     def add(self, peer: Peer, packet: bytes) -> bool:
-        """Let a packet wait; False when its sender has too much waiting already.
+        """Let a packet wait. Returns False if its sender has too much waiting already.
 
         Nothing overtakes: across anything but fader messages (a trigger, a preset, a bundle) no value is left out.
         """
@@ -115,7 +115,7 @@ class Turns:
         return True
 
     def add_due(self, peer: Peer, messages: list[Message], size: int) -> None:
-        """Let the messages of a bundle wait whose time has come; `size` was taken of `ahead`, and is given back."""
+        """Let the messages of a bundle wait whose time has come. `size` bytes were taken of `ahead`; `next` gives them back."""
         self._append(self._line(peer), messages, size)
 
     def waits(self, peer: Peer) -> bool:
@@ -125,7 +125,8 @@ class Turns:
     def next(self) -> tuple[Peer, Item] | None:
         """What is to be read now, and whose it is. None when nothing waits.
 
-        What came first, unless for its sender, or for that one's host, EVEN more was done than for another that waits.
+        Packets are read as they came. A host for which EVEN messages more were done than for another waits for that one, and so
+        does one of a host's senders.
         """
         if not self._lines:
             return None
@@ -140,7 +141,7 @@ class Turns:
         return peer, item
 
     def did(self, peer: Peer, work: int) -> None:
-        """So much was done for a sender."""
+        """Charge a sender with work that was done for it, in messages."""
         if peer.host in self._done:
             self._done[peer.host] += work
         if peer in self._lines:

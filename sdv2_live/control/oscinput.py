@@ -53,7 +53,7 @@ class OscInput:
         self._hints = Repeats(HINT_S)
 
     def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
-        """Give the running server's parts; before any packet."""
+        """Take over the running server's parts. Call it before any packet is added."""
         self._loop = loop
         self._applier.begin(loop, feedback)
 
@@ -91,7 +91,7 @@ class OscInput:
                 return
 
     def read(self, peer: Peer, item: Item) -> int:
-        """Take in one packet, or the messages of a bundle whose time has come. Gives the work that it was, in messages."""
+        """Read one packet, or the messages of a bundle whose time has come. Returns the work that this was, in messages."""
         if not isinstance(item, bytes):
             return self._applier.apply(item, peer)
         if not self._applier.within_rate(peer, 1):

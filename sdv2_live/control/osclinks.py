@@ -30,7 +30,7 @@ class Links:
         self._fired: dict[str, tuple[str, float]] = {}
 
     def heard(self, peer: Peer) -> None:
-        """`peer` has said what only shows say."""
+        """Note that `peer` has sent what only shows send."""
         self._shows[peer] = self._clock()
         self._shows.move_to_end(peer)
         if len(self._shows) > MAX_SHOWS:

@@ -52,7 +52,7 @@ class Sessions:
         return {"oscquery": Fill(max((client.waiting for client in tuple(self.clients)), default=0), MAX_WAITING)}
 
     async def serve(self, request: web.Request, peer: Address, opened: Callable[[], None]) -> web.StreamResponse:
-        """Make a WebSocket of this request of `peer`, and serve it until it closes. opened: called when it is one."""
+        """Turn a request of `peer` into a WebSocket and serve it until it closes. opened: called once it is one."""
         if self._connections >= MAX_CLIENTS:
             raise web.HTTPServiceUnavailable(text=f"{MAX_CLIENTS} clients are connected; close one of them\n")
         self._connections += 1
@@ -89,7 +89,7 @@ class Sessions:
             await taken
 
     def changed(self, change: Change) -> bool:
-        """Note what has changed. Any thread. Whether `tell_news` is to be called, which tells the clients."""
+        """Note what has changed. Returns whether `tell_news` must be called, on the event loop. Any thread."""
         if not self.clients:
             return False
         with self._lock:

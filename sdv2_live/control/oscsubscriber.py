@@ -87,14 +87,14 @@ class Subscriber:
             known.held = None
 
     def says(self, address: str, args: Args, now: float) -> bool:
-        """It has sent this value; whether the one that holds is to be confirmed, once its hand rests."""
+        """Note a value that it has sent. Returns whether the value that holds must be confirmed, once its hand rests."""
         known = self._known.setdefault(address, _Known())
         known.held = known.said = wire(args)
         settled = known.held in (known.told, known.answered)
         return not settled and (self.echo or now - known.told_at < CROSSED_S)
 
     def owed(self, address: str, args: Args, now: float) -> bool:
-        """Whether this value is to be sent now; if so, it is taken as sent."""
+        """Whether this value is to be sent now. If so, note it as sent."""
         own = address in self._own
         self._own.discard(address)
         known = self._known.setdefault(address, _Known())
@@ -109,12 +109,12 @@ class Subscriber:
         return True
 
     def lives(self, now: float) -> None:
-        """It has sent something."""
+        """Note that it has sent something."""
         self.heard = now
         self._refused = None
 
     def refuses(self, now: float) -> bool:
-        """Its port has answered that nobody listens there; whether it has done so for long enough to be given up."""
+        """Note that its port has refused a message. Returns whether it has done so for long enough to be given up."""
         first, last = self._refused or (now, now)
         self._refused = (now if now - last > REFUSED_AGAIN_S else first, now)
         return now - self._refused[0] >= REFUSES_S

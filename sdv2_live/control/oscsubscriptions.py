@@ -61,12 +61,12 @@ class Subscriptions:
         return [one.target for one in self.of(peer) if one.target != peer]
 
     def heard(self, peer: Peer) -> None:
-        """`peer` has sent something."""
+        """Note that `peer` has sent something."""
         for subscriber in self.of(peer):
             subscriber.lives(self._clock())
 
     def refused(self, host: str, port: int) -> None:
-        """Nobody listens at this UDP port."""
+        """Note that this UDP port has refused a message; after a while its subscription ends."""
         for subscriber in self:
             target = subscriber.target
             at = (target.host, target.port, target.tcp)
@@ -110,12 +110,12 @@ class Subscriptions:
         self._end(subscriber)
 
     def forget(self, peer: Peer) -> None:
-        """A connection has ended."""
+        """End the subscription of a connection that has ended."""
         if subscriber := self._all.get(peer):
             self._end(subscriber)
 
     def _make_room(self) -> None:
-        """Raises ParamError when all are of the configuration."""
+        """End the subscription that gives way. Raises ParamError if all are the configuration's."""
         candidates = [(one, one.owner) for one in self._all.values() if one.owner is not None]
         if not candidates:
             raise ParamError(f"{MAX_SUBSCRIBERS} subscriptions are in use, all of them listed in osc.subscribers")

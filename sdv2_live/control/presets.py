@@ -70,7 +70,7 @@ class PresetLibrary:
             self.problems = tuple(several(problems))
 
     def poll(self) -> bool:
-        """Read the folder anew if a file was added, removed or edited since; whether that was so."""
+        """Read the folder again if a file was added, removed or edited since. Returns whether one was."""
         with self._loading:
             if not self._folder.changed():
                 return False

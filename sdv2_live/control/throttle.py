@@ -24,14 +24,14 @@ class Throttle:
 
     @property
     def open(self) -> bool:
-        """Whether one more may happen now; asking uses nothing up."""
+        """Whether one more may happen now. Asking uses nothing up."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._last) * self._rate)
         self._last = now
         return self._tokens >= 1
 
     def allow(self, worth: int = 1) -> bool:
-        """Whether one more may happen now; if so, it has. What is worth several is allowed while one is, and paid for later."""
+        """Take `worth` tokens, or return False while none is left. More than are left may be taken: a debt is paid off first."""
         if not self.open:
             self.suppressed += 1
             return False

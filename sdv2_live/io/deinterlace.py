@@ -48,7 +48,7 @@ class Deinterlacer:
         return _kind(frame) == self._kind
 
     def push(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        """Take a frame, or None at the end; the pictures that are done."""
+        """Take a frame, or None at the end. Yields the pictures that are done."""
         self._graph.push(frame)
         with suppress(BlockingIOError, EOFError):  # no more for now; no more at all
             while True:

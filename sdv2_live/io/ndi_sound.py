@@ -20,11 +20,11 @@ class NdiSound:
         self._clock_ns: int | None = None  # from the sender's time stamps to captured_ns, by its last pictures
 
     def forget(self) -> None:
-        """Another sender's stamps come from now on."""
+        """Forget the sender's clock: another sender's time stamps come from now on."""
         self._clock_ns = None
 
     def pictured(self, captured_ns: int, stamp: int) -> None:
-        """A picture came."""
+        """Follow the sender's clock by the time stamp of a picture."""
         clock_ns = captured_ns - stamp * 100
         if self._clock_ns is None or abs(clock_ns - self._clock_ns) > STEP_NS:
             self._clock_ns = clock_ns

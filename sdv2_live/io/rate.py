@@ -22,7 +22,7 @@ class MeasuredRate:
         self._settle_at = 0.0
 
     def add(self, now: float) -> Fraction:
-        """A frame came now, in monotonic seconds; the rate."""
+        """Count a frame that came now, in monotonic seconds. Returns the rate."""
         self._measured.add()
         if now >= self._settle_at:
             self._settle_at = now + SETTLE_S
@@ -31,7 +31,7 @@ class MeasuredRate:
 
 
 def usual_rate(per_second: float) -> Fraction | None:
-    """The usual frame rate that is meant by a measured one, the rounded one where none is near, None for few."""
+    """The usual frame rate near a measured one, or that rounded if none is near. None below SLOWEST."""
     if per_second < SLOWEST:
         return None
     nearest = min(USUAL, key=lambda rate: abs(rate - per_second))

@@ -31,7 +31,7 @@ class Still:
 
     @property
     def interval(self) -> int:
-        """Between repeats; 0 before the first frame."""
+        """Nanoseconds between repeats; 0 before the first frame."""
         return int(1e9 / max(float(self._newest.rate), SLOWEST)) if self._newest is not None else 0
 
     @property

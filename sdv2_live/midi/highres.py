@@ -41,7 +41,7 @@ class _Halves:
     first: str = ""
 
     def take(self, half: str, value: int, now: float) -> float | None:
-        """One half; the position, where the value is known with it."""
+        """Take one half. Returns the position, if the value is known with it."""
         setattr(self, half, value)
         if self.waiting not in ("", half) and now - self.since < HALF_WAIT_S:
             self.first, self.waiting = self.waiting, ""
@@ -57,7 +57,7 @@ class _Halves:
         return self.since + HALF_WAIT_S if self.waiting else None
 
     def settle(self) -> float | None:
-        """No other half has followed; the position, where it was not told yet."""
+        """Note that no other half has followed. Returns the position, if it was not told yet."""
         half, self.waiting = self.waiting, ""
         if self.high is None or self.low is None:
             return None
@@ -78,7 +78,7 @@ class HighRes:
         self._chosen: dict[int, dict[int, int]] = {}  # of each channel, the halves of the NRPN's number
 
     def controller(self, channel: int, number: int, value: int, now: float) -> list[Moved]:
-        """Take in a control change; the controls that it completes."""
+        """Take in a control change. Returns the controls that it completes."""
         if number in (NRPN_HIGH, NRPN_LOW):
             self._chosen.setdefault(channel, {})[number] = value
         elif number in (RPN_HIGH, RPN_LOW):  # from now on the data belong to a registered parameter
