@@ -12,7 +12,6 @@ import re
 import threading
 import time
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from sdv2_live.control.transport import Transport
 from sdv2_live.errors import ConfigError
 from sdv2_live.private import private_folder, private_text
 from sdv2_live.threads import ended
+from sdv2_live.whole import written_whole
 
 log = logging.getLogger("sdv2_live.journal")
 
@@ -140,19 +140,16 @@ class Journal:
             return
         if state["timeline"] is not None:
             state["timeline"] |= moment | {"written": time.time()}
-        part = self.path.with_suffix(f".{os.getpid()}.part")
         try:
             private_folder(self.path.parent)
-            with private_text(part) as file:
-                json.dump(state, file, default=list, indent=1)
-                file.flush()
-                os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
-            if not self._written and self.path.exists():
-                self.path.replace(previous(self.path))  # only now: a disk that is full keeps what the show before left
-            part.replace(self.path)
+            with written_whole(self.path) as part:
+                with private_text(part) as file:
+                    json.dump(state, file, default=list, indent=1)
+                    file.flush()
+                    os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
+                if not self._written and self.path.exists():
+                    self.path.replace(previous(self.path))  # only now: a disk that is full keeps what the show before left
         except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
             if not self.failures:
                 log.warning("%s: the live state cannot be written (%s); --resume will not find it", self.path, error.strerror)
             self.failures += 1

@@ -14,7 +14,6 @@ import errno
 import re
 import unicodedata
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import PARAMS, Applies, Params, Value, shown, value_of
 from sdv2_live.control.yamlfile import Document, load_yaml
 from sdv2_live.errors import ConfigError, ParamError, several
+from sdv2_live.whole import written_whole
 
 MAX_NAME = 80
 MAX_BYTES = 200_000  # every prompt at its full length, four bytes a character, is less
@@ -131,13 +131,10 @@ def write_preset(path: Path, name: str, description: str, look: Mapping[str, Val
     values = {key: list(value) if isinstance(value, tuple) else value for key, value in look.items()}
     data = {"name": name, **({"description": description} if description else {}), "params": values}
     text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110)
-    part = path.with_suffix(".part")
     try:
         if path.exists() and not replacing:
             raise FileExistsError(errno.EEXIST, "there is such a file already")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)  # whole or not at all
+        with written_whole(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; check presets.dir") from error

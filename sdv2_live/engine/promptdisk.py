@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from sdv2_live.model.files import TextIdentity
 from sdv2_live.private import private_folder
+from sdv2_live.whole import written_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,7 +67,6 @@ class PromptDisk:
 
         identity = self._identities[0]
         path = self._path(prompt, identity)
-        part = path.with_suffix(f".{os.getpid()}.part")
         about = {
             "format": FORMAT,
             "prompt": prompt,
@@ -76,9 +76,9 @@ class PromptDisk:
         }
         try:
             private_folder(path.parent)
-            save_file({"embedding": embedding.cpu().contiguous()}, part, about)
-            part.chmod(0o600)
-            part.replace(path)
+            with written_whole(path) as part:
+                save_file({"embedding": embedding.cpu().contiguous()}, part, about)
+                part.chmod(0o600)
             self._prune(path.parent)
         except (SafetensorError, OSError) as error:
             if self._written:

@@ -6,9 +6,7 @@ becomes one line; comments between its lines are lost with that.
 
 from __future__ import annotations
 
-import os
 import queue
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from sdv2_live.midi.mapfile import read_map
 from sdv2_live.midi.mapping import target_of
 from sdv2_live.midi.relative import codings
 from sdv2_live.system.clock import monotonic
+from sdv2_live.whole import written_whole
 
 SETTLE_S = 0.4  # of further messages, which tell a fader from a button and 14 bits from 7
 HELD_S = 1.5  # a note that is held this long may be the touch of a fader that is moved next
@@ -202,16 +201,11 @@ def _scalar(value: Any) -> str:
 
 def write(path: Path, text: str) -> None:
     """Replace the file, whole or not at all. Raises ConfigError when it cannot be written."""
-    part = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
-            part = file.name
-            file.write(text)
-        os.replace(part, path)
+        with written_whole(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
-        if part:
-            Path(part).unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; choose another file with --map") from error
 
 

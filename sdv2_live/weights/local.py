@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoint import INDEX, files_of, is_there
 from sdv2_live.model.foreign import foreign
 from sdv2_live.weights.catalog import WeightFile
+from sdv2_live.whole import written_whole
 
 log = logging.getLogger("sdv2_live.weights")
 
@@ -111,10 +111,9 @@ class Folder:
         """Remember that the file, as it is now, has this sum. A folder that cannot be written does without."""
         notes = self._notes() | {file.name: Note(*_stamp(self.at(file)), sha256)}
         data = {name: [note.size, note.mtime_ns, note.sha256] for name, note in sorted(notes.items())}
-        part = self.path / f"{NOTES}.{os.getpid()}.part"
         try:
-            part.write_text(json.dumps(data, indent=1), encoding="utf-8")
-            part.replace(self.path / NOTES)
+            with written_whole(self.path / NOTES) as part:
+                part.write_text(json.dumps(data, indent=1), encoding="utf-8")
         except OSError as error:
             log.debug("%s: cannot be written (%s)", self.path / NOTES, error)
 
