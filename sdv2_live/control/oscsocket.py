@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from functools import lru_cache
 
+from sdv2_live.control.access import plain_address
 from sdv2_live.errors import ConfigError
 from sdv2_live.system.sockets import claim, taken
 
@@ -50,10 +51,9 @@ def query_port(chosen: int | None, osc_port: int, osc_tcp: bool) -> int:
 @lru_cache(maxsize=256)
 def plain(host: str) -> str:
     """An IP address in its usual form, with its scope, and as IPv4 where it is mapped into IPv6. Raises ValueError."""
-    text, percent, scope = host.partition("%")
-    address = ipaddress.ip_address(text)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped) if mapped else f"{address}{percent}{scope}"
+    address = plain_address(host)
+    _, percent, scope = host.partition("%")
+    return str(address) if isinstance(address, ipaddress.IPv4Address) else f"{address}{percent}{scope}"
 
 
 def reaches(bound: str, port: int, host: str, to_port: int) -> bool:
@@ -108,12 +108,12 @@ def endpoint(text: str) -> tuple[str, int]:
 
 
 def _anywhere(host: str) -> bool:
-    return ipaddress.ip_address(host.partition("%")[0]).is_unspecified
+    return plain_address(host).is_unspecified
 
 
 def _is_local(host: str) -> bool:
     """Whether an address is one of this machine's, of whatever interface: only those can be bound."""
-    if ipaddress.ip_address(host.partition("%")[0]).is_multicast:
+    if plain_address(host).is_multicast:
         return False
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
