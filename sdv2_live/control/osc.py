@@ -24,7 +24,7 @@ from sdv2_live.control.oscconnections import Connections
 from sdv2_live.control.oscdatagrams import PAUSE_S, Datagrams
 from sdv2_live.control.oscfeedback import Feedback, Status
 from sdv2_live.control.oscinput import OscInput
-from sdv2_live.control.oscsocket import bind_tcp, bind_udp, deliver, endpoint, plain, reaches
+from sdv2_live.control.oscsocket import bind_osc, deliver, endpoint, plain, reaches
 from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.control.oscsubscriptions import Subscriptions
 from sdv2_live.control.osctcp import MAX_PACKET
@@ -72,9 +72,8 @@ class OscServer:
         self._access = Access(allow, max_rate, "osc.allow")
         self._store = store
         wanted = [endpoint(text) for text in subscribers]
-        self._udp = bind_udp(host, port)
+        self._udp, self._tcp = bind_osc(host, port, tcp=tcp)
         self.host, self.port = self._udp.getsockname()[:2]
-        self._tcp = bind_tcp(host, self.port, self._udp) if tcp else None
         self._status = status
         self.counters = OscCounters()
         self._subscriptions = Subscriptions(self._access, monotonic, self._itself, self._given_up, echo=echo)

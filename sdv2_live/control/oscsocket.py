@@ -14,6 +14,7 @@ from sdv2_live.control.access import plain_address
 from sdv2_live.errors import ConfigError
 from sdv2_live.system.sockets import claim, taken
 
+_TRIES = 20
 RECEIVE_BUFFER = 1 << 20  # bytes: a fader storm during one slow moment
 
 # Seconds of silence before it is asked for, between questions, and how many; milliseconds for what is sent to be received.
@@ -23,18 +24,17 @@ _RECVERR = ((socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25))  # Linux: IP_REC
 _ERROR_QUEUE = socket.MSG_ERRQUEUE if sys.platform == "linux" else 0
 
 
-def bind_udp(host: str, port: int) -> socket.socket:
-    """A UDP socket at the address. Raises ConfigError with the remedy."""
-    return _bind(host, port, socket.SOCK_DGRAM)
-
-
-def bind_tcp(host: str, port: int, udp: socket.socket) -> socket.socket:
-    """A TCP socket with the same address. Closes `udp` and raises ConfigError when it cannot be had."""
-    try:
-        return _bind(host, port, socket.SOCK_STREAM)
-    except ConfigError:
-        udp.close()
-        raise
+def bind_osc(host: str, port: int, *, tcp: bool) -> tuple[socket.socket, socket.socket | None]:
+    """A UDP socket at the address and, with `tcp`, a TCP one of the same number. Raises ConfigError with the remedy."""
+    for left in reversed(range(_TRIES)):
+        udp = _bind(host, port, socket.SOCK_DGRAM)
+        try:
+            return udp, _bind(host, udp.getsockname()[1], socket.SOCK_STREAM) if tcp else None
+        except ConfigError:
+            udp.close()
+            if port or not left:  # else any number will do, and the next may be free for both
+                raise
+    raise AssertionError
 
 
 def bind_listener(host: str, port: int, key: str) -> socket.socket:

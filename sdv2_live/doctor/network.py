@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sdv2_live.control.oscsocket import bind_listener, bind_tcp, bind_udp, query_port
+from sdv2_live.control.oscsocket import bind_listener, bind_osc, query_port
 from sdv2_live.doctor.probe import Check, Status, fail, ok, warn
 from sdv2_live.errors import ConfigError, VideoError
 from sdv2_live.frame import Frame, PixelFormat
@@ -153,10 +153,9 @@ def look_osc(config: Config) -> Iterator[Check]:
         yield ok("osc_port", "off (osc.enabled)")
         return
     try:
-        udp = bind_udp(osc.host, osc.port)
-        if osc.tcp:
-            bind_tcp(osc.host, udp.getsockname()[1], udp).close()
-        udp.close()
+        for sock in bind_osc(osc.host, osc.port, tcp=osc.tcp):
+            if sock is not None:
+                sock.close()
     except ConfigError as error:
         what, _, remedy = str(error).partition("; ")
         yield fail("osc_port", what, f"{remedy}; or end the sdv2-live that already runs")

