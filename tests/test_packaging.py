@@ -14,6 +14,7 @@ import zipfile
 from email.parser import HeaderParser
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 UNIT = ROOT / "examples/systemd/sdv2-live.service"
 PLIST = ROOT / "examples/macos/live.sdv2.plist"
+TASK = ROOT / "examples/windows/sdv2-live.xml"
 DOCKERFILE = ROOT / "Dockerfile"
 CHOSEN_BY_HAND = {"flash_attn", "flash_attn_interface", "sageattention", "triton"}  # faster where somebody has installed them
 
@@ -132,6 +134,16 @@ def test_the_launchd_agent_calls_a_command_that_exists(capsys: pytest.CaptureFix
     assert agent["Label"] == PLIST.stem
     assert agent["KeepAlive"] is True
     assert parses(agent["ProgramArguments"][1:], capsys)
+
+
+def test_the_task_of_windows_starts_a_command_that_exists_again_and_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "encoding" not in TASK.read_text(encoding="ascii")  # schtasks reads the file, and hands on a text in UTF-16
+    task = ElementTree.parse(TASK).getroot()
+    said = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in task.iter()}
+    assert said["Command"] == r"C:\sdv2-live\.venv\Scripts\sdv2-live.exe"
+    assert parses(said["Arguments"].split(), capsys)
+    assert (said["MultipleInstancesPolicy"], said["ExecutionTimeLimit"]) == ("IgnoreNew", "PT0S")
+    assert (said["LogonTrigger"], said["Interval"]) == ("", "PT1M")
 
 
 def test_the_docker_image_is_built_from_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:

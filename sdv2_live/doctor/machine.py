@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdv2_live.doctor.probe import Check, fail, ok, warn
+from sdv2_live.doctor.seen import SYSTEMS, on
 from sdv2_live.errors import EngineError
 from sdv2_live.settings import Config
 
@@ -34,8 +35,9 @@ class Driver:
 
 
 def look_system(config: Config) -> Iterator[Check]:
-    """python, disk, prompt_cache."""
+    """python, seen, disk, prompt_cache."""
     yield python(sys.version_info[:3])
+    yield ok("seen", on(sys.platform) if sys.platform in SYSTEMS else f"on {platform.system()} nothing yet")
     yield disk(config)
     yield prompt_cache(config.model.prompt_folder)
 

@@ -10,7 +10,7 @@ from sdv2_live.doctor.spout import look_spout
 
 # Times are generous: a cold disk loads torch in half a minute, a large model in minutes.
 PROBES = (
-    Probe(("python", "disk", "prompt_cache"), look_system, 30, "a disk does not answer: check network drives"),
+    Probe(("python", "seen", "disk", "prompt_cache"), look_system, 30, "a disk does not answer: check network drives"),
     Probe(("torch", "cuda", "gpu"), look_torch, 120, "the GPU's driver does not answer: restart the machine"),
     Probe(("cupy",), look_cupy, 60, "the GPU's driver does not answer: restart the machine"),
     Probe(("attention",), look_attention, 120, "the GPU's driver does not answer: restart the machine"),

@@ -14,7 +14,7 @@ from sdv2_live.doctor.probe import Probe, fail, ok, warn
 from sdv2_live.doctor.probes import PROBES
 
 NAMES = [
-    "python", "disk", "prompt_cache", "torch", "cuda", "gpu", "cupy", "attention", "ndi_library", "ndi_loopback", "spout",
+    "python", "seen", "disk", "prompt_cache", "torch", "cuda", "gpu", "cupy", "attention", "ndi_library", "ndi_loopback", "spout",
     "discovery", "osc_port", "oscquery_port", "weights", "memory", "engine",
 ]  # fmt: skip
 
@@ -62,7 +62,7 @@ def test_lines_remedies_and_exit_code(
         assert main(["doctor", "--json", "--set", f"osc.port={port}", *place]) == 1
         found = json.loads(capsys.readouterr().out)
     assert found["ok"] is False
-    assert [check["name"] for check in found["checks"]] == ["python", "disk", "prompt_cache", "osc_port"]
+    assert [check["name"] for check in found["checks"]] == ["python", "seen", "disk", "prompt_cache", "osc_port"]
     assert main(["doctor", "--set", f"osc.port={port}", *place]) == 0
     assert capsys.readouterr().out.endswith("ready\n")
 
