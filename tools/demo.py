@@ -42,7 +42,7 @@ LOOKS = {  # five of those that the embedded model knows by name (assets/MODEL_C
     "Comic": "a comic book panel, bold ink outlines and flat colours",
 }
 LOOK_S = 8.0  # each look, where --seconds does not say otherwise
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0  # for a step of the start; a cold disk and a virus scanner take a minute to load PyTorch
 
 T = TypeVar("T")
 
