@@ -13,6 +13,7 @@ from sdv2_live.io.base import Source
 from sdv2_live.io.clip import Clip, Picture
 from sdv2_live.io.decoded import Shown
 from sdv2_live.io.playback import PlaybackClock
+from sdv2_live.io.still import Still
 from sdv2_live.system.clock import monotonic_ns
 
 log = logging.getLogger("sdv2_live.file")
@@ -23,8 +24,9 @@ AGAIN_S = 1.0  # between two tries to open a file that broke
 class FileSource(Source):
     """Frames of a file's video, as RGBX in square pixels, upright, as players show it; see `Clip` and `Shown`.
 
-    realtime: frames come when they are due, for live use, and `captured_ns` is when they came; otherwise they come as fast as
-    they are read, and `captured_ns` is their time in the video, from the first frame on.
+    realtime: frames come when they are due, for live use, and `captured_ns` is when they came; one that stays for long is given
+    again and again meanwhile, see `Still`. Otherwise they come as fast as they are read, and `captured_ns` is their time in
+    the video, from the first frame on.
     loop: start again at the end; otherwise `ended` becomes True after the last frame. A file that is replaced or written to is
     opened anew for its next round. One that breaks while it loops gives no frames, and is opened anew until that works.
     """
@@ -37,7 +39,7 @@ class FileSource(Source):
         self._lock = threading.Lock()
         self._clock = PlaybackClock()
         self._finished = self._broken = False
-        self._show = Shown()
+        self._show, self._still = Shown(), Still()
         self._index = 0
         self._passed_s = 0.0  # stream time of the rounds played before this one
         self._due_s = 0.0
@@ -65,8 +67,12 @@ class FileSource(Source):
 
     def read(self, timeout: float) -> Frame | None:
         """The next frame; None when it is not due within `timeout` seconds, at the end, or after `close`."""
-        if self._finished or (self._realtime and not self._clock.wait(self._due_s, timeout)):
+        if self._finished:
             return None
+        stays = self._realtime and self._pending is not None  # until the next one is due; a file that broke shows nothing
+        wait = self._still.wait_s(monotonic_ns(), timeout) if stays else timeout
+        if self._realtime and not self._clock.wait(self._due_s, wait):
+            return self._still.again(monotonic_ns()) if stays and not self._finished else None
         with self._lock:
             if self._finished:
                 return None
@@ -74,6 +80,7 @@ class FileSource(Source):
                 self._open_again()
                 return None
             frame = self._frame(self._pending)
+            self._still.came(frame, frame.captured_ns)
             self._advance()
             return frame
 

@@ -210,6 +210,16 @@ def test_realtime_frames_are_not_early(tmp_path: Path) -> None:
     assert source.ended
 
 
+def test_a_picture_that_stays_is_given_again_meanwhile(tmp_path: Path) -> None:
+    """A frame a minute, as where a recorded screen does not change: it is no lost input, and the hand plays on it."""
+    path = tmp_path / "a.mkv"
+    write(path, [rgbx(numbered(i), Fraction(1, 60)) for i in range(2)])
+    with FileSource(path) as source:
+        first, *again = [source.read(2) for _ in range(4)]
+        assert all(np.array_equal(rgb_of(frame), numbered(0)) for frame in (first, *again))
+        assert sorted({frame.captured_ns for frame in (first, *again)}) == [frame.captured_ns for frame in (first, *again)]
+
+
 def test_rotation_is_applied(tmp_path: Path) -> None:
     """A display matrix of a quarter turn, as telephones write it, put into the track header by hand."""
     path = tmp_path / "a.mp4"
