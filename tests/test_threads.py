@@ -40,20 +40,6 @@ from sdv2_live.takes import recorder
 from sdv2_live.takes.format import Header
 from sdv2_live.threads import started
 
-HEADER = Header(
-    format=1,
-    recorded="",
-    lossless=False,
-    sdv2_live="0",
-    torch="0",
-    profile="tiny",
-    weights="0",
-    device="cpu",
-    cpu="any",
-    dtype="float32",
-    threads=1,
-)
-
 
 @dataclass
 class Hang:
@@ -128,7 +114,7 @@ def recording(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part
     store = ParamStore()
     store.set("record", True, "test")
     part = recorder.Recorder(Config(), store, Counters())
-    part.start(HEADER)
+    part.start(Header.model_construct())
     return part
 
 

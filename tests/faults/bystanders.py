@@ -108,8 +108,8 @@ class Camera:
         self.tell(**self._told)
 
     def tell(self, **changes: Any) -> None:
-        """See camera.py."""
-        self._told |= changes
+        """Have it change, see camera.py; without `changes`, be as at the start."""
+        self._told = self._told | changes if changes else {}
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(changes) + "\n")
         self.process.stdin.flush()

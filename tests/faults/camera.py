@@ -3,7 +3,7 @@
 Each line is a JSON object of what changes from the next frame on: size [height, width], format ("UYVY" or "BGRX"), rate,
 picture ("moving", "frozen", "black"), send (false: the source stays, but gives nothing), every_s (null: as the rate says),
 declared (null: the rate) and strays (one frame in so many is of another size, 0 for none). The picture is never dark, unless it
-is black. COUNT: publish so many sources, with the same frames.
+is black. An empty object: all is as at the start. COUNT: publish so many sources, with the same frames.
 """
 
 from __future__ import annotations
@@ -22,26 +22,29 @@ BYTES = {"UYVY": 2, "BGRX": 4}
 STRAY = [32, 48]  # the size of a stray frame
 BLACK = {"UYVY": (128, 16), "BGRX": (0, 0)}  # by byte, taken in turn
 
+USUAL: dict[str, Any] = {
+    "size": [64, 96],
+    "format": "UYVY",
+    "rate": 30,
+    "picture": "moving",
+    "send": True,
+    "every_s": None,
+    "declared": None,
+    "strays": 0,
+}
+
 
 class Wish:
     """What the sender shall do, as last told."""
 
     def __init__(self) -> None:
-        self.values: dict[str, Any] = {
-            "size": [64, 96],
-            "format": "UYVY",
-            "rate": 30,
-            "picture": "moving",
-            "send": True,
-            "every_s": None,
-            "declared": None,
-            "strays": 0,
-        }
+        self.values = USUAL
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         for line in sys.stdin:
-            self.values = self.values | json.loads(line)
+            news = json.loads(line)
+            self.values = self.values | news if news else USUAL
         os._exit(0)  # whoever told it what to do is gone
 
 

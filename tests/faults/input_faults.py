@@ -16,16 +16,6 @@ from injection import Fault
 WHILE_S = 1.2  # longer than input.lost_s, its default
 CHANGE_S = 0.4  # between two changes
 SLOW_S = 1.5  # between the frames of a slow source
-USUAL: dict[str, Any] = {
-    "size": [64, 96],
-    "format": "UYVY",
-    "rate": 30,
-    "picture": "moving",
-    "send": True,
-    "every_s": None,
-    "declared": None,
-    "strays": 0,
-}
 
 
 def changing(name: str, *changes: dict[str, Any], for_s: float = CHANGE_S, dark: bool = False) -> Fault:
@@ -37,7 +27,7 @@ def changing(name: str, *changes: dict[str, Any], for_s: float = CHANGE_S, dark:
                 rig.camera.tell(**change)
                 time.sleep(for_s)
         finally:
-            rig.camera.tell(**USUAL)
+            rig.camera.tell()  # as at the start
 
     return Fault(f"input: {name}", inject, dark=dark)
 
