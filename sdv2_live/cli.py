@@ -29,6 +29,7 @@ Manual: {manual}"""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the project's own is one sentence and its exit code."""
+    logs.open_missing()
     _let_waiting_threads_sleep()
     try:
         args = _parser().parse_args(arguments)

@@ -152,6 +152,19 @@ def _let_go(stream: TextIO) -> None:
     os.close(nowhere)
 
 
+def open_missing() -> None:
+    """Have standard streams that the process was started without go nowhere. Their numbers are then given to no file of the show:
+    what a library prints would be written into it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+
+
 def to_console() -> None:
     """Show the project's records from INFO, and others' from WARNING, on the terminal."""
     root = logging.getLogger()
