@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from fractions import Fraction
 
 from sdv2_live.io.base import Source
-from sdv2_live.io.guard import GuardedSource, OnLost, Policy
+from sdv2_live.io.guard import GuardedSource
 from sdv2_live.io.open import open_source
+from sdv2_live.io.policy import OnLost, Policy
 from sdv2_live.io.synthetic import BlackSource
 from sdv2_live.io.texture import TextureSource
 from sdv2_live.settings import Config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdv2_live.io.guard import InputState, Shown
+from sdv2_live.io.policy import InputState, Shown
 from sdv2_live.upkeep import UpkeepState
 from sdv2_live.worker.host import EngineState
 

@@ -22,7 +22,7 @@ from sdv2_live.control.params import nearest
 from sdv2_live.control.presets import load_preset
 from sdv2_live.control.timeline import load_timeline
 from sdv2_live.errors import ParamError
-from sdv2_live.io.guard import InputState
+from sdv2_live.io.policy import InputState
 from sdv2_live.settings import Config
 from sdv2_live.status import Status
 from sdv2_live.upkeep import UpkeepState

@@ -22,7 +22,8 @@ from sdv2_live import errors
 from sdv2_live.control.params import Params
 from sdv2_live.settings import Config
 from sdv2_live.stats import Fill, StageTimer
-from sdv2_live.worker.messages import Beat, Channel, Hello, Log, Setup
+from sdv2_live.worker.channel import Channel
+from sdv2_live.worker.messages import Beat, Hello, Log, Setup
 from sdv2_live.worker.server import Requests, Server, StageLog, crashed, refused
 
 if TYPE_CHECKING:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from multiprocessing.connection import Connection
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -17,7 +14,6 @@ from sdv2_live.engine.plan import Painting
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
 from sdv2_live.stats import Fill
 from sdv2_live.takes.format import Header
-from sdv2_live.worker.memory import Segment
 
 INPUT, OUTPUT = "input", "output"  # the two directions of pictures, as the show sees them
 
@@ -217,40 +213,4 @@ class Log:
 
 Request = Setup | Memory | Prepare | Push | Paint | Settle | Discard | Encode
 Reply = Hello | Prepared | Painted | Failed | Beat | Log
-_ANY: TypeAdapter[Any] = TypeAdapter(Annotated[Request | Reply, Field(discriminator="kind")])
-
-
-class Channel:
-    """One end of the pipe. Any thread may send; one receives. Raises EOFError or OSError when the other end is gone."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._sending = threading.Lock()
-
-    def send(self, message: Request | Reply, parts: Sequence[np.ndarray] = ()) -> None:
-        """A message, and rows that follow it."""
-        data = _ANY.dump_json(message)
-        with self._sending:
-            self.connection.send_bytes(data)
-            for rows in parts:
-                self.connection.send_bytes(np.ascontiguousarray(rows).data.cast("B"))
-
-    def close(self) -> None:
-        """Release the pipe, once nobody sends any more: its number may be that of another file in the next moment."""
-        with self._sending:
-            self.connection.close()
-
-    def share(self, direction: Literal["input", "output"], segment: Segment) -> None:
-        """A segment."""
-        data = _ANY.dump_json(Memory(direction, segment.size, segment.name))
-        with self._sending:
-            self.connection.send_bytes(data)
-            segment.send(self.connection)
-
-    def receive(self) -> Any:
-        """The next message."""
-        return _ANY.validate_json(self.connection.recv_bytes())
-
-    def rows(self, at: FrameAt) -> np.ndarray:
-        """Rows that follow the message received last."""
-        return np.frombuffer(self.connection.recv_bytes(), np.uint8).reshape(at.height, at.stride)
+ANY: TypeAdapter[Any] = TypeAdapter(Annotated[Request | Reply, Field(discriminator="kind")])

@@ -23,12 +23,12 @@ from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
+from sdv2_live.worker.channel import Channel
 from sdv2_live.worker.inflight import InFlight
 from sdv2_live.worker.inlet import Inlet
 from sdv2_live.worker.memory import Segment, Slots
 from sdv2_live.worker.messages import (
     Beat,
-    Channel,
     Failed,
     Hello,
     Log,

@@ -22,11 +22,11 @@ from sdv2_live import errors
 from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill, StageTimer
+from sdv2_live.worker.channel import Channel
 from sdv2_live.worker.memory import Segment
 from sdv2_live.worker.messages import (
     INPUT,
     OUTPUT,
-    Channel,
     Discard,
     Encode,
     Failed,

@@ -9,7 +9,7 @@ from fakes import FakeClock
 
 from sdv2_live import logs
 from sdv2_live.commands.run import _Reporter
-from sdv2_live.io.guard import InputState
+from sdv2_live.io.policy import InputState
 from sdv2_live.status import Status
 from sdv2_live.upkeep import UpkeepState
 from sdv2_live.worker.host import EngineState

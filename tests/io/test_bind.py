@@ -32,11 +32,12 @@ from waiting import eventually
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.bind import SideChannels, bind
-from sdv2_live.io.guard import GuardedSource, OnLost, Policy
+from sdv2_live.io.guard import GuardedSource
 from sdv2_live.io.intake import Intake
 from sdv2_live.io.ndi_in import NdiSource
 from sdv2_live.io.ndi_out import NdiSink
 from sdv2_live.io.playout import Playout, Showing
+from sdv2_live.io.policy import OnLost, Policy
 from sdv2_live.stats import Counters
 
 

@@ -23,7 +23,8 @@ from sdv2_live.io import file
 from sdv2_live.io.base import Source
 from sdv2_live.io.file import FileSource
 from sdv2_live.io.file_out import FileSink
-from sdv2_live.io.guard import GuardedSource, OnLost, Policy, Shown
+from sdv2_live.io.guard import GuardedSource
+from sdv2_live.io.policy import OnLost, Policy, Shown
 from sdv2_live.stats import Counters
 
 RATE = 50

@@ -14,7 +14,8 @@ from waiting import DEADLINE_S, eventually
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
-from sdv2_live.io.guard import GuardedSource, OnLost, Policy, Shown
+from sdv2_live.io.guard import GuardedSource
+from sdv2_live.io.policy import OnLost, Policy, Shown
 from sdv2_live.io.texture import TextureSource
 from sdv2_live.io.watch import Fault
 from sdv2_live.stats import Counters

@@ -10,7 +10,8 @@ from contextlib import suppress
 import pytest
 from waiting import eventually
 
-from sdv2_live.worker.messages import Channel, Encode, Settle
+from sdv2_live.worker.channel import Channel
+from sdv2_live.worker.messages import Encode, Settle
 from sdv2_live.worker.process import Answer, awaited
 
 
