@@ -13,7 +13,7 @@ from sdv2_live.control.addresses import ROOT, Call, Setting, expand, meaning
 from sdv2_live.control.oscanswers import ERROR, WARNING, Answers
 from sdv2_live.control.oscfeedback import Feedback, target_of
 from sdv2_live.control.osclinks import Links
-from sdv2_live.control.oscmessage import Message
+from sdv2_live.control.oscmessage import Message, UnreadableError
 from sdv2_live.control.oscpacket import MAX_MESSAGES
 from sdv2_live.control.oscsubscriber import Peer
 from sdv2_live.control.oscsubscriptions import Subscriptions
@@ -23,6 +23,7 @@ from sdv2_live.errors import ParamError, Sdv2Error
 
 MAX_WORK = MAX_MESSAGES  # messages, and addresses that patterns match, of one packet
 ACTION_WORK = 20  # messages: an action may set all there is
+ARGUMENTS = 20  # that a message has at most; more are worth several messages
 
 TOLD = (ROOT + "applied/", ROOT + "status/", ROOT + "info/")  # what shows say and are never told
 MAX_OWED = 64  # answers that wait for another thread's work
@@ -119,6 +120,13 @@ class Applier:
         reason = f"a packet may ask for {MAX_WORK} changes; its last {messages} messages were not read, send them in several"
         self.answers.tell(peer, ERROR, address, reason)
 
+    def unreadable(self, parts: list[UnreadableError], peer: Peer) -> None:
+        """Say why parts of a packet are not OSC. Each counts as a message of its sender's rate."""
+        self._counters.malformed += len(parts)
+        self._access.within_rate(peer.origin, len(parts))
+        for part in parts:
+            self.answers.tell(peer, ERROR, part.address, str(part))
+
     def apply(self, messages: list[Message], peer: Peer, work: int = 0) -> int:
         """Apply what is usable of one bundle as one change, then carry out its actions.
 
@@ -168,7 +176,7 @@ class Applier:
         except ParamError as error:
             self.refuse(peer, message.address, str(error))
         if addresses == (message.address,):
-            return 1 + ACTION_WORK * (len(batch.calls) - calls)
+            return 1 + ACTION_WORK * (len(batch.calls) - calls) + len(message.args) // ARGUMENTS
         return len(addresses) + len(message.address) // 2  # a pattern is compared with every address, part by part
 
     def _read(self, message: Message, batch: _Batch, peer: Peer) -> None:

@@ -22,7 +22,7 @@ from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.oscpacket import encode
 from sdv2_live.control.oscsubscriber import Peer, Subscriber
 from sdv2_live.control.oscsubscriptions import Subscriptions
-from sdv2_live.control.params import PARAMS, Kind, Value, value_of
+from sdv2_live.control.params import PARAMS, Kind, Value, shown, value_of
 from sdv2_live.control.store import Applied, Change, ParamStore
 from sdv2_live.errors import ParamError
 from sdv2_live.stats import Fill
@@ -185,12 +185,13 @@ def target_of(args: tuple[Any, ...], sender: Peer, datagram: Callable[[str, int]
     host, port = (sender.host, args[0]) if len(args) == 1 else args[:2]
     host = "127.0.0.1" if host == "localhost" else host
     try:
-        if len(args) > 2 or isinstance(port, bool) or not 1 <= int(port) <= 65535:
+        if len(args) > 2 or not isinstance(host, str) or isinstance(port, bool) or not 1 <= int(port) <= 65535:
             raise ValueError
         ipaddress.ip_address(host)
         return datagram(host, int(port))
     except (TypeError, ValueError, OverflowError):
-        raise ParamError(f"cannot send to {args!r}; give an IP address and a port 1..65535, only a port, or nothing") from None
+        give = "give an IP address and a port 1..65535, only a port, or nothing"
+        raise ParamError(f"cannot send to {shown(args)}; {give}") from None
 
 
 def _arguments(value: Value) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from sdv2_live.control.access import MAX_SENDERS
 from sdv2_live.control.names import Names
-from sdv2_live.control.oscanswers import ERROR, WARNING
+from sdv2_live.control.oscanswers import WARNING
 from sdv2_live.control.oscapply import Applier, OscCounters
 from sdv2_live.control.oscfeedback import Feedback
 from sdv2_live.control.oscflood import OVERHEAD, Item, Turns, faders_of
@@ -31,6 +31,7 @@ MAX_AHEAD_S = 60.0  # time tags beyond this speak of a wrong clock
 AHEAD_S = 1.0  # beyond what programs that send ahead leave for the way
 MANY_AHEAD = 3  # bundles of one sender, one after the other
 HINT_S = 10.0  # between two hints to one sender
+MESSAGE_BYTES = 500  # of a packet that are worth a message whatever is in them
 TURNS_S = 0.01  # of reading at a stretch; then whatever else has come is taken in
 
 
@@ -98,9 +99,7 @@ class OscInput:
             return 0
         self._counters.packets += 1
         packet = read_packet(item)
-        for broken in packet.broken:
-            self._counters.malformed += 1
-            self._applier.answers.tell(peer, ERROR, broken.address, str(broken))
+        self._applier.unreadable(packet.broken, peer)
         if packet.left_out:
             self._applier.cut_off(peer, "", packet.left_out)
         work = 0
@@ -114,7 +113,7 @@ class OscInput:
                 work = self._applier.apply(messages, peer, work)
             else:
                 self._schedule(delay, messages, peer)
-        return max(work, 1)
+        return max(work, packet.read, len(item) // MESSAGE_BYTES, 1)
 
     def _compare_clocks(self, delay: float, address: str, peer: Peer) -> None:
         """Say so when one bundle after the other comes well before its time: every move of such a sender shows late."""

@@ -75,7 +75,7 @@ class _Reader:
             raise UnreadableError("the message has no type tags, without which its arguments cannot be told apart")
         tags = self.text("the list of type tags")[1:]
         if unknown := sorted(set(tags) - _TAGS):
-            raise UnreadableError(f"arguments of type '{unknown[0]}' are not known")
+            raise UnreadableError(f"arguments of type {unknown[0]!r} are not known")
         if len(tags) > MAX_ARGUMENTS:
             raise UnreadableError(f"the message has {len(tags)} arguments; at most {MAX_ARGUMENTS} are taken")
         stack: list[list[Any]] = [[]]

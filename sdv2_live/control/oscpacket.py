@@ -26,12 +26,24 @@ _NTP_TO_UNIX = 2_208_988_800  # seconds from 1900 to 1970
 @dataclass(slots=True)
 class Packet:
     """What one packet held: messages by the Unix time at which their bundle wants them (IMMEDIATELY for at once), in order,
-    and the error of each part that could not be read. `left_out`: messages beyond MAX_MESSAGES."""
+    and the error of each part that could not be read. `left_out`: what came beyond MAX_MESSAGES of both."""
 
     groups: dict[float, list[Message]] = field(default_factory=dict)
     broken: list[UnreadableError] = field(default_factory=list)
     left_out: int = 0
     read: int = 0
+
+    def takes_more(self) -> bool:
+        """Whether one more part may be read; it counts as read, or else as left out."""
+        full = self.read >= MAX_MESSAGES
+        self.left_out += full
+        self.read += not full
+        return not full
+
+    def cannot_read(self, reason: str) -> None:
+        """Note a part that is not OSC."""
+        if self.takes_more():
+            self.broken.append(UnreadableError(reason))
 
 
 def read_packet(data: bytes) -> Packet:
@@ -52,15 +64,13 @@ def encode(address: str, *args: Any) -> bytes:
 def _read_element(data: bytes, due: float, depth: int, packet: Packet) -> None:
     if data.startswith(BUNDLE):
         if depth >= MAX_DEPTH:
-            packet.broken.append(UnreadableError(f"bundles nested deeper than {MAX_DEPTH}"))
+            packet.cannot_read(f"bundles nested deeper than {MAX_DEPTH}")
             return
         for element, time in _elements(data, packet):
             _read_element(element, time, depth + 1, packet)
         return
-    if packet.read >= MAX_MESSAGES:
-        packet.left_out += 1
+    if not packet.takes_more():
         return
-    packet.read += 1
     try:
         packet.groups.setdefault(due, []).append(read_message(data))
     except UnreadableError as error:
@@ -70,13 +80,13 @@ def _read_element(data: bytes, due: float, depth: int, packet: Packet) -> None:
 def _elements(data: bytes, packet: Packet) -> Iterator[tuple[bytes, float]]:
     start = len(BUNDLE) + 8
     if len(data) < start:
-        packet.broken.append(UnreadableError("a bundle without a time tag"))
+        packet.cannot_read("a bundle without a time tag")
         return
     due = _unix_time(int.from_bytes(data[len(BUNDLE) : start], "big"))
     while start < len(data):
         size = struct.unpack_from(">i", data, start)[0] if len(data) - start >= 4 else -1
         if not 0 < size <= len(data) - start - 1:  # of the last one's padding up to three bytes may be missing
-            packet.broken.append(UnreadableError(f"a bundle element whose size does not fit the packet, at byte {start}"))
+            packet.cannot_read(f"a bundle element whose size does not fit the packet, at byte {start}")
             return
         yield data[start + 4 : start + 4 + size], due
         start += 4 + size

@@ -110,6 +110,12 @@ def test_unsubscribed_hears_nothing_more(store: ParamStore, new_client: Callable
             "cannot send to ('stage.local', 9001); give an IP address and a port 1..65535, only a port, or nothing",
         ),
         ((0,), "cannot send to (0,); give an IP address and a port 1..65535, only a port, or nothing"),
+        ((1, 9001), "cannot send to (1, 9001); give an IP address and a port 1..65535, only a port, or nothing"),
+        ((True, 9001), "cannot send to (True, 9001); give an IP address and a port 1..65535, only a port, or nothing"),
+        (
+            ("x" * 5000, 9001),
+            "cannot send to ('" + "x" * 75 + "...; give an IP address and a port 1..65535, only a port, or nothing",
+        ),
         ((1, 2, 3), "cannot send to (1, 2, 3); give an IP address and a port 1..65535, only a port, or nothing"),
         (("::1", 9001), "cannot send to ('::1', 9001); give an IP address and a port 1..65535, only a port, or nothing"),
     ],

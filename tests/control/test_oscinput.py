@@ -114,6 +114,32 @@ def test_a_packet_is_charged_for_what_its_messages_ask_for(address: str, worth: 
     assert len(done) == (bench.counters.messages if "preset" in address else 0)
 
 
+LONG_WORK = {
+    "bundles without a time tag": bundle(*[b"#bundle\0"] * 5000),
+    "bundles whose elements do not fit": bundle(*[bundle() + b"x"] * 2500),
+    "empty bundles": bundle(*[bundle()] * 3000),
+    "messages that are not OSC": bundle(*[b"/a\0\0b\0\0\0"] * 5000),
+    "a bundle of the future for each message": bundle(*[bundle(encode("/sdv2/mix", 0.5), at=time.time() + 30)] * 400),
+    "many arguments": bundle(*[encode("/sdv2/steps", *range(900, 100, -1))] * 15),
+    "arguments without bytes": bundle(*[b"/sdv2/mix\0\0\0," + b"T" * 2047 + b"\0" * 4] * 30),
+}
+
+
+@pytest.mark.parametrize("packet", LONG_WORK.values(), ids=LONG_WORK)
+def test_whatever_a_packet_is_full_of_it_is_worth_what_it_takes_to_read(packet: bytes, bench: Bench) -> None:
+    work = bench.input.read(Peer("127.0.0.1", 1, lambda data: None), packet)
+    assert 100 <= work <= 2 * MAX_WORK
+    assert bench.counters.malformed <= MAX_WORK
+
+
+def test_parts_that_are_not_osc_count_towards_the_rate(bench_of: Callable[..., Bench]) -> None:
+    bench = bench_of(max_rate=1)
+    bench.send(*[bundle(*[b"#bundle\0"] * 25)] * 4)
+    bench.loop.run()
+    assert bench.counters.malformed == 25
+    assert bench.counters.flooded == 3
+
+
 def test_messages_count_towards_the_rate_not_packets(bench_of: Callable[..., Bench]) -> None:
     bench = bench_of(max_rate=10)
     bench.send(*[bundle(*[encode("/sdv2/cue_prompt", "x")] * 25)] * 4)
