@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value, shown
-from sdv2_live.control.yamlfile import Written
+from sdv2_live.control.yamlfile import CUT, Written
 from sdv2_live.errors import MAX_PROBLEMS, ParamError
 
 log = logging.getLogger("sdv2_live.control")
@@ -97,8 +97,12 @@ def _as_written(name: str, value: Any, written: Written | None, where: Callable[
     """A text that is not quoted in its file. Raises ParamError for one that YAML takes for a list."""
     if written is None and isinstance(value, list | dict):
         raise ParamError(f"{where(name)}: {name} cannot be a list; put a text that begins with a bracket in quotes")
+    if written and not written.text:
+        raise ParamError(
+            f"{where(name)}: {name} has no value, as the # begins a comment; put a text that begins with # in quotes"
+        )
     if written and written.cut:
-        log.warning("%s: %s ends before the #, which begins a comment; put the text in quotes to keep it", where(name), name)
+        log.warning("%s: %s", where(name), CUT.format(name))
     return written.text if written else value
 
 

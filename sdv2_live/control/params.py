@@ -25,6 +25,7 @@ MAX_PROMPT = 4000  # characters; the text encoder reads 512 tokens
 PROMPT_SLOTS = 8
 LORA_SLOTS = 8
 MAX_LORA_SCALE = 4.0
+_WORDS: Mapping[bool | None, str] = MappingProxyType({None: "nothing", True: "true", False: "false"})
 _SHOWN = 80  # characters of a refused value that an error repeats
 _COMPARED = 64  # characters of a name for which a similar one is looked for
 _CANDIDATES = 500
@@ -269,7 +270,7 @@ def updated(params: Params, values: Mapping[str, Value]) -> Params:
 
 def shown(value: Any) -> str:
     """`value` as an error message repeats it: quoted, one line, never longer than a line."""
-    text = repr(value)
+    text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

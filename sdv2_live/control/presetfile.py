@@ -31,6 +31,8 @@ MAX_BYTES = 200_000  # every prompt at its full length, four bytes a character, 
 _NOT_A_LOOK = frozenset({"cue_prompt", "mix", "morph_seconds", "record", "seed_mode"})
 _KEYS = ("name", "description", "params")
 _NUMBERED = re.compile(r"([0-9]{1,6})(?![0-9A-Za-z])")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of characters
+_JOINING = re.compile("[\u200c\u200d\U000e0020-\U000e007f]")
 _FILE_STEM = 40  # characters of a name that its file's name repeats
 
 
@@ -80,8 +82,13 @@ def _text(document: Document, key: str, default: str, problems: list[str]) -> st
     return value.strip()
 
 
+def one_line(text: str) -> bool:
+    """Whether `text` may name something: all of it can be seen, or joins letters and emoji."""
+    return not any(unicodedata.category(char) in _UNSEEN and not _JOINING.match(char) for char in text)
+
+
 def _nameable(name: str) -> bool:
-    return 1 <= len(name) <= MAX_NAME and name.isprintable()
+    return 1 <= len(name) <= MAX_NAME and one_line(name)
 
 
 def number_of(path: Path) -> int | None:

@@ -101,7 +101,8 @@ def without_effect(foreign: Mapping[str, Any]) -> Iterator[str]:
     for key, value in foreign.items():
         if key not in ("settings", "ranges", "version", "exportedAt", "workflow") and _told(key, value):
             yield _sentence(key, key, value)
-    for item in mapping(foreign.get("workflow")).get("processors", []):
+    processors = mapping(foreign.get("workflow")).get("processors")
+    for item in processors if isinstance(processors, list) else []:
         yield f"pipelines: the {shown(mapping(item).get('role'))} {shown(mapping(item).get('pipeline_id'))} has no effect here"
 
 

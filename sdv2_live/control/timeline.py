@@ -24,6 +24,7 @@ from typing import Any
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import PARAMS, Kind, Value, shown
+from sdv2_live.control.presetfile import one_line
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.timeline_model import MAX_SECONDS, SAME_TIME_S, Event, Timeline, seconds_of
 from sdv2_live.control.timeline_scope import load_scope_timeline, scope_timeline
@@ -90,7 +91,7 @@ class _Reader:
         self.problems.append(f"{self.document.where(key)}: {dotted(key)}: cannot be {shown(value)}; give {give}")
 
     def text(self, key: KeyPath, value: Any) -> str:
-        if not isinstance(value, str) or not value.isprintable():
+        if not isinstance(value, str) or not one_line(value):
             self.refuse(key, value, "one line of text")
             return ""
         return value
@@ -121,8 +122,8 @@ class _Reader:
             return Event(0.0, {})
         self.problems += self.document.unknown(_EVENT_KEYS, key)
         marker = self.text((*key, "marker"), self.document.text("marker", "", key))
-        given = data.get("set", {} if marker else None)
-        if not isinstance(given, dict) or not (given or marker):
+        given = data.get("set", {} if "marker" in data else None)
+        if not isinstance(given, dict) or not (given or "marker" in data):
             self.refuse((*key, "set"), given, "parameters and their values, such as noise_scale: 0.8")
             given = {}
         place = self.document.where

@@ -140,13 +140,15 @@ class _Import:
         start, end = (self._time((*key, name), item.get(name)) for name in (form.start, form.end))
         if end < start:
             self._refuse((*key, form.end), end, f"at least {start:g}, its {form.start}")
-        prompts = item.get("prompts") or ([{"text": item["text"]}] if item.get("text") else item.get("prompts"))
+        text = item.get("text")
+        prompts = item.get("prompts") or ([{"text": text}] if text else item.get("prompts"))
         if not isinstance(prompts, list) or not 1 <= len(prompts) <= PROMPT_SLOTS:
             self._refuse((*key, "prompts"), prompts, f"1 to {PROMPT_SLOTS} prompts with text and weight")
             prompts = []
         slots = [self._slot((*key, "prompts", number), prompt) for number, prompt in enumerate(prompts)]
         steps = self._steps((*key, form.steps), item.get(form.steps))
         read = {form.start, form.end, "prompts", form.method} | ({form.steps} if steps != 0 else set())
+        read |= {"text"} if slots and slots[0][0] == text else set()  # the same once more
         others = {name: value for name, value in item.items() if name not in read}
         others |= {TIMELINE.method: item[form.method]} if form.method in item else {}
         return _Range(start, end, slots, steps, others)

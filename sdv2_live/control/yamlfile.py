@@ -7,6 +7,7 @@ through them), no key twice. Numbers are decimal or 0x, and nothing is read as a
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,11 +26,17 @@ KeyPath = tuple[str | int, ...]
 MAX_BYTES = 1_000_000
 MAX_JSON_WITH_LINES = 100_000  # finding lines costs a second a megabyte or more
 MAX_DEPTH = 40
+MAX_DIGITS = 99  # of an integer: what has more is a text in YAML, and refused in JSON
 
 _PLAIN = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
 _COMMENT = re.compile(r"[ \t]+#")
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+
+
+CUT = "{} ends before the #, which begins a comment; put the text in quotes to keep it"
+
+log = logging.getLogger("sdv2_live.control")
 
 
 class Written(NamedTuple):
@@ -55,7 +62,10 @@ class Document:
 
     def text(self, name: str, default: Any = None, key: KeyPath = ()) -> Any:
         """The value of `name` in the mapping at `key`, as it is written where it is no text by itself."""
-        if written := self.texts(key).get(name):
+        written = self.texts(key).get(name)
+        if written and written.text:
+            if written.cut:
+                log.warning("%s: %s", self.where((*key, name)), CUT.format(name))
             return written.text
         mapping: Any = self.data
         for part in key:
@@ -89,14 +99,20 @@ def dotted(key: KeyPath) -> str:
 
 class _Loader(yaml.SafeLoader):
     anchored: yaml.Mark | None = None  # where the last anchor stands
+    depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise _refused(f"nested deeper than {MAX_DEPTH} levels", self.peek_event().start_mark)
         if self.check_event(yaml.events.AliasEvent):
             why = "aliases (*name) are not used here; write the value out, or put a text that begins with * in quotes"
             raise _refused(why, self.peek_event().start_mark)
         if self.peek_event().anchor is not None:
             self.anchored = self.peek_event().start_mark
-        return super().compose_node(parent, index)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         text = self.construct_scalar(node).replace("_", "")
@@ -115,7 +131,9 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in rows if tag in _SCALARS - {_INT, _FLOAT}]
     for first, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(_INT, re.compile(r"[-+]?(?:[0-9][0-9_]*|0x[0-9a-fA-F_]+)\Z"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    _INT, re.compile(rf"[-+]?(?:[0-9][0-9_]{{0,{MAX_DIGITS - 1}}}|0x[0-9a-fA-F_]{{1,{MAX_DIGITS}}})\Z"), list("-+0123456789")
+)
 _Loader.add_implicit_resolver(
     _FLOAT,
     re.compile(r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))\Z|\.(?:nan|NaN|NAN)\Z"),
@@ -137,11 +155,13 @@ def load_json(path: Path) -> Document:
     """Read one JSON document. Raises ConfigError, with file and line, when the file cannot be read or is not JSON."""
     text = _read(path)
     try:
-        data = json.loads(text, parse_constant=_refuse_constant)
+        data = json.loads(text, parse_constant=_refuse_constant, parse_int=_json_integer)
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not valid JSON: nested too deeply") from error
     try:  # nearly all JSON is YAML too, which tells the lines
         lines = parse_yaml(text, path).lines if len(text) <= MAX_JSON_WITH_LINES else {}
     except ConfigError:
@@ -151,6 +171,12 @@ def load_json(path: Path) -> Document:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _json_integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits; at most {MAX_DIGITS} are read")
+    return int(digits)
 
 
 def _read(path: Path, max_bytes: int = MAX_BYTES) -> str:
@@ -181,7 +207,10 @@ def parse_yaml(text: str, path: Path) -> Document:
         problem = error.problem or error.context or ""
         line = _line(error.context_mark if opened(problem) and error.context_mark else error.problem_mark)
         raise ConfigError(f"{path}{line}: not valid YAML: {remedy(problem)}") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{path}:{line}: not valid YAML: the character U+{error.character:04X}; remove it") from error
+    except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
     finally:
         if loader is not None:
@@ -204,8 +233,6 @@ class _Walk:
         self.written: dict[KeyPath, dict[str, Written]] = {}
 
     def build(self, node: yaml.Node, key: KeyPath) -> Any:
-        if len(key) > MAX_DEPTH:
-            raise _refused(f"nested deeper than {MAX_DEPTH} levels", node.start_mark)
         self.lines.setdefault(key, node.start_mark.line + 1)
         if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN:
             raise _refused(f"the tag {node.tag} is not used here; leave it out", node.start_mark)
@@ -222,13 +249,13 @@ class _Walk:
             raise _refused(why, node.start_mark)
         try:
             value = self.loader.construct_object(node)
-        except (ValueError, OverflowError) as error:  # an integer of thousands of digits
+        except ValueError as error:  # 0x_
             raise _refused(f"the value cannot be read: {error}", node.start_mark) from error
         if isinstance(value, str):
             value = joined(value)
-        if node.style is None and node.value not in ("", "~"):
+        if key and node.style is None and node.value != "~":
             cut = bool(_COMMENT.match(self.loader.buffer, node.end_mark.index))
-            if key and (cut or not isinstance(value, str)):
+            if cut or (node.value and not isinstance(value, str)):
                 self.written.setdefault(key[:-1], {})[str(key[-1])] = Written(joined(node.value), cut)
         return value
 

@@ -9,8 +9,9 @@ from types import MappingProxyType
 _QUOTES = "put the text in quotes"
 _REMEDIES: Mapping[str, str] = MappingProxyType(
     {
+        r"found another document": "a second document begins here; keep one of them",
         r"mapping values are not allowed": f"a text with a colon and a space in it looks like another key; {_QUOTES}",
-        r"found character '\\t'": "a tab where only spaces can be; indent with spaces",
+        r"found character '\\t'": f"a tab where only spaces can be; indent with spaces, and {_QUOTES} where it holds a tab",
         r"found character '(.+)' that cannot start": rf"a text cannot begin with \1; {_QUOTES}",
         r"expected alphabetic or numeric character": f"a text cannot begin with * or &; {_QUOTES}",
         r"expected chomping or indentation|a comment or a line break": f"a text cannot begin with > or |; {_QUOTES}",

@@ -97,7 +97,7 @@ def test_scope_cache_upkeep_is_accepted_without_effect(store: ParamStore, server
         ("/sdv2/noise_scale", (), "noise_scale came without a value; give a number 0..1"),
         ("/sdv2/noise_scale", (0.5, 0.25), "noise_scale cannot be (0.5, 0.25); give a number 0..1"),
         ("/sdv2/noise_scale", (b"blob",), "noise_scale cannot be b'blob'; give a number 0..1"),
-        ("/sdv2/noise_scale", (None,), "noise_scale cannot be None; give a number 0..1"),
+        ("/sdv2/noise_scale", (None,), "noise_scale cannot be nothing; give a number 0..1"),
         ("/sdv2/noise_scale", (float("nan"),), "noise_scale cannot be nan (not a finite number); give a number 0..1"),
         ("/sdv2/prompt", (1,), "prompt cannot be 1; give text of at most 4000 characters"),
     ],

@@ -99,7 +99,7 @@ def test_out_of_range_is_clamped_and_noted(name: str, given: Any, value: Any, no
         ("noise_scale", math.nan, "here: noise_scale cannot be nan (not a finite number); give a number 0..1"),
         ("noise_scale", "inf", "here: noise_scale cannot be 'inf' (not a finite number); give a number 0..1"),
         ("noise_scale", [0.1, 0.2], "here: noise_scale cannot be [0.1, 0.2]; give a number 0..1"),
-        ("transition_chunks", None, "here: transition_chunks cannot be None; give an integer 0..64 chunks"),
+        ("transition_chunks", None, "here: transition_chunks cannot be nothing; give an integer 0..64 chunks"),
         ("prompt", 3, "here: prompt cannot be 3; give text of at most 4000 characters"),
         ("freeze", "maybe", "here: freeze cannot be 'maybe'; give true or false"),
         ("prompt_change", "hard", "here: prompt_change cannot be 'hard'; give one of soft, cut"),

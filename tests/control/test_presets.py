@@ -95,7 +95,7 @@ def test_every_mistake_is_named(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("- 1", "a.yaml:1: a preset is a mapping with params, not [1]"),
-        ("", "a.yaml: params: cannot be None; give parameters and their values, such as noise_scale: 0.8"),
+        ("", "a.yaml: params: cannot be nothing; give parameters and their values, such as noise_scale: 0.8"),
         ("params: 3", "a.yaml:1: params: cannot be 3; give parameters and their values, such as noise_scale: 0.8"),
         ('name: ""\nparams: {seed: 1}', "a.yaml:1: name: cannot be ''; give 1 to 80 printable characters"),
     ],

@@ -156,7 +156,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, data: dict[str, Any], why: str) 
             {"height": 8, "width": 8},
             "settings.resolution: {'height': 8, 'width': 8} has no effect here; set video.size",
         ),
-        ("newToScope", False, "settings.newToScope: False has no effect here"),
+        ("newToScope", False, "settings.newToScope: false has no effect here"),
         ("vaceContextScale", 1.0, None),
         ("schemaFieldOverrides", {}, None),
     ],
@@ -179,6 +179,15 @@ def test_keys_of_ranges_and_of_the_file_are_named_once(tmp_path: Path) -> None:
         "prompts: easing: 'in' has no effect here",
         "audio: 'song.wav' has no effect here",
     ]
+
+
+def test_a_text_in_place_of_prompts_or_beside_the_same_is_not_named_as_without_effect(tmp_path: Path) -> None:
+    data = deepcopy(KITES)
+    data["prompts"][0]["text"] = "a red kite"
+    data["prompts"][1] |= {"prompts": None, "text": "a blue kite"}
+    timeline = read(tmp_path, data)
+    assert [event.values["prompt"] for event in timeline.events if "prompt" in event.values] == ["a red kite", "a blue kite"]
+    assert not [note for note in timeline.notes if "text" in note and "kite" in note]
 
 
 def test_transitions_beyond_the_most_are_the_most_and_none_is_at_once(tmp_path: Path) -> None:
@@ -260,6 +269,12 @@ def test_the_picture_has_the_size_that_the_timeline_asks_for_unless_one_is_set(
     chosen = load_config(None, ["video.size=256x256"])
     assert sized(chosen, timeline) is chosen
     assert sized(config, None) is config
+
+
+def test_what_a_hand_wrote_in_place_of_processors_has_no_effect(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text("events:\n- {at: 0, set: {mix: 1}}\nscope: {workflow: {processors: 5}}\n")
+    assert load_timeline(path).notes == ()
 
 
 @pytest.mark.parametrize("scope", ["3", "[1]", "{ranges: 4}", "{ranges: [4]}", "{settings: []}"])

@@ -113,7 +113,7 @@ events:
         "t.yaml:6: events[0].at: cannot be -1; give seconds 0..86400, or 1:30 for minutes and seconds",
         "t.yaml:7: events[1]: give either at (seconds) or beat",
         "t.yaml:8: events[2].sett: there is no such key; did you mean 'set'?",
-        "t.yaml:8: events[2].set: cannot be None; give parameters and their values, such as noise_scale: 0.8",
+        "t.yaml:8: events[2].set: cannot be nothing; give parameters and their values, such as noise_scale: 0.8",
         "t.yaml:9: there is no parameter 'sed'; did you mean 'seed'?",
         "t.yaml:10: events[4]: cannot be 7; give at and set",
         "t.yaml:4: loop: cannot be 2; give true or false",

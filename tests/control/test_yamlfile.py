@@ -51,6 +51,14 @@ def preset(tmp_path: Path, prompt: str) -> Path:
         (r'"C:\pictures"', 2, ("begins an escape", "single quotes")),
         ("ink\n\tnoise_scale: 0.7", 3, ("tab", "spaces")),
         ("ink\nneon tubes\n", 3, (QUOTES, "indent")),
+        ("#ff00ff neon", 2, ("# begins a comment", "in quotes")),
+        ("ink\tneon", 2, ("tab", QUOTES)),
+        ("ink\n---\nparams: {seed: 1}", 3, ("second document",)),
+        ("ink \x1b[31m", 2, ("U+001B", "remove it")),
+        ("[" * 5000, 2, ("nested deeper than 40",)),
+        ("~", 2, ("cannot be nothing",)),
+        ("ink\n  seed: 0x" + "F" * 5000, 3, ("seed cannot be '0xFFF", "give an integer")),
+        ("ink\n  seed: " + "9" * 5000, 3, ("seed cannot be '999", "give an integer")),
     ],
 )
 def test_what_the_parser_refuses_is_told_with_its_remedy(
@@ -82,6 +90,7 @@ def test_what_the_parser_refuses_is_told_with_its_remedy(
         ("2024-13-45", "2024-13-45"),
         (".inf", ".inf"),
         ("1_000", "1_000"),
+        ("9" * 60, "9" * 60),
         ("C# minor; kick#4", "C# minor; kick#4"),
         ("a, b & c: d", None),
         ('"\\ud83e\\ude81 kite"', "\U0001fa81 kite"),
@@ -119,6 +128,40 @@ def test_a_comment_within_a_text_is_warned_of(tmp_path: Path, prompt: str, caplo
     assert caplog.messages == [
         f"{tmp_path / 'a.yaml'}:2: prompt ends before the #, which begins a comment; put the text in quotes to keep it"
     ]
+
+
+def test_a_comment_within_a_name_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text("name: the #1 set\ndescription: a set\nevents:\n- {at: 0, marker: drop}\n- at: 1\n  marker: verse #2\n")
+    with caplog.at_level(logging.WARNING):
+        assert load_timeline(path).markers == {"drop": 0.0, "verse": 1.0}
+    ends = "ends before the #, which begins a comment; put the text in quotes to keep it"
+    assert caplog.messages == [f"{path}:1: name {ends}", f"{path}:6: marker {ends}"]
+
+
+@pytest.mark.parametrize(
+    "name", ["\u2764\ufe0f\u200d\U0001f525", "Blau\u00a0Rot", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001faea"]
+)
+def test_names_may_have_joined_letters_and_emoji(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"name: {name}\nparams: {{seed: 1}}\n", encoding="utf-8")
+    assert load_preset(path).name == name
+    path.write_text(f"events:\n- {{at: 0, marker: {name}}}\n", encoding="utf-8")
+    assert load_timeline(path).markers == {name: 0.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ('{"version": ' + "9" * 5000 + "}", "a number of 5000 digits; at most 99 are read"),
+    ],
+)
+def test_json_beyond_all_bounds_is_refused_in_our_words(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=reason):
+        load_timeline(path)
 
 
 @pytest.mark.parametrize("line", ["prompt: 'neon #f0f'", 'prompt: "neon" # a comment', "noise_scale: 0.5 # more", "prompt: C#"])

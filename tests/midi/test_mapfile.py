@@ -88,7 +88,7 @@ def test_what_an_entry_does_follows_from_its_address(text: str, act: Act) -> Non
         ("{cc: 1, address: /sdv2/mix, range: [0, .nan]}", "give two different numbers"),
         ("{cc: 1, address: /sdv2/mix, curve: 0}", "controls[0].curve: cannot be 0; give 0.1..10"),
         ("{cc: 128, address: /sdv2/mix}", "controls[0].cc: cannot be 128; give 0..127"),
-        ("{cc: true, address: /sdv2/mix}", "controls[0].cc: cannot be True; give 0..127"),
+        ("{cc: true, address: /sdv2/mix}", "controls[0].cc: cannot be true; give 0..127"),
         ("{cc14: 32, address: /sdv2/mix}", "controls[0].cc14: cannot be 32; give 0..31"),
         (
             "{cc: 1, note: 1, address: /sdv2/mix}",
