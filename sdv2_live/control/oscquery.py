@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -34,6 +35,7 @@ from sdv2_live.control.oscquerytree import EXTENSIONS, Node, find, methods, tree
 from sdv2_live.control.oscsocket import bind_listener
 from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.stats import Fill
+from sdv2_live.system.clock import monotonic
 from sdv2_live.system.sockets import Loop
 from sdv2_live.threads import ended
 
@@ -41,6 +43,7 @@ log = logging.getLogger("sdv2_live.oscquery")
 
 FEEDBACK_ACTIONS = ("subscribe", "unsubscribe", "dump")  # which the OSC server carries out by itself
 STATUS_PERIOD_S = 0.5
+METHODS_S = 0.1
 _START_TIMEOUT_S = 10.0
 _SHUTDOWN_S = 0.3
 
@@ -89,7 +92,8 @@ class OscQueryServer:
         self._status = status
         self._actions = (*FEEDBACK_ACTIONS, *actions)
         self.counters = HttpCounters()
-        self._sessions = Sessions(store, osc, self.node, status, self._access, self.counters)
+        self._described: tuple[float, dict[str, Node]] = -math.inf, {}
+        self._sessions = Sessions(store, osc, self._method, status, self._access, self.counters)
         names = OwnNames(hosts)
         self._requests = Requests(self.node, self.host_info, self._sessions, pages or {}, names, self._access, self.counters)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -186,14 +190,24 @@ class OscQueryServer:
 
     def node(self, path: str) -> Node | None:
         """The node at an OSC address as it is now, None when there is none."""
-        described = methods(
+        described = self._methods()
+        return described.get(path.rstrip("/")) or find(tree(described), path)
+
+    def _method(self, path: str) -> Node | None:
+        """The node of what takes or gives a value, at most METHODS_S old: clients listen to one address after the other."""
+        now = monotonic()
+        if now - self._described[0] >= METHODS_S:
+            self._described = now, self._methods()
+        return self._described[1].get(path.rstrip("/"))
+
+    def _methods(self) -> dict[str, Node]:
+        return methods(
             self._store.latest(),
             presets=self._presets(),
             status=self._status() if self._status is not None else None,
             actions=self._actions,
             names=self._store.names,
         )
-        return described.get(path.rstrip("/")) or find(tree(described), path)
 
     def host_info(self) -> Mapping[str, Any]:
         """HOST_INFO. OSC_IP is left out: OSC is taken at the address at which this was asked."""

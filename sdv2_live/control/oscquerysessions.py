@@ -26,7 +26,8 @@ HELD_S = 0.05  # until a client counts as one that OSC cannot keep up with
 class Sessions:
     """All WebSockets of a server. Belongs to its event loop, but for `changed` and `queues`.
 
-    osc: takes their packets. node: the node at an OSC address. status: what they may listen to beside parameters.
+    osc: takes their packets. node: of what takes or gives a value, by its address. status: what they may listen to beside
+    parameters.
     """
 
     def __init__(

@@ -208,8 +208,8 @@ def parse_yaml(text: str, path: Path) -> Document:
         line = _line(error.context_mark if opened(problem) and error.context_mark else error.problem_mark)
         raise ConfigError(f"{path}{line}: not valid YAML: {remedy(problem)}") from error
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{path}:{line}: not valid YAML: the character U+{error.character:04X}; remove it") from error
+        row = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"{path}:{row}: not valid YAML: the character U+{error.character:04X}; remove it") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
     finally:

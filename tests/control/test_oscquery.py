@@ -187,6 +187,26 @@ def test_listen_and_ignore(query: OscQueryServer, store: ParamStore) -> None:
     talk(query, conversation)
 
 
+def test_listening_to_many_addresses_describes_all_of_them_once(
+    store: ParamStore, server: OscServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdv2_live.control.oscquery.METHODS_S", float("inf"))
+    described = 0
+
+    def status() -> dict[str, float | str]:
+        nonlocal described
+        described += 1
+        return {}
+
+    async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
+        await listen(stream, *(f"/sdv2/nothing/{number}" for number in range(50)), "/sdv2/mix/")
+        assert await heard(stream) == ("/sdv2/mix", 1.0)
+
+    with OscQueryServer(store, server, status=status) as query:
+        talk(query, conversation)
+    assert described == 1
+
+
 def test_a_storm_is_thinned_and_its_last_value_arrives(query: OscQueryServer, store: ParamStore) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await listen(stream, "/sdv2/noise_scale")
@@ -353,7 +373,7 @@ def test_a_client_that_sends_more_than_osc_can_read_waits(store: ParamStore, ser
             pass
 
     talk(query, flood)
-    assert held == 1
+    assert held >= 1
     talk(query, other)
 
 
