@@ -16,7 +16,6 @@ from sdv2_live.model.dit import CausalDiT
 from sdv2_live.model.files import find_file, missing_text
 from sdv2_live.model.load_text import EMBEDDED, new_text
 from sdv2_live.model.lora import LoraSet
-from sdv2_live.model.module_names import own_names
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.text import Placement, Text
@@ -100,8 +99,7 @@ def load_models(
         return _load_embedded(profile, kind, device, dtype, text)
     files = profile.files
     dit = on_meta(lambda: CausalDiT(profile.dit))
-    names = dit.state_dict().keys()
-    assign(dit, find_file(weights_dir, files.dit), dit_device or device, dtype, lambda state: own_names(state, names))
+    assign(dit, find_file(weights_dir, files.dit), dit_device or device, dtype)
     autoencoder = on_meta(lambda: make_vae(profile, kind))
     rename = autoencoder.own_rows if isinstance(autoencoder, TAEHV) else dict
     assign(autoencoder, find_file(weights_dir, files.vae(kind)), device, dtype, rename)

@@ -20,8 +20,7 @@ from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoint import UNREADABLE
 from sdv2_live.model.foreign import foreign
 from sdv2_live.model.lora_alpha import Alphas
-from sdv2_live.model.lora_keys import Part, other_method, split
-from sdv2_live.model.module_names import ModuleNames
+from sdv2_live.model.lora_keys import ModuleNames, Part, other_method, split
 
 SHOWN = 4  # keys listed in a message before "and N more"
 

@@ -6,7 +6,7 @@ Also the synthetic weights that benchmarks and reference cases use: each tensor 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoint import open_checkpoint
+from sdv2_live.model.lora_keys import ModuleNames
 from sdv2_live.model.mapping import release, touch
 from sdv2_live.model.stored import stored_kind
 
@@ -24,12 +25,17 @@ Rename = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 SHOWN = 6  # keys listed in an error before "and N more"
 KEPT_SIZE = 1 << 16  # elements from which `keep` keeps a matrix as it is; smaller ones are not worth it
+MODULATION = "scale_shift_table"  # diffusers' name of it; the head's stands beside no module
 SCALE, SCALED = ".scale_weight", "scaled_fp8"  # ComfyUI's scaled fp8 files: one factor a matrix, and a mark without meaning
 
 
-def require_fit(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Raise WeightsError naming `source`, the keys and the shapes of what does not fit the model, if anything."""
+def require_fit(model: nn.Module, state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """The state by the model's own keys, also where the file has them in another program's layout.
+
+    Raises WeightsError naming `source`, the keys and the shapes of what does not fit the model, if anything.
+    """
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    state = _own_names(state, wanted.keys())
     problems = [f"missing {key} {list(shape)}" for key, shape in wanted.items() if key not in state]
     problems += [f"unexpected {key} {list(value.shape)}" for key, value in state.items() if key not in wanted]
     for key, shape in wanted.items():
@@ -40,12 +46,29 @@ def require_fit(model: nn.Module, state: Mapping[str, Tensor], source: str) -> N
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise WeightsError(f"{source}: does not fit {type(model).__name__}: {'; '.join(problems[:SHOWN])}{more}")
+    return state
+
+
+def _own_names(state: Mapping[str, Tensor], wanted: Set[str]) -> dict[str, Tensor]:
+    """A checkpoint's tensors by the model's own keys, which are `wanted`, where the file has them in another program's layout.
+
+    Keys that need no renaming, or that mean nothing here, stay as they are.
+    """
+    if wanted <= state.keys():
+        return dict(state)
+    modules = ModuleNames({key.rpartition(".")[0] for key in wanted}).find(key.rpartition(".")[0] for key in state)
+    renamed: dict[str, Tensor] = {}
+    for key, value in state.items():
+        name, _, leaf = key.rpartition(".")
+        module = modules.get(name) or ("head" if leaf == MODULATION else name)
+        own = f"{module}.{'modulation' if leaf == MODULATION else leaf}"
+        renamed[own if own in wanted and own not in renamed else key] = value
+    return renamed
 
 
 def load_strict(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Copy `state` into a model that has memory, cast to its dtypes. Raises WeightsError as require_fit."""
-    require_fit(model, state, source)
-    model.load_state_dict(state, strict=True)
+    model.load_state_dict(require_fit(model, state, source), strict=True)
 
 
 def on_meta(make: Callable[[], M]) -> M:
@@ -70,8 +93,7 @@ def assign(
     use, see stored.py; on the CPU they are read from the file at their first use. Raises WeightsError as require_fit.
     """
     state, scales, mapped = _read(file)
-    state = rename(state)
-    require_fit(model, state, str(file))
+    state = require_fit(model, rename(state), str(file))
     _place_buffers(model, device, dtype)
     done: dict[int, Tensor] = {}  # tied tensors have two keys and one place
     placed: dict[str, Tensor] = {}

@@ -7,7 +7,6 @@ from pathlib import Path
 from torch import nn
 
 from sdv2_live.model.dit import CausalDiT
-from sdv2_live.model.module_names import own_names
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.taehv import TAEHV
 from sdv2_live.model.umt5 import UMT5, transformers_state
@@ -22,8 +21,6 @@ def check_fit(file: WeightFile, path: Path, profile: Profile) -> None:
         return
     state = read_shapes(path)
     model = on_meta(lambda: _model(file, profile))
-    if file.part == "dit":
-        state = own_names(state, model.state_dict().keys())
     if file.part == "text":
         state = transformers_state(state)
     if isinstance(model, TAEHV):

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sdv2_live.model.dit import CausalDiT
-from sdv2_live.model.module_names import diffusers_name
+from sdv2_live.model.lora_keys import diffusers_name
 
 RANK, ALPHA = 4, 2.0  # alpha / rank is no 1, so that a style which loses it is found out
 
