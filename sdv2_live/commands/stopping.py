@@ -6,6 +6,7 @@ import logging
 import os
 import queue
 import signal
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -35,14 +36,16 @@ class Stop:
         within: seconds after a signal in which the process ends, whatever waits in it then.
         """
         stop = cls()
-        signalled: queue.SimpleQueue[None] = queue.SimpleQueue()
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:
             stop.set()
-            signalled.put(None)
 
         if within is not None:
-            threading.Thread(target=_insist, args=(signalled, within), name="stop", daemon=True).start()
+            heard, told = socket.socketpair()
+            told.setblocking(False)
+            # The interpreter tells of a signal there at once; handlers run only when the main thread gets to them.
+            signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+            threading.Thread(target=_insist, args=(heard, told, within), name="stop", daemon=True).start()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, on_signal)
@@ -64,8 +67,10 @@ class Stop:
         return self.is_set()
 
 
-def _insist(signalled: queue.SimpleQueue[None], within: float) -> None:
-    signalled.get()
+def _insist(heard: socket.socket, told: socket.socket, within: float) -> None:
+    """End the process `within` seconds after a signal. Keeps both ends of the pair open until then."""
+    while heard.recv(1)[0] not in (signal.SIGINT, signal.SIGTERM):
+        pass
     time.sleep(max(within - LAST_WORD_S, 0.0))
     busy = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.current_thread())
     words = ("it did not end within %g s of the signal, and ends now without waiting for: %s", within, busy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
@@ -17,7 +18,8 @@ from sdv2_live.control.oscquerytree import Node
 from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.stats import Fill
 
-MAX_CLIENTS = 16
+MAX_CLIENTS = 32
+MAX_OF_HOST = 16  # so that no machine keeps another out
 MAX_MESSAGE = 65_536  # bytes, as large as a datagram can be
 HEARTBEAT_S = 20.0  # between pings; a client that answers none is dropped
 HELD_S = 0.05  # until a client counts as one that OSC cannot keep up with
@@ -42,7 +44,7 @@ class Sessions:
         self._store, self._osc, self._node, self._status = store, osc, node, status
         self._access = access
         self._counters = counters
-        self._connections = 0
+        self._connected: Counter[str] = Counter()  # by host
         self._news: set[str] = set()  # parameters that have changed since clients were told
         self._lock = threading.Lock()
         self.clients: set[Client] = set()
@@ -54,16 +56,17 @@ class Sessions:
 
     async def serve(self, request: web.Request, peer: Address, opened: Callable[[], None]) -> web.StreamResponse:
         """Turn a request of `peer` into a WebSocket and serve it until it closes. opened: called once it is one."""
-        if self._connections >= MAX_CLIENTS:
-            raise web.HTTPServiceUnavailable(text=f"{MAX_CLIENTS} clients are connected; close one of them\n")
-        self._connections += 1
+        host = peer[0]
+        if self._connected[host] >= MAX_OF_HOST or self._connected.total() >= MAX_CLIENTS:
+            raise web.HTTPServiceUnavailable(text=f"{MAX_CLIENTS} clients may connect, {MAX_OF_HOST} of a host; close one\n")
+        self._connected[host] += 1
         try:
             stream = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
             await stream.prepare(request)
             opened()
             await self._converse(stream, Client(stream, peer, self._store, asyncio.get_running_loop(), self._counters))
         finally:
-            self._connections -= 1
+            self._connected -= Counter([host])
         return stream
 
     async def _converse(self, stream: web.WebSocketResponse, client: Client) -> None:

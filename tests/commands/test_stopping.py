@@ -18,6 +18,7 @@ def _signal_handlers() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+    signal.set_wakeup_fd(-1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -72,3 +73,22 @@ def test_a_process_ends_whatever_waits(log: str) -> None:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0
     assert log != "sys.stderr" or "waiting for: MainThread, waiting" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there SIGTERM ends a process at once")
+def test_a_process_ends_though_its_main_thread_never_comes_to_the_handler() -> None:
+    script = (
+        "import hashlib\n"
+        "from sdv2_live.commands.stopping import Stop\n"
+        "Stop.on_signals(within=0.3)\n"
+        "print('ready', flush=True)\n"
+        "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)\n"  # an hour without looking for signals
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()

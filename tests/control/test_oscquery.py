@@ -21,7 +21,7 @@ from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 from sdv2_live.control.desk import Desk
 from sdv2_live.control.osc import OscServer
 from sdv2_live.control.oscquery import Identity, OscQueryServer
-from sdv2_live.control.oscquerysessions import MAX_CLIENTS
+from sdv2_live.control.oscquerysessions import MAX_OF_HOST
 from sdv2_live.control.oscsocket import bind_osc, query_port
 from sdv2_live.control.params import PARAMS
 from sdv2_live.control.store import ParamStore
@@ -291,14 +291,17 @@ def test_changed_paths_are_told(query: OscQueryServer) -> None:
     talk(query, conversation)
 
 
-def test_connections_are_bounded(query: OscQueryServer) -> None:
+def test_connections_are_bounded_and_one_host_keeps_no_other_out(query: OscQueryServer) -> None:
     async def run() -> None:
         url = f"ws://127.0.0.1:{query.port}/"
         async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession() as session:
-            streams = [await session.ws_connect(url) for _ in range(MAX_CLIENTS)]
+            streams = [await session.ws_connect(url) for _ in range(MAX_OF_HOST)]
             with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
                 await session.ws_connect(url)
             assert caught.value.status == 503
+            elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+            async with aiohttp.ClientSession(connector=elsewhere) as other:
+                await (await other.ws_connect(url)).close()
             for stream in streams:
                 await stream.close()
 
