@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.names import LORA, TABLE
-from sdv2_live.control.params import Params, Value, nearest, shown, updated
+from sdv2_live.control.params import Params, Value, updated
 from sdv2_live.control.yamlfile import KeyPath, Written, dotted, load_yaml
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, several
 from sdv2_live.loras import LoraConfig
@@ -37,6 +37,7 @@ from sdv2_live.settings import (
     WeightsConfig,
     config_dir,
 )
+from sdv2_live.wording import nearest, shown
 
 __all__ = [
     "Config",

@@ -19,9 +19,9 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, TextIO
 
-from sdv2_live.control.params import printable
 from sdv2_live.errors import ConfigError
 from sdv2_live.private import private_folder
+from sdv2_live.wording import printable
 
 log = logging.getLogger("sdv2_live.logs")
 

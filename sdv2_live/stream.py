@@ -96,11 +96,6 @@ class Stream:
         """The stream is past its first chunk."""
         return self._state is not None and self._state.started
 
-    @property
-    def chunks_in_flight(self) -> int:
-        """Chunks taken in whose pictures have not come out."""
-        return len(self._in_flight)
-
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
         """Make the state fit the input's size and the settings, and return how many frames the next chunk takes.
 

@@ -18,7 +18,6 @@ from sdv2_live import cli, errors, metrics
 from sdv2_live.config import load_config
 from sdv2_live.control.addresses import ACTIONS, ROOT, meaning
 from sdv2_live.control.names import Names
-from sdv2_live.control.params import nearest
 from sdv2_live.control.presets import load_preset
 from sdv2_live.control.timeline import load_timeline
 from sdv2_live.errors import ParamError
@@ -26,6 +25,7 @@ from sdv2_live.io.policy import InputState
 from sdv2_live.settings import Config
 from sdv2_live.status import Status
 from sdv2_live.upkeep import UpkeepState
+from sdv2_live.wording import nearest
 from sdv2_live.worker.host import EngineState
 
 TOP = Path(__file__).parents[1]

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple, cast
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.oscpattern import CHARACTERS, matches, read_pattern
-from sdv2_live.control.params import PARAMS, Kind, ParamSpec, nearest
+from sdv2_live.control.params import PARAMS, Kind, ParamSpec
 from sdv2_live.errors import ParamError
+from sdv2_live.wording import nearest
 
 ROOT = "/sdv2/"
 SCOPE_ROOT = "/scope/"

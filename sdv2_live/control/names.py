@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from sdv2_live.control.params import ALIASES, PARAMS, ParamSpec, nearest, shown, spec_of
+from sdv2_live.control.params import ALIASES, PARAMS, ParamSpec, spec_of
 from sdv2_live.errors import ParamError
+from sdv2_live.wording import nearest, shown
 
 LORA = "lora/{}/scale"
 _BEFORE, _, _AFTER = LORA.partition("{}")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Sequence
 from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.oscpacket import encode
 from sdv2_live.control.oscsubscriber import Peer
-from sdv2_live.control.params import printable
 from sdv2_live.control.throttle import Repeats, Throttle, Throttles
+from sdv2_live.wording import printable
 
 log = logging.getLogger("sdv2_live.osc")
 

@@ -22,10 +22,11 @@ from sdv2_live.control.addresses import ROOT
 from sdv2_live.control.oscpacket import encode
 from sdv2_live.control.oscsubscriber import Peer, Subscriber
 from sdv2_live.control.oscsubscriptions import Subscriptions
-from sdv2_live.control.params import PARAMS, Kind, Value, shown, value_of
+from sdv2_live.control.params import PARAMS, Kind, Value, value_of
 from sdv2_live.control.store import Applied, Change, ParamStore
 from sdv2_live.errors import ParamError
 from sdv2_live.stats import Fill
+from sdv2_live.wording import shown
 
 RATE = 30.0  # flushes a second
 BURST = 8  # messages a flush and subscriber

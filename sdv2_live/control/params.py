@@ -7,15 +7,14 @@ presets, timelines, the command line and the documentation are all generated fro
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from sdv2_live.errors import ParamError
+from sdv2_live.wording import nearest, shown
 
 Value = bool | int | float | str | tuple[int, ...]
 
@@ -25,10 +24,6 @@ MAX_PROMPT = 4000  # characters; the text encoder reads 512 tokens
 PROMPT_SLOTS = 8
 LORA_SLOTS = 8
 MAX_LORA_SCALE = 4.0
-_WORDS: Mapping[bool | None, str] = MappingProxyType({None: "nothing", True: "true", False: "false"})
-_SHOWN = 80  # characters of a refused value that an error repeats
-_COMPARED = 64  # characters of a name for which a similar one is looked for
-_CANDIDATES = 500
 
 
 class Kind(Enum):
@@ -50,7 +45,6 @@ class Applies(Enum):
     AT_ONCE = "at once"
     NEXT_CHUNK = "next chunk"
     NEXT_RESET = "next reset"
-    RESTART = "restart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,27 +260,6 @@ def updated(params: Params, values: Mapping[str, Value]) -> Params:
             items = fields.get(spec.field, getattr(params, spec.field))
             fields[spec.field] = (*items[: spec.index], value, *items[spec.index + 1 :])
     return dataclasses.replace(params, **fields)
-
-
-def shown(value: Any) -> str:
-    """`value` as an error message repeats it: quoted, one line, never longer than a line."""
-    text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
-def printable(text: str) -> str:
-    """`text` with what could break or forge a line of a log or message (control characters, line separators) escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def nearest(name: str, names: Iterable[str], root: str = "", alike: float = 0.6) -> str:
-    """'; did you mean ...?' for the closest of `names`, said with `root` before it, or an empty string when none is close.
-
-    alike: the share of their letters, 0..1, that is enough to be close. Looks at no more than the first 64
-    characters of `name` and the first 500 of `names`: any sender may ask, thousands of times.
-    """
-    close = difflib.get_close_matches(name[:_COMPARED].lower(), list(islice(names, _CANDIDATES)), n=1, cutoff=alike)
-    return f"; did you mean '{root}{close[0]}'?" if close else ""
 
 
 def spec_of(name: str, where: str = "") -> ParamSpec:

@@ -21,10 +21,11 @@ import yaml
 
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.params import PARAMS, Applies, Params, Value, shown, value_of
+from sdv2_live.control.params import PARAMS, Applies, Params, Value, value_of
 from sdv2_live.control.yamlfile import Document, load_yaml
 from sdv2_live.errors import ConfigError, ParamError, several
 from sdv2_live.whole import written_whole
+from sdv2_live.wording import shown
 
 MAX_NAME = 80
 MAX_BYTES = 200_000  # every prompt at its full length, four bytes a character, is less

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.params import Params, nearest, shown
+from sdv2_live.control.params import Params
 from sdv2_live.control.presetfile import (
     Preset,
     file_name,
@@ -27,6 +27,7 @@ from sdv2_live.control.presetfile import (
 )
 from sdv2_live.control.presetfolder import MAX_PRESETS, PresetFolder
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError, several
+from sdv2_live.wording import nearest, shown
 
 __all__ = ["Preset", "PresetLibrary", "load_preset", "look"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sdv2_live.control.params import shown
 from sdv2_live.control.yamlfile import KeyPath
+from sdv2_live.wording import shown
 
 VERSION = "2.0"  # of the timelines that are written here
 FULL_WEIGHT = 100  # of one prompt in Scope; here 1.0

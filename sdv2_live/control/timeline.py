@@ -23,13 +23,14 @@ from typing import Any
 
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.params import PARAMS, Kind, Value, shown
+from sdv2_live.control.params import PARAMS, Kind, Value
 from sdv2_live.control.presetfile import one_line
 from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.timeline_model import MAX_SECONDS, SAME_TIME_S, Event, Timeline, seconds_of
 from sdv2_live.control.timeline_scope import load_scope_timeline, scope_timeline
 from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_yaml
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError, several
+from sdv2_live.wording import shown
 
 __all__ = ["Event", "Timeline", "load_timeline"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sdv2_live.control.coerce import coerce, exact
-from sdv2_live.control.params import PARAMS, PROMPT_SLOTS, Value, shown
+from sdv2_live.control.params import PARAMS, PROMPT_SLOTS, Value
 from sdv2_live.control.scope_export import to_scope
 from sdv2_live.control.scope_keys import (
     FULL_WEIGHT,
@@ -28,6 +28,7 @@ from sdv2_live.control.scope_keys import (
 from sdv2_live.control.timeline_model import MAX_SECONDS, SAME_TIME_S, Event, Timeline
 from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_json
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError, several
+from sdv2_live.wording import shown
 
 __all__ = ["load_scope_timeline", "scope_timeline", "to_scope"]
 

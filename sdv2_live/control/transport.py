@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from sdv2_live.control.params import PARAMS, Kind, nearest
+from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline_model import Event, Timeline, clock_seconds, merged
 from sdv2_live.errors import ParamError
 from sdv2_live.system.clock import monotonic
+from sdv2_live.wording import nearest
 
 log = logging.getLogger("sdv2_live.timeline")
 

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from sdv2_live.control.params import nearest, printable
 from sdv2_live.control.yamlwords import joined, opened, remedy
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError
+from sdv2_live.wording import nearest, printable
 
 KeyPath = tuple[str | int, ...]
 

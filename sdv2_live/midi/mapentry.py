@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 from sdv2_live.control.addresses import MIDI_MAX, NORM
-from sdv2_live.control.coerce import exact, shown
+from sdv2_live.control.coerce import exact
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.params import Kind, nearest
+from sdv2_live.control.params import Kind
 from sdv2_live.errors import ParamError
 from sdv2_live.midi.highres import LSB, MAX14
 from sdv2_live.midi.mapping import STEP, Act, Control, Entry, Light, Target, full_range, target_of
 from sdv2_live.midi.relative import Coding
+from sdv2_live.wording import nearest, shown
 
 KINDS = ("note", "cc", "cc14", "nrpn", "pitchbend", "aftertouch", "program")
 ENCODER_KEYS = ("relative", "step")

@@ -12,10 +12,11 @@ from typing import Any
 from sdv2_live.control.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, Setting, meaning, scalable
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.params import PARAMS, Kind, ParamSpec, Value, nearest
+from sdv2_live.control.params import PARAMS, Kind, ParamSpec, Value
 from sdv2_live.errors import ParamError
 from sdv2_live.midi.highres import MAX14
 from sdv2_live.midi.relative import Coding
+from sdv2_live.wording import nearest
 
 STEP = 0.01  # of a fader's way, that one step of an encoder makes
 

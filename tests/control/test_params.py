@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.params import PARAMS, Applies, Kind, Params, ParamSpec, nearest, spec_of, updated, value_of
+from sdv2_live.control.params import PARAMS, Applies, Kind, Params, ParamSpec, spec_of, updated, value_of
 from sdv2_live.errors import ParamError
+from sdv2_live.wording import nearest
 
 
 def read(name: str, value: Any) -> Any:
