@@ -172,8 +172,9 @@ def _ends_early(path: Path) -> bool:
 
 
 def _foreign(path: Path) -> str:
-    """As `foreign`, of an index of its shards."""
-    return next((said for file in files_of(path) if (said := foreign(file))), "")
+    """As `foreign`; of an index of its shards, by their names."""
+    found = ((file, said) for file in files_of(path) if (said := foreign(file)))
+    return next((said if file == path else f"{file.name} {said}" for file, said in found), "")
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -96,4 +96,4 @@ def test_shards_in_the_weights_commands(tmp_path: Path, capsys: pytest.CaptureFi
     assert "28.58 GB" in capsys.readouterr().out
     (folder / "model-00001-of-00006.safetensors").write_bytes(b"")
     assert main(["weights", "check", *where]) == 4
-    assert "DAMAGED: is cut off" in capsys.readouterr().out
+    assert "DAMAGED: model-00001-of-00006.safetensors is empty" in capsys.readouterr().out
