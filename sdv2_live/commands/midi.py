@@ -19,7 +19,6 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import yaml
@@ -31,6 +30,7 @@ from sdv2_live.control.presets import PresetLibrary
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError, MidiError, ParamError
 from sdv2_live.settings import config_dir
+from sdv2_live.system.console import STOPS, on_stop
 from sdv2_live.system.folders import config_folder
 
 LEARN_S = 60.0
@@ -111,13 +111,14 @@ def _play(args: argparse.Namespace, ports: Any) -> int:
     stop = threading.Event()
     running: list[Bridge] = []
 
-    def on_signal(number: int, _frame: FrameType | None) -> None:
+    def wish(*_: object) -> None:
         stop.set()
         for bridge in running:
             bridge.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    for number in STOPS:
+        signal.signal(number, wish)
+    on_stop(wish)
     path = args.map or _awaited_map(ports, part, config.names, stop)
     if path is None:
         return 0

@@ -21,6 +21,9 @@ from sdv2_live.errors import ConfigError
 from sdv2_live.logwriter import Relayed
 from sdv2_live.settings import StateConfig
 from sdv2_live.system.clock import fine_timers, monotonic
+from sdv2_live.system.descriptors import allow_descriptors
+from sdv2_live.system.power import awake
+from sdv2_live.system.process import come_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +72,10 @@ def run(args: argparse.Namespace) -> int:
     stop = Stop.on_signals(ENDS_S)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the show outlives its terminal, and a connection that breaks
-    _allow_descriptors()
+    allow_descriptors(DESCRIPTORS)
+    come_first()
     _log_to_file(config)
-    with Relayed() as relayed, fine_timers():
+    with Relayed() as relayed, fine_timers(), awake():
         report = _Reporter(relayed.say, quiet=args.quiet)
         timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
         config = sized(config, timeline)
@@ -93,18 +97,6 @@ def _ways_in(osc: OscServer | None) -> Iterator[str]:
         return
     for address, interface in ways_in(osc.host).items():
         yield f"from other machines, by {interface}: osc://{f'[{address}]' if ':' in address else address}:{osc.port}/sdv2"
-
-
-def _allow_descriptors() -> None:
-    """Ask for more open files, as far as the system's limit for this user allows."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _log_to_file(config: Config) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, for commands that run until they are stopped."""
+"""Ctrl-C, SIGTERM and closed windows, for commands that run until they are stopped."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from types import FrameType
 from typing import Self
+
+from sdv2_live.system.console import STOPS, on_stop
 
 log = logging.getLogger("sdv2_live.stopping")
 
@@ -31,13 +32,13 @@ class Stop:
 
     @classmethod
     def on_signals(cls, within: float | None = None) -> Self:
-        """One that SIGINT and SIGTERM set from now on. Call it on the main thread.
+        """One that is set by all that asks a program to stop, from now on. Call it on the main thread.
 
         within: seconds after a signal in which the process ends, whatever waits in it then.
         """
         stop = cls()
 
-        def on_signal(_number: int, _frame: FrameType | None) -> None:
+        def wish(*_: object) -> None:
             stop.set()
 
         if within is not None:
@@ -47,8 +48,9 @@ class Stop:
             signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
             threading.Thread(target=_insist, args=(heard, told, within), name="stop", daemon=True).start()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, on_signal)
+        for number in STOPS:
+            signal.signal(number, wish)
+        on_stop(wish)
         return stop
 
     def set(self) -> None:

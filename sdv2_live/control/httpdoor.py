@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sdv2_live.control.throttle import ThrottledLog
+from sdv2_live.system.descriptors import most_descriptors
 
 Address = tuple[str, int]
 
@@ -128,7 +128,7 @@ class Door:
             return _answer("403 Forbidden", "this address is not in osc.allow")
         present = self._present()
         own = [one for one in present if one.host == host]
-        if len(own) < MAX_OF_HOST and len(present) < MAX_CONNECTIONS and accepted.fileno() < _highest():
+        if len(own) < MAX_OF_HOST and len(present) < MAX_CONNECTIONS and accepted.fileno() < most_descriptors() - RESERVE:
             return b""
         idle = [one for one in (own if len(own) >= MAX_OF_HOST else present) if not one.kept]
         if not idle:
@@ -165,13 +165,3 @@ def _turn_away(accepted: socket.socket, answer: bytes) -> None:
             accepted.send(answer)
         except OSError as error:
             log.debug("a connection was closed without a word: %s", error)
-
-
-def _highest() -> int:
-    """The number from which descriptors are for the rest of the show: a new one has the lowest that is free."""
-    if sys.platform == "win32":  # sockets are handles there, and not limited
-        return sys.maxsize
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if soft == resource.RLIM_INFINITY else soft - RESERVE

@@ -20,8 +20,6 @@ RECEIVE_BUFFER = 1 << 20  # bytes: a fader storm during one slow moment
 # Seconds of silence before it is asked for, between questions, and how many; milliseconds for what is sent to be received.
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 25_000}
 _RECVERR = ((socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25))  # Linux: IP_RECVERR, IPV6_RECVERR
-# 0 where the system does not tell which message was refused: Windows has the flag by name, and nothing that reads by it.
-_ERROR_QUEUE = socket.MSG_ERRQUEUE if sys.platform == "linux" else 0
 
 
 def bind_osc(host: str, port: int, *, tcp: bool) -> tuple[socket.socket, socket.socket | None]:
@@ -84,9 +82,11 @@ def keep_alive(connection: socket.socket) -> None:
 
 def refused(udp: socket.socket) -> Iterator[tuple[str, int]]:
     """The hosts and ports at which nobody took what was sent there, since this was last asked. None but on Linux."""
-    while _ERROR_QUEUE:
+    if sys.platform != "linux":
+        return
+    while True:
         try:
-            _, ancillary, _, address = udp.recvmsg(1, 512, _ERROR_QUEUE)
+            _, ancillary, _, address = udp.recvmsg(1, 512, socket.MSG_ERRQUEUE)
         except OSError:  # no more
             return
         for level, kind, data in ancillary:  # the error's number leads
@@ -135,7 +135,7 @@ def _bind(host: str, port: int, kind: socket.SocketKind, key: str = "osc.port") 
     try:
         if kind is socket.SOCK_DGRAM:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            if _ERROR_QUEUE:
+            if sys.platform == "linux":  # which alone tells which message was refused
                 for level, option in _RECVERR[: 2 if family is socket.AF_INET6 else 1]:
                     server.setsockopt(level, option, 1)
         claim(server)

@@ -193,6 +193,8 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _unix_answers(path: str) -> bool:
+    if sys.platform == "win32":
+        return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(CONNECT_S)
         try:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sdv2_live.settings import Config
 from sdv2_live.system.clock import monotonic
+from sdv2_live.system.process import Connection
 
 HANGS, BREAKS = "hangs", "breaks"
 ENDING_S = 10.0  # for a process to end that has said all

@@ -26,5 +26,5 @@ def release(tensor: Tensor) -> None:
     """
     begin = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE  # pages that it has for itself: inward from both ends
     length = (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE - begin
-    if _libc is not None and tensor.is_contiguous() and length > 0:
+    if sys.platform == "linux" and _libc is not None and tensor.is_contiguous() and length > 0:
         _libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), mmap.MADV_DONTNEED)

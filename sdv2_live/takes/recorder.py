@@ -7,8 +7,6 @@ take, never the show: `record` goes back to false, the log says why and what to 
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -21,13 +19,13 @@ from sdv2_live.errors import Sdv2Error, TakeError
 from sdv2_live.frame import Frame
 from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill
+from sdv2_live.system.process import may_wait
 from sdv2_live.takes.format import Header
 from sdv2_live.takes.writer import PaintedChunk, TakeWriter
 from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.takes")
 
-NICENESS = 10  # of the writing, where threads have a priority of their own
 MARKS = 3  # beside chunks, what may wait: the end of one take, the beginning of the next, the end of all
 
 
@@ -159,8 +157,7 @@ class Recorder:
             self._ready.notify()
 
     def _run(self) -> None:
-        if sys.platform == "linux":  # the show comes first; FFmpeg's own threads inherit this
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        may_wait()  # the show comes first
         while (job := self._next()) is not None:
             try:
                 self._do(job.take, job.what)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from typing import Any, Literal
 
 import numpy as np
 
+from sdv2_live.system.process import Connection
 from sdv2_live.worker.memory import Segment
 from sdv2_live.worker.messages import ANY, FrameAt, Memory, Reply, Request
 

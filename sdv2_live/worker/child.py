@@ -5,9 +5,7 @@ It ends with the pipe. It never outlives the show: not even when the show is kil
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import os
 import signal
 import sys
 import threading
@@ -15,13 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from sdv2_live import errors
 from sdv2_live.control.params import Params
 from sdv2_live.settings import Config
 from sdv2_live.stats import Fill, StageTimer
+from sdv2_live.system.console import STOPS, on_stop
+from sdv2_live.system.process import Connection, end_with_parent
 from sdv2_live.worker.channel import Channel
 from sdv2_live.worker.messages import Beat, Hello, Log, Setup
 from sdv2_live.worker.server import Requests, Server, StageLog, crashed, refused
@@ -35,7 +34,6 @@ log = logging.getLogger("sdv2_live.worker")
 BringUp = Callable[[Config, StageTimer, Params, Sequence[str]], "tuple[Stream, PromptCache, Hello]"]
 
 BEAT_S = 0.5
-PR_SET_PDEATHSIG = 1
 
 
 def main(connection: Connection) -> None:
@@ -45,9 +43,10 @@ def main(connection: Connection) -> None:
 
 def serve(connection: Connection, bring_up: BringUp) -> None:
     """Bring an engine up as the first message says, then carry out requests until the pipe ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # these reach the whole group: the show decides what ends when
+    for number in STOPS:  # these reach the whole group: the show decides what ends when
         signal.signal(number, signal.SIG_IGN)
-    _die_with_parent()
+    on_stop(lambda: None)
+    end_with_parent()
     channel = Channel(connection)
     setup: Setup = channel.receive()
     _log_to(channel, setup.log_level)
@@ -93,15 +92,6 @@ class Pulse:
             while True:
                 self._channel.send(Beat(self.gpu_bytes() >> 20, self.queues()))
                 time.sleep(BEAT_S)
-
-
-def _die_with_parent() -> None:
-    """Linux ends this process with the show's even while it computes and cannot look at the pipe."""
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it went in between
-            os._exit(0)
 
 
 class _ToShow(logging.Handler):

@@ -10,10 +10,11 @@ import tempfile
 import uuid
 import weakref
 from collections import deque
-from multiprocessing.connection import Connection
 from typing import Self
 
 import numpy as np
+
+from sdv2_live.system.process import Connection
 
 ALIGN = 64  # bytes; rows begin at a cache line
 

@@ -6,12 +6,9 @@ import logging
 import math
 import multiprocessing
 import queue
-import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +20,7 @@ from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
+from sdv2_live.system.process import Connection, ends_with_this, how_it_ended, uninterrupted
 from sdv2_live.worker.channel import Channel
 from sdv2_live.worker.inflight import InFlight
 from sdv2_live.worker.inlet import Inlet
@@ -89,11 +87,12 @@ class EngineProcess:
         context = multiprocessing.get_context("spawn")  # never fork: threads and CUDA do not survive that
         ours, theirs = context.Pipe()
         self._process = context.Process(target=target, args=(theirs,), name="sdv2-live engine", daemon=True)
-        with _without_interrupts():
+        with uninterrupted():
             self._process.start()
         theirs.close()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
+        ends_with_this(self.pid)
         self._channel = Channel(ours)
         threading.Thread(target=self._read, name="engine-replies", daemon=True).start()
 
@@ -159,7 +158,7 @@ class EngineProcess:
         self.ended.wait(END_S)
         if self.why:
             return EngineLostError(f"the engine's process {self.pid} was stopped: {self.why}")
-        return EngineLostError(f"the engine's process {self.pid} {_how(self._process.exitcode)}")
+        return EngineLostError(f"the engine's process {self.pid} {how_it_ended(self._process.exitcode)}")
 
     def kill(self) -> None:
         """End it at once, whatever it does; `ended` says when it is gone. Idempotent."""
@@ -259,24 +258,3 @@ def awaited(answers: queue.SimpleQueue[Answer | None], seconds: float) -> Answer
         except queue.Empty:
             seconds -= POLL_S
     return answers.get(timeout=max(seconds, 0.0))
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What is started in here never sees Ctrl-C, which reaches a terminal's whole group, not even before its first line."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _how(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "does not end"
-    if exitcode < 0:
-        return f"was killed by {signal.Signals(-exitcode).name}"
-    return f"ended with exit status {exitcode}"
