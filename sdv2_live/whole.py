@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sdv2_live.system.files import replace
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
@@ -14,7 +16,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part
-        part.replace(path)
+        replace(part, path)
     except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)

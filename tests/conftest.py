@@ -50,7 +50,7 @@ _LOOPBACK = ",".join(f"127.0.0.{i}" for i in range(1, 33)) if sys.platform == "l
 # The independent NDI client has no way to name addresses to ask, so the SDK's own configuration file tells it to ask
 # the loopback. It must lie there before the library is loaded. Our own finder does not need it: test_ndi_lib shows that.
 _config = tempfile.TemporaryDirectory(prefix="sdv2-test-ndi-")
-Path(_config.name, "ndi-config.v1.json").write_text(json.dumps({"ndi": {"networks": {"ips": _LOOPBACK}}}))
+Path(_config.name, "ndi-config.v1.json").write_text(json.dumps({"ndi": {"networks": {"ips": _LOOPBACK}}}), encoding="utf-8")
 os.environ["NDI_CONFIG_DIR"] = _config.name
 
 

@@ -185,5 +185,5 @@ def _wait_for(sent: list[tuple[int, int]], chunk_ns: int, newest: Frame | None) 
 
 
 def _rss_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)

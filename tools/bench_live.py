@@ -228,7 +228,7 @@ def memory(options: argparse.Namespace) -> dict[str, Any]:
     with rigged((360, 640), 30, "--model", "tiny", *_set(options), code=False) as rig:
 
         def sample(at: float) -> float:
-            pages = int(Path(f"/proc/{rig.process.pid}/statm").read_text().split()[1])
+            pages = int(Path(f"/proc/{rig.process.pid}/statm").read_text(encoding="utf-8").split()[1])
             rows[f"{at:.0f} s"] = round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
             return rows[f"{at:.0f} s"]
 

@@ -107,7 +107,7 @@ def text_on_meta() -> torch.nn.Module:
 
 def memory() -> dict[str, float]:
     """This process's memory now, GB."""
-    text = Path("/proc/self/status").read_text()
+    text = Path("/proc/self/status").read_text(encoding="utf-8")
     return {name: int(re.findall(rf"{key}:\s+(\d+)", text)[0]) * 1024 / GB for name, key in FIELDS.items()}
 
 
@@ -118,7 +118,7 @@ class Watch:
     """The highest of each kind of memory while it is open; `peak` is the kernel's own and misses nothing."""
 
     def __enter__(self) -> Watch:
-        Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from here
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # VmHWM starts again from here
         self.start = self.highest = memory()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)

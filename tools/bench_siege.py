@@ -71,14 +71,14 @@ class Besieged:
 
     def _printed(self, pattern: str) -> str:
         text = Path(self._out.name)
-        self._wait(lambda: re.search(pattern, text.read_text()), pattern)
-        return re.findall(pattern, text.read_text())[0]
+        self._wait(lambda: re.search(pattern, text.read_text(encoding="utf-8")), pattern)
+        return re.findall(pattern, text.read_text(encoding="utf-8"))[0]
 
     def _wait(self, condition: Callable[[], object], what: str) -> None:
         end = time.monotonic() + READY_S
         while not condition():
             if time.monotonic() > end or self.process.poll() is not None:
-                raise TimeoutError(f"gave up waiting for {what}: {Path(self._out.name).read_text()[-2000:]}")
+                raise TimeoutError(f"gave up waiting for {what}: {Path(self._out.name).read_text(encoding='utf-8')[-2000:]}")
             time.sleep(0.1)
 
     def counters(self, seconds: float = 5.0) -> dict[str, float]:

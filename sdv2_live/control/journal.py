@@ -23,6 +23,8 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.control.transport import Transport
 from sdv2_live.errors import ConfigError
 from sdv2_live.private import private_folder, private_text
+from sdv2_live.system.files import portable
+from sdv2_live.system.files import replace as replace_file
 from sdv2_live.threads import ended
 from sdv2_live.whole import written_whole
 
@@ -88,7 +90,7 @@ class LiveState:
 def journal_path(folder: Path, show: str) -> Path:
     """The file of the show whose output has this name; any name gives a plain file name."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", show).strip("-")[:60] or "show"
-    return folder / f"{plain}.json"
+    return folder / f"{portable(plain)}.json"
 
 
 def previous(path: Path) -> Path:
@@ -148,7 +150,7 @@ class Journal:
                     file.flush()
                     os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
                 if not self._written and self.path.exists():
-                    self.path.replace(previous(self.path))  # only now: a disk that is full keeps what the show before left
+                    replace_file(self.path, previous(self.path))  # only now: a disk that is full keeps what the show before left
         except OSError as error:
             if not self.failures:
                 log.warning("%s: the live state cannot be written (%s); --resume will not find it", self.path, error.strerror)

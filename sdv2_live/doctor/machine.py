@@ -135,7 +135,7 @@ def driver() -> Driver | None:
     if program is None:
         return None
     try:
-        text = subprocess.run([program], capture_output=True, text=True, timeout=15, check=False).stdout
+        text = subprocess.run([program], capture_output=True, encoding="utf-8", errors="replace", timeout=15, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
     version = re.search(r"Driver Version:\s*([\d.]+)", text)

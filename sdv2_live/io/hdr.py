@@ -71,7 +71,7 @@ class ToneMap:
         buffer = self._graph.add("buffer", f"video_size={width}x{height}:pix_fmt={PIX_FMT}:time_base=1/1")
         with tempfile.TemporaryDirectory(prefix="sdv2-live-") as folder:
             table = Path(folder) / "table.cube"
-            table.write_text(_cube(transfer))
+            table.write_text(_cube(transfer), encoding="ascii")
             lut = self._graph.add("lut3d", file=str(table), interp="tetrahedral")
         sink = self._graph.add("buffersink")
         buffer.link_to(lut)

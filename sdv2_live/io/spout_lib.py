@@ -39,7 +39,7 @@ def load() -> Any:
         raise VideoError("Spout shares pictures between programs on Windows only; use ndi: in place of spout: on this system")
     try:
         import SpoutGL
-        import SpoutGL.enums
+        import SpoutGL.enums  # noqa: F401 (which makes it an attribute)
     except (ImportError, OSError) as error:
         raise VideoError(
             f"Spout is not available: the package SpoutGL cannot be loaded ({error}); install it with "

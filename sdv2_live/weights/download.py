@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.settings import WeightsConfig
+from sdv2_live.system.files import replace
 from sdv2_live.weights.catalog import Origin, WeightFile
 from sdv2_live.weights.local import BLOCK, Folder, State, cut_off, sha256_of
 from sdv2_live.weights.remote import Offer, Remote, UnavailableError
@@ -154,7 +155,7 @@ class Downloader:
         if cut_off(part):
             part.unlink()
             raise UnavailableError("gave a file that is no whole weights file", "it was removed; use another mirror")
-        part.replace(goal)
+        replace(part, goal)
         self._folder.note(file, found)
         for old in (self._folder.path / PARTS).glob(f"{_flat(file.name)}.*"):
             old.unlink()

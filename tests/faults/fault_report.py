@@ -35,7 +35,9 @@ class Report:
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"long_frame_times": LONG, "kinds": self.rows()}, indent=1, ensure_ascii=False) + "\n")
+        path.write_text(
+            json.dumps({"long_frame_times": LONG, "kinds": self.rows()}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def _row(kind: str, injections: list[Injection]) -> dict[str, Any]:

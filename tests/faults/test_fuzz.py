@@ -111,8 +111,8 @@ def resident_mb(daemon: Daemon) -> float:
     while pids:
         pid = pids.pop()
         try:
-            status = Path(f"/proc/{pid}/status").read_text()
-            pids += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+            pids += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
         except (FileNotFoundError, ProcessLookupError):
             continue
         total += sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))

@@ -371,7 +371,7 @@ def test_memory_stays_flat(closing: Callable) -> None:
     frame = frame_of(to_uyvy(bars(512, 1024)), 1024, PixelFormat.UYVY, Fraction(240))
 
     def resident_mb() -> float:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def exchange(count: int) -> None:
         goal = source.received + count

@@ -61,5 +61,5 @@ def write_sparse_shards(path: Path, shapes: Shapes, dtype: torch.dtype, shards: 
         part = keys[i::shards]
         write_sparse(path.with_name(name), {key: shapes[key] for key in part}, dtype)
         weight_map |= dict.fromkeys(part, name)
-    path.write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
+    path.write_text(json.dumps({"metadata": {}, "weight_map": weight_map}), encoding="utf-8")
     return path
