@@ -63,7 +63,7 @@ class ColorSpec:
     range: ColorRange = ColorRange.LIMITED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # a picture is itself alone: arrays have no one answer to ==
 class Frame:
     """One picture in memory.
 

@@ -106,7 +106,8 @@ def cuda(device: str, torch_cuda: str | None, found: Driver | None, available: b
     if found is None:
         detail = "no NVIDIA driver (nvidia-smi is not there)"
         if torch_cuda is not None:
-            return problem("cuda", f"torch is built for CUDA {torch_cuda}, but {detail}", f"install the driver: {DRIVER}")
+            problem = fail if device == "cuda" else warn  # that build computes on the CPU as well
+            return problem("cuda", f"torch is built for CUDA {torch_cuda}, but {detail}", f"for a GPU: {DRIVER}")
         if device == "cuda":
             return fail("cuda", detail, f"install the driver ({DRIVER}) and the CUDA build of torch, or set model.device to auto")
         if device == "cpu":

@@ -16,7 +16,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import measured_rate, plausible_rate
 from sdv2_live.io import hdr
 from sdv2_live.io.deinterlace import deinterlaced
-from sdv2_live.io.ffmpeg import file_url, reason
+from sdv2_live.io.ffmpeg import file_url, fraction, reason
 
 log = logging.getLogger("sdv2_live.file")
 
@@ -56,7 +56,7 @@ class Clip:
         self._stream: av.VideoStream = stream
         self._stream.thread_type = "AUTO"
         self.rate = _rate(path, self._stream)
-        self.pixel_aspect: Fraction | None = self._stream.sample_aspect_ratio
+        self.pixel_aspect = fraction(self._stream.sample_aspect_ratio)
         if (transfer := hdr.TRANSFERS.get(int(self._stream.codec_context.color_trc))) is not None:
             log.info("%s: is HDR (%s); it is shown in BT.709, its highlights compressed", path, transfer)
         self._begin()
@@ -152,7 +152,7 @@ def frame_count(path: str | Path) -> int | None:
         stream = _video(container)
         if stream is None:
             return None
-        rate = plausible_rate(stream.average_rate)
+        rate = plausible_rate(fraction(stream.average_rate))
         return stream.frames or (int(_stated_seconds(container, stream) * rate) if rate is not None else 0) or None
 
 
@@ -181,7 +181,7 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 
 
 def _rate(path: Path, stream: av.VideoStream) -> Fraction:
-    if (declared := plausible_rate(stream.average_rate)) is not None:
+    if (declared := plausible_rate(fraction(stream.average_rate))) is not None:
         return declared
     with _open(path) as container:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -32,6 +34,11 @@ SWSCALE_MATRICES = {
     9: Colorspace.BT2020,
 }
 BT709_PRIMARIES = BT709_TRANSFER = 1
+
+
+def fraction(value: Any) -> Fraction | None:
+    """A ratio as PyAV gives it, None where there is none: from PyAV 19 on a number of its own, which is no Fraction."""
+    return Fraction(value.numerator, value.denominator) if value else None
 
 
 def rows_of(picture: av.VideoFrame) -> np.ndarray:

@@ -75,7 +75,8 @@ OLD, NEW = Driver("470.1", (11, 4)), Driver("550.54.15", (12, 4))
         ("auto", None, None, False, Status.WARN, "torch is the CPU build"),
         ("cpu", None, None, False, Status.OK, "not used"),
         ("cuda", None, None, False, Status.FAIL, "no NVIDIA driver"),
-        ("auto", "12.4", None, False, Status.FAIL, "built for CUDA 12.4, but no NVIDIA driver"),
+        ("auto", "12.4", None, False, Status.WARN, "built for CUDA 12.4, but no NVIDIA driver"),  # PyPI's build does without
+        ("cuda", "12.4", None, False, Status.FAIL, "built for CUDA 12.4, but no NVIDIA driver"),
         ("auto", None, NEW, False, Status.FAIL, "but torch is the CPU build"),
         ("cpu", None, NEW, False, Status.WARN, "but torch is the CPU build"),
         ("auto", "12.6", OLD, False, Status.FAIL, "up to 11.4, but torch needs CUDA 12.6"),

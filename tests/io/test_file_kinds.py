@@ -6,6 +6,7 @@ import logging
 from fractions import Fraction
 from itertools import accumulate, cycle, islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -20,6 +21,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.clip import frame_count
 from sdv2_live.io.decoded import squared, upright
+from sdv2_live.io.ffmpeg import fraction
 from sdv2_live.io.file import FileSource
 from sdv2_live.io.file_out import FileSink
 
@@ -250,3 +252,9 @@ def test_of_several_videos_the_default_one_is_shown(tmp_path: Path) -> None:
             container.mux([*stream.encode(av.VideoFrame.from_ndarray(grey(level), "rgb24")), *stream.encode(None)])
     (frame,) = frames_of(tmp_path / "a.mkv")
     assert rgb_of(frame).mean() == pytest.approx(200, abs=2)
+
+
+def test_a_ratio_of_pyav_is_a_fraction_whatever_its_type() -> None:
+    for given in (Fraction(30000, 1001), SimpleNamespace(numerator=30000, denominator=1001)):  # PyAV to 18; from 19 on
+        assert fraction(given) == Fraction(30000, 1001)
+    assert fraction(None) is None
