@@ -9,12 +9,15 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
 from sdv2_live.system.console import STOPS, on_stop
 
 log = logging.getLogger("sdv2_live.stopping")
+
+ASKED = b"\0"  # no signal's number
 
 LAST_WORD_S = 0.1  # for the log, which may be what waits: a terminal that nobody reads takes nothing any more
 
@@ -37,17 +40,20 @@ class Stop:
         within: seconds after a signal in which the process ends, whatever waits in it then.
         """
         stop = cls()
+        told: socket.socket | None = None
 
         def wish(*_: object) -> None:
             stop.set()
+            if told is not None:
+                with suppress(BlockingIOError):  # it was told often enough
+                    told.send(ASKED)
 
         if within is not None:
             heard, told = socket.socketpair()
             told.setblocking(False)
             # The interpreter tells of a signal there at once; handlers run only when the main thread gets to them.
             signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-            threading.Thread(target=_insist, args=(heard, told, within), name="stop", daemon=True).start()
-
+            threading.Thread(target=_insist, args=(heard, wish, within), name="stop", daemon=True).start()
         for number in STOPS:
             signal.signal(number, wish)
         on_stop(wish)
@@ -69,9 +75,9 @@ class Stop:
         return self.is_set()
 
 
-def _insist(heard: socket.socket, told: socket.socket, within: float) -> None:
-    """End the process `within` seconds after a signal. Keeps both ends of the pair open until then."""
-    while heard.recv(1)[0] not in (signal.SIGINT, signal.SIGTERM):
+def _insist(heard: socket.socket, wish: Callable[..., None], within: float) -> None:
+    """End the process `within` seconds after the first wish, or signal that `wish` handles."""
+    while (number := heard.recv(1)[0]) != ASKED[0] and not (number in STOPS and signal.getsignal(number) is wish):
         pass
     time.sleep(max(within - LAST_WORD_S, 0.0))
     busy = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.current_thread())
