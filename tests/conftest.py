@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import struct
 import sys
@@ -55,11 +56,13 @@ os.environ["NDI_CONFIG_DIR"] = _config.name
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """A command sets up the logging of a whole program: the test that ran it leaves none of that to the next."""
+def _program_as_it_was() -> Iterator[None]:
+    """A command sets up the logging of a whole program, and its end after a signal: the test that ran it leaves none of that to
+    the next, which may signal itself."""
     root, project = logging.getLogger(), logging.getLogger("sdv2_live")
     levels = root.level, project.level
     yield
+    signal.set_wakeup_fd(-1)
     root.setLevel(levels[0])
     project.setLevel(levels[1])
     for handler in [one for one in root.handlers if isinstance(one, logs.Console | RotatingFileHandler)]:

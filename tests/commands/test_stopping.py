@@ -18,7 +18,6 @@ def _signal_handlers() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-    signal.set_wakeup_fd(-1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
