@@ -17,6 +17,8 @@ from waiting import DEADLINE_S, eventually
 sys.path.insert(0, str(__import__("pathlib").Path(__file__).parent / "io"))
 from ndi_client import unique_name
 
+DAEMON_S = max(DEADLINE_S, 90.0)  # until it is ready
+
 
 class Daemon:
     """A running `sdv2-live run`, its printed lines and its OSC port."""
@@ -43,7 +45,7 @@ class Daemon:
         for stream, lines in ((self.process.stdout, self.lines), (self.process.stderr, self.log)):
             assert stream is not None
             threading.Thread(target=lambda s=stream, to=lines: to.extend(iter(s.readline, "")), daemon=True).start()
-        found = eventually("the daemon to be ready", lambda: self._ready() or self.process.poll() is not None, 90)
+        found = eventually("the daemon to be ready", lambda: self._ready() or self.process.poll() is not None, DAEMON_S)
         assert self.process.poll() is None, "".join(self.log)
         assert found
         self.port = int(re.findall(r"osc://[\d.]+:(\d+)", "".join(self.lines))[0])

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import eventually
 
 WINDOWS = sys.platform == "win32"
+
+KILLED = int(signal.SIGTERM) if WINDOWS else -signal.SIGKILL  # the status of a process after `kill`: psutil's on Windows
 
 # Keywords of `subprocess.Popen` for a child that `interrupt` reaches: on Windows one with a console of its own.
 INTERRUPTIBLE = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
@@ -29,7 +32,11 @@ if not (kernel.AttachConsole(int(sys.argv[1])) and kernel.GenerateConsoleCtrlEve
     raise ctypes.WinError(ctypes.get_last_error())
 """
 
-needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no disk that is always full")
+needs_full_disk = pytest.mark.skipif(  # Wine shows the device, and no links to it
+    WINDOWS or not Path("/dev/full").exists(), reason="the system has no device that is always full (Linux)"
+)
+needs_colons = pytest.mark.skipif(WINDOWS, reason="Windows has no colons in the names of files")
+needs_open_files_to_go = pytest.mark.skipif(WINDOWS, reason="Windows deletes and replaces no file that is open")
 
 
 def kill(pid: int) -> None:
@@ -81,6 +88,21 @@ def words(number: int) -> str:
     if sys.platform == "win32":
         said += [ctypes.FormatError(code).rstrip(" .") for code in _CODES[number]]
     return f"({'|'.join(map(re.escape, said))})"
+
+
+def replace(new: Path, old: Path) -> None:
+    """Put a file in another's place, as editors do: Windows refuses while somebody has it open, and they try again."""
+
+    def done() -> bool:
+        try:
+            new.replace(old)
+        except PermissionError:
+            if not WINDOWS:
+                raise
+            return False
+        return True
+
+    eventually(f"nobody to have {old} open", done)
 
 
 def without(folder: Path, text: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from systems import needs_full_disk
 
 from sdv2_live import logs
 from sdv2_live.errors import ConfigError
@@ -138,7 +139,7 @@ def test_the_terminal_gets_a_line_over_the_status_line(logger: logging.Logger, m
     assert "no source named CAM\\n12:00:00 ERROR all is lost\\x1b[2J" in text
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no disk that is always full")
+@needs_full_disk
 def test_a_full_disk_is_said_once(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
     console = logs.Console()
     logging.getLogger().addHandler(console)

@@ -29,8 +29,8 @@ APC = "APC MINI:APC MINI MIDI 1 24:0"
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
+def _performer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdv2_live.commands.midi.config_folder", lambda: tmp_path)
 
 
 def args(*words: str) -> argparse.Namespace:
@@ -115,7 +115,7 @@ def test_learn_writes_to_the_performers_own_copy(monkeypatch: pytest.MonkeyPatch
         assert command.run(args("--learn", "/sdv2/preset", "--value", value)) == 0
         thread.join()
         ports.heard.clear()
-    own = tmp_path / ".config" / "sdv2-live" / "midi" / "akai-apc-mini.yaml"
+    own = tmp_path / "midi" / "akai-apc-mini.yaml"
     notes = {entry.value: entry.control.number for entry in load_map(own).entries if entry.name == "preset"}
     assert (notes[6], notes[7], notes[8]) == (61, 9, 10)
     assert own.read_text().startswith("# Akai APC mini")
@@ -127,7 +127,7 @@ def test_learn_begins_a_map_for_an_unknown_controller(monkeypatch: pytest.Monkey
     thread = once_open(ports, lambda: ports.play(mido.Message("control_change", control=7, value=3)))
     assert command.run(args("--learn", "/sdv2/mix")) == 0
     thread.join()
-    made = load_map(tmp_path / ".config" / "sdv2-live" / "midi" / "my-pad.yaml")
+    made = load_map(tmp_path / "midi" / "my-pad.yaml")
     assert made.port == "My Pad"
     assert made.entries[0].control.number == 7
 
@@ -139,7 +139,7 @@ def test_learn_begins_a_map_for_an_unknown_controller(monkeypatch: pytest.Monkey
         (("A", "B"), ("--learn", "/sdv2/mix"), MidiError, r"say which port to learn from with --port"),
         (("A",), ("--learn", "/sdv2/mixx"), ParamError, r"--learn: there is no address '/sdv2/mixx'; did you mean '/sdv2/mix'\?"),
         ((APC,), ("--osc", "nowhere"), ConfigError, r"--osc cannot be 'nowhere'; give HOST:PORT"),
-        ((APC,), ("--map", "/nowhere.yaml"), ConfigError, r"/nowhere\.yaml: cannot be read"),
+        ((APC,), ("--map", "/nowhere.yaml"), ConfigError, r"[/\\]nowhere\.yaml: cannot be read"),
     ],
 )
 def test_what_cannot_be_done_is_said(

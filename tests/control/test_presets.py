@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from systems import replace as put
 from systems import without, words
 
 from sdv2_live.config import Config
@@ -333,7 +334,7 @@ def test_a_start_amid_an_editor_that_replaces_files(tmp_path: Path) -> None:
         while not stop.is_set():
             new = tmp_path / "zz.yaml"
             new.write_text("params: {mix: 0.5}")
-            new.replace(tmp_path / "03.yaml")
+            put(new, tmp_path / "03.yaml")
 
     editor = threading.Thread(target=edit)
     editor.start()

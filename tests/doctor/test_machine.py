@@ -102,7 +102,6 @@ def test_torch_of_this_machine() -> None:
     assert gpu.status is not Status.FAIL
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for nvidia-smi")
 def test_the_attention_that_is_taken_is_told() -> None:
     (chosen,) = look_attention(load_config(None, ["model.device=cpu"]))
     assert (chosen.status, chosen.detail) == (Status.OK, "by sdpa on cpu (engine.attention: auto)")
@@ -112,6 +111,7 @@ def test_the_attention_that_is_taken_is_told() -> None:
     assert "auto" in absent.remedy
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for nvidia-smi")
 def test_cupy_matters_with_a_gpu_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (on_cpu,) = look_cupy(load_config(None, ["model.device=cpu"]))
     assert on_cpu.status is Status.OK

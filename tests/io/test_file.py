@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from pictures import assert_like, bars, to_uyvy, with_fourth
+from systems import needs_full_disk
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
@@ -125,7 +126,7 @@ def send_many(sink: FileSink, frame: Frame, count: int) -> None:
         sink.send(frame)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full (Linux)")
+@needs_full_disk
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
 def test_full_disk_is_told_once_per_call(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"a.{suffix}.part").symlink_to("/dev/full")

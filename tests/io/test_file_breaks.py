@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from fractions import Fraction
@@ -15,6 +14,7 @@ import av
 import numpy as np
 import pytest
 from clips import grey, noise, write_clip
+from systems import KILLED, kill, needs_open_files_to_go
 from waiting import eventually
 
 from sdv2_live.errors import VideoError
@@ -78,6 +78,7 @@ def test_a_file_that_breaks_is_opened_anew(tmp_path: Path, caplog: pytest.LogCap
     assert f"{path} can be read again" in caplog.text
 
 
+@needs_open_files_to_go
 def test_a_file_that_is_replaced_is_shown_from_its_next_round(tmp_path: Path) -> None:
     path, other = clip(tmp_path / "a.mp4", 60), clip(tmp_path / "b.mp4", 180)
     with FileSource(path) as source:
@@ -86,6 +87,7 @@ def test_a_file_that_is_replaced_is_shown_from_its_next_round(tmp_path: Path) ->
         shows(source, 180)
 
 
+@needs_open_files_to_go
 @pytest.mark.parametrize("by", ["nothing", "no video"])
 def test_what_is_open_goes_on_where_nothing_better_comes(tmp_path: Path, caplog: pytest.LogCaptureFixture, by: str) -> None:
     path = clip(tmp_path / "a.mkv", 60)
@@ -133,7 +135,7 @@ def test_a_broken_file_counts_as_lost_and_its_backup_is_shown_whatever_the_polic
         assert not source.ended
 
 
-KILLED = """
+WRITING = """
 import sys
 import numpy as np
 from sdv2_live.frame import Frame, PixelFormat
@@ -149,14 +151,14 @@ for index in range(10_000):
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_what_a_killed_show_has_written_plays(tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture) -> None:
     path, sent = tmp_path / f"a.{suffix}", 90
-    writer = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True)
+    writer = subprocess.Popen([sys.executable, "-c", WRITING, str(path)], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
     for line in writer.stdout:
         if int(line) == sent:
-            writer.send_signal(signal.SIGKILL)
+            kill(writer.pid)
             break
     writer.stdout.close()
-    assert writer.wait(30) == -signal.SIGKILL
+    assert writer.wait(30) == KILLED
     left = tmp_path / f"a.{suffix}.part"
     with av.open(str(left)) as container:
         count = sum(1 for _ in container.decode(video=0))

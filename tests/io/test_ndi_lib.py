@@ -129,7 +129,12 @@ def run(code: str, *args: str, **environment: str) -> str:
     """Output of Python code in a process of its own, since NDI is initialised once per process."""
     env = {k: v for k, v in os.environ.items() if k != "NDI_CONFIG_DIR"} | environment
     done = subprocess.run(
-        [sys.executable, "-c", code, *args], env=env, capture_output=True, text=True, timeout=2 * DEADLINE_S, check=False
+        [sys.executable, "-X", "utf8", "-c", code, *args],
+        env=env,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=2 * DEADLINE_S,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -165,7 +170,7 @@ with Finder(NdiSettings()) as finder:
     print(match_source(sys.argv[1], finder.wait(lambda found: match_source(sys.argv[1], found) is not None, 60)))
 """
     with NdiSink(unique_name("Größe ✓")) as sink:
-        assert sink.full_name in run(code, sink.full_name, PYTHONIOENCODING="utf-8")
+        assert sink.full_name in run(code, sink.full_name)
 
 
 def test_discovery_server_is_asked_and_other_settings_stay(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fakes import fake_frame
+from systems import WINDOWS, needs_colons
 
 from sdv2_live.errors import VideoError
 from sdv2_live.io.file import FileSource
@@ -16,7 +17,7 @@ from sdv2_live.io.synthetic import TestSource
 
 
 def test_each_scheme_opens_its_kind(tmp_path: Path) -> None:
-    path = tmp_path / "a:b.mkv"  # a colon in the path is no scheme
+    path = tmp_path / ("a.mkv" if WINDOWS else "a:b.mkv")  # a colon in the path is no scheme: on Windows every path has one
     with open_sink(f"file:{path}") as sink:
         assert isinstance(sink, FileSink)
         sink.send(fake_frame(7))
@@ -31,7 +32,13 @@ def test_each_scheme_opens_its_kind(tmp_path: Path) -> None:
     assert open_source("test").name == "test:512x512"
 
 
-@pytest.mark.parametrize("name", ["http:clip.mkv", "12:30.mkv", "concat:a.mkv", "file:a.mkv", "it's %d.mkv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=needs_colons) for name in ("http:clip.mkv", "12:30.mkv", "concat:a.mkv", "file:a.mkv")),
+        "it's %d.mkv",
+    ],
+)
 def test_a_file_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     with open_sink(f"file:{name}") as sink:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rig import Rig, lines_of, repainted, takes_of
+from systems import needs_full_disk
 from waiting import eventually
 
 from sdv2_live.takes import writer
@@ -86,7 +87,7 @@ def test_a_folder_that_cannot_be_used_leaves_the_picture_alone(
     assert takes_of(rig) == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full (Linux)")
+@needs_full_disk
 @pytest.mark.parametrize("file", ["input-000.mkv.part", "chunks.jsonl"])
 def test_a_disk_that_fills_up_ends_the_take(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, file: str

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hub_server import HubServer
 from huggingface_hub import constants
+from systems import needs_full_disk
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.settings import WeightsConfig
@@ -171,7 +172,7 @@ def test_what_lies_there_already_is_no_space_to_be_found(hub: HubServer, folder:
     assert folder.at(FILE).read_bytes() == CONTENT
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@needs_full_disk
 def test_a_disk_that_fills_up_underway(hub: HubServer, folder: Folder) -> None:
     hub.cut_after, hub.broken = 0, True
     with pytest.raises(WeightsError, match="503"):

@@ -1,0 +1,96 @@
+"""Run the tests in parts under the Wine of a folder: what `tools/test_windows.sh` does once that is set up."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = (
+    "tests/worker/test_daemon.py::test_killed_on_stage",  # NDI in and out, OSC in and out, the engine killed and back, Ctrl-C
+    "tests/test_show.py",  # a source that goes and comes, the metrics, a second start on the same port
+    "tests/takes/test_replay.py::test_a_whole_performance_is_painted_again_bit_by_bit",
+    "tests/test_cli.py::test_render_repeats_itself_and_follows_its_seed_and_prompt",
+    "tests/control/test_desk.py",  # presets and the timeline, by OSC
+    "tests/control/test_oscquery.py",
+)
+COUNTS = ("passed", "failed", "skipped")
+
+
+def parts() -> dict[str, list[str]]:
+    """Each part's paths, by its name."""
+    folders = sorted({file.parent.name for file in (ROOT / "tests").glob("*/test_*.py")})
+    alone = sorted(file.relative_to(ROOT).as_posix() for file in (ROOT / "tests").glob("test_*.py"))
+    return {name: [f"tests/{name}"] for name in folders} | {"show": alone}
+
+
+def run(folder: Path, name: str, paths: list[str], limit_s: float) -> Path:
+    """Run a part; what it said. It is cut off after `limit_s`, which is a failure."""
+    log = folder / "logs" / f"{name}.log"
+    log.parent.mkdir(exist_ok=True)
+    pytest = ["wine", "python", "-u", "-m", "pytest", "-p", "no:cacheprovider", "-rsfE", *paths]
+    with log.open("wb") as out:
+        try:
+            command = ["bash", str(ROOT / "tools/windows/wine.sh"), str(folder), *pytest]
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, timeout=limit_s, check=False)
+        except subprocess.TimeoutExpired:
+            out.write(f"\nERROR cut off after {limit_s:g} s\n".encode())
+    return log
+
+
+def counted(said: list[str]) -> Counter[str]:
+    """How many passed, failed and were skipped, from pytest's last line. A part that has not come to its end failed."""
+    counts = Counter({kind: int(number) for number, kind in re.findall(r"(\d+) (passed|failed|skipped|error)", said[-1])})
+    counts["failed"] += counts.pop("error", 0)
+    if not re.search(r" in [\d.]+s", said[-1]):
+        counts["failed"] += 1
+    return counts
+
+
+def row(name: str, counts: Counter[str], took_s: float) -> str:
+    return f"{name:16}" + "".join(f"{counts[kind]:6} {kind}" for kind in COUNTS) + f"{took_s:7.0f} s"
+
+
+def main() -> int:
+    """The exit code: 1 when anything failed."""
+    known = parts()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", metavar="PART", help=f"one of {', '.join(known)}")
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--limit", type=float, metavar="SECONDS")
+    args = parser.parse_args()
+    if unknown := [name for name in args.names if name not in known]:
+        parser.error(f"there is no part {unknown[0]!r}; the parts are {', '.join(known)}")
+    chosen = {"short": list(SHORT)} if args.short else {name: known[name] for name in args.names or known}
+
+    everything: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    begun = time.monotonic()
+    for name, paths in chosen.items():
+        began = time.monotonic()
+        log = run(args.folder, name, paths, args.limit)
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+        counts = counted(said)
+        everything += counts
+        print(row(name, counts, time.monotonic() - began), flush=True)
+        for line in said:
+            if re.match(r"(FAILED|ERROR) \S", line):
+                print(f"    {line}", flush=True)
+            elif skip := re.match(r"SKIPPED \[(\d+)\] \S+: (.*)", line):
+                reasons[skip[2]] += int(skip[1])
+        if not counts["passed"] and counts["failed"]:
+            print(f"    see {log}", flush=True)
+    print(row("in all", everything, time.monotonic() - begun))
+    for reason, count in reasons.most_common():
+        print(f"{count:6} skipped: {reason}")
+    return everything["failed"] > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+# Run a command with the Wine that setup.sh made in FOLDER, in this source tree: `bash tools/windows/wine.sh FOLDER COMMAND...`,
+# as in `bash tools/windows/wine.sh FOLDER wine python -m sdv2_live doctor`.
+#
+# Its processes end with it, and its network is a loopback alone, as far as the system lets this user have either.
+set -euo pipefail
+PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+DIR=$(cd "$1" && pwd)
+shift
+[ -d "$DIR/root" ] && SEEN=/project HOME_OF_WINE=/windows || { SEEN=$PROJECT HOME_OF_WINE=$DIR; } # as Wine sees them
+export PROJECT DIR SEEN
+export WINEPREFIX=$HOME_OF_WINE/prefix WINEPATH="Z:${HOME_OF_WINE//\//\\}\\py" WINEDEBUG=${WINEDEBUG:--all}
+export WINEDLLOVERRIDES=${WINEDLLOVERRIDES-ucrtbase=n}             # the runtime that ucrt.py made
+export XDG_RUNTIME_DIR=/tmp
+export KMP_AFFINITY=disabled OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # Wine tells OpenMP of no processors
+
+# What this Python imports from; it reads neither PYTHONPATH nor its working directory.
+printf '%s\r\n' python311.zip . 'Lib\site-packages' "Z:${SEEN//\//\\}" 'import site' >"$DIR/py/python311._pth"
+
+inside() {
+    ip link set lo up 2>/dev/null || true
+    if [ -d "$DIR/root" ]; then
+        mount -t proc proc "$DIR/root/proc"
+        mount --bind /dev "$DIR/root/dev"
+        mount --bind "$DIR" "$DIR/root/windows"
+        mount --bind "$PROJECT" "$DIR/root/project"
+        exec chroot "$DIR/root" env HOME=/root bash -c 'cd "$SEEN" && exec "$@"' bash "$@"
+    fi
+    cd "$PROJECT"
+    exec "$@"
+}
+export -f inside
+
+spaces=(--mount --net --pid --fork --kill-child)
+[ "$(id -u)" = 0 ] || spaces+=(--map-root-user --mount-proc)
+if unshare "${spaces[@]}" true 2>/dev/null; then
+    exec unshare "${spaces[@]}" bash -c 'inside "$@"' bash "$@"
+fi
+[ ! -d "$DIR/root" ] || { echo "wine.sh: the Wine in $DIR/root is for root alone" >&2 && exit 1; }
+inside "$@"
