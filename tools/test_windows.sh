@@ -15,5 +15,4 @@ if [ "${1:-}" = --ci ]; then
     set -- --short
 fi
 bash tools/windows/setup.sh "$WINDOWS"
-exec flock --nonblock --conflict-exit-code 9 "$WINDOWS/lock" \
-    "$WINDOWS/tools/bin/python" tools/windows/parts.py --limit "${LIMIT:-1200}" "$WINDOWS" "$@"
+exec "$WINDOWS/tools/bin/python" tools/windows/parts.py --limit "${LIMIT:-1200}" "$WINDOWS" "$@"

@@ -16,7 +16,7 @@ import pytest
 from daemon import Daemon, running
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import ThreadingOSCUDPServer
-from systems import ENDS, kill
+from systems import ENDS, KILLED, kill
 from waiting import DEADLINE_S, eventually
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "io"))
@@ -24,6 +24,7 @@ from ndi_client import ClientReceiver
 
 from sdv2_live.app import Show
 from sdv2_live.config import load_config
+from sdv2_live.system.process import how_it_ended
 from sdv2_live.takes.replay import Outcome, Take, replay
 
 
@@ -77,7 +78,7 @@ def test_killed_on_stage() -> None:
             assert {picture.shape for picture in seen} == {(64, 64, 4)}
             assert min(picture[..., :3].mean() for picture in seen) > 20  # the test card and its paintings are well above
             assert (desk["seed"], desk["prompt"]) == (7, "a thermal camera image")
-            assert "killed by SIGKILL" in "".join(daemon.log)
+            assert how_it_ended(KILLED) in "".join(daemon.log)
         finally:
             receiver.close()
 

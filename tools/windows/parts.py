@@ -33,7 +33,7 @@ def run(folder: Path, name: str, paths: list[str], limit_s: float) -> Path:
     """Run a part; what it said. It is cut off after `limit_s`, which is a failure."""
     log = folder / "logs" / f"{name}.log"
     log.parent.mkdir(exist_ok=True)
-    pytest = ["wine", "python", "-u", "-m", "pytest", "-p", "no:cacheprovider", "-rsfE", *paths]
+    pytest = ["python", "-u", "-m", "pytest", "-p", "no:cacheprovider", "-rsfE", *paths]
     with log.open("wb") as out:
         try:
             command = ["bash", str(ROOT / "tools/windows/wine.sh"), str(folder), *pytest]

@@ -85,5 +85,5 @@ cd "$DIR"
 [ -f py/python.exe ] || windows_python
 windows_packages
 [ -f prefix/drive_c/windows/system32/ucrtwine.dll ] || windows_runtime
-bash "$PROJECT/tools/windows/wine.sh" "$DIR" wine python -m sdv2_live --version >/dev/null || fail "sdv2-live does not start in $DIR"
+bash "$PROJECT/tools/windows/wine.sh" "$DIR" python -m sdv2_live --version >/dev/null || fail "sdv2-live does not start in $DIR"
 touch ready

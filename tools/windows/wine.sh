@@ -1,17 +1,23 @@
 # Run a command with the Wine that setup.sh made in FOLDER, in this source tree: `bash tools/windows/wine.sh FOLDER COMMAND...`,
-# as in `bash tools/windows/wine.sh FOLDER wine python -m sdv2_live doctor`.
+# as in `bash tools/windows/wine.sh FOLDER python -m sdv2_live doctor`.
 #
-# Its processes end with it, and its network is a loopback alone, as far as the system lets this user have either.
+# Its processes end with it, and its network is a loopback alone, as far as the system lets this user have either. Commands of one
+# folder wait for each other: a Wine cannot be served in two process namespaces.
 set -euo pipefail
 PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 DIR=$(cd "$1" && pwd)
 shift
 [ -d "$DIR/root" ] && SEEN=/project HOME_OF_WINE=/windows || { SEEN=$PROJECT HOME_OF_WINE=$DIR; } # as Wine sees them
 export PROJECT DIR SEEN
-export WINEPREFIX=$HOME_OF_WINE/prefix WINEPATH="Z:${HOME_OF_WINE//\//\\}\\py" WINEDEBUG=${WINEDEBUG:--all}
+export WINEPREFIX=$HOME_OF_WINE/prefix WINEDEBUG=${WINEDEBUG:--all}
 export WINEDLLOVERRIDES=${WINEDLLOVERRIDES-ucrtbase=n}             # the runtime that ucrt.py made
 export XDG_RUNTIME_DIR=/tmp
 export KMP_AFFINITY=disabled OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # Wine tells OpenMP of no processors
+
+[ "$1" != python ] || set -- wine "$HOME_OF_WINE/py/python.exe" "${@:2}"
+
+exec 9>"$DIR/lock"
+flock --nonblock 9 || { echo "wine.sh: waiting for another command that uses $DIR" >&2 && flock 9; }
 
 # What this Python imports from; it reads neither PYTHONPATH nor its working directory.
 printf '%s\r\n' python311.zip . 'Lib\site-packages' "Z:${SEEN//\//\\}" 'import site' >"$DIR/py/python311._pth"
@@ -23,10 +29,10 @@ inside() {
         mount --bind /dev "$DIR/root/dev"
         mount --bind "$DIR" "$DIR/root/windows"
         mount --bind "$PROJECT" "$DIR/root/project"
-        exec chroot "$DIR/root" env HOME=/root bash -c 'cd "$SEEN" && exec "$@"' bash "$@"
+        chroot "$DIR/root" env HOME=/root bash -c 'cd "$SEEN" && exec "$@"' bash "$@"
+    else
+        cd "$PROJECT" && "$@"
     fi
-    cd "$PROJECT"
-    exec "$@"
 }
 export -f inside
 
