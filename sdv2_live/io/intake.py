@@ -122,8 +122,9 @@ class Intake:
                 return None
             self._drop_unlike()
             rest = evenly_spaced(list(self._window), self._missing(count), self._taken_ns)
-            self._counters.add("frames_skipped", len(self._window) - len(rest))
-            frames, self._begun = [*self._begun, *rest], []
+            frames = [*self._begun, *rest][-count:]  # a new stream may want fewer than the old one's chunk was begun with
+            self._counters.add("frames_skipped", len(self._begun) + len(self._window) - len(frames))
+            self._begun = []
             self._clear()
             self._taken_ns = frames[-1].captured_ns
             return frames

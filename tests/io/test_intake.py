@@ -223,6 +223,17 @@ def test_a_chunk_that_needs_more_after_a_reset_keeps_the_frames_it_began_with() 
     assert intake.take(5, 0) == given
 
 
+def test_a_chunk_that_needs_fewer_after_a_reset_takes_the_newest() -> None:
+    """In text mode a stream begins with one frame, and goes on by four."""
+    intake, given = Intake(FakeSource([]), counters := Counters()), frames(4)
+    came(intake, given[:3])
+    intake.begin(4, given[0])
+    came(intake, given[3:])
+    assert intake.take(1, 0) == given[3:]
+    assert not intake.begun
+    assert counters["frames_skipped"] == 3
+
+
 def test_a_source_that_stopped_in_a_chunk_completes_it_when_it_is_back() -> None:
     intake, before, after = Intake(FakeSource([]), counters := Counters()), frames(2), frames(2, first=3000)
     came(intake, before)
