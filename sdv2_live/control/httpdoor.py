@@ -25,6 +25,9 @@ FIRST_REQUEST_S = 10.0  # to send a whole request in
 IDLE_S = 75.0  # between requests
 RESERVE = 48  # descriptors that are left to the rest of the show; an engine's start takes about 12
 PAUSE_S = 1.0  # after the system had no descriptor
+MAX_LEAVING = 16  # connections turned away that are not closed yet: a third of RESERVE
+LEAVE_S = 1.0  # for the other end to close, once it is told
+MAX_LEFT = 65_536  # bytes that it has sent by then
 
 
 @dataclass(slots=True)
@@ -83,22 +86,24 @@ class Door:
     counters: HttpCounters
     say: ThrottledLog = field(default_factory=lambda: ThrottledLog(log))
     _open: dict[Address, Connection] = field(default_factory=dict)
+    _leaving: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def keep(self) -> None:
         """Accept until cancelled; after each one whatever else waits has its turn."""
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, (host, port, *_) = await loop.sock_accept(self.listener)
-            except OSError as error:  # no descriptor is left, or the client is gone already
-                self.say.warning("a connection could not be taken: %s", error.strerror or error)
-                await asyncio.sleep(PAUSE_S)
-                continue
-            if refusal := self._refusal(host, accepted):
-                _turn_away(accepted, refusal)
-            else:
-                await self._take_in(accepted, (host, port))
-            await asyncio.sleep(0)
+        async with asyncio.TaskGroup() as leaving:
+            while True:
+                try:
+                    accepted, (host, port, *_) = await loop.sock_accept(self.listener)
+                except OSError as error:  # no descriptor is left, or the client is gone already
+                    self.say.warning("a connection could not be taken: %s", error.strerror or error)
+                    await asyncio.sleep(PAUSE_S)
+                    continue
+                if refusal := self._refusal(host, accepted):
+                    self._turn_away(accepted, refusal, leaving)
+                else:
+                    await self._take_in(accepted, (host, port))
+                await asyncio.sleep(0)
 
     def close(self) -> None:
         """End all connections."""
@@ -148,6 +153,20 @@ class Door:
             log.debug("%s has gone already: %s", peer[0], error)
             accepted.close()
 
+    def _turn_away(self, accepted: socket.socket, answer: bytes, leaving: asyncio.TaskGroup) -> None:
+        """Say why, and close as soon as that has arrived; at once when many are leaving."""
+        try:
+            accepted.send(answer)
+            accepted.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            log.debug("a connection was closed without a word: %s", error)
+        if len(self._leaving) < MAX_LEAVING:
+            task = leaving.create_task(_see_off(accepted))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+        else:
+            accepted.close()
+
     def _present(self) -> list[Connection]:
         self._open = {peer: one for peer, one in self._open.items() if not one.gone}
         return list(self._open.values())
@@ -157,11 +176,17 @@ def _answer(status: str, why: str) -> bytes:
     return f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(why) + 1}\r\n\r\n{why}\n".encode()
 
 
-def _turn_away(accepted: socket.socket, answer: bytes) -> None:
-    """Say why, as far as the system takes it at once, and close."""
+async def _see_off(accepted: socket.socket) -> None:
+    """Close a connection that the other end has been told the end of, once it closes it as well, within limits of time and size.
+
+    To close it with something unread would reset it, and the other end may lose what it has not read yet (RFC 9112, 9.6).
+    """
+    loop = asyncio.get_running_loop()
     with accepted:
-        accepted.setblocking(False)
         try:
-            accepted.send(answer)
-        except OSError as error:
-            log.debug("a connection was closed without a word: %s", error)
+            async with asyncio.timeout(LEAVE_S):
+                left = MAX_LEFT
+                while left > 0 and (said := await loop.sock_recv(accepted, MAX_LEFT)):
+                    left -= len(said)
+        except OSError as error:  # a TimeoutError among them
+            log.debug("a connection was turned away, and not closed by its other end: %s", error or "in time")

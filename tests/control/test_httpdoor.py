@@ -139,6 +139,56 @@ def test_a_barred_host_is_closed_unread(
     assert 1 <= caplog.text.count("is not in osc.allow") < 10
 
 
+def read_all(client: socket.socket) -> bytes:
+    """What the server says until it ends the connection. Raises ConnectionError where it resets it."""
+    return b"".join(iter(lambda: client.recv(4096), b""))
+
+
+@pytest.mark.parametrize("said", [b"", HELLO, HELLO[:-4], HELLO * 100], ids=["nothing", "a request", "half a request", "many"])
+def test_who_is_turned_away_is_told_why(
+    said: bytes, query: OscQueryServer, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query._access, "may_send", lambda host: False)
+    answer = read_all(connect(said))
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert answer.endswith(b"this address is not in osc.allow\n")
+
+
+def test_when_all_connections_are_streams_the_next_is_told_so(
+    query: OscQueryServer, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(httpdoor, "MAX_OF_HOST", 1)
+    assert connect(UPGRADE).recv(4096).startswith(b"HTTP/1.1 101")
+    assert read_all(connect(HELLO)).startswith(b"HTTP/1.1 503 ")
+
+
+def test_who_is_turned_away_and_goes_on_sending_is_cut_off(
+    query: OscQueryServer, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query._access, "may_send", lambda host: False)
+    monkeypatch.setattr(httpdoor, "LEAVE_S", 600.0)
+    client = connect()
+    with pytest.raises(ConnectionError):
+        client.sendall(HELLO * 1_000_000)
+
+
+def test_who_is_turned_away_and_does_not_close_is_closed(
+    query: OscQueryServer, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query._access, "may_send", lambda host: False)
+    monkeypatch.setattr(httpdoor, "LEAVE_S", 0.0)
+    client = connect()
+    assert read_all(client)
+
+    def reset() -> bool:
+        with suppress(ConnectionError):
+            client.sendall(b"x")
+            return False
+        return True
+
+    eventually("it to be closed", reset)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there sockets are no descriptors")
 def test_descriptors_are_left_to_the_engine(query: OscQueryServer, connect: Callable[..., socket.socket]) -> None:
     import resource
