@@ -18,6 +18,7 @@ from waiting import eventually
 WINDOWS = sys.platform == "win32"
 
 KILLED = int(signal.SIGTERM) if WINDOWS else -signal.SIGKILL  # the status of a process after `kill`: psutil's on Windows
+ABORTED = 3 if WINDOWS else -signal.SIGABRT  # after `os.abort`: Microsoft, "abort"
 
 # Keywords of `subprocess.Popen` for a child that `interrupt` reaches: on Windows one with a console of its own.
 INTERRUPTIBLE = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from fakes import FakeClock
 
@@ -42,7 +40,7 @@ def test_on_a_terminal_it_is_one_row_that_is_written_over(
     columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    monkeypatch.setenv("COLUMNS", str(columns))
     reported(5)
     rows = capsys.readouterr().out.split("\r\033[K")[1:]
     assert len(rows) == 6

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from systems import ENDS, INTERRUPTIBLE
 
 from sdv2_live.commands.stopping import Stop
 
@@ -18,6 +19,11 @@ def _signal_handlers() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+def started(script: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **INTERRUPTIBLE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -32,7 +38,7 @@ def test_a_signal_sets_it_and_it_stays_set(number: signal.Signals) -> None:
     assert stop.is_set()
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no interval timers")
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no interval timers")
 def test_a_signal_in_the_midst_of_waiting_does_not_lock_up() -> None:
     """Two hundred signals fall somewhere into as many waits; `threading.Event` does not come through this."""
     script = (
@@ -48,7 +54,6 @@ def test_a_signal_in_the_midst_of_waiting_does_not_lock_up() -> None:
     subprocess.run([sys.executable, "-c", script], timeout=60, check=True)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there SIGTERM ends a process at once")
 @pytest.mark.parametrize("log", ["sys.stderr", "open(os.pipe()[1], 'w')"], ids=["a log", "a log that nobody reads"])
 def test_a_process_ends_whatever_waits(log: str) -> None:
     script = (
@@ -65,16 +70,15 @@ def test_a_process_ends_whatever_waits(log: str) -> None:
         "print('ready', flush=True)\n"
         "while True: time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started(script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGTERM)
+        ENDS[-1](process)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0
     assert log != "sys.stderr" or "waiting for: MainThread, waiting" in said
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there SIGTERM ends a process at once")
 def test_a_process_ends_though_its_main_thread_never_comes_to_the_handler() -> None:
     script = (
         "import hashlib\n"
@@ -83,10 +87,10 @@ def test_a_process_ends_though_its_main_thread_never_comes_to_the_handler() -> N
         "print('ready', flush=True)\n"
         "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)\n"  # an hour without looking for signals
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+    with started(script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGTERM)
+        ENDS[-1](process)
         try:
             assert process.wait(60) == 0
         finally:

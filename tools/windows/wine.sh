@@ -23,6 +23,7 @@ flock --nonblock 9 || { echo "wine.sh: waiting for another command that uses $DI
 printf '%s\r\n' python311.zip . 'Lib\site-packages' "Z:${SEEN//\//\\}" 'import site' >"$DIR/py/python311._pth"
 
 inside() {
+    set -e
     ip link set lo up 2>/dev/null || true
     if [ -d "$DIR/root" ]; then
         mount -t proc proc "$DIR/root/proc"
