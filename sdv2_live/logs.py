@@ -6,7 +6,6 @@ forge a line or drive the terminal. What the environment holds as a token or key
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -21,13 +20,13 @@ from typing import Any, TextIO
 
 from sdv2_live.errors import ConfigError
 from sdv2_live.private import private_folder
+from sdv2_live.system.console import GONE
 from sdv2_live.wording import printable
 
 log = logging.getLogger("sdv2_live.logs")
 
 SECRET_NAMES = ("TOKEN", "SECRET", "PASSWORD", "API_KEY")  # environment variables whose names end so hold secrets
 MIN_SECRET = 8  # characters; hiding a shorter value would hide ordinary words
-_GONE = (errno.EPIPE, errno.EIO)  # writing to a pipe that nobody reads; to a terminal that was closed
 CLEAR_LINE = "\r\033[K"
 
 
@@ -103,7 +102,7 @@ class Console(logging.StreamHandler[TextIO]):
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
-        elif error.errno in _GONE:
+        elif error.errno in GONE:
             _let_go(self.stream)
 
 
@@ -141,7 +140,7 @@ def say(what: object, end: str = "\n", *, to: TextIO | None = None) -> None:
     try:
         print(f"{begin}{text}", end=end, file=stream, flush=True)
     except OSError as error:
-        if error.errno in _GONE:
+        if error.errno in GONE:
             _let_go(stream)
 
 

@@ -38,6 +38,19 @@ needs_full_disk = pytest.mark.skipif(  # Wine shows the device, and no links to 
 )
 needs_colons = pytest.mark.skipif(WINDOWS, reason="Windows has no colons in the names of files")
 needs_open_files_to_go = pytest.mark.skipif(WINDOWS, reason="Windows deletes and replaces no file that is open")
+needs_bash = pytest.mark.skipif(WINDOWS, reason="Windows has no bash of its own")
+needs_modes = pytest.mark.skipif(WINDOWS, reason="Windows has no modes of files")
+
+
+def program(path: Path, does: str) -> Path:
+    """An executable file that does what these lines of Python say; on Windows its name gets a suffix."""
+    code = path.with_suffix(".py")
+    code.write_text(does, encoding="utf-8")
+    path = path.with_suffix(".cmd") if WINDOWS else path
+    start = '@"{}" "{}" %*\n' if WINDOWS else '#!/bin/sh\nexec "{}" "{}" "$@"\n'
+    path.write_text(start.format(sys.executable, code), encoding="utf-8")
+    path.chmod(0o755)
+    return path
 
 
 def kill(pid: int) -> None:

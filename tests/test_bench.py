@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from systems import needs_bash, program
 
 TOOLS = Path(__file__).parent.parent / "tools"
 sys.path.insert(0, str(TOOLS))
@@ -52,15 +53,11 @@ def test_a_peer_that_is_not_installed(capsys: pytest.CaptureFixture[str]) -> Non
     assert "--compare /nowhere/python: cannot be run" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a script is no interpreter there")
 def test_a_peer_gets_the_same_task_and_its_figures_are_set_against_ours(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def python(does: str) -> str:
-        script = tmp_path / "python"
-        script.write_text(f"#!{sys.executable}\nimport json, sys\n{does}\n")
-        script.chmod(0o755)
-        return str(script)
+        return str(program(tmp_path / "python", f"import json, sys\n{does}"))
 
     figures = python("print('models are loaded')\nprint(json.dumps({'fps': 0.5, 'task': sys.argv[1:]}))")
     assert bench.main([*SHORT, *PEAKS, "--steps", "3", "--compare", figures]) == 0
@@ -96,5 +93,6 @@ def test_two_devices_are_compared(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert gpu_compare.main(["--devices", "cpu", "cpu"]) == 1
 
 
+@needs_bash
 def test_the_gpu_session_is_a_shell_script() -> None:
     subprocess.run(["bash", "-n", TOOLS / "gpu_session.sh"], check=True)

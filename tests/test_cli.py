@@ -220,7 +220,7 @@ def test_render_gives_each_frame_its_own_time(tmp_path: Path) -> None:
     assert off[13:].max() < 3 < off[:9].min()  # the chunk that begins at 0.55 s is the first after the change
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="closes standard streams as a POSIX shell does")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows' shells close no standard streams")
 @pytest.mark.parametrize("closed", ["0<&-", ">&-", ">&- 2>&-", "0<&- >&- 2>&-"])
 def test_a_program_without_standard_streams_runs(closed: str) -> None:
     command = f'exec "$0" -m sdv2_live presets list {closed}'

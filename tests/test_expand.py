@@ -259,7 +259,7 @@ def test_server_without_models(server: Server) -> None:
 
 def test_server_that_is_not_there(server: Server) -> None:
     url = server.url
-    server.http.server_close()
+    server.close()
     with pytest.raises(ExpandError, match=r"127\.0\.0\.1:\d+ cannot be asked: .*(refused|reset).*; is the server running\?"):
         expand("a dancer", Endpoint(url, 10, model="m"))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from systems import needs_full_disk
+from systems import needs_full_disk, needs_modes
 
 from sdv2_live import logs
 from sdv2_live.errors import ConfigError
@@ -68,7 +68,7 @@ def test_every_command_prints_through_the_one_place_that_makes_text_harmless() -
         assert not printing or path in (package / "logs.py", package / "commands" / "table.py"), f"{path}: {printing}"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes")
+@needs_modes
 def test_a_log_is_its_owners(logger: logging.Logger, tmp_path: Path) -> None:
     path = tmp_path / "new" / "deep" / "show.log"
     before = os.umask(0o022)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from systems import needs_bash
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / "tools"
@@ -199,7 +200,7 @@ def test_an_older_pip_does_as_well(rehearse: Rehearsal) -> None:
     assert "pip stays as it came with Python" in rehearse.said
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no bash of its own")
+@needs_bash
 def test_no_python_that_fits_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "tools").mkdir()
     script = shutil.copy(TOOLS / "setup.sh", tmp_path / "tools")  # beside no .venv

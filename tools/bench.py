@@ -17,7 +17,6 @@ import importlib
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -150,12 +149,23 @@ def measure(stream: Stream, config: Config, size: tuple[int, int], seconds: floa
         "chunk_ms": {"mean": jitter.mean, "p50": jitter.p50, "p95": jitter.p95, "p99": jitter.p99},
         "first_chunk_ms": round(first_ms, 1),  # from the fifth frame to the first pictures in hand
         "chunks": jitter.count,
-        "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "max_rss_mb": max_rss_mb(),
     }
     if launches is not None:
         result["launches_a_chunk"] = launches
         result["gpu_memory_mb"] = torch.cuda.max_memory_allocated() // 2**20
     return result
+
+
+def max_rss_mb() -> int:
+    """The most memory that this process has had at a time."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset // 2**20
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def kernel_launches(chunk: Callable[[], int], chunks: int = 4) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import io
 import signal
 import sys
@@ -12,6 +13,10 @@ from typing import Any
 
 # Wishes to stop, of those that this system has: Ctrl-C, of whoever supervises a service, and Ctrl-Break.
 STOPS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+
+# What writing to a pipe that nobody reads, and to a terminal that was closed, says. Of a pipe Windows says EINVAL as well: the
+# C runtime knows no number for "the pipe is being closed" (CPython's issue 79935).
+GONE = (errno.EPIPE, errno.EIO, errno.EINVAL) if sys.platform == "win32" else (errno.EPIPE, errno.EIO)
 
 _STDOUT, _STDERR = -11, -12  # STD_OUTPUT_HANDLE, STD_ERROR_HANDLE
 _VT = 0x4  # ENABLE_VIRTUAL_TERMINAL_PROCESSING

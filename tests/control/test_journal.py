@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from systems import kill
+from systems import kill, needs_modes
 
 from sdv2_live.control.journal import Journal, LiveState, Standing, journal_path, previous, read_journal
 from sdv2_live.control.macros import Macros
@@ -267,7 +267,7 @@ def test_a_full_disk_keeps_what_the_show_before_left(tmp_path: Path, monkeypatch
     assert read_journal(previous(first.path)).values["seed"] == CHANGES["seed"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@needs_modes
 def test_nobody_else_reads_what_is_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "new" / "sdv2-live" / "show.json", changed_store())
     before = os.umask(0o022)

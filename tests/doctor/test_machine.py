@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from systems import program
 
 from sdv2_live.config import load_config
 from sdv2_live.doctor.machine import Driver, cuda, disk, driver, look_attention, look_cupy, look_torch, prompt_cache, python
@@ -17,11 +17,9 @@ SMI = """
 """
 
 
-def program(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def smi(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program nvidia-smi that prints this, alone on the path."""
-    path = folder / "nvidia-smi"
-    path.write_text(f"#!/bin/sh\n/bin/cat <<'END'\n{text}\nEND\n")
-    path.chmod(0o755)
+    program(folder / "nvidia-smi", f"print({text!r})")
     monkeypatch.setenv("PATH", str(folder))
 
 
@@ -56,11 +54,10 @@ def test_prompt_cache(tmp_path: Path) -> None:
     assert "model.prompt_cache" in bad.remedy
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for nvidia-smi")
 def test_the_driver_is_read_from_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path, SMI, monkeypatch)
+    smi(tmp_path, SMI, monkeypatch)
     assert driver() == Driver("550.54.15", (12, 4))
-    program(tmp_path, "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", monkeypatch)
+    smi(tmp_path, "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", monkeypatch)
     assert driver() is None
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     assert driver() is None
@@ -111,14 +108,13 @@ def test_the_attention_that_is_taken_is_told() -> None:
     assert "auto" in absent.remedy
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for nvidia-smi")
 def test_cupy_matters_with_a_gpu_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (on_cpu,) = look_cupy(load_config(None, ["model.device=cpu"]))
     assert on_cpu.status is Status.OK
     try:
         import cupy  # noqa: F401
     except ImportError:
-        program(tmp_path, SMI, monkeypatch)
+        smi(tmp_path, SMI, monkeypatch)
         (missing,) = look_cupy(Config())
         assert missing.status is Status.WARN
         assert "sdv2-live[cuda]" in missing.remedy

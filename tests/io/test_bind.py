@@ -6,7 +6,6 @@ The camera and the receiver of tally and failover are a client that others wrote
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -237,7 +236,6 @@ while True:
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a process cannot be killed as abruptly here")
 @pytest.mark.parametrize("failover", ["auto", "name"])
 def test_when_the_program_dies_receivers_see_the_camera(closing: Callable, failover: str) -> None:
     camera = closing(ClientSender(unique_name("camera"), 48, 128))

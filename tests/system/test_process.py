@@ -21,7 +21,7 @@ WINDOWS = sys.platform == "win32"
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("way", ["system", pytest.param("thread", marks=pytest.mark.skipif(WINDOWS, reason="it has jobs"))])
+@pytest.mark.parametrize("way", ["system", pytest.param("thread", marks=pytest.mark.skipif(WINDOWS, reason="Windows has jobs"))])
 def test_no_child_outlives_a_parent_that_is_killed(way: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, str(ORPHAN), way], stdout=subprocess.PIPE, env=environment) as parent:
