@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sdv2_live.errors import ConfigError
-from sdv2_live.private import private_folder
 from sdv2_live.system.console import GONE
+from sdv2_live.system.private import private_folder
 from sdv2_live.wording import printable
 
 log = logging.getLogger("sdv2_live.logs")

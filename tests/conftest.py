@@ -1,4 +1,4 @@
-"""What holds for the whole suite: helpers are importable by name, and NDI stays on loopback, away from the real network.
+"""What holds for the whole suite: NDI stays on loopback, away from the real network.
 
 The tests publish NDI sources. On a machine in use these would be announced to everybody, and without an mDNS daemon only
 one program on a machine can announce its sources at all (the one that holds TCP port 5960). So, where the system allows it
@@ -26,6 +26,8 @@ import pytest
 
 from sdv2_live import logs
 
+pytest_plugins = ["support.osc"]
+
 # The test models are far too small to share between threads, and a core taken by another program would stall the rest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -45,7 +47,7 @@ CLONE_NEWNET = 0x40000000
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1
 
-# Senders of one machine share a port, and each connection reaches one of them: several addresses see them all (see ndi_lib).
+# Senders of one machine share a port, and each connection reaches one of them: several addresses see them all (see io.ndi.lib).
 _LOOPBACK = ",".join(f"127.0.0.{i}" for i in range(1, 33)) if sys.platform == "linux" else "127.0.0.1"
 
 # The independent NDI client has no way to name addresses to ask, so the SDK's own configuration file tells it to ask

@@ -36,22 +36,22 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from sdv2_live.bringup import kernels, new_stream
-from sdv2_live.config import load_config
-from sdv2_live.engine.prompt import PromptCache
+from sdv2_live.config.load import load_config
+from sdv2_live.config.schema import Config
+from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.errors import EngineError, Sdv2Error
 from sdv2_live.frame import Frame
-from sdv2_live.io.ndi_lib import NdiSettings
-from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.synthetic import TestSource
-from sdv2_live.model.dit import CausalDiT
+from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models
 from sdv2_live.model.profiles import Profile, profile
+from sdv2_live.model.vae.ops import channels_last
 from sdv2_live.model.vae_choice import VAES, make_vae, vae_kind
-from sdv2_live.model.vae_ops import channels_last
-from sdv2_live.settings import Config
+from sdv2_live.pipeline.build import kernels, new_stream
+from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer, Window
-from sdv2_live.stream import Stream
 
 STEPS = {1: "600", 2: "700,500", 3: "750,500,250", 4: "800,600,400,200"}
 STAGES = ("capture", "preprocess", "encode", "denoise", "decode", "postprocess", "send")

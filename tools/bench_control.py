@@ -19,12 +19,12 @@ from typing import Any
 
 from pythonosc.udp_client import SimpleUDPClient
 
-from sdv2_live.app import Show
-from sdv2_live.config import load_config
+from sdv2_live.config.load import load_config
 from sdv2_live.control.store import Applied
-from sdv2_live.engine.plan import Painting
+from sdv2_live.engine.spec import Painting
 from sdv2_live.frame import Frame
-from sdv2_live.loop import Launched
+from sdv2_live.live.loop import Launched
+from sdv2_live.show.show import Show
 from sdv2_live.stats import Window
 
 ADDRESSES = [f"/sdv2/prompt/{i}/weight{form}" for i in range(1, 9) for form in ("", "/norm")]

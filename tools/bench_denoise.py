@@ -33,9 +33,10 @@ def measure(size: int, steps: int, chunks: int) -> list[float]:
     from sdv2_live.model.profiles import profile
 
     try:
-        from sdv2_live.engine.plan import ChunkSettings, StreamSpec
+        from sdv2_live.engine.spec import ChunkSettings, StreamSpec
     except ImportError:  # in older checkouts
-        from sdv2_live.engine.state import ChunkSettings, StreamSpec  # type: ignore[attr-defined, no-redef]
+        from sdv2_live.engine.spec import StreamSpec
+        from sdv2_live.engine.state import ChunkSettings  # type: ignore[attr-defined, no-redef]
 
     torch.set_num_threads(1)
     cpu = torch.device("cpu")
@@ -62,8 +63,8 @@ def count() -> dict[str, float]:
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
 
-    from sdv2_live.model.cache import CacheSpec  # older checkouts define it there
-    from sdv2_live.model.dit import CausalDiT
+    from sdv2_live.model.dit.cache_spec import CacheSpec  # older checkouts define it there
+    from sdv2_live.model.dit.dit import CausalDiT
     from sdv2_live.model.profiles import PROFILES
 
     found = {"launches": 0, "bytes": 0}
@@ -114,8 +115,8 @@ def count() -> dict[str, float]:
         cache, cross, rope = dit.new_cache(CacheSpec(), (60, 104)), dit.condition(torch.zeros(1, 512, 4096)), dit.rope()
         x, t = torch.zeros(1, 1, 16, 60, 104), torch.zeros(1, 1)
         if hasattr(dit, "pack"):  # on meta nothing is joined: say what it will be
-            import sdv2_live.model.dit as dit_module
-            from sdv2_live.model import dit_layers
+            import sdv2_live.model.dit.dit as dit_module
+            from sdv2_live.model.dit import layers as dit_layers
 
             def joined(layers, x):  # type: ignore[no-untyped-def]
                 width = sum(layer.out_features for layer in layers)

@@ -17,15 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdv2_live.config import load_config
+from sdv2_live.config.load import load_config
 from sdv2_live.engine.engine import ChunkPlan, Engine
-from sdv2_live.engine.plan import StreamSpec
-from sdv2_live.model.dit import CausalDiT
-from sdv2_live.model.fp8 import fits, to_fp8, why_not_fp8
+from sdv2_live.engine.spec import StreamSpec
+from sdv2_live.model.checkpoints.assign import load_strict, synthetic_state_dict
+from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.dit.fp8 import fits, to_fp8, why_not_fp8
 from sdv2_live.model.load import choose_device
 from sdv2_live.model.profiles import profile
 from sdv2_live.model.vae_choice import make_vae, vae_kind
-from sdv2_live.model.weights import load_strict, synthetic_state_dict
 
 E4M3 = torch.float8_e4m3fn
 LARGEST = torch.finfo(E4M3).max

@@ -26,9 +26,9 @@ import numpy as np
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.ndi_in import NdiSource
-from sdv2_live.io.ndi_lib import NdiSettings
-from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.sink import NdiSink
+from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.io.synthetic import TestSource
 from sdv2_live.stats import Window
 

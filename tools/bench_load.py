@@ -31,13 +31,13 @@ from rich.table import Table
 from torch import Tensor
 
 from sdv2_live.engine.engine import ChunkPlan, Engine
-from sdv2_live.engine.plan import StreamSpec
-from sdv2_live.model.checkpoint import read_checkpoint
-from sdv2_live.model.dit import CausalDiT
+from sdv2_live.engine.spec import StreamSpec
+from sdv2_live.model.checkpoints.assign import assign, on_meta, synthetic_tensor
+from sdv2_live.model.checkpoints.checkpoint import read_checkpoint
+from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.profiles import PROFILES
-from sdv2_live.model.taehv import TAEHV
-from sdv2_live.model.umt5 import UMT5, TextEncoder, transformers_state
-from sdv2_live.model.weights import assign, on_meta, synthetic_tensor
+from sdv2_live.model.text.umt5 import UMT5, TextEncoder, transformers_state
+from sdv2_live.model.vae.taehv import TAEHV
 
 CPU = torch.device("cpu")
 GB = 1e9
@@ -170,8 +170,9 @@ def measure_dit(path: Path) -> dict[str, Any]:
 
 def measure_text(path: Path, keep: bool) -> dict[str, Any]:
     """Have the text encoder loaded for one prompt, and freed when no other waits, as a show with the encoder on demand does."""
+    from sdv2_live.model.checkpoints.files import TextIdentity
     from sdv2_live.model.cpu import multiplies_bf16  # here: the other cases do without
-    from sdv2_live.model.text import Placement, Text, TextIdentity
+    from sdv2_live.model.text.encoder import Placement, Text
 
     times: dict[str, float] = {}
     dtype = torch.bfloat16 if multiplies_bf16() else torch.float32

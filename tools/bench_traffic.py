@@ -24,12 +24,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from sdv2_live.memory.live import FusedAttention
-from sdv2_live.model import vae_ops
-from sdv2_live.model.dit import DitConfig
+from sdv2_live.memory.live_bytes import FusedAttention
+from sdv2_live.model.checkpoints.assign import on_meta
+from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.profiles import PROFILES, Profile
+from sdv2_live.model.vae import backend as vae_backend
+from sdv2_live.model.vae import ops as vae_ops
 from sdv2_live.model.vae_choice import VAES, make_vae
-from sdv2_live.model.weights import on_meta
 
 TEXT_ROWS = 512
 CONVOLUTION = torch.ops.aten.convolution.default
@@ -83,18 +84,18 @@ def _same(a: Tensor, b: Tensor) -> bool:
 @contextmanager
 def fused(traffic: Traffic) -> Iterator[None]:
     """The autoencoders as on a GPU: the kernel's launches are counted, and not made."""
-    from sdv2_live.model import vae_triton
+    from sdv2_live.model.vae import triton_ops as vae_triton
 
     def launch(pending: Any, out: Tensor, *, past: Tensor | None = None, **options: Any) -> None:
         frames = options.get("gamma"), options.get("total")
         traffic.add(pending.x, pending.bias, pending.skip, out, past, past, *frames)  # the past is read and replaced
 
-    found, made = vae_ops.find_vae_ops, vae_triton._launch
-    vae_ops.find_vae_ops, vae_triton._launch = lambda device: vae_triton.TritonVaeOps(), launch  # type: ignore[assignment]
+    found, made = vae_backend.find_vae_ops, vae_triton._launch
+    vae_backend.find_vae_ops, vae_triton._launch = lambda device: vae_triton.TritonVaeOps(), launch  # type: ignore[assignment]
     try:
         yield
     finally:
-        vae_ops.find_vae_ops, vae_triton._launch = found, made
+        vae_backend.find_vae_ops, vae_triton._launch = found, made
 
 
 @contextmanager

@@ -25,12 +25,12 @@ from typing import TypeVar
 
 from children import Child
 from pythonosc.udp_client import SimpleUDPClient
+from sheet import Column, contact_sheet
 from tap import Tap, picture
 
+from sdv2_live.config.schema import OscConfig
 from sdv2_live.errors import Sdv2Error
-from sdv2_live.io.file_out import FileSink
-from sdv2_live.settings import OscConfig
-from sdv2_live.sheet import Column, contact_sheet
+from sdv2_live.io.files.sink import FileSink
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "sdv2_live" / "assets" / "demo.mp4"

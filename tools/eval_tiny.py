@@ -28,10 +28,10 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.plan import CHUNK_FRAMES, FIRST_FRAMES, ChunkSettings, StreamSpec
+from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, ChunkSettings, StreamSpec
 from sdv2_live.engine.state import StreamState
 from sdv2_live.model import load
-from sdv2_live.model.dit import CrossKV
+from sdv2_live.model.dit.layers import CrossKV
 from sdv2_live.model.load import Models
 from sdv2_live.model.profiles import TINY
 from tools.tiny_measures import References, correlation, edge_map, measures

@@ -13,9 +13,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from sdv2_live.bringup import load, new_prompts, new_stream
-from sdv2_live.config import load_config
+from sdv2_live.config.load import load_config
 from sdv2_live.io.synthetic import TestSource
+from sdv2_live.pipeline.build import load, new_prompts, new_stream
 from sdv2_live.stats import StageTimer
 
 CHUNKS = 12

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from demo import CLIP, LOOKS, ROOT
 from PIL import Image
+from sheet import contact_sheet
 from tap import picture
 
 from sdv2_live.cli import main as sdv2_live
-from sdv2_live.io.file import FileSource
-from sdv2_live.sheet import contact_sheet
+from sdv2_live.io.files.source import FileSource
 
 TARGET = ROOT / "examples" / "looks.png"
 FRAME = 72  # of the clip: the look has settled, and both boats are in the picture

@@ -13,15 +13,16 @@ from torch import Tensor, nn
 
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.noise import MotionController
-from sdv2_live.engine.plan import ChunkSettings, Schedule, StreamSpec
 from sdv2_live.engine.scheduler import FlowSchedule
-from sdv2_live.model.cachespec import CacheSpec
-from sdv2_live.model.dit import CausalDiT, DitConfig
-from sdv2_live.model.taehv import TAEHV, Stage, TaehvConfig
-from sdv2_live.model.umt5 import UMT5, TextConfig, transformers_state
-from sdv2_live.model.vae import WanVAE, WanVaeConfig
-from sdv2_live.model.vae_ops import channels_last
-from sdv2_live.model.weights import load_strict, synthetic_state_dict
+from sdv2_live.engine.spec import ChunkSettings, Schedule, StreamSpec
+from sdv2_live.model.checkpoints.assign import load_strict, synthetic_state_dict
+from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.dit.layers import DitConfig
+from sdv2_live.model.text.umt5 import UMT5, TextConfig, transformers_state
+from sdv2_live.model.vae.ops import channels_last
+from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
+from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
 
 Case = dict[str, Any]
 Data = dict[str, Tensor]

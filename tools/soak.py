@@ -33,9 +33,9 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from sdv2_live.errors import EngineError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.ndi_in import NdiSource
-from sdv2_live.io.ndi_lib import NdiSettings
-from sdv2_live.io.ndi_out import NdiSink
+from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.sink import NdiSink
+from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.io.synthetic import TestSource
 
 SIZES = ((180, 320), (240, 320), (360, 640))

@@ -12,8 +12,8 @@ from av.video.reformatter import VideoReformatter
 
 from sdv2_live.frame import ColorRange, ColorSpec, Frame, PixelFormat
 from sdv2_live.io.base import Sink
-from sdv2_live.io.ffmpeg import EXACT, MATRICES, PIX_FMT, RANGES, rows_of
-from sdv2_live.io.ndi_in import NdiSource
+from sdv2_live.io.files.ffmpeg import EXACT, MATRICES, PIX_FMT, RANGES, rows_of
+from sdv2_live.io.ndi.source import NdiSource
 
 KEPT = 90  # frames: three seconds, more than a show is late
 

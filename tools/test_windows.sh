@@ -2,7 +2,7 @@
 #
 #   --short   a show from its start to its end, in a few minutes
 #   --ci      the same where Wine is set up already; nothing elsewhere
-#   PART      of these alone, as in `io takes`: folders of tests/, or `show` for the tests that are in none
+#   PART      of these alone, as in `io takes`: folders of the tests, or `loose` for the files that are in none
 #
 # Wine and its Python are in the folder $SDV2_WINDOWS, or in the user's cache, and are made there first (tools/windows/setup.sh).
 # A part has $LIMIT seconds, 20 minutes unless told otherwise; what it said is kept in the folder's `logs`.

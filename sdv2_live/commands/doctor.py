@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from sdv2_live import __version__, logs
 from sdv2_live.commands.options import add_config_options, configured
-from sdv2_live.settings import ModelConfig
+from sdv2_live.config.schema import ModelConfig
 
 if TYPE_CHECKING:
     from sdv2_live.doctor.probe import Check

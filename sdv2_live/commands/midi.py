@@ -25,11 +25,11 @@ import yaml
 
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.config.schema_files import config_dir
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.presets import PresetLibrary
+from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError, MidiError, ParamError
-from sdv2_live.settings import config_dir
 from sdv2_live.system.console import STOPS, on_stop
 from sdv2_live.system.folders import config_folder
 

@@ -8,10 +8,11 @@ import math
 from pathlib import Path
 from typing import get_args
 
-from sdv2_live.config import load_config
-from sdv2_live.control.presets import PresetLibrary
-from sdv2_live.control.timeline import Timeline, load_timeline
-from sdv2_live.settings import Config, ModelConfig
+from sdv2_live.config.load import load_config
+from sdv2_live.config.schema import Config, ModelConfig
+from sdv2_live.control.presets.library import PresetLibrary
+from sdv2_live.control.timeline.files import load_timeline
+from sdv2_live.control.timeline.model import Timeline
 
 log = logging.getLogger("sdv2_live.timeline")
 

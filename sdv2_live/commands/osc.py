@@ -9,11 +9,11 @@ from typing import Any
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import Table
-from sdv2_live.control.presets import PresetLibrary
-from sdv2_live.control.reference import reference_markdown, rows
-from sdv2_live.control.touchdesigner import script
+from sdv2_live.config.schema import Config
+from sdv2_live.control.presets.library import PresetLibrary
+from sdv2_live.control.surfaces.reference import reference_markdown, rows
+from sdv2_live.control.surfaces.touchdesigner import script
 from sdv2_live.errors import ConfigError
-from sdv2_live.settings import Config
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 def touchosc(config: Config) -> bytes:
     """The TouchOSC layout with the configuration's presets."""
-    from sdv2_live.control.touchosc import layout, tosc  # its library is for this command alone
+    from sdv2_live.control.surfaces.touchosc import layout, tosc  # its library is for this command alone
 
     return tosc(layout(PresetLibrary(config.presets.folder).presets))
 

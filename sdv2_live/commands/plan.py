@@ -21,8 +21,8 @@ from sdv2_live.commands.table import SECTION, Table
 from sdv2_live.errors import MemoryShortageError
 
 if TYPE_CHECKING:
-    from sdv2_live.memory.plan import Plan, Wish
-    from sdv2_live.settings import Config
+    from sdv2_live.config.schema import Config
+    from sdv2_live.memory.budget import Plan, Wish
 
 CARDS = (24, 16, 12, 8)  # GB, of --markdown
 MODELS = ("1.3b", "14b")
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
     if args.markdown:
         logs.say(markdown())
         return 0
-    from sdv2_live.memory.plan import plan, savings
-    from sdv2_live.memory.room import affordable
+    from sdv2_live.memory.budget import plan, savings
+    from sdv2_live.memory.fit import affordable
 
     config = configured(args, video__size=args.size, model__vae=args.vae)
     wish, free = _wish(config, args.gpu_memory)
@@ -75,9 +75,9 @@ def markdown() -> str:
     """The README's table: what --fit chooses on cards of common sizes, for models whose every setting is auto."""
     import torch
 
-    from sdv2_live.memory.plan import Wish, fit, lighter_vaes, smaller_sizes
+    from sdv2_live.memory.budget import Wish, fit, lighter_vaes, smaller_sizes
     from sdv2_live.model.profiles import PROFILES
-    from sdv2_live.model.text import Placement
+    from sdv2_live.model.text.encoder import Placement
 
     lines = [
         "| card | model | text encoder | CUDA graphs | autoencoder | size | cache | linear layers | memory |",
@@ -107,10 +107,10 @@ def _wish(config: Config, card: int | None) -> tuple[Wish, int]:
     """What is asked for, and the bytes there are."""
     import torch
 
-    from sdv2_live.bringup import chosen_profile
-    from sdv2_live.memory.room import chosen_placement, free_bytes, wish_of
+    from sdv2_live.memory.fit import chosen_placement, free_bytes, wish_of
     from sdv2_live.model.load import choose_device
     from sdv2_live.model.profiles import profile
+    from sdv2_live.pipeline.build import chosen_profile
 
     if card is None:
         device = choose_device(config.model.device)
@@ -126,8 +126,8 @@ def _wish(config: Config, card: int | None) -> tuple[Wish, int]:
 
 
 def _best(config: Config, wish: Wish, free: int) -> Plan | None:
-    from sdv2_live.memory.plan import fit, lighter_vaes, smaller_sizes
-    from sdv2_live.model.text import Placement
+    from sdv2_live.memory.budget import fit, lighter_vaes, smaller_sizes
+    from sdv2_live.model.text.encoder import Placement
 
     return fit(
         wish,
@@ -140,7 +140,7 @@ def _best(config: Config, wish: Wish, free: int) -> Plan | None:
 
 
 def _report(plan: Plan, free: int, fits: bool) -> dict[str, Any]:
-    from sdv2_live.memory.plan import savings
+    from sdv2_live.memory.budget import savings
 
     wish = plan.wish
     return {
@@ -171,7 +171,7 @@ def _settings(wish: Wish) -> dict[str, Any]:
 
 
 def _print(plan: Plan, asked: Wish, free: int, fits: bool) -> None:
-    from sdv2_live.memory.room import differences
+    from sdv2_live.memory.fit import differences
 
     settings = ", ".join(f"{name.partition('.')[2]} {value}" for name, value in _settings(plan.wish).items())
     parts = [(part, f"{size / GB:.2f}") for part, size in plan.parts.items() if size]

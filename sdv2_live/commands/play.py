@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Play in a loop until stopped."""
-    from sdv2_live.io.ndi_out import NdiSink  # here: the libraries for video take time to import, and --help shall not
+    from sdv2_live.io.ndi.sink import NdiSink  # here: the libraries for video take time to import, and --help shall not
     from sdv2_live.io.open import open_source
 
     stop = Stop.on_signals()

@@ -10,7 +10,8 @@ from typing import Any
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import Table, add_json_option
-from sdv2_live.control.presets import Preset, PresetLibrary
+from sdv2_live.control.presets.file import Preset
+from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.errors import ConfigError
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sdv2_live import logs
 from sdv2_live.commands import prompt_encode
 from sdv2_live.commands.options import add_config_options, configured
-from sdv2_live.control.presets import PresetLibrary
+from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.errors import ExpandError
 
 _EXPAND = """`sdv2-live prompt expand`: turn a short prompt into a long, detailed one.
@@ -58,7 +58,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Print the expanded prompt, or the given one with a reason on stderr, and return the exit code."""
-    from sdv2_live.expand import expand
+    from sdv2_live.prompts.expand import expand
 
     try:
         text = expand(args.text, _writer(args))
@@ -78,10 +78,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _writer(args: argparse.Namespace) -> Any:
     if args.model is not None:
-        from sdv2_live.expand import LocalModel
+        from sdv2_live.prompts.expand import LocalModel
 
         return LocalModel(args.model, args.timeout)
-    from sdv2_live.expand_endpoint import Endpoint
+    from sdv2_live.prompts.endpoint import Endpoint
 
     return Endpoint(args.endpoint, args.timeout, model=args.endpoint_model, insecure=args.insecure)
 

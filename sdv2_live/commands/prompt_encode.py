@@ -18,11 +18,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
+from sdv2_live.config.schema import Config
 from sdv2_live.control.params import PARAMS, Kind
-from sdv2_live.control.presets import PresetLibrary
-from sdv2_live.control.timeline import load_timeline
+from sdv2_live.control.presets.library import PresetLibrary
+from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.errors import ConfigError
-from sdv2_live.settings import Config
 
 SHOWN = 70  # characters of a prompt in a line
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("there is no prompt to encode: name presets, or give --all, --text or --timeline")
     if config.model.prompt_folder is None:
         raise ConfigError("model.prompt_cache is off, so encoded prompts cannot be kept: set it to auto or a folder")
-    from sdv2_live.bringup import text_alone  # here: torch takes seconds to import, and --help shall not
+    from sdv2_live.pipeline.build import text_alone  # here: torch takes seconds to import, and --help shall not
 
     text, disk = text_alone(config)
     known = [prompt for prompt in prompts if disk.has(prompt)]

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured, sized, timeline_of
 from sdv2_live.control.macros import Macros
-from sdv2_live.control.presets import PresetLibrary
+from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.system.clock import monotonic
 
@@ -34,8 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Render; the same input, settings and seed give the same frames."""
-    from sdv2_live.bringup import start_params  # here: torch takes seconds to import, and --help shall not
-    from sdv2_live.render import render
+    from sdv2_live.pipeline.build import start_params  # here: torch takes seconds to import, and --help shall not
+    from sdv2_live.pipeline.render import render
 
     config = configured(args, model__vae=args.vae)
     presets = PresetLibrary(config.presets.folder, names=config.names)
@@ -74,7 +74,7 @@ def _count(text: str) -> int:
 
 def _total(path: Path, max_frames: int | None) -> int | None:
     """Frames the progress bar expects, as the container states them; None when it does not."""
-    from sdv2_live.io.clip import frame_count
+    from sdv2_live.io.files.clip import frame_count
 
     stated = frame_count(path)
     return min(stated, max_frames) if stated and max_frames else stated or max_frames

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured, seconds, sized, timeline_of
 from sdv2_live.commands.stopping import Stop
+from sdv2_live.config.schema_files import StateConfig
 from sdv2_live.control.access import ways_in
-from sdv2_live.control.journal import LiveState, journal_path, previous, read_journal
 from sdv2_live.errors import ConfigError
-from sdv2_live.logwriter import Relayed
-from sdv2_live.settings import StateConfig
+from sdv2_live.log_writer import Relayed
+from sdv2_live.show.journal import LiveState, journal_path, previous, read_journal
 from sdv2_live.system.clock import fine_timers, monotonic
 from sdv2_live.system.descriptors import allow_descriptors
 from sdv2_live.system.power import awake
@@ -28,9 +28,9 @@ from sdv2_live.system.process import come_first
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sdv2_live.control.osc import OscServer
-    from sdv2_live.settings import Config
-    from sdv2_live.status import Status
+    from sdv2_live.config.schema import Config
+    from sdv2_live.control.osc.server import OscServer
+    from sdv2_live.show.status import Status
 
 log = logging.getLogger("sdv2_live.run")
 
@@ -65,7 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the show until Ctrl-C, SIGTERM, the time limit or the end of its source."""
-    from sdv2_live.app import Show  # here: torch takes seconds to import, and --help shall not
+    from sdv2_live.show.show import Show  # here: torch takes seconds to import, and --help shall not
 
     config = configured(args, input__source=args.input, output__sink=args.output, model__vae=args.vae)
     logging.getLogger("sdv2_live").setLevel(config.log.level.upper())

@@ -8,8 +8,8 @@ from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import Table, add_json_option
 from sdv2_live.errors import VideoError
-from sdv2_live.io import spout_lib
-from sdv2_live.io.ndi_lib import list_sources
+from sdv2_live.io.ndi.lib import list_sources
+from sdv2_live.io.spout import lib as spout_lib
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -13,8 +13,9 @@ import yaml
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured, timeline_of
 from sdv2_live.commands.table import Table, add_json_option
-from sdv2_live.control.timeline import Timeline, load_timeline
-from sdv2_live.control.timeline_scope import to_scope
+from sdv2_live.control.timeline.files import load_timeline
+from sdv2_live.control.timeline.model import Timeline
+from sdv2_live.control.timeline.scope_export import to_scope
 from sdv2_live.errors import ConfigError
 
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value
-from sdv2_live.control.yamlfile import CUT, Written
 from sdv2_live.errors import MAX_PROBLEMS, ParamError
 from sdv2_live.wording import shown
+from sdv2_live.yamlfile import CUT, Written
 
 log = logging.getLogger("sdv2_live.control")
 

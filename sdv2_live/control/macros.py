@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.params import PARAMS, Params, value_of
-from sdv2_live.control.presets import PresetLibrary
+from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.errors import ParamError
 
 SEED_BITS = 31  # fits OSC's plain integer, so that every controller can show and send it back

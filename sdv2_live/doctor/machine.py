@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdv2_live.config.schema import Config
 from sdv2_live.doctor.probe import Check, fail, ok, warn
 from sdv2_live.doctor.seen import SYSTEMS, on
 from sdv2_live.errors import EngineError
-from sdv2_live.settings import Config
 
 PYTHON = (3, 11)
 NO_MIDI = (3, 13)  # from here on PyPI has no wheel of python-rtmidi
@@ -175,7 +175,7 @@ def look_cupy(config: Config) -> Iterator[Check]:
 def look_attention(config: Config) -> Iterator[Check]:
     """attention: which kernel computes it, the largest part of the transformer's work at large sizes."""
     try:
-        from sdv2_live.model.attention import choose_attention
+        from sdv2_live.model.dit.attention import choose_attention
         from sdv2_live.model.load import choose_device, choose_dtype
 
         device = choose_device(config.model.device)

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sdv2_live.config.schema import Config, InputConfig, OscConfig, OutputConfig
+from sdv2_live.config.schema_files import StateConfig
 from sdv2_live.doctor.probe import Check, Status, fail, ok, warn
 from sdv2_live.errors import Sdv2Error
-from sdv2_live.settings import Config, InputConfig, OscConfig, OutputConfig, StateConfig
 from sdv2_live.system.clock import monotonic
 
 RUN_S = 1.0
@@ -18,7 +19,7 @@ FAILURES = 3
 
 def look_model(config: Config) -> Iterator[Check]:
     """weights, memory, engine."""
-    from sdv2_live.bringup import chosen_profile
+    from sdv2_live.pipeline.build import chosen_profile
 
     try:
         name = chosen_profile(config).name
@@ -38,10 +39,10 @@ def look_model(config: Config) -> Iterator[Check]:
 
 def memory(config: Config) -> Check:
     """Is there room for what the configuration asks for?"""
-    from sdv2_live.bringup import chosen_profile
-    from sdv2_live.memory.plan import GB, plan
-    from sdv2_live.memory.room import affordable, chosen_placement, free_bytes, savings_of, wish_of
+    from sdv2_live.memory.budget import GB, plan
+    from sdv2_live.memory.fit import affordable, chosen_placement, free_bytes, savings_of, wish_of
     from sdv2_live.model.load import choose_device
+    from sdv2_live.pipeline.build import chosen_profile
 
     device, chosen = choose_device(config.model.device), chosen_profile(config)
     free = free_bytes(device)
@@ -58,7 +59,7 @@ def memory(config: Config) -> Check:
 
 def weights(config: Config, name: str) -> Check:
     """Are the files of the profile there and whole, as far as can be seen without reading them?"""
-    from sdv2_live.model.load import EMBEDDED
+    from sdv2_live.model.load_text import EMBEDDED
     from sdv2_live.model.profiles import PROFILES
     from sdv2_live.weights.catalog import TEXTS, needed
     from sdv2_live.weights.local import Folder, State
@@ -80,9 +81,9 @@ def weights(config: Config, name: str) -> Check:
 
 def engine(config: Config) -> Check:
     """Paint the test card for a second: the whole daemon, without network."""
-    from sdv2_live.app import Show
-    from sdv2_live.bringup import chosen_profile
     from sdv2_live.model.load import choose_device
+    from sdv2_live.pipeline.build import chosen_profile
+    from sdv2_live.show.show import Show
 
     config = config.replaced(
         input=InputConfig(source="test:480x832"),

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sdv2_live.control.oscsocket import bind_listener, bind_osc, query_port
+from sdv2_live.config.schema import Config
+from sdv2_live.control.osc.sockets import bind_listener, bind_osc, query_port
 from sdv2_live.doctor.probe import Check, Status, fail, ok, warn
 from sdv2_live.errors import ConfigError, VideoError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.ndi_in import NdiSource
-from sdv2_live.io.ndi_lib import NdiSettings, destroy, initialise
-from sdv2_live.io.ndi_out import NdiSink
-from sdv2_live.settings import Config
+from sdv2_live.io.ndi.lib import NdiSettings, destroy, initialise
+from sdv2_live.io.ndi.sink import NdiSink
+from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.system.clock import monotonic
 
 LOOPBACK_S = 15.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sdv2_live.settings import Config
+from sdv2_live.config.schema import Config
 from sdv2_live.system.clock import monotonic
 from sdv2_live.system.process import Connection
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sdv2_live.config.schema import Config
 from sdv2_live.doctor.probe import Check, fail, ok, warn
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io import spout_lib
-from sdv2_live.io.spout_in import SpoutSource
-from sdv2_live.io.spout_out import SpoutSink
-from sdv2_live.settings import Config
+from sdv2_live.io.spout import lib as spout_lib
+from sdv2_live.io.spout.sink import SpoutSink
+from sdv2_live.io.spout.source import SpoutSource
 from sdv2_live.system.clock import monotonic
 
 LOOPBACK_S = 10.0

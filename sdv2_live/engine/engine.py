@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 
 from sdv2_live.engine.graphs import Capture, Graphs
-from sdv2_live.engine.plan import TEXT_STEPS, ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.engine.scheduler import FlowSchedule
+from sdv2_live.engine.spec import TEXT_STEPS, ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.engine.state import BatchQueue, StreamState
 from sdv2_live.engine.steps import sequential, stream_batch
 from sdv2_live.engine.transfer import upload
 from sdv2_live.errors import EngineError
-from sdv2_live.model.dit import CausalDiT, CrossKV, check_starts
-from sdv2_live.model.rope import TIME_ROWS
+from sdv2_live.model.dit.dit import CausalDiT, check_starts
+from sdv2_live.model.dit.layers import CrossKV
+from sdv2_live.model.dit.rope import TIME_ROWS
 from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.engine")

@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sdv2_live.model.dit import CrossKV
+from sdv2_live.model.dit.layers import CrossKV
 
 log = logging.getLogger("sdv2_live.engine")
 

@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdv2_live.engine.plan import Interpolation, PromptMix, PromptStep
-from sdv2_live.engine.promptcache import PromptCache
+from sdv2_live.engine.prompt_cache import PromptCache
+from sdv2_live.engine.spec import Interpolation, PromptMix, PromptStep
 from sdv2_live.engine.transfer import upload
 from sdv2_live.errors import EngineError, Sdv2Error
-from sdv2_live.model.dit import CausalDiT, CrossKV
+from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.dit.layers import CrossKV
 
 log = logging.getLogger("sdv2_live.prompt")
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from sdv2_live.engine.graphs import Graphs
 from sdv2_live.engine.noise import MotionController, NoiseSource, SeededNoise
-from sdv2_live.engine.plan import CHUNK_FRAMES, FIRST_FRAMES, Mode, StreamSpec
+from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, Mode, StreamSpec
 from sdv2_live.engine.transfer import upload
-from sdv2_live.model.cache import KVCache
-from sdv2_live.model.rope import RopeTable
+from sdv2_live.model.dit.kv_cache import KVCache
+from sdv2_live.model.dit.rope import RopeTable
 
 
 class Memory(Protocol):

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from sdv2_live.model.cache import CachePlan, KVCache
-from sdv2_live.model.dit import PATCH, CausalDiT, CrossKV
-from sdv2_live.model.rope import RopeTable
+from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
+from sdv2_live.model.dit.layers import PATCH, CrossKV
+from sdv2_live.model.dit.rope import RopeTable
 
 
 def sequential(

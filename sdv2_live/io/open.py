@@ -13,13 +13,13 @@ from pathlib import Path
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import ColorSpec, Frame
 from sdv2_live.io.base import Sink, Source
-from sdv2_live.io.file import FileSource
-from sdv2_live.io.file_out import FileSink
-from sdv2_live.io.ndi_in import NdiSource
-from sdv2_live.io.ndi_lib import NdiSettings
-from sdv2_live.io.ndi_out import NdiSink
-from sdv2_live.io.spout_in import SpoutSource
-from sdv2_live.io.spout_out import SpoutSink
+from sdv2_live.io.files.sink import FileSink
+from sdv2_live.io.files.source import FileSource
+from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.sink import NdiSink
+from sdv2_live.io.ndi.source import NdiSource
+from sdv2_live.io.spout.sink import SpoutSink
+from sdv2_live.io.spout.source import SpoutSource
 from sdv2_live.io.synthetic import TestSource
 
 SOURCES = ("ndi:NAME", "spout:NAME", "file:PATH", "test[:HEIGHTxWIDTH]", "none")

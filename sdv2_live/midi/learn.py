@@ -16,15 +16,15 @@ import yaml
 
 from sdv2_live.control.names import TABLE, Names
 from sdv2_live.control.params import Kind
-from sdv2_live.control.yamlfile import Document, parse_yaml
 from sdv2_live.errors import ConfigError, MidiError, ParamError
 from sdv2_live.midi.highres import DATA, LSB, NRPN_HIGH, NRPN_LOW
 from sdv2_live.midi.mapentry import ENCODER_KEYS, ENTRY_KEYS, KINDS
 from sdv2_live.midi.mapfile import read_map
 from sdv2_live.midi.mapping import target_of
 from sdv2_live.midi.relative import codings
+from sdv2_live.system.atomic import written_whole
 from sdv2_live.system.clock import monotonic
-from sdv2_live.whole import written_whole
+from sdv2_live.yamlfile import Document, parse_yaml
 
 SETTLE_S = 0.4  # of further messages, which tell a fader from a button and 14 bits from 7
 HELD_S = 1.5  # a note that is held this long may be the touch of a fader that is moved next

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from sdv2_live.control.addresses import ROOT
-from sdv2_live.control.oscpacket import encode, read_packet
+from sdv2_live.control.osc.addresses import ROOT
+from sdv2_live.control.osc.packet import encode, read_packet
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError
 from sdv2_live.threads import ended

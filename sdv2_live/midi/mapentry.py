@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sdv2_live.control.addresses import MIDI_MAX, NORM
 from sdv2_live.control.coerce import exact
 from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.osc.addresses import MIDI_MAX, NORM
 from sdv2_live.control.params import Kind
 from sdv2_live.errors import ParamError
 from sdv2_live.midi.highres import LSB, MAX14

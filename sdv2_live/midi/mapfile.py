@@ -31,11 +31,11 @@ from typing import Any
 import mido
 
 from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.yamlfile import Document, KeyPath, dotted, load_yaml
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, several
 from sdv2_live.midi.mapentry import ENTRY_KEYS, MistakeError, channel_of, read_entry
 from sdv2_live.midi.mapping import Entry
 from sdv2_live.wording import shown
+from sdv2_live.yamlfile import Document, KeyPath, dotted, load_yaml
 
 _KEYS = ("port", "channel", "setup", "controls")
 

@@ -9,9 +9,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from sdv2_live.control.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, Setting, meaning, scalable
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.osc.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, Setting, meaning, scalable
 from sdv2_live.control.params import PARAMS, Kind, ParamSpec, Value
 from sdv2_live.errors import ParamError
 from sdv2_live.midi.highres import MAX14

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import mido
 
-from sdv2_live.control.addresses import MIDI_MAX, ROOT
 from sdv2_live.control.coerce import coerce
+from sdv2_live.control.osc.addresses import MIDI_MAX, ROOT
 from sdv2_live.control.params import PARAMS, Kind, Value
 from sdv2_live.errors import ParamError
 from sdv2_live.midi.highres import HighRes, Moved

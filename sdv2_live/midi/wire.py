@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import mido
 
-from sdv2_live.control.addresses import MIDI_MAX
+from sdv2_live.control.osc.addresses import MIDI_MAX
 from sdv2_live.midi.highres import DATA, LSB, MAX14, NRPN_HIGH, NRPN_LOW
 
 _BEND_LOW = -8192  # a pitch bend at its lower end, as mido counts

@@ -10,19 +10,19 @@ import torch
 from torch import nn
 
 from sdv2_live.errors import EngineError
-from sdv2_live.model.checkpoint import is_there, read_checkpoint
+from sdv2_live.model.checkpoints.assign import assign, load_strict, on_meta, synthetic_state_dict
+from sdv2_live.model.checkpoints.checkpoint import is_there, read_checkpoint
+from sdv2_live.model.checkpoints.files import find_file, missing_text
 from sdv2_live.model.cpu import has_bf16_tiles
-from sdv2_live.model.dit import CausalDiT
-from sdv2_live.model.files import find_file, missing_text
+from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.load_text import EMBEDDED, new_text
-from sdv2_live.model.lora import LoraSet
+from sdv2_live.model.lora.lora import LoraSet
 from sdv2_live.model.profiles import Profile
-from sdv2_live.model.taehv import TAEHV
-from sdv2_live.model.text import Placement, Text
-from sdv2_live.model.vae import WanVAE
+from sdv2_live.model.text.encoder import Placement, Text
+from sdv2_live.model.vae.ops import channels_last
+from sdv2_live.model.vae.taehv import TAEHV
+from sdv2_live.model.vae.wan import WanVAE
 from sdv2_live.model.vae_choice import make_vae, vae_kind
-from sdv2_live.model.vae_ops import channels_last
-from sdv2_live.model.weights import assign, load_strict, on_meta, synthetic_state_dict
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 

@@ -12,12 +12,12 @@ from torch import nn
 from transformers import AutoTokenizer, ByT5Tokenizer
 
 from sdv2_live.errors import WeightsError
-from sdv2_live.model.checkpoint import read_checkpoint
-from sdv2_live.model.files import PRECISIONS, TextIdentity, missing_text, text_identities
+from sdv2_live.model.checkpoints.assign import assign, load_strict, on_meta, synthetic_state_dict
+from sdv2_live.model.checkpoints.checkpoint import read_checkpoint
+from sdv2_live.model.checkpoints.files import PRECISIONS, TextIdentity, missing_text, text_identities
 from sdv2_live.model.profiles import Profile
-from sdv2_live.model.text import Placement, Text, fingerprint, text_dtype
-from sdv2_live.model.umt5 import UMT5, TextEncoder, Tokenize, transformers_state
-from sdv2_live.model.weights import assign, load_strict, on_meta, synthetic_state_dict
+from sdv2_live.model.text.encoder import Placement, Text, fingerprint, text_dtype
+from sdv2_live.model.text.umt5 import UMT5, TextEncoder, Tokenize, transformers_state
 
 EMBEDDED = Path(__file__).parent.parent / "assets" / "tiny.safetensors"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdv2_live.errors import ConfigError
-from sdv2_live.model.dit import DitConfig
-from sdv2_live.model.files import FILES, Files
-from sdv2_live.model.taehv import Stage, TaehvConfig
-from sdv2_live.model.umt5 import TextConfig
-from sdv2_live.model.vae import WanVaeConfig
+from sdv2_live.model.checkpoints.files import FILES, Files
+from sdv2_live.model.dit.layers import DitConfig
+from sdv2_live.model.text.umt5 import TextConfig
+from sdv2_live.model.vae.taehv import Stage, TaehvConfig
+from sdv2_live.model.vae.wan import WanVaeConfig
 
 
 @dataclass(frozen=True, slots=True)

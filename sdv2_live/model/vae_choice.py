@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.profiles import Profile
-from sdv2_live.model.taehv import TAEHV
-from sdv2_live.model.vae import WanVAE
+from sdv2_live.model.vae.taehv import TAEHV
+from sdv2_live.model.vae.wan import WanVAE
 
 VAES = ("wan", "light", "taehv", "lighttae")  # from the best picture to the fastest; model.vae takes these and auto
 LIGHT_WIDTH = 4  # LightVAE has a quarter of every width

@@ -19,13 +19,13 @@ from typing import Annotated, Any, Final, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from sdv2_live.config.schema import Config
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.params import PARAMS, PROMPT_SLOTS, Value, value_of
-from sdv2_live.control.yamlfile import load_yaml
-from sdv2_live.engine.plan import PromptMix, StreamSpec
+from sdv2_live.engine.spec import PromptMix, StreamSpec
 from sdv2_live.errors import ConfigError, EngineError, TakeError
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
-from sdv2_live.settings import Config
+from sdv2_live.yamlfile import load_yaml
 
 FORMAT: Final = 1
 HEADER, CONFIG, CHUNKS = "take.yaml", "config.yaml", "chunks.jsonl"

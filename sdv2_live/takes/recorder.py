@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from sdv2_live.config.schema import Config
 from sdv2_live.control.store import Change, ParamStore, Taken
-from sdv2_live.engine.plan import Painting
+from sdv2_live.engine.spec import Painting
 from sdv2_live.errors import Sdv2Error, TakeError
 from sdv2_live.frame import Frame
-from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.process import may_wait
 from sdv2_live.takes.format import Header

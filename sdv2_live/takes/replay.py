@@ -10,16 +10,16 @@ from pathlib import Path
 
 import torch
 
-from sdv2_live.bringup import load, new_prompts, new_stream
-from sdv2_live.config import load_config
+from sdv2_live.config.load import load_config
 from sdv2_live.control.params import PARAMS, Params, updated
-from sdv2_live.engine.plan import PromptMix
+from sdv2_live.engine.spec import PromptMix
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Sink
-from sdv2_live.io.file_out import FileSink
+from sdv2_live.io.files.sink import FileSink
+from sdv2_live.pipeline.build import load, new_prompts, new_stream
+from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
-from sdv2_live.stream import Stream
 from sdv2_live.takes.compare import SAMPLES, sha256_of, within
 from sdv2_live.takes.fingerprint import header_of
 from sdv2_live.takes.format import CONFIG, ChunkLine, EndLine, Header, read_header, read_lines

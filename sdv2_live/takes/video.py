@@ -10,9 +10,9 @@ import numpy as np
 
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.ffmpeg import file_url, reason, rows_of
-from sdv2_live.io.file import FileSource
-from sdv2_live.io.file_out import FileSink
+from sdv2_live.io.files.ffmpeg import file_url, reason, rows_of
+from sdv2_live.io.files.sink import FileSink
+from sdv2_live.io.files.source import FileSource
 from sdv2_live.takes.format import FrameId, Video, video_name
 
 STORED = {PixelFormat.UYVY: "yuv422p", PixelFormat.BGRX: "bgr0", PixelFormat.RGBX: "bgr0"}  # the A formats: bgra

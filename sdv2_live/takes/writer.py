@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdv2_live.config.schema import Config
 from sdv2_live.control.params import PARAMS, Params, Value, value_of
 from sdv2_live.control.store import Taken
-from sdv2_live.engine.plan import Painting
+from sdv2_live.engine.spec import Painting
 from sdv2_live.errors import TakeError, VideoError
 from sdv2_live.frame import Frame
-from sdv2_live.settings import Config
 from sdv2_live.takes.compare import samples_of, sha256_of
 from sdv2_live.takes.format import (
     CHUNKS,

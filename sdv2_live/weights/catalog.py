@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdv2_live.errors import ConfigError, WeightsError
-from sdv2_live.model.files import dit_files
+from sdv2_live.model.checkpoints.files import dit_files
 from sdv2_live.model.profiles import PROFILES, Profile
 
 

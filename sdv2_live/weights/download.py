@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from sdv2_live.config.schema_files import WeightsConfig
 from sdv2_live.errors import WeightsError
-from sdv2_live.settings import WeightsConfig
 from sdv2_live.system.files import replace
 from sdv2_live.weights.catalog import Origin, WeightFile
 from sdv2_live.weights.local import BLOCK, Folder, State, cut_off, sha256_of

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import nn
 
-from sdv2_live.model.dit import CausalDiT
+from sdv2_live.model.checkpoints.assign import on_meta, read_shapes, require_fit
+from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.profiles import Profile
-from sdv2_live.model.taehv import TAEHV
-from sdv2_live.model.umt5 import UMT5, transformers_state
+from sdv2_live.model.text.umt5 import UMT5, transformers_state
+from sdv2_live.model.vae.taehv import TAEHV
 from sdv2_live.model.vae_choice import make_vae
-from sdv2_live.model.weights import on_meta, read_shapes, require_fit
 from sdv2_live.weights.catalog import WeightFile
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from sdv2_live.errors import WeightsError
-from sdv2_live.model.checkpoint import INDEX, files_of, is_there
-from sdv2_live.model.foreign import foreign
+from sdv2_live.model.checkpoints.checkpoint import INDEX, files_of, is_there
+from sdv2_live.model.checkpoints.foreign import foreign
+from sdv2_live.system.atomic import written_whole
 from sdv2_live.weights.catalog import WeightFile
-from sdv2_live.whole import written_whole
 
 log = logging.getLogger("sdv2_live.weights")
 

@@ -20,8 +20,8 @@ from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTP
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import are_progress_bars_disabled, build_hf_headers, disable_progress_bars, enable_progress_bars
 
+from sdv2_live.config.schema_files import WeightsConfig
 from sdv2_live.errors import WeightsError
-from sdv2_live.settings import WeightsConfig
 from sdv2_live.weights.catalog import Hub, Origin, WeightFile
 
 # The base of all errors of the HTTP client that huggingface_hub uses, whichever that is, and of the system's.

@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdv2_live import errors
+from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.settings import Config
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.system.console import STOPS, on_stop
 from sdv2_live.system.process import Connection, end_with_parent
@@ -26,8 +26,8 @@ from sdv2_live.worker.messages import Beat, Hello, Log, Setup
 from sdv2_live.worker.server import Requests, Server, StageLog, crashed, refused
 
 if TYPE_CHECKING:
-    from sdv2_live.engine.prompt import PromptCache
-    from sdv2_live.stream import Stream
+    from sdv2_live.engine.prompt_cache import PromptCache
+    from sdv2_live.pipeline.stream import Stream
 
 log = logging.getLogger("sdv2_live.worker")
 
@@ -73,7 +73,7 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
 
 
 def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> tuple[Stream, PromptCache, Hello]:
-    from sdv2_live.worker.models import bring_up  # here: a sign of life comes before torch, which takes seconds to import
+    from sdv2_live.worker.bring_up import bring_up  # here: a sign of life comes before torch, which takes seconds to import
 
     return bring_up(config, timer, start, ladder)
 

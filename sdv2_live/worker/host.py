@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.engine.plan import Painting
+from sdv2_live.engine.spec import Painting
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.frame import Frame
-from sdv2_live.settings import Config
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.worker.messages import Hello
 
 if TYPE_CHECKING:
-    from sdv2_live.engine.prompt import PromptCache
-    from sdv2_live.loop import Launched
-    from sdv2_live.stream import Stream
+    from sdv2_live.engine.prompt_cache import PromptCache
+    from sdv2_live.live.loop import Launched
+    from sdv2_live.pipeline.stream import Stream
 
 OnUp = Callable[[Hello], None]  # told when the models are loaded, for the first time or again
 
@@ -28,7 +28,7 @@ OnUp = Callable[[Hello], None]  # told when the models are loaded, for the first
 class EngineState:
     """How an engine is. words: loading, running, or why not. pid: its process. ladder: steps taken down. Memory in MB.
 
-    kernels: by what it computes, see bringup.kernels; empty until it was up.
+    kernels: by what it computes, see pipeline.build.kernels; empty until it was up.
     """
 
     words: str
@@ -40,8 +40,10 @@ class EngineState:
 
 
 class EngineHost(ABC):
-    """A `loop.Painter` that is started and closed. One thread paints, the loop's, and one may wait for what that has launched;
-    the rest is for any."""
+    """A `live.loop.Painter` that is started and closed.
+
+    One thread paints, the loop's, and one may wait for what that has launched; the rest is for any.
+    """
 
     def __init__(self) -> None:
         self.timer = StageTimer()
@@ -124,7 +126,7 @@ class InlineEngine(EngineHost):
 
     def start(self) -> None:
         """Load the models here and now. Raises WeightsError or EngineError where that cannot be done."""
-        from sdv2_live.worker.models import bring_up  # here: a show whose engine is elsewhere needs no torch
+        from sdv2_live.worker.bring_up import bring_up  # here: a show whose engine is elsewhere needs no torch
 
         self._stream, self._prompts, hello = bring_up(self._config, self.timer, self._latest())
         self._kernels = hello.kernels

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdv2_live.engine.plan import Painting
+from sdv2_live.engine.spec import Painting
 from sdv2_live.frame import Frame
-from sdv2_live.worker.memory import Slots
 from sdv2_live.worker.messages import FrameAt
+from sdv2_live.worker.shm import Slots
 
 if TYPE_CHECKING:
     from sdv2_live.worker.process import EngineProcess
@@ -49,7 +49,7 @@ class InFlight:
 
 @dataclass(eq=False, slots=True)
 class RemoteLaunched:
-    """A `loop.Launched`. cold: it is the first of its process or of its size."""
+    """A `live.loop.Launched`. cold: it is the first of its process or of its size."""
 
     engine: RemoteEngine
     process: EngineProcess

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter
 
 from sdv2_live.control.params import Params
-from sdv2_live.engine.plan import Painting
+from sdv2_live.engine.spec import Painting
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
 from sdv2_live.stats import Fill
 from sdv2_live.takes.format import Header
@@ -145,7 +145,7 @@ class Encode:
 class Hello:
     """The models are loaded: which, on what, and what suits them where nobody chose.
 
-    suited: start values by parameter. device: as torch names it, such as cpu or cuda. kernels: see bringup.kernels. size,
+    suited: start values by parameter. device: as torch names it, such as cpu or cuda. kernels: see pipeline.build.kernels. size,
     max_pixels: as for geometry.model_size, after all that memory and the ladder took; None: no such bound.
     """
 

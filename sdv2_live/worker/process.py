@@ -16,15 +16,14 @@ import numpy as np
 from sdv2_live import errors
 from sdv2_live.control.params import Params
 from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
-from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
+from sdv2_live.pipeline.in_flight import AHEAD
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
 from sdv2_live.system.process import Connection, ends_with_this, how_it_ended, uninterrupted
 from sdv2_live.worker.channel import Channel
 from sdv2_live.worker.inflight import InFlight
-from sdv2_live.worker.inlet import Inlet
-from sdv2_live.worker.memory import Segment, Slots
+from sdv2_live.worker.input_buffers import Inlet
 from sdv2_live.worker.messages import (
     Beat,
     Failed,
@@ -38,6 +37,7 @@ from sdv2_live.worker.messages import (
     Request,
     Setup,
 )
+from sdv2_live.worker.shm import Segment, Slots
 
 log = logging.getLogger("sdv2_live.worker")
 

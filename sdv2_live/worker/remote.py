@@ -8,19 +8,19 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
-from sdv2_live.settings import Config
 from sdv2_live.stats import Counters, Fill, Window
 from sdv2_live.system.clock import monotonic
 from sdv2_live.threads import ended
 from sdv2_live.worker import child
 from sdv2_live.worker.host import EngineHost, EngineState, OnUp
 from sdv2_live.worker.inflight import RemoteLaunched
-from sdv2_live.worker.ladder import SMALL, TAEHV, Recovery
 from sdv2_live.worker.messages import Discard, Encode, FrameAt, Hello, Painted, Prepare, Settle, Setup
 from sdv2_live.worker.process import EngineProcess, Patience, Target
+from sdv2_live.worker.recovery import SMALL, TAEHV, Recovery
 from sdv2_live.worker.server import NO_MEMORY
 
 log = logging.getLogger("sdv2_live.engine")

@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdv2_live import errors
-from sdv2_live.flight import AHEAD
 from sdv2_live.frame import Frame
+from sdv2_live.pipeline.in_flight import AHEAD
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.worker.channel import Channel
-from sdv2_live.worker.memory import Segment
 from sdv2_live.worker.messages import (
     INPUT,
     OUTPUT,
@@ -41,11 +40,12 @@ from sdv2_live.worker.messages import (
     Request,
     Settle,
 )
+from sdv2_live.worker.shm import Segment
 
 if TYPE_CHECKING:
-    from sdv2_live.engine.prompt import PromptCache
-    from sdv2_live.loop import Launched
-    from sdv2_live.stream import Stream
+    from sdv2_live.engine.prompt_cache import PromptCache
+    from sdv2_live.live.loop import Launched
+    from sdv2_live.pipeline.stream import Stream
 
 log = logging.getLogger("sdv2_live.worker")
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
-from waiting import eventually
+from support.waiting import eventually
 
 HERE = Path(__file__).parent
 FAR_S = 90.0  # deadline of a recovery; a machine in use loads the models in 5 to 20 s

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.places import ROOT
 
-sys.path.insert(0, str(Path(__file__).parent))
-from fault_report import Report
+from faults.fault_report import Report
 
 _report = Report()
 
@@ -21,7 +19,7 @@ def fault_report() -> Report:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if _report.kinds:
-        path = Path(__file__).parents[2] / "out" / "faults.json"
+        path = ROOT / "out" / "faults.json"
         _report.write(path)
         terminalreporter.section("faults: gaps in frame times of the output")
         for line in _report.lines():

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 
 import aiohttp
-from bystanders import FAR_S
-from faultrig import VALUES, Rig
-from injection import Fault
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
-from test_fuzz import fuzz
-from waiting import eventually
+from support.waiting import eventually
+
+from faults.bystanders import FAR_S
+from faults.faultrig import VALUES, Rig
+from faults.injection import Fault
+from faults.test_fuzz import fuzz
 
 STORM_S = 1.0
 STORM_RATE = 3000  # packets a second

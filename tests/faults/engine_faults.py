@@ -6,10 +6,11 @@ import resource
 import signal
 import time
 
-from bystanders import FAR_S
-from faultrig import BLACK, Rig, send_signal
-from injection import Fault
-from waiting import eventually
+from support.waiting import eventually
+
+from faults.bystanders import FAR_S
+from faults.faultrig import BLACK, Rig, send_signal
+from faults.injection import Fault
 
 WARM = 12  # chunks after which the watchdog of a hanging chunk has its usual patience
 PAUSE_S = 0.7  # shorter than faults.hang_s

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from injection import LONG, Injection
+from faults.injection import LONG, Injection
 
 
 @dataclass

@@ -21,15 +21,15 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
-from bystanders import FAR_S, Camera, Recorder
-from daemon import Daemon, unique_name
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 from safetensors.torch import save_file
-from waiting import eventually
+from support.daemon import Daemon, unique_name
+from support.waiting import eventually
 
+from faults.bystanders import FAR_S, Camera, Recorder
 from sdv2_live.control.params import PARAMS
-from sdv2_live.io.file_out import FileSink
+from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.synthetic import TestSource
 from sdv2_live.model.profiles import PROFILES
 

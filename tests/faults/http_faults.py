@@ -11,9 +11,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import aiohttp
-from faultrig import VALUES, Rig, send_signal
-from injection import Fault
 from pythonosc.osc_message_builder import build_msg
+
+from faults.faultrig import VALUES, Rig, send_signal
+from faults.injection import Fault
 
 STORM_S = 1.0
 FREE = 80  # descriptors that the daemon has beside those it uses: 48 are kept for its engine

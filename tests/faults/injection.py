@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bystanders import FAR_S, Gap
-from faultrig import BLACK, Rig, shown
-from waiting import eventually
+from support.waiting import eventually
+
+from faults.bystanders import FAR_S, Gap
+from faults.faultrig import BLACK, Rig, shown
 
 LONG = 2.0  # frame times; a longer gap is counted, unless the control hop has one at the same time
 LINGER_S = 0.5  # the recording goes on for so long after the recovery: the crossfade back is part of the fault

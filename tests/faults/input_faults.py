@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bystanders import Camera
-from faultrig import Rig
-from injection import Fault
+from faults.bystanders import Camera
+from faults.faultrig import Rig
+from faults.injection import Fault
 
 WHILE_S = 1.2  # longer than input.lost_s, its default
 CHANGE_S = 0.4  # between two changes

@@ -8,9 +8,10 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from faultrig import VALUES, Rig
-from injection import Fault
-from waiting import eventually
+from support.waiting import eventually
+
+from faults.faultrig import VALUES, Rig
+from faults.injection import Fault
 
 STORM_S = 1.0
 PAIRS = 20  # of a save and a reload, every hundredth of a second

@@ -12,11 +12,12 @@ import sys
 import time
 from typing import Any
 
-from bystanders import FAR_S, Recorder
-from daemon import Daemon
-from faultrig import VALUES, Rig, send_signal
-from injection import Fault
-from waiting import eventually
+from support.daemon import Daemon
+from support.waiting import eventually
+
+from faults.bystanders import FAR_S, Recorder
+from faults.faultrig import VALUES, Rig, send_signal
+from faults.injection import Fault
 
 BUSY = "import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass"
 SHORT_S = 1.0

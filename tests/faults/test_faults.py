@@ -11,16 +11,12 @@ import os
 import sys
 from collections.abc import Iterator
 
-import control_faults
-import engine_faults
-import http_faults
-import input_faults
-import preset_faults
 import pytest
-import system_faults
-from fault_report import Report
-from faultrig import Rig
-from injection import Fault, injected
+
+from faults import control_faults, engine_faults, http_faults, input_faults, preset_faults, system_faults
+from faults.fault_report import Report
+from faults.faultrig import Rig
+from faults.injection import Fault, injected
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are Linux' own: signals, limits, /proc")
 

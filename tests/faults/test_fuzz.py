@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from daemon import Daemon, running
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
+from support.daemon import Daemon, running
 
 from sdv2_live.control.coerce import exact
 from sdv2_live.control.params import PARAMS

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bystanders import Gap
-from fault_report import Report
-from injection import Injection, counted
+from faults.bystanders import Gap
+from faults.fault_report import Report
+from faults.injection import Injection, counted
 
 MS = 1_000_000
 

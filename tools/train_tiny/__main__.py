@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from sdv2_live.model.dit import CausalDiT
-from sdv2_live.model.load import EMBEDDED
+from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.load_text import EMBEDDED
 from sdv2_live.model.profiles import TINY
-from sdv2_live.model.taehv import TAEHV
-from sdv2_live.model.umt5 import UMT5
+from sdv2_live.model.text.umt5 import UMT5
+from sdv2_live.model.vae.taehv import TAEHV
 from tools.train_tiny import parallel, pictures, styles
 from tools.train_tiny.autoencoder import train_autoencoder
 from tools.train_tiny.export import export

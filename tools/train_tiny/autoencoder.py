@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdv2_live.model.taehv import TAEHV
+from sdv2_live.model.vae.taehv import TAEHV
 from tools.train_tiny import styles
 from tools.train_tiny.average import Average
 from tools.train_tiny.clips import ClipMaker

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdv2_live.model.latents import LATENT_STD
-from sdv2_live.model.taehv import TAEHV, MemBlock
+from sdv2_live.model.vae.latents import LATENT_STD
+from sdv2_live.model.vae.taehv import TAEHV
+from sdv2_live.model.vae.taehv_layers import MemBlock
 
 KEPT = 42  # coefficients kept of one frame's block, and of two frames' blocks: two channels each
 SCALE = 0.3  # of coefficients between the convolutions

@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdv2_live.model.cachespec import CacheSpec
-from sdv2_live.model.dit import PATCH, TEXT_TOKENS, CausalDiT, timestep_features
-from sdv2_live.model.dit_layers import Attention, layer_norm, modulate
-from sdv2_live.model.ops import EPS
-from sdv2_live.model.rope import RopeTable
+from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.dit.dit import TEXT_TOKENS, CausalDiT, timestep_features
+from sdv2_live.model.dit.layers import PATCH, Attention, layer_norm, modulate
+from sdv2_live.model.dit.ops import EPS
+from sdv2_live.model.dit.rope import RopeTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from sdv2_live.model.umt5 import TEXT_TOKENS
+from sdv2_live.model.dit.dit import TEXT_TOKENS
 from tools.train_tiny.prompts import PHRASES, prompt
 from tools.train_tiny.styles import NAMES
 

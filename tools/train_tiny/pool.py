@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdv2_live.engine.state import CHUNK_FRAMES
-from sdv2_live.model.taehv import TAEHV
+from sdv2_live.engine.spec import CHUNK_FRAMES
+from sdv2_live.model.vae.taehv import TAEHV
 from tools.train_tiny import styles
 from tools.train_tiny.clips import ClipMaker
 from tools.train_tiny.settings import RestylerSettings

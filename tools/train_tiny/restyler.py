@@ -16,10 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdv2_live.engine.scheduler import FlowSchedule
-from sdv2_live.engine.state import CHUNK_FRAMES
-from sdv2_live.model.cache import CacheSpec
-from sdv2_live.model.dit import PATCH, CausalDiT
-from sdv2_live.model.taehv import TAEHV
+from sdv2_live.engine.spec import CHUNK_FRAMES
+from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.dit.layers import PATCH
+from sdv2_live.model.vae.taehv import TAEHV
 from tools.tiny_measures import edge_map
 from tools.train_tiny.average import Average
 from tools.train_tiny.parallel import Context, cache_calls, context, flow

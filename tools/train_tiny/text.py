@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from sdv2_live.model.umt5 import UMT5
+from sdv2_live.model.text.umt5 import UMT5
 from tools.train_tiny.pieces import token_ids
 from tools.train_tiny.prompts import prompt
 from tools.train_tiny.settings import TextSettings

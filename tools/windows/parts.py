@@ -12,21 +12,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = (
-    "tests/worker/test_daemon.py::test_killed_on_stage",  # NDI in and out, OSC in and out, the engine killed and back, Ctrl-C
-    "tests/test_show.py",  # a source that goes and comes, the metrics, a second start on the same port
-    "tests/takes/test_replay.py::test_a_whole_performance_is_painted_again_bit_by_bit",
-    "tests/test_cli.py::test_render_repeats_itself_and_follows_its_seed_and_prompt",
-    "tests/control/test_desk.py",  # presets and the timeline, by OSC
-    "tests/control/test_oscquery.py",
+    "tests/system/test_daemon.py::test_killed_on_stage",  # NDI in and out, OSC in and out, the engine killed and back, Ctrl-C
+    "tests/system/test_show.py",  # a source that goes and comes, the metrics, a second start on the same port
+    "tests/integration/takes/test_replay.py::test_a_whole_performance_is_painted_again_bit_by_bit",
+    "tests/system/test_cli.py::test_render_repeats_itself_and_follows_its_seed_and_prompt",
+    "tests/integration/show/test_control_plane.py",  # presets and the timeline, by OSC
+    "tests/integration/control/oscquery/test_server.py",
 )
+TIERS = ("unit", "integration", "system")
 COUNTS = ("passed", "failed", "skipped")
 
 
 def parts() -> dict[str, list[str]]:
-    """Each part's paths, by its name."""
-    folders = sorted({file.parent.name for file in (ROOT / "tests").glob("*/test_*.py")})
-    alone = sorted(file.relative_to(ROOT).as_posix() for file in (ROOT / "tests").glob("test_*.py"))
-    return {name: [f"tests/{name}"] for name in folders} | {"show": alone}
+    """Each part's paths, by its name: a folder of the tests, of whatever tier, or `loose` for the files beside those folders."""
+    parts: dict[str, list[str]] = {}
+    for tier in TIERS:
+        for place in sorted((ROOT / "tests" / tier).iterdir()):
+            if place.is_dir() and any(place.rglob("test_*.py")):
+                parts.setdefault(place.name, []).append(place.relative_to(ROOT).as_posix())
+            elif place.match("test_*.py"):
+                parts.setdefault("loose", []).append(place.relative_to(ROOT).as_posix())
+    return parts
 
 
 def run(folder: Path, name: str, paths: list[str], limit_s: float) -> Path:

@@ -1,0 +1,92 @@
+"""Those sections of the settings that say where files are: what a show downloads, reads, records and keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from sdv2_live.config.fields import AutoPath, Folder, OrAuto, OrOff, Section, SplitTexts, key
+from sdv2_live.system.folders import cache_folder, state_folder
+
+
+def config_dir() -> Path:
+    """The folder of the shipped configuration: inside the installed package, or at the root of a source tree."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_config"
+    return installed if installed.is_dir() else package.parent / "config"
+
+
+def _weights(value: Any) -> Any:
+    return cache_folder() / "weights" if value == "auto" else value
+
+
+WeightsFolder = Annotated[Folder, BeforeValidator(_weights)]
+_MIRROR = r"^[\w.-]+/[\w.-]+=[\w.-]+/[\w.-]+$"
+
+
+class WeightsConfig(Section):
+    """Where `sdv2-live weights download` gets files. `endpoint` None for auto: huggingface.co, or what HF_ENDPOINT says."""
+
+    endpoint: Annotated[str | None, OrAuto] = key(
+        None,
+        "auto or the http(s) URL of a mirror of huggingface.co, such as https://hf.example.org",
+        pattern=r"^https?://[^\s/]+\S*$",
+    )
+    mirror_repos: Annotated[tuple[Annotated[str, Field(pattern=_MIRROR)], ...], SplitTexts] = key(
+        (), 'a list of OWNER/NAME=OWNER/NAME, such as ["jerryfeng/StreamDiffusionV2=studio/StreamDiffusionV2"]'
+    )
+    offline_dir: AutoPath = key(None, "auto or a folder")
+
+    @property
+    def mirrors(self) -> dict[str, str]:
+        """Repository to the repository that is asked first in its place."""
+        return dict((first, second) for first, _, second in (entry.partition("=") for entry in self.mirror_repos))
+
+
+class PresetsConfig(Section):
+    """Where preset files are. `dir` None for auto: the shipped ones."""
+
+    dir: AutoPath = key(None, "auto or a folder")
+
+    @property
+    def folder(self) -> Path:
+        """The folder to read."""
+        return self.dir or config_dir() / "presets"
+
+
+class TakesConfig(Section):
+    """Recording. `dir` None for auto: the folder takes where the show was started."""
+
+    dir: AutoPath = key(None, "auto or a folder")
+    lossless: bool = key(True, "true or false")
+    max_queue_chunks: int = key(16, "an integer 1..256", ge=1, le=256)
+    min_free_mb: int = key(500, "an integer of megabytes from 0", ge=0)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that takes are put into."""
+        return self.dir or Path("takes")
+
+
+class StateConfig(Section):
+    """Where the live state is journalled, for `run --resume`. `dir` auto: this user's folder, see `system.folders`."""
+
+    dir: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of journals, None for nowhere."""
+        if self.dir == "off":
+            return None
+        return state_folder() if self.dir == "auto" else Path(self.dir).expanduser()
+
+
+class LogConfig(Section):
+    """What is logged, and to which file beside the terminal. `file` auto: in the folder of the live state."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Annotated[str, OrOff] = key("auto", "auto, off or a file", min_length=1)
+    max_mb: float = key(10.0, "a number of megabytes 0.1..1000", ge=0.1, le=1000, allow_inf_nan=False)
+    keep: int = key(5, "an integer 0..100", ge=0, le=100)

@@ -1,0 +1,226 @@
+"""What OSC messages do: they change parameters and carry out actions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sdv2_live.control.access import Access
+from sdv2_live.control.osc.addresses import ROOT, Call, Setting, expand, meaning
+from sdv2_live.control.osc.answers import ERROR, WARNING, Answers
+from sdv2_live.control.osc.feedback import Feedback, target_of
+from sdv2_live.control.osc.message import Message, UnreadableError
+from sdv2_live.control.osc.packet import MAX_MESSAGES
+from sdv2_live.control.osc.peers import Links
+from sdv2_live.control.osc.subscriber import Peer
+from sdv2_live.control.osc.subscriptions import Subscriptions
+from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.store import ParamStore
+from sdv2_live.errors import ParamError, Sdv2Error
+
+MAX_WORK = MAX_MESSAGES  # messages, and addresses that patterns match, of one packet
+ACTION_WORK = 20  # messages: an action may set all there is
+ARGUMENTS = 20  # that a message has at most; more are worth several messages
+
+TOLD = (ROOT + "applied/", ROOT + "status/", ROOT + "info/")  # what shows say and are never told
+MAX_OWED = 64  # answers that wait for another thread's work
+
+# Given the message's arguments; raises Sdv2Error for what it cannot do, or ends its future with one when that shows later.
+Action = Callable[[tuple[Any, ...]], Future[None] | None]
+
+
+@dataclass(slots=True)
+class OscCounters:
+    """Totals since start. `refused` counts messages, `malformed` packets or parts of packets that are not OSC, `coalesced`
+    packets that a later one replaced before they were read, `barred` those of senders outside the allowed networks, `flooded`
+    packets and messages beyond a sender's rate, beyond its share of what may wait, or beyond what one packet may ask for,
+    `given_up` subscriptions and connections that made room for new ones or where nobody was any more, `failures` the server's
+    own mistakes, which are logged in full."""
+
+    packets: int = 0
+    messages: int = 0
+    refused: int = 0
+    malformed: int = 0
+    coalesced: int = 0
+    scheduled: int = 0
+    barred: int = 0
+    flooded: int = 0
+    given_up: int = 0
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the usable messages of one bundle ask for."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)  # of each value, for answers
+    said: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # arguments of each address, as they came
+    again: list[str] = field(default_factory=list)  # triggers fired more than once
+    calls: list[tuple[str, Call]] = field(default_factory=list)
+
+    @property
+    def cue(self) -> dict[str, Any]:
+        """What a later take in the same bundle depends on."""
+        return {"cue_prompt": self.values["cue_prompt"]} if "cue_prompt" in self.values else {}
+
+    def add(self, address: str, asked: Setting | Call) -> None:
+        if isinstance(asked, Call):
+            self.calls.append((address, asked))
+            return
+        if asked.name in self.values and PARAMS[asked.name].kind is Kind.TRIGGER:
+            self.again.append(asked.name)
+        self.values[asked.name] = asked.value
+        self.addresses[asked.name] = address
+
+
+class Applier:
+    """Applies messages. All methods belong to the server's thread."""
+
+    def __init__(
+        self,
+        store: ParamStore,
+        actions: Mapping[str, Action],
+        counters: OscCounters,
+        datagram_peer: Callable[[str, int], Peer],
+        access: Access,
+        answers: Answers,
+        subscriptions: Subscriptions,
+    ) -> None:
+        self._store = store
+        self._actions = dict(actions)
+        self._counters = counters
+        self._datagram_peer = datagram_peer
+        self._access = access
+        self.answers = answers
+        self._subscriptions = subscriptions
+        self._links = Links()
+        store.add_listener(self._links.changed)
+        self._owed: set[tuple[Future[None], Peer]] = set()
+
+    def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
+        """Take over the running server's parts. Call it before any message is applied."""
+        self._loop = loop
+        self._feedback = feedback
+
+    def within_rate(self, peer: Peer, messages: int) -> bool:
+        """Whether a sender may still ask for something. If not, count `messages` as not read and warn."""
+        if self._access.has_rate_left(peer.origin):
+            return True
+        self._counters.flooded += messages
+        self.answers.warn(peer.host, "sends more than osc.max_rate messages a second; the rest are not read")
+        return False
+
+    def cut_off(self, peer: Peer, address: str, messages: int) -> None:
+        """Say that a packet asks for more than is done at a time, so that its last `messages` are not read."""
+        self._counters.flooded += messages
+        reason = f"a packet may ask for {MAX_WORK} changes; its last {messages} messages were not read, send them in several"
+        self.answers.tell(peer, ERROR, address, reason)
+
+    def unreadable(self, parts: list[UnreadableError], peer: Peer) -> None:
+        """Say why parts of a packet are not OSC. Each counts as a message of its sender's rate."""
+        self._counters.malformed += len(parts)
+        self._access.within_rate(peer.origin, len(parts))
+        for part in parts:
+            self.answers.tell(peer, ERROR, part.address, str(part))
+
+    def apply(self, messages: list[Message], peer: Peer, work: int = 0) -> int:
+        """Apply what is usable of one bundle as one change, then carry out its actions.
+
+        work: what its packet has cost so far, in messages. Returns that with the bundle's own cost added.
+        """
+        self._subscriptions.heard(peer)
+        batch = _Batch()
+        for place, message in enumerate(messages):
+            if not self.within_rate(peer, len(messages) - place):
+                break
+            if work >= MAX_WORK:
+                self.cut_off(peer, message.address, len(messages) - place)
+                break
+            own = self._read_message(message, batch, peer)
+            self._access.within_rate(peer.origin, own)
+            work += own
+        self._set(batch, peer)
+        for address, call in batch.calls:
+            self._act(address, call, peer)
+        return work
+
+    def _set(self, batch: _Batch, peer: Peer) -> None:
+        if self._subscriptions.of(peer):
+            self._feedback.said(peer, batch.said)
+        try:
+            change = self._store.set_many(batch.values, peer.origin)
+            for name in batch.again:
+                self._store.trigger(name, peer.origin)
+        except ParamError as error:  # another writer came between, as with a cue that was taken back
+            self.refuse(peer, next(iter(batch.addresses.values())), str(error), len(batch.values))
+        else:
+            for name, note in change.notes.items():
+                self.answers.tell(peer, WARNING, batch.addresses.get(name, ROOT + name), note)
+
+    def _read_message(self, message: Message, batch: _Batch, peer: Peer) -> int:
+        """Add what one message asks for. Returns what it costs, in messages of the sender's rate."""
+        self._counters.messages += 1
+        if message.address in (ERROR, WARNING) or message.address.startswith(TOLD):
+            self._links.heard(peer)
+            return 1  # never answer an answer: two shows would talk for ever
+        calls = len(batch.calls)
+        addresses: tuple[str, ...] = ()
+        try:
+            addresses = expand(message.address, self._store.names)
+            for address in addresses:
+                self._read(replace(message, address=address), batch, peer)
+        except ParamError as error:
+            self.refuse(peer, message.address, str(error))
+        if addresses == (message.address,):
+            return 1 + ACTION_WORK * (len(batch.calls) - calls) + len(message.args) // ARGUMENTS
+        return len(addresses) + len(message.address) // 2  # a pattern is compared with every address, part by part
+
+    def _read(self, message: Message, batch: _Batch, peer: Peer) -> None:
+        """Add what a message to one address asks for, if it can be done. Raises ParamError."""
+        asked = meaning(message.address, message.args, self.answers.open_to(peer), self._store.names)
+        if isinstance(asked, Setting) and self._links.passes_on(peer, asked):
+            return
+        if isinstance(asked, Setting):
+            self._store.check(batch.cue | {asked.name: asked.value})
+        if asked is not None:
+            batch.add(message.address, asked)
+            batch.said[message.address] = message.args
+
+    def _act(self, address: str, call: Call, peer: Peer) -> None:
+        name = call.action.name
+        try:
+            if name == "subscribe":
+                self._feedback.subscribe(target_of(call.args, peer, self._datagram_peer), peer)
+            elif name == "unsubscribe":
+                self._subscriptions.unsubscribe(target_of(call.args, peer, self._datagram_peer), peer)
+            elif name == "dump":
+                self._feedback.dump(peer)
+            elif name in self._actions:
+                self._owe(address, self._actions[name](call.args), peer)
+            else:
+                raise ParamError(f"{name} is not available in this show: it was started without what that needs")
+        except Sdv2Error as error:
+            self.refuse(peer, address, str(error))
+
+    def _owe(self, address: str, outcome: Future[None] | None, peer: Peer) -> None:
+        """Answer on the server's thread what could not be done on another; once where several messages asked for the same."""
+        if outcome is None or (outcome, peer) in self._owed or len(self._owed) >= MAX_OWED:
+            return
+        owed = (outcome, peer)
+        self._owed.add(owed)
+
+        def answer() -> None:
+            self._owed.discard(owed)
+            if (error := outcome.exception()) is not None:
+                self.refuse(peer, address, str(error))
+
+        outcome.add_done_callback(lambda _: self._loop.call_soon_threadsafe(answer))
+
+    def refuse(self, peer: Peer, address: str, reason: str, count: int = 1) -> None:
+        """Say why messages are not applied."""
+        self._counters.refused += count
+        self.answers.tell(peer, ERROR, address, reason)

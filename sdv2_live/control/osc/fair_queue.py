@@ -1,0 +1,169 @@
+"""Keeping a flood cheap, and its sender's own trouble: how much may wait, and who is read next.
+
+Of one sender's fader messages that wait together, only the last one of an address counts. Packets are read as they came, until
+more was done for one sender than for another: a flood, or packets that ask for much, hold up nobody but their own sender.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.osc.addresses import ROOT
+from sdv2_live.control.osc.message import Message
+from sdv2_live.control.osc.subscriber import Peer
+from sdv2_live.stats import Fill
+
+MAX_BYTES = 1 << 20  # that a sender may have waiting while no other one has
+OVERHEAD = 400  # bytes that a packet that waits, or a message that has been read, takes besides its own
+
+EVEN = 100  # messages by which one sender may be ahead of another before that one is read first
+
+Item = bytes | list[Message]  # a packet, or the messages of a bundle whose time has come
+
+
+def faders_of(names: Names) -> frozenset[bytes]:
+    """The addresses whose last value is all that counts."""
+    moving = (name for name in names if (spec := names.find(name)) and spec.continuous)
+    return frozenset(f"{ROOT}{name}{form}".encode() for name in moving for form in ("", "/norm", "/midi"))
+
+
+FADERS = faders_of(TABLE)
+
+
+class Room:
+    """A limit on memory, shared evenly: `most` bytes among the hosts that hold any, and a host's part among its senders."""
+
+    def __init__(self, most: int = MAX_BYTES) -> None:
+        self._most = most
+        self._held: dict[str, dict[Peer, int]] = {}
+
+    def take(self, peer: Peer, size: int) -> bool:
+        """Let a sender hold `size` bytes more. Returns False if that is beyond its share."""
+        held = self._held.get(peer.host, {})
+        own = held.get(peer, 0)
+        hosts, senders = len(self._held) + (not held), len(held) + (not own)
+        if own + size > self._most // hosts // senders:
+            return False
+        self._held[peer.host] = held
+        held[peer] = own + size
+        return True
+
+    def give_back(self, peer: Peer, size: int) -> None:
+        """Free `size` bytes of those that a sender took."""
+        held = self._held[peer.host]
+        held[peer] -= size
+        if not held[peer]:
+            del held[peer]
+        if not held:
+            del self._held[peer.host]
+
+    @property
+    def fill(self) -> Fill:
+        """What the sender that holds the most holds. Any thread."""
+        return Fill(max((size for held in list(self._held.values()) for size in list(held.values())), default=0), self._most)
+
+
+class _Waiting(NamedTuple):
+    item: Item
+    size: int  # of the room that it takes
+    arrival: int
+
+
+@dataclass(slots=True)
+class _Line:
+    """What one sender has waiting, and how much was done for it since it last had nothing waiting."""
+
+    items: OrderedDict[tuple[bytes, int], _Waiting] = field(default_factory=OrderedDict)
+    others: int = 0  # what is no fader message and came before the next item
+    done: int = 0
+
+
+class Turns:
+    """Everything that waits to be read. All methods belong to the server's thread."""
+
+    def __init__(self, faders: Collection[bytes] = FADERS) -> None:
+        self._faders = faders
+        self._lines: dict[Peer, _Line] = {}
+        self._done: dict[str, int] = {}  # as of a line, of each host's
+        self._arrivals = 0
+        self.room = Room()
+        self.ahead = Room()  # of bundles whose time has not come
+        self.coalesced = 0  # packets that a later one replaced
+
+    def add(self, peer: Peer, packet: bytes) -> bool:
+        """Let a packet wait. Returns False if its sender has too much waiting already.
+
+        Nothing overtakes: across anything but fader messages (a trigger, a preset, a bundle) no value is left out.
+        """
+        size = len(packet) + OVERHEAD
+        if not self.room.take(peer, size):
+            return False
+        line = self._line(peer)
+        address = packet[: packet.find(b"\0")]
+        if address not in self._faders:
+            self._append(line, packet, size)
+            return True
+        replaced = line.items.pop((address, line.others), None)
+        if replaced is not None:
+            self.coalesced += 1
+            self.room.give_back(peer, replaced.size)
+        line.items[address, line.others] = self._waiting(packet, size)
+        return True
+
+    def add_due(self, peer: Peer, messages: list[Message], size: int) -> None:
+        """Let the messages of a bundle wait whose time has come. `size` bytes were taken of `ahead`; `next` gives them back."""
+        self._append(self._line(peer), messages, size)
+
+    def waits(self, peer: Peer) -> bool:
+        """Whether anything of a sender waits."""
+        return peer in self._lines
+
+    def next(self) -> tuple[Peer, Item] | None:
+        """What is to be read now, and whose it is. None when nothing waits.
+
+        Packets are read as they came. A host for which EVEN messages more were done than for another waits for that one, and so
+        does one of a host's senders.
+        """
+        if not self._lines:
+            return None
+        peer = min(self._lines, key=self._claim)
+        line = self._lines[peer]
+        _, (item, size, _) = line.items.popitem(last=False)
+        if not line.items:
+            del self._lines[peer]
+            if not any(other.host == peer.host for other in self._lines):
+                del self._done[peer.host]
+        (self.room if isinstance(item, bytes) else self.ahead).give_back(peer, size)
+        return peer, item
+
+    def did(self, peer: Peer, work: int) -> None:
+        """Charge a sender with work that was done for it, in messages."""
+        if peer.host in self._done:
+            self._done[peer.host] += work
+        if peer in self._lines:
+            self._lines[peer].done += work
+
+    def _claim(self, peer: Peer) -> tuple[int, int, int]:
+        line = self._lines[peer]
+        return self._done[peer.host] // EVEN, line.done // EVEN, next(iter(line.items.values())).arrival
+
+    def _line(self, peer: Peer) -> _Line:
+        """The sender's line. A new one begins beside the least of the others, with no claim to what was done before it came."""
+        line = self._lines.get(peer)
+        if line is None:
+            self._done.setdefault(peer.host, min(self._done.values(), default=0))
+            beside = (other.done for one, other in self._lines.items() if one.host == peer.host)
+            line = self._lines[peer] = _Line(done=min(beside, default=0))
+        return line
+
+    def _append(self, line: _Line, item: Item, size: int) -> None:
+        line.others += 1
+        line.items[b"", line.others] = self._waiting(item, size)
+
+    def _waiting(self, item: Item, size: int) -> _Waiting:
+        self._arrivals += 1
+        return _Waiting(item, size, self._arrivals)

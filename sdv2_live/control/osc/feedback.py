@@ -1,0 +1,199 @@
+"""What the OSC server says of its own accord: applied values, acknowledgements, status.
+
+    /sdv2/<param> value...           every applied value that the other end does not hold already
+    /sdv2/applied/<param> chunk      the chunk that first used the newest value
+    /sdv2/status/<name> number       numbers only, as OSC In CHOPs take them
+    /sdv2/info/<name> text           status in words
+
+Every address is sent at most 30 times a second, few messages at a time (TouchOSC drops bursts), and the last value always
+arrives. Runs on the OSC server's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from sdv2_live.control.osc.addresses import ROOT
+from sdv2_live.control.osc.packet import encode
+from sdv2_live.control.osc.subscriber import Peer, Subscriber
+from sdv2_live.control.osc.subscriptions import Subscriptions
+from sdv2_live.control.params import PARAMS, Kind, Value, value_of
+from sdv2_live.control.store import Applied, Change, ParamStore
+from sdv2_live.errors import ParamError
+from sdv2_live.stats import Fill
+from sdv2_live.wording import shown
+
+RATE = 30.0  # flushes a second
+BURST = 8  # messages a flush and subscriber
+STATUS_PERIOD_S = 0.5
+CONFIRM_S = (0.1, 0.4)
+
+Status = Callable[[], Mapping[str, float | str]]
+
+
+class Feedback:
+    """Keeps the subscribers of one server informed. All methods but `changed` and `applied` belong to the event loop."""
+
+    def __init__(
+        self, store: ParamStore, loop: asyncio.AbstractEventLoop, subscriptions: Subscriptions, status: Status | None
+    ) -> None:
+        self._store = store
+        self._loop = loop
+        self._subscriptions = subscriptions
+        self._status = status
+        self._told: dict[str, Any] = {}
+        kept = (name for name, spec in PARAMS.items() if spec.kind is not Kind.TRIGGER)
+        self._addresses = [ROOT + spoken for name in kept for spoken in store.names.told(name)]
+        self._flush_due: asyncio.TimerHandle | None = None
+        self._last_flush = 0.0
+        self._stop_listening = (store.add_listener(self.changed), store.add_applied_listener(self.applied))
+        if status is not None:
+            loop.call_soon(self._tell_status)
+
+    def close(self) -> None:
+        """Stop listening to the store."""
+        for stop in self._stop_listening:
+            stop()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Messages for the subscriber that waits for the most; an address waits once. Any thread."""
+        longest = max((len(subscriber.pending) for subscriber in self._subscriptions), default=0)
+        addresses = sum(len(self._store.names.told(name)) for name in PARAMS)
+        return {"osc_feedback": Fill(longest, 2 * addresses + len(self._told))}  # its value, and which chunk applied it
+
+    def subscribe(self, target: Peer, sender: Peer) -> None:
+        """Send everything to `target` from now on, beginning with all values. Raises ParamError when that is not allowed."""
+        self._mark_all(self._subscriptions.subscribe(target, sender))
+
+    def configured(self, target: Peer) -> None:
+        """Subscribe without asking, as the configuration may."""
+        if subscriber := self._subscriptions.configured(target):
+            self._mark_all(subscriber)
+
+    def dump(self, sender: Peer) -> None:
+        """Send all values again to what `sender` subscribed. Raises ParamError when that is nothing."""
+        own = self._subscriptions.of(sender)
+        if not own:
+            raise ParamError(f"nothing is subscribed from here; send {ROOT}subscribe first")
+        for subscriber in own:
+            subscriber.start_over()
+            self._mark_all(subscriber)
+
+    def said(self, peer: Peer, messages: Mapping[str, tuple[Any, ...]]) -> None:
+        """Note values, by address, that a peer has sent: it holds them itself. Call it before they are set."""
+        for subscriber in self._subscriptions.of(peer):
+            for address, args in messages.items():
+                if address in self._addresses and subscriber.says(address, args, self._loop.time()):
+                    self._confirm_later(subscriber, address)
+
+    def changed(self, change: Change) -> None:
+        """Listener of the store; any thread."""
+        self._call_soon(self._mark_change, change)
+
+    def applied(self, applied: Applied) -> None:
+        """Listener of the store; the engine's thread."""
+        told = (spoken for name in sorted(applied.names) for spoken in self._store.names.told(name))
+        self._call_soon(self._mark_all_of, {f"{ROOT}applied/{name}": (applied.chunk,) for name in told})
+
+    def _call_soon(self, function: Callable[..., None], *args: Any) -> None:
+        if len(self._subscriptions):
+            with suppress(RuntimeError):  # the loop closed in this very moment: there is nobody left to tell
+                self._loop.call_soon_threadsafe(function, *args)
+
+    def _confirm_later(self, subscriber: Subscriber, address: str) -> None:
+        """Confirm at a random moment: of two programs that confirm to each other, one is first, and the other then agrees."""
+        if address not in subscriber.confirming:
+            subscriber.confirming.add(address)
+            self._loop.call_later(random.uniform(*CONFIRM_S), self._confirm, subscriber, address)
+
+    def _confirm(self, subscriber: Subscriber, address: str) -> None:
+        subscriber.confirming.discard(address)
+        subscriber.mark_again(address)
+        self._wake()
+
+    def _mark_change(self, change: Change) -> None:
+        for subscriber in self._subscriptions:
+            own = change.origin in subscriber.origins
+            for name, value in change.values.items():
+                for address in (ROOT + spoken for spoken in self._store.names.told(name)):
+                    if PARAMS[name].kind is not Kind.TRIGGER:
+                        subscriber.mark(address, own=own)
+                    elif not own:  # never to where it came from, or two programs would fire each other for ever
+                        subscriber.pending[address] = (int(bool(value)),)
+        self._wake()
+
+    def _mark_all(self, subscriber: Subscriber) -> None:
+        for address in self._addresses:
+            subscriber.mark(address)
+        subscriber.pending |= {address: (value,) for address, value in self._told.items()}
+        self._wake()
+
+    def _mark_all_of(self, messages: Mapping[str, tuple[Any, ...]]) -> None:
+        for subscriber in self._subscriptions:
+            subscriber.pending |= messages
+        self._wake()
+
+    def _tell_status(self) -> None:
+        self._loop.call_later(STATUS_PERIOD_S, self._tell_status)
+        if self._status is None or not len(self._subscriptions):
+            return
+        news = {}
+        for name, value in self._status().items():
+            address = f"{ROOT}info/{name}" if isinstance(value, str) else f"{ROOT}status/{name}"
+            if self._told.get(address) != value:
+                news[address] = value
+        self._told |= news
+        self._mark_all_of({address: (value,) for address, value in news.items()})
+
+    def _wake(self) -> None:
+        if self._flush_due is None and any(subscriber.pending for subscriber in self._subscriptions):
+            wait = self._last_flush + 1 / RATE - self._loop.time()
+            self._flush_due = self._loop.call_later(max(wait, 0.0), self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = None
+        self._last_flush = self._loop.time()
+        params = self._store.latest()
+        for subscriber in self._subscriptions:
+            sent = 0
+            while subscriber.pending and sent < BURST:
+                address = next(iter(subscriber.pending))
+                args = subscriber.pending.pop(address)
+                if args is None:
+                    spec = self._store.names.find(address.removeprefix(ROOT))
+                    assert spec is not None
+                    args = _arguments(value_of(params, spec))
+                    if not subscriber.owed(address, args, self._last_flush):
+                        continue
+                subscriber.target.send(encode(address, *(int(arg) if isinstance(arg, bool) else arg for arg in args)))
+                sent += 1
+        self._wake()
+
+
+def target_of(args: tuple[Any, ...], sender: Peer, datagram: Callable[[str, int], Peer]) -> Peer:
+    """Where `/sdv2/subscribe` wants its messages: the sender itself, a port on its host, or a host and a port.
+
+    Raises ParamError for anything but an IP address (names are not looked up: that could hold up the server) and a port.
+    """
+    if not args or (len(args) == 1 and args[0] is True):  # an impulse, as programs that know it by OSCQuery send it
+        return sender
+    host, port = (sender.host, args[0]) if len(args) == 1 else args[:2]
+    host = "127.0.0.1" if host == "localhost" else host
+    try:
+        if len(args) > 2 or not isinstance(host, str) or isinstance(port, bool) or not 1 <= int(port) <= 65535:
+            raise ValueError
+        ipaddress.ip_address(host)
+        return datagram(host, int(port))
+    except (TypeError, ValueError, OverflowError):
+        give = "give an IP address and a port 1..65535, only a port, or nothing"
+        raise ParamError(f"cannot send to {shown(args)}; {give}") from None
+
+
+def _arguments(value: Value) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)

@@ -1,0 +1,236 @@
+"""The OSC server: one thread that takes packets by UDP and TCP, and sends feedback.
+
+What packets mean is in `reception`, what is sent back in `feedback`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
+
+from sdv2_live.control.access import Access
+from sdv2_live.control.osc.answers import ERROR, Answers
+from sdv2_live.control.osc.connections import Connections
+from sdv2_live.control.osc.datagrams import PAUSE_S, Datagrams
+from sdv2_live.control.osc.dispatch import Action, Applier, OscCounters
+from sdv2_live.control.osc.feedback import Feedback, Status
+from sdv2_live.control.osc.flood_sockets import Address
+from sdv2_live.control.osc.framing import MAX_PACKET
+from sdv2_live.control.osc.reception import OscInput
+from sdv2_live.control.osc.sockets import bind_osc, deliver, endpoint, plain, reaches
+from sdv2_live.control.osc.subscriber import Peer
+from sdv2_live.control.osc.subscriptions import Subscriptions
+from sdv2_live.control.store import ParamStore
+from sdv2_live.errors import ConfigError
+from sdv2_live.stats import Fill
+from sdv2_live.system.clock import monotonic
+from sdv2_live.system.sockets import Loop
+from sdv2_live.threads import ended
+
+log = logging.getLogger("sdv2_live.osc")
+
+_START_TIMEOUT_S = 10.0
+
+
+class OscServer:
+    """Listens on UDP, and on TCP if told, and writes to a `ParamStore`.
+
+    Sockets are bound on construction, so that a port in use is known before a show starts; `start` begins to listen. Use as a
+    context manager, or call `close`, which may be called any number of times.
+
+    tcp: also take connections on the same port, framed by length or SLIP.
+    allow: networks whose hosts may send, and be subscribed by others; see `Access`. max_rate: messages a second of one sender.
+    subscribers: "HOST:PORT" of those that are told everything from the start. echo: tell them of their own changes, too.
+    actions: what carries out the addresses of `addresses.ACTIONS`; each gets the message's arguments, and may raise Sdv2Error.
+    status: numbers and words to send to subscribers; called twice a second on the server's thread, must not block.
+    """
+
+    def __init__(
+        self,
+        store: ParamStore,
+        host: str = "127.0.0.1",
+        port: int = 9000,
+        *,
+        tcp: bool = False,
+        allow: Sequence[str] = (),
+        max_rate: float = 20_000,
+        subscribers: Sequence[str] = (),
+        echo: bool = False,
+        actions: Mapping[str, Action] | None = None,
+        status: Status | None = None,
+    ) -> None:
+        """Bind. Raises ConfigError, with the remedy, when the address cannot be had. Port 0 takes any free port."""
+        self._allowed = bool(allow)
+        self._access = Access(allow, max_rate, "osc.allow")
+        self._store = store
+        wanted = [endpoint(text) for text in subscribers]
+        self._udp, self._tcp = bind_osc(host, port, tcp=tcp)
+        self.host, self.port = self._udp.getsockname()[:2]
+        self._status = status
+        self.counters = OscCounters()
+        self._subscriptions = Subscriptions(self._access, monotonic, self._itself, self._given_up, echo=echo)
+        self._datagrams = Datagrams(self._udp, self._take_from, self._subscriptions.refused)
+        self._peer_of = lru_cache(maxsize=256)(self.datagram_peer)
+        self._answers = Answers()
+        self._answers.also = self._subscriptions.also
+        applier = Applier(
+            store, actions or {}, self.counters, self.datagram_peer, self._access, self._answers, self._subscriptions
+        )
+        self._input = OscInput(applier, self.counters, store.names)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
+        self._feedback: Feedback | None = None
+        self._configured = [self._subscriber(*one) for one in wanted]
+
+    def start(self) -> None:
+        """Begin to listen; returns when the server does."""
+        self._thread.start()
+        if self._ready.wait(_START_TIMEOUT_S):
+            log.info("listening on %s:%s%s", self.host, self.port, " (UDP and TCP)" if self._tcp else "")
+            if not ipaddress.ip_address(self.host).is_loopback:
+                who = "whoever osc.allow names" if self._allowed else "every machine of a private network"
+                log.warning("%s: %s can play this show; osc.host 127.0.0.1 is for this machine alone", self.host, who)
+        else:
+            log.error("not listening on %s:%s after %g s; the show goes on without OSC", self.host, self.port, _START_TIMEOUT_S)
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """What waits to be read, and messages that wait for the subscriber that has the most."""
+        return self._input.queues | (self._feedback.queues if self._feedback is not None else {})
+
+    def close(self) -> None:
+        """Stop listening and release the port."""
+        loop, stop = self._loop, self._stop
+        if self._thread.is_alive() and loop is not None and stop is not None:
+            loop.call_soon_threadsafe(stop.set)
+            ended(self._thread)
+        self._udp.close()
+        if self._tcp is not None:
+            self._tcp.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=Loop) as runner:
+                runner.run(self._serve())
+        except Exception:
+            self.counters.failures += 1
+            log.exception("the OSC server stopped")
+
+    async def _serve(self) -> None:
+        loop = self._loop = asyncio.get_running_loop()
+        stop = self._stop = asyncio.Event()
+        loop.set_exception_handler(self._report_bug)
+        self._feedback = Feedback(self._store, loop, self._subscriptions, self._status)
+        self._input.begin(loop, self._feedback)
+        self._datagrams.begin(loop)
+        for subscriber in self._configured:
+            self._feedback.configured(subscriber)
+        connections = Connections(self._access, self.counters, self._answers, self._input, self._subscriptions, self._end)
+        tcp = await asyncio.start_server(connections.serve, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
+        self._ready.set()
+        await stop.wait()
+        self._datagrams.end()
+        self._feedback.close()
+        if tcp is not None:
+            tcp.close()
+
+    def _take_from(self, data: bytes, sender: Address) -> None:
+        self._take(data, self._peer_of(*sender[:2]))
+
+    def _take(self, data: bytes, peer: Peer) -> None:
+        """Let a packet wait for its turn, if its sender may send. No answer goes to one that may not: it may not have sent it."""
+        if not self._access.may_send(peer.host):
+            self.counters.barred += 1
+            self._answers.warn(peer.host, "is not in osc.allow; its messages are not read")
+        elif self._itself(peer.host, peer.port):
+            return
+        elif not self._input.add(data, peer):
+            self.counters.flooded += 1
+            self._answers.warn(peer.host, "has too much waiting to be read; the rest is not read")
+
+    def _report_bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.counters.failures += 1
+        log.error("%s", context.get("message"), exc_info=context.get("exception"))
+
+    def datagram_peer(self, host: str, port: int) -> Peer:
+        """The UDP peer at an address. Raises ValueError for what is none, or of an IP version that this server does not speak."""
+        host = plain(host)
+        way = host if (":" in host) == (":" in self.host) else f"::ffff:{host}"
+        if way != host and self.host != "::":  # which serves both versions
+            raise ValueError(f"{host} cannot be reached from {self.host}")
+
+        def send(data: bytes) -> None:
+            try:
+                deliver(self._udp, data, way, port)
+            except OSError as error:  # its receiver went away, or its buffer is full: UDP may lose what it carries
+                log.debug("a message to %s:%s could not be delivered: %s", host, port, error)
+
+        return Peer(host, port, send)
+
+    def _subscriber(self, host: str, port: int) -> Peer:
+        try:
+            return self.datagram_peer(host, port)
+        except ValueError as error:
+            self.close()
+            raise ConfigError(f"osc.subscribers: {error}; give it an address of the same kind as osc.host") from None
+
+    def _itself(self, host: str, port: int) -> bool:
+        return reaches(self.host, self.port, host, port)
+
+    def _given_up(self, peer: Peer, reason: str) -> None:
+        self.counters.given_up += 1
+        self._answers.tell(peer, ERROR, "", reason)
+
+    def receive(self, data: bytes, peer: Peer) -> Future[None]:
+        """Take in a packet that reached this machine another way, such as a WebSocket. Any thread.
+
+        Done when there was room for it: who hands over one after the other waits for that, or they pile up here.
+        """
+        taken: Future[None] = Future()
+
+        def take() -> None:
+            if self._input.add(data, peer):
+                taken.set_result(None)
+            elif self._loop is not None:
+                self._loop.call_later(PAUSE_S, take)
+
+        if not self._call(take):
+            taken.set_result(None)
+        return taken
+
+    def forget(self, peer: Peer) -> None:
+        """A peer of `receive` has gone, and its subscription with it. Any thread."""
+        self._call(self._end, peer)
+
+    def _end(self, peer: Peer) -> None:
+        """Forget a peer that has gone, once all that it sent is read: a message among it may subscribe it."""
+        assert self._loop is not None
+        if self._input.waits(peer):
+            self._loop.call_later(PAUSE_S, self._end, peer)
+        else:
+            self._subscriptions.forget(peer)
+
+    def _call(self, function: Callable[..., None], *args: Any) -> bool:
+        """Have something called on the server's thread. Returns whether the server runs."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has closed: nobody listens any more
+                self._loop.call_soon_threadsafe(function, *args)
+                return True
+        return False

@@ -1,0 +1,1 @@
+"""OSCQuery: the address space over HTTP and WebSocket, announced by mDNS."""

@@ -1,0 +1,145 @@
+"""One WebSocket client of OSCQuery: what it listens to, and what waits to be sent to it.
+
+As in `osc.feedback` every address is sent at most 30 times a second and the last value always arrives. Belongs to the event loop
+of its server, but for `peer.send`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+from aiohttp import ClientError, web
+
+from sdv2_live.control.http.door import Address, HttpCounters
+from sdv2_live.control.osc.addresses import ROOT
+from sdv2_live.control.osc.feedback import RATE
+from sdv2_live.control.osc.packet import encode
+from sdv2_live.control.osc.subscriber import Peer
+from sdv2_live.control.oscquery.tree import READ, Node, arguments
+from sdv2_live.control.store import ParamStore
+
+log = logging.getLogger("sdv2_live.oscquery")
+
+MAX_WAITING = 256  # answers and commands that a client may leave unread; older ones are dropped
+MAX_UNREAD = 1 << 18  # bytes of them
+
+
+class Client:
+    """Sends on a task of its own, so that a client that reads slowly holds up nobody else."""
+
+    def __init__(
+        self,
+        stream: web.WebSocketResponse,
+        peer: Address,
+        store: ParamStore,
+        loop: asyncio.AbstractEventLoop,
+        counters: HttpCounters,
+    ) -> None:
+        self._stream = stream
+        self._store = store
+        self._counters = counters
+        self._listening: set[str] = set()  # addresses
+        self._values: dict[str, tuple[int | float | str, ...] | None] = {}  # address to arguments; None: the value by then
+        self._waiting: deque[bytes | str] = deque()
+        self._unread = 0  # bytes of these
+        self._told: dict[str, float | str] = {}  # of the status
+        self._awake = asyncio.Event()
+        self.peer = Peer(*peer, lambda data: _soon(loop, self._queue, data), tcp=True)
+        self._task = loop.create_task(self._send())
+
+    async def close(self) -> None:
+        """Stop sending and close the connection."""
+        self._task.cancel()
+        await self._stream.close()
+
+    @property
+    def waiting(self) -> int:
+        """Answers and commands that are not sent yet, at most MAX_WAITING."""
+        return len(self._waiting)
+
+    @property
+    def hears_status(self) -> bool:
+        """Whether it listens to any address of the status."""
+        return any(address.startswith((f"{ROOT}status/", f"{ROOT}info/")) for address in self._listening)
+
+    def told(self, text: str, find: Callable[[str], Node | None]) -> None:
+        """Carry out LISTEN or IGNORE. What else a client may say is not for this server: the proposal lets it pass."""
+        try:
+            request = json.loads(text)
+            command, address = str(request["COMMAND"]).upper(), str(request["DATA"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            log.debug("%s:%s sent what is no OSCQuery command", self.peer.host, self.peer.port)
+            return
+        if command == "IGNORE":
+            self._listening.discard(address)
+        elif command == "LISTEN" and (node := find(address)) and node["ACCESS"] & READ:
+            address = node["FULL_PATH"]
+            self._listening.add(address)
+            self._told.pop(address, None)
+            if self._store.names.find(address.removeprefix(ROOT)):
+                self._mark(address, None)
+
+    def command(self, command: str, data: str) -> None:
+        """Send a command of the server, such as PATH_CHANGED."""
+        self._queue(json.dumps({"COMMAND": command, "DATA": data}))
+
+    def mark(self, names: Iterable[str]) -> None:
+        """The values of these parameters have changed (of triggers too, which nobody can listen to)."""
+        for name in names:
+            for spoken in self._store.names.all_of(name):
+                self._mark(ROOT + spoken, None)
+
+    def mark_status(self, status: Mapping[str, float | str]) -> None:
+        """The status as it is now; what has changed of it is sent."""
+        for name, value in status.items():
+            address = f"{ROOT}{'info' if isinstance(value, str) else 'status'}/{name}"
+            if self._told.get(address) != value and address in self._listening:
+                self._told[address] = value
+                self._mark(address, (value if isinstance(value, str) else float(value),))
+
+    def _mark(self, address: str, args: tuple[int | float | str, ...] | None) -> None:
+        if address in self._listening:
+            self._values[address] = args
+            self._awake.set()
+
+    def _queue(self, message: bytes | str) -> None:
+        self._waiting.append(message)
+        self._unread += len(message)
+        while len(self._waiting) > MAX_WAITING or self._unread > MAX_UNREAD:
+            self._next()
+            self._counters.unread += 1
+        self._awake.set()
+
+    def _next(self) -> bytes | str:
+        message = self._waiting.popleft()
+        self._unread -= len(message)
+        return message
+
+    async def _send(self) -> None:
+        try:
+            while True:
+                await self._awake.wait()
+                self._awake.clear()
+                while self._waiting:
+                    await self._send_one(self._next())
+                for address in list(self._values):
+                    args = self._values.pop(address)
+                    if args is None:
+                        args = arguments(address.removeprefix(ROOT), self._store.latest(), self._store.names)
+                    await self._send_one(encode(address, *args))
+                await asyncio.sleep(1 / RATE)
+        except (ConnectionError, ClientError, RuntimeError) as error:  # it has gone; its reader notices too
+            log.debug("%s:%s is gone: %s", self.peer.host, self.peer.port, error)
+
+    async def _send_one(self, message: bytes | str) -> None:
+        await (self._stream.send_bytes(message) if isinstance(message, bytes) else self._stream.send_str(message))
+
+
+def _soon(loop: asyncio.AbstractEventLoop, function: Callable[[bytes], None], data: bytes) -> None:
+    """Call on the loop, from any thread; nothing when the loop has closed."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(function, data)

@@ -1,0 +1,127 @@
+"""OSCQuery's WebSockets: they stream values (LISTEN, IGNORE), tell of changed nodes (PATH_CHANGED) and take OSC packets."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from aiohttp import WSMsgType, web
+
+from sdv2_live.control.access import Access
+from sdv2_live.control.http.door import Address, HttpCounters
+from sdv2_live.control.osc.feedback import Status
+from sdv2_live.control.osc.server import OscServer
+from sdv2_live.control.oscquery.session import MAX_WAITING, Client
+from sdv2_live.control.oscquery.tree import Node
+from sdv2_live.control.store import Change, ParamStore
+from sdv2_live.stats import Fill
+
+MAX_CLIENTS = 32
+MAX_OF_HOST = 16  # so that no machine keeps another out
+MAX_MESSAGE = 65_536  # bytes, as large as a datagram can be
+HEARTBEAT_S = 20.0  # between pings; a client that answers none is dropped
+HELD_S = 0.05  # until a client counts as one that OSC cannot keep up with
+
+
+class Sessions:
+    """All WebSockets of a server. Belongs to its event loop, but for `changed` and `queues`.
+
+    osc: takes their packets. node: of what takes or gives a value, by its address. status: what they may listen to beside
+    parameters.
+    """
+
+    def __init__(
+        self,
+        store: ParamStore,
+        osc: OscServer,
+        node: Callable[[str], Node | None],
+        status: Status | None,
+        access: Access,
+        counters: HttpCounters,
+    ) -> None:
+        self._store, self._osc, self._node, self._status = store, osc, node, status
+        self._access = access
+        self._counters = counters
+        self._connected: Counter[str] = Counter()  # by host
+        self._news: set[str] = set()  # parameters that have changed since clients were told
+        self._lock = threading.Lock()
+        self.clients: set[Client] = set()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Messages for the client that has left the most of them unread. Any thread."""
+        return {"oscquery": Fill(max((client.waiting for client in tuple(self.clients)), default=0), MAX_WAITING)}
+
+    async def serve(self, request: web.Request, peer: Address, opened: Callable[[], None]) -> web.StreamResponse:
+        """Turn a request of `peer` into a WebSocket and serve it until it closes. opened: called once it is one."""
+        host = peer[0]
+        if self._connected[host] >= MAX_OF_HOST or self._connected.total() >= MAX_CLIENTS:
+            raise web.HTTPServiceUnavailable(text=f"{MAX_CLIENTS} clients may connect, {MAX_OF_HOST} of a host; close one\n")
+        self._connected[host] += 1
+        try:
+            stream = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
+            await stream.prepare(request)
+            opened()
+            await self._converse(stream, Client(stream, peer, self._store, asyncio.get_running_loop(), self._counters))
+        finally:
+            self._connected -= Counter([host])
+        return stream
+
+    async def _converse(self, stream: web.WebSocketResponse, client: Client) -> None:
+        self.clients.add(client)
+        try:
+            async for message in stream:
+                if message.type is WSMsgType.BINARY:
+                    await self._hand_over(message.data, client)
+                elif message.type is WSMsgType.TEXT:
+                    if self._access.within_rate(f"{client.peer.host}:{client.peer.port}"):
+                        client.told(message.data, self._node)
+                    else:
+                        self._counters.flooded += 1
+        finally:
+            self.clients.discard(client)
+            self._osc.forget(client.peer)
+            await client.close()
+
+    async def _hand_over(self, packet: bytes, client: Client) -> None:
+        """Have OSC read a packet, and read no further from this client until it has."""
+        taken = asyncio.wrap_future(self._osc.receive(packet, client.peer))
+        if (await asyncio.wait({taken}, timeout=HELD_S))[1]:
+            self._counters.held += 1
+            await taken
+
+    def changed(self, change: Change) -> bool:
+        """Note what has changed. Returns whether `tell_news` must be called, on the event loop. Any thread."""
+        if not self.clients:
+            return False
+        with self._lock:
+            first = not self._news
+            self._news |= change.values.keys()
+        return first
+
+    def tell_news(self) -> None:
+        """Have the parameters sent that have changed since."""
+        with self._lock:
+            names, self._news = self._news, set()
+        for client in self.clients:
+            client.mark(names)
+
+    def tell_status(self) -> None:
+        """Have the status sent to those that listen to it."""
+        listening = [client for client in self.clients if client.hears_status]
+        if listening and self._status is not None:
+            news = dict(self._status())
+            for client in listening:
+                client.mark_status(news)
+
+    def path_changed(self, path: str) -> None:
+        """Have clients read a node again."""
+        for client in self.clients:
+            client.command("PATH_CHANGED", path)
+
+    async def close(self, within_s: float) -> None:
+        """Close all of them, as far as that goes in `within_s` seconds."""
+        if farewells := [asyncio.create_task(client.close()) for client in self.clients]:
+            await asyncio.wait(farewells, timeout=within_s)

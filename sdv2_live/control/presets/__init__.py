@@ -1,0 +1,1 @@
+"""Presets: named sets of parameter values in YAML files."""

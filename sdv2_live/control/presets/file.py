@@ -1,0 +1,148 @@
+"""One preset: a YAML file with a named set of parameter values.
+
+    name: Neon edges            # optional; the file's name without it
+    description: one line
+    params: {prompt: ..., noise_scale: 0.8}
+
+A preset changes the parameters that it names and leaves the others; one that gives a prompt but no weights also ends a blend of
+several prompts.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from sdv2_live.control.coerce import read_params
+from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.params import PARAMS, Applies, Params, Value, value_of
+from sdv2_live.errors import ConfigError, ParamError, several
+from sdv2_live.system.atomic import written_whole
+from sdv2_live.wording import shown
+from sdv2_live.yamlfile import Document, load_yaml
+
+MAX_NAME = 80
+MAX_BYTES = 200_000  # every prompt at its full length, four bytes a character, is less
+_NOT_A_LOOK = frozenset({"cue_prompt", "mix", "morph_seconds", "record", "seed_mode"})
+_KEYS = ("name", "description", "params")
+_NUMBERED = re.compile(r"([0-9]{1,6})(?![0-9A-Za-z])")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of characters
+_JOINING = re.compile("[\u200c\u200d\U000e0020-\U000e007f]")
+_FILE_STEM = 40  # characters of a name that its file's name repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One preset. `number` is the one that its file's name begins with, or the one that the library gave it."""
+
+    name: str
+    number: int
+    path: Path
+    description: str
+    values: Mapping[str, Value] = field(hash=False)
+
+
+def load_preset(path: Path, number: int = 1, names: Names = TABLE) -> Preset:
+    """Read and check one preset file. Raises ConfigError with a line for every mistake: file, line, key, what is allowed."""
+    document = load_yaml(path, MAX_BYTES)
+    data = document.data
+    if not isinstance(data, dict):
+        raise ConfigError(f"{document.where()}: a preset is a mapping with params, not {shown(data)}")
+    problems = [*document.problems, *document.unknown(_KEYS)]
+    name = _text(document, "name", path.stem, problems)
+    description = _text(document, "description", "", problems)
+    if not _nameable(name):
+        problems.append(f"{document.where(('name',))}: name: cannot be {shown(name)}; give 1 to {MAX_NAME} printable characters")
+    given = data.get("params")
+    if not isinstance(given, dict) or not given:
+        where = document.where(("params",))
+        problems.append(f"{where}: params: cannot be {shown(given)}; give parameters and their values, such as noise_scale: 0.8")
+        given = {}
+    values, refused = read_params(
+        given, lambda key: document.where(("params", key)), names=names, written=document.texts(("params",))
+    )
+    problems += refused
+    if problems:
+        raise ConfigError("\n".join(several(problems)))
+    return Preset(name, number, path, description, values)
+
+
+def _text(document: Document, key: str, default: str, problems: list[str]) -> str:
+    value = document.text(key)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        problems.append(f"{document.where((key,))}: {key}: cannot be {shown(value)}; give text")
+        return default
+    return value.strip()
+
+
+def one_line(text: str) -> bool:
+    """Whether `text` may name something: all of it can be seen, or joins letters and emoji."""
+    return not any(unicodedata.category(char) in _UNSEEN and not _JOINING.match(char) for char in text)
+
+
+def _nameable(name: str) -> bool:
+    return 1 <= len(name) <= MAX_NAME and one_line(name)
+
+
+def number_of(path: Path) -> int | None:
+    """The number that the file's name begins with: 10 of `10-ten.yaml`, none of `3d.yaml`."""
+    found = _NUMBERED.match(path.stem)
+    return int(found[1]) if found else None
+
+
+def same_name(name: str) -> str:
+    """What two names have in common that are told apart by case, or by how their accents are encoded, alone."""
+    return unicodedata.normalize("NFC", name.strip()).casefold()
+
+
+def new_name(name: object) -> str:
+    """`name` as that of a preset to save. Raises ParamError for one that cannot be shown."""
+    if not isinstance(name, str) or not _nameable(name.strip()):
+        raise ParamError(f"a preset cannot be named {shown(name)}; give 1 to {MAX_NAME} printable characters")
+    return name.strip()
+
+
+def file_name(number: int, name: str) -> str:
+    """A file's name that is safe on every system, whatever `name` holds: the number, then plain letters and digits."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", letters).strip("-")[:_FILE_STEM].strip("-")
+    return f"{number:02d}-{words or 'preset'}.yaml"
+
+
+def look(params: Params, names: Names = TABLE) -> dict[str, Value]:
+    """What a saved preset holds of `params`: all that shapes the picture, and nothing of the running show (freeze, mix, the cue).
+
+    Prompt slots and weights are among it only while further slots hold text; scales of LoRAs, by their names, only of those that
+    are loaded and live.
+    """
+    blending = any(params.prompts)
+    values = {name: value_of(params, spec) for name, spec in PARAMS.items() if spec.kept and name not in _NOT_A_LOOK}
+    live = {known: names.kept(known) for known in names.named}
+    return {
+        live.get(name, name): value
+        for name, value in values.items()
+        if PARAMS[name].applies is not Applies.AT_ONCE
+        and (PARAMS[name].index is None or name in live or (PARAMS[name].field != "lora_scales" and blending and value != ""))
+    }
+
+
+def write_preset(path: Path, name: str, description: str, look: Mapping[str, Value], *, replacing: bool) -> None:
+    """Write a preset file, whole or not at all. Raises ConfigError when it cannot be written or, not `replacing`, is there."""
+    values = {key: list(value) if isinstance(value, tuple) else value for key, value in look.items()}
+    data = {"name": name, **({"description": description} if description else {}), "params": values}
+    text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110)
+    try:
+        if path.exists() and not replacing:
+            raise FileExistsError(errno.EEXIST, "there is such a file already")
+        with written_whole(path) as part:
+            part.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}; check presets.dir") from error

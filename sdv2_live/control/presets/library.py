@@ -1,0 +1,143 @@
+"""The presets of a folder, found by name or number.
+
+Requests from the network choose among the presets that were found in the folder at load: a requested name is compared, never
+made into a path.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.params import Params
+from sdv2_live.control.presets.file import Preset, file_name, load_preset, look, new_name, number_of, same_name, write_preset
+from sdv2_live.control.presets.folder import MAX_PRESETS, PresetFolder
+from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError, several
+from sdv2_live.wording import nearest, shown
+
+__all__ = ["Preset", "PresetLibrary", "load_preset", "look"]
+
+
+class PresetLibrary:
+    """The presets of one folder, in the order of their numbers. A broken file is reported in `problems` and leaves the others
+    usable; when a file that was read before is broken by an edit, what was read stays. Thread-safe.
+
+    A preset's number is the one that its file's name begins with. Files without one take the lowest that are free, in the order
+    of their names, and keep them: neither a saved preset nor a broken file moves another.
+    """
+
+    def __init__(self, folder: Path, writable: bool = True, names: Names = TABLE) -> None:
+        """Read `folder`. Raises ConfigError when it is not a folder; broken files do not raise."""
+        self.folder = folder
+        self.writable = writable
+        self._names = names
+        self.presets: tuple[Preset, ...] = ()
+        self.problems: tuple[str, ...] = ()
+        self._folder = PresetFolder(folder, names)
+        self._numbers: dict[Path, int] = {}
+        self._loading = threading.RLock()
+        self.load()
+
+    def load(self) -> None:
+        """Read what has changed in the folder. Raises ConfigError when it is gone; then all stays as it was."""
+        with self._loading:
+            self._folder.read()
+            problems = self._number(self._folder.files)
+            presets: dict[str, Preset] = {}
+            for path, file in self._folder.files.items():
+                problems += file.problems
+                if file.preset is None:
+                    continue
+                taken = presets.setdefault(same_name(file.preset.name), replace(file.preset, number=self._numbers[path]))
+                if taken.path != path:
+                    problems.append(f"{path}: the name '{file.preset.name}' is taken by {taken.path.name}; choose another")
+            if self._folder.crowded:
+                problems.append(f"{self.folder}: holds more than {MAX_PRESETS} presets; the first are read, move the others away")
+            self.presets = tuple(sorted(presets.values(), key=lambda preset: preset.number))
+            self.problems = tuple(several(problems))
+
+    def poll(self) -> bool:
+        """Read the folder again if a file was added, removed or edited since. Returns whether one was."""
+        with self._loading:
+            if not self._folder.changed():
+                return False
+            self.load()
+        return True
+
+    def _number(self, paths: Iterable[Path]) -> list[str]:
+        """Give every file its number. A sentence on each whose own is taken; it gets another."""
+        files: dict[int, Path] = {}
+        problems: list[str] = []
+        rest: list[Path] = []
+        for path in paths:
+            number = number_of(path)
+            if number is None or number in files:
+                rest.append(path)
+            else:
+                files[number] = path
+            if number is not None and files[number] != path:
+                problems.append(f"{path}: the number {number} is taken by {files[number].name}; give the file's name another")
+        rest.sort(key=lambda path: path not in self._numbers)  # those that have one keep it, before new ones choose
+        for path in rest:
+            before = self._numbers.get(path, 0)
+            files[before if before and before not in files else next(free for free in count(1) if free not in files)] = path
+        self._numbers = {path: number for number, path in files.items()}
+        return problems
+
+    def save(self, name: str, params: Params, description: str = "", *, force: bool = False) -> Preset:
+        """Write the look of `params` as a new preset, numbered above all others, and read it back. `force` replaces the preset
+        of that name.
+
+        Raises ParamError for a name that is taken or cannot be shown, or when there are MAX_PRESETS already; ConfigError when
+        the file cannot be written.
+        """
+        name = new_name(name)
+        if not self.writable:
+            raise ParamError("the shipped presets are not written to; set presets.dir to a folder of your own")
+        with self._loading:
+            old = next((preset for preset in self.presets if same_name(preset.name) == same_name(name)), None)
+            if old and not force:
+                raise ParamError(f"there is a preset '{old.name}' already; choose another name")
+            if not old and len(self._numbers) >= MAX_PRESETS:
+                raise ParamError(f"{self.folder} holds {MAX_PRESETS} presets, the most there can be; move some elsewhere")
+            path = old.path if old else self.folder / file_name(max(self._numbers.values(), default=0) + 1, name)
+            write_preset(path, name, description, look(params, self._names), replacing=old is not None)
+            self.load()
+            saved = next((preset for preset in self.presets if preset.path == path), None)
+        if saved is None:
+            raise ConfigError(f"{path}: was written, and cannot be read back; check the folder")
+        return saved
+
+    def get(self, key: Any) -> Preset:
+        """The preset with this number, name, or file name (without .yaml). Case does not matter.
+
+        Raises ParamError, naming the nearest preset, when there is none.
+        """
+        number, wanted = _whole(key), same_name(str(key))
+        for meant in (
+            lambda preset: preset.number == number,
+            lambda preset: same_name(preset.name) == wanted,
+            lambda preset: same_name(preset.path.stem) == wanted,
+        ):
+            for preset in self.presets:
+                if meant(preset):
+                    return preset
+        names = {preset.name.lower(): preset.name for preset in self.presets}
+        known = [f"{preset.number} {preset.name}" for preset in self.presets[:MAX_PROBLEMS]]
+        more = ", ..." if len(self.presets) > len(known) else ""
+        hint = nearest(wanted, names) or f"; the presets are {', '.join(known)}{more}"
+        raise ParamError(f"there is no preset {shown(key)}{hint}")
+
+
+def _whole(key: Any) -> int | None:
+    """The whole number that `key` gives, in whichever type; a truth value gives none."""
+    try:
+        number = float(key)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if number.is_integer() and not isinstance(key, bool) else None

@@ -1,0 +1,1 @@
+"""Control layouts made from the parameter table: TouchOSC, TouchDesigner, and the reference of addresses."""

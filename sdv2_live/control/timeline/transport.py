@@ -1,0 +1,201 @@
+"""Playing a timeline live: play, stop, seek, next, loop.
+
+Passive but for the thread that calls `tick`. The performer's hand and the timeline write the same parameters; the last one wins.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline.model import Event, Timeline, clock_seconds, merged
+from sdv2_live.errors import ParamError
+from sdv2_live.system.clock import monotonic
+from sdv2_live.wording import nearest
+
+log = logging.getLogger("sdv2_live.timeline")
+
+ORIGIN = "timeline"
+EPSILON_S = 1e-6  # what adding and taking away times may cost
+
+
+class Transport:
+    """Where a timeline stands. Starts stopped at 0. Thread-safe. `clock` gives seconds."""
+
+    def __init__(self, timeline: Timeline, store: ParamStore, clock: Callable[[], float] = monotonic) -> None:
+        self.timeline = timeline
+        self.looping = timeline.loop
+        self.refused = 0  # events, or parts of one, that the store did not take
+        self._store = store
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._since: float | None = None  # clock time that is timeline second 0 while playing
+        self._held = 0.0  # position while stopped
+        self._done = -math.inf  # events up to here have been applied
+
+    @property
+    def playing(self) -> bool:
+        """Whether time runs."""
+        return self._since is not None
+
+    @property
+    def position(self) -> float:
+        """Seconds from the timeline's start; may be past the end until the next tick."""
+        with self._lock:
+            return self._held if self._since is None else self._clock() - self._since
+
+    @property
+    def mark(self) -> float:
+        """Changes when the timeline is moved, stopped or set going, and not while it merely plays."""
+        with self._lock:
+            return self._held if self._since is None else self._since
+
+    @property
+    def applied(self) -> float:
+        """Up to where events have been applied, in seconds; below 0 when not even those of the start have."""
+        return max(self._done, -1.0)
+
+    @property
+    def due(self) -> float | None:
+        """When `tick` has something to do next, in the clock's seconds: an event, or the end. None while stopped."""
+        with self._lock:
+            following = (event.at for event in self.timeline.events if event.at > self._done)
+            return None if self._since is None else self._since + next(following, self.timeline.duration)
+
+    def play(self) -> None:
+        """Let time run from where it stands; at the end, from the start."""
+        with self._lock:
+            if self._held >= self.timeline.duration and self._since is None:
+                self._held, self._done = 0.0, -math.inf
+            if self._since is None:
+                self._since = self._clock() - self._held
+        self.tick()
+
+    def stop(self) -> None:
+        """Hold where it stands. Parameters keep their values."""
+        with self._lock:
+            self._held, self._since = min(self.position, self.timeline.duration), None
+
+    def seek(self, target: float | str) -> None:
+        """Go to a time in seconds or to a marker, and set all that holds there; triggers fire only if they are due just then.
+
+        Raises ParamError for an unknown marker or a time outside the timeline.
+        """
+        seconds = self._seconds(target)
+        with self._lock:
+            self._done = -math.inf
+            self._apply_until(math.nextafter(seconds, -math.inf), fire=False)
+            self._apply_until(seconds)
+            self._held = self._done = seconds
+            if self._since is not None:
+                self._since = self._clock() - seconds
+
+    def hold(self, position: float, applied: float) -> None:
+        """Stand at `position` seconds, with the events up to `applied` seconds applied, and set nothing."""
+        with self._lock:
+            self._held, self._done = min(max(position, 0.0), self.timeline.duration), applied
+            self._since = None
+
+    def catch_up(self, missed: float) -> None:
+        """Play on as if it had not been interrupted for `missed` seconds: what was due meanwhile is set, and fires nothing."""
+        duration = self.timeline.duration
+        with self._lock:
+            now = self._held + missed
+            if self.looping and 0 < duration <= now:
+                self._apply_until(duration, fire=False)
+                rounds, now = divmod(now, duration)
+                if rounds > 1:
+                    self._done = -math.inf
+                    self._apply_until(duration, fire=False)
+                self._done = -math.inf
+            self._held = min(now, duration)
+            self._apply_until(self._held, fire=False)
+            if self._held < duration:
+                self._since = self._clock() - self._held
+
+    def next(self) -> None:
+        """Go to the next marker, or in a timeline without markers to the next event; after the last, to the start if looping.
+
+        Raises ParamError when nothing follows.
+        """
+        with self._lock:
+            times = list(self.timeline.markers.values()) or [event.at for event in self.timeline.events]
+            following = [at for at in times if at > self.position] or ([0.0] if self.looping else [])
+            if not following:
+                raise ParamError("the timeline has nothing further; seek to a marker, or switch timeline/loop on")
+            self.seek(following[0])
+
+    def tick(self) -> None:
+        """Apply what has become due. Call often: events are late by as much as the time between calls."""
+        with self._lock:
+            if self._since is None:
+                return
+            now = self.position + EPSILON_S
+            self._apply_until(now)
+            if now < self.timeline.duration:
+                return
+            if not self.looping or self.timeline.duration <= 0:
+                self.stop()
+                return
+            self._since += self.timeline.duration * (now // self.timeline.duration)
+            self._done = -math.inf
+            self._apply_until(self.position + EPSILON_S)
+
+    def _apply_until(self, now: float, *, fire: bool = True) -> None:
+        due = [event for event in self.timeline.events if self._done < event.at <= now]
+        for event in due if fire else merged(due):
+            self._apply(event, fire=fire)
+        self._done = max(self._done, now)
+
+    def _apply(self, event: Event, *, fire: bool) -> None:
+        """Set what the event sets. Without `fire` no trigger but take, which leaves a prompt that holds from then on."""
+        values = {
+            name: value for name, value in event.values.items() if fire or name == "take" or PARAMS[name].kind is not Kind.TRIGGER
+        }
+        try:
+            self._store.set_many(values, ORIGIN)
+        except ParamError as error:
+            self.refused += 1
+            log.warning("at %g s: %s", event.at, error)
+
+    def _seconds(self, target: float | str) -> float:
+        markers = self.timeline.markers
+        if isinstance(target, str) and target in markers:
+            return markers[target]
+        seconds = clock_seconds(target) if isinstance(target, str) else target
+        if not isinstance(seconds, int | float):
+            hint = nearest(str(target), markers) or f"; the markers are {', '.join(markers) or 'none'}"
+            raise ParamError(f"the timeline has no marker {str(target)[:80]!r}{hint}")
+        if not 0 <= seconds <= self.timeline.duration:
+            raise ParamError(f"{seconds:g} s is outside the timeline; give 0..{self.timeline.duration:g} seconds or a marker")
+        return seconds
+
+
+def transport_actions(transport: Transport) -> dict[str, Callable[[tuple[Any, ...]], None]]:
+    """What carries out the OSC addresses `/sdv2/timeline/...`. A button's release (a single 0) does nothing."""
+
+    def button(act: Callable[[], None]) -> Callable[[tuple[Any, ...]], None]:
+        return lambda args: act() if not args or args[0] else None
+
+    def seek(args: tuple[Any, ...]) -> None:
+        if len(args) != 1:
+            raise ParamError("timeline/seek takes seconds, or a marker's name")
+        transport.seek(args[0])
+
+    def loop(args: tuple[Any, ...]) -> None:
+        if len(args) != 1 or not isinstance(args[0], bool | int | float):
+            raise ParamError("timeline/loop takes true or false")
+        transport.looping = bool(args[0])
+
+    return {
+        "timeline/play": button(transport.play),
+        "timeline/stop": button(transport.stop),
+        "timeline/next": button(transport.next),
+        "timeline/seek": seek,
+        "timeline/loop": loop,
+    }

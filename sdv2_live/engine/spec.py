@@ -1,0 +1,112 @@
+"""What a stream and its chunks are made with, in plain values: for everybody who plans, records or sends, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from sdv2_live.errors import EngineError
+from sdv2_live.model.dit.cache_spec import CacheSpec
+
+FIRST_FRAMES = 5  # pixel frames of a stream's first chunk: 1 + 4, two latents
+CHUNK_FRAMES = 4  # pixel frames of every later chunk: one latent
+TEXT_STEPS = (1000, 750, 500, 250)  # denoising steps of text-to-video
+Interpolation = Literal["linear", "slerp"]
+
+
+class Schedule(Enum):
+    """How the denoising steps of neighbouring chunks are arranged."""
+
+    SEQUENTIAL = "sequential"
+    STREAM_BATCH = "stream_batch"
+
+
+class Mode(Enum):
+    """What the stream starts from: the input's pixels, or noise alone."""
+
+    VIDEO = "video"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """What a stream's memory is sized for. A change of any of it needs a new StreamState.
+
+    height, width: pixels, multiples of 16. levels: denoising steps that stream_batch keeps in flight (its step count).
+    rope_refresh_frame: when the next start frame reaches this, it goes back to kv_frames - 1.
+    """
+
+    height: int
+    width: int
+    schedule: Schedule = Schedule.SEQUENTIAL
+    levels: int = 2
+    cache: CacheSpec = field(default_factory=CacheSpec)
+    rope_refresh_frame: int = 50
+    normalize_latents: bool = False
+    mode: Mode = Mode.VIDEO
+
+    def __post_init__(self) -> None:
+        if self.height % 16 or self.width % 16 or self.height < 16 or self.width < 16:
+            raise EngineError(f"height {self.height} and width {self.width} must be multiples of 16, at least 16")
+        if self.rope_refresh_frame <= self.cache.kv_frames:
+            raise EngineError(f"rope_refresh_frame = {self.rope_refresh_frame} must be above kv_frames = {self.cache.kv_frames}")
+
+    @property
+    def latent_hw(self) -> tuple[int, int]:
+        """Height and width of a latent."""
+        return self.height // 8, self.width // 8
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSettings:
+    """What the performer may change at every chunk.
+
+    noise_scale: 0..1, share of noise in the noisy latent. steps: 1 to 4 strictly descending timesteps in 0..1000.
+    seed: 0 .. 2**63 - 1. noise_controller: lower the noise scale with motion.
+    """
+
+    noise_scale: float = 0.7
+    steps: tuple[int, ...] = (700, 500)
+    seed: int = 42
+    noise_controller: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMix:
+    """Prompts with their weights (positive, any sum), and how their embeddings are blended."""
+
+    prompts: tuple[tuple[str, float], ...]
+    interpolation: Interpolation = "linear"
+
+    @classmethod
+    def of(cls, prompt: str) -> PromptMix:
+        """One prompt alone."""
+        return cls(((prompt, 1.0),))
+
+
+@dataclass(frozen=True, slots=True)
+class PromptStep:
+    """Which prompt one chunk is painted with, and how far it has come.
+
+    mix: the prompt that shows, or that is being faded to. done, chunks: of the transition to it, this chunk included; equal
+    when it is complete. began: the mix takes effect with this chunk (so that a cut can cut). anew: nothing of an earlier
+    prompt is left in it, as in the first chunk of all.
+    """
+
+    mix: PromptMix
+    done: int
+    chunks: int
+    began: bool
+    anew: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """What a chunk was painted with beyond its frames and parameters: with all of it, it can be painted again.
+
+    begins: the kind of stream that began with this chunk; None within a running stream.
+    """
+
+    begins: StreamSpec | None
+    prompt: PromptStep

@@ -1,0 +1,81 @@
+"""An autoencoder whose steady work is captured as CUDA graphs: encoding and decoding four frames, past the first chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from sdv2_live.engine.graphs import Capture, Captured
+from sdv2_live.engine.spec import CHUNK_FRAMES
+from sdv2_live.model.vae.taehv import TAEHV, TaehvMemory
+from sdv2_live.model.vae.wan import VaeMemory, WanVAE
+
+
+@dataclass
+class GraphedMemory:
+    """A stream's memory of the autoencoder, and what has been captured over it.
+
+    encoded, decoded: the direction is past its first chunk, whose frames count otherwise and which allocates the memory.
+    """
+
+    own: VaeMemory | TaehvMemory
+    captured: dict[Hashable, Captured] = field(default_factory=dict)
+    encoded: bool = False
+    decoded: bool = False
+
+    def reset_(self) -> None:
+        """Forget the stream, in place: what is captured stays good."""
+        self.own.reset_()
+        self.encoded = self.decoded = False
+
+
+class GraphedVae:
+    """An `engine.Autoencoder` around another. Each direction has a capture, and so memory, of its own: they may run at once."""
+
+    def __init__(self, vae: WanVAE | TAEHV, encoding: Capture, decoding: Capture) -> None:
+        self.vae = vae
+        self._encoding, self._decoding = encoding, decoding
+
+    def new_memory(self) -> GraphedMemory:
+        """State of a stream that has not begun."""
+        return GraphedMemory(self.vae.new_memory())
+
+    def push(self, pixels_NCTHW: Tensor, memory: GraphedMemory) -> None:
+        """As the autoencoder's own, kernel by kernel; so is what `encode` then does for the rest of the chunk."""
+        self.vae.push(pixels_NCTHW, memory.own)  # type: ignore[arg-type]
+
+    def encode(self, pixels_NCTHW: Tensor, memory: GraphedMemory, *, normalize: bool = False) -> Tensor:
+        """As the autoencoder's own."""
+
+        def run(pixels: Tensor) -> Tensor:
+            return self.vae.encode(pixels, memory.own, normalize=normalize)  # type: ignore[arg-type]
+
+        steady = memory.encoded and pixels_NCTHW.shape[2] == CHUNK_FRAMES and memory.own.ahead == 0
+        memory.encoded = True
+        return self._run(("encode", normalize), run, pixels_NCTHW, memory, self._encoding) if steady else run(pixels_NCTHW)
+
+    def decode(self, latent_NFCHW: Tensor, memory: GraphedMemory) -> Tensor:
+        """As the autoencoder's own."""
+
+        def run(latent: Tensor) -> Tensor:
+            return self.vae.decode(latent, memory.own)  # type: ignore[arg-type]
+
+        steady = memory.decoded and latent_NFCHW.shape[1] == 1
+        memory.decoded = True
+        return self._run(("decode",), run, latent_NFCHW, memory, self._decoding) if steady else run(latent_NFCHW)
+
+    def _run(
+        self, kind: tuple[Hashable, ...], run: Callable[[Tensor], Tensor], x: Tensor, memory: GraphedMemory, capture: Capture
+    ) -> Tensor:
+        key = (*kind, x.shape, x.dtype)
+        if key not in memory.captured:
+            memory.captured[key] = Captured(run, capture)
+        return memory.captured[key](x).clone()  # the next run overwrites the graph's own
+
+
+def graphed(vae: WanVAE | TAEHV, capture: Callable[[torch.device], Capture], device: torch.device) -> GraphedVae:
+    """The autoencoder with a capture for each direction."""
+    return GraphedVae(vae, capture(device), capture(device))

@@ -1,0 +1,1 @@
+"""Video files and still pictures, in and out, through PyAV."""

@@ -1,0 +1,1 @@
+"""NDI: sources and sinks over the NDI SDK's own library."""

@@ -1,0 +1,1 @@
+"""Spout: pictures shared with other programs of the same Windows machine."""

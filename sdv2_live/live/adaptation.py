@@ -1,0 +1,168 @@
+"""What the engine's thread does for a long show beside painting: asks less of an engine that is too slow, begins a stream anew
+that has run for long or has wandered, and hides under a short dissolve that it did.
+
+A stream that begins anew has empty caches, so its picture jumps. The dissolve goes from the picture shown last, which stands
+still meanwhile, to the new ones. Two streams that overlap would move on both sides of it, at twice the cost: too much for
+an engine that has just enough time.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sdv2_live.config.schema import Config
+from sdv2_live.control.params import Params
+from sdv2_live.control.store import Taken
+from sdv2_live.frame import Frame
+from sdv2_live.gpu.geometry import model_size
+from sdv2_live.io.pictures import Converter, blank
+from sdv2_live.live.dissolve import Dissolve
+from sdv2_live.live.drift import DriftWatch
+from sdv2_live.live.load_shedding import FEWER_STEPS, Shedder, share_of
+from sdv2_live.stats import Counters
+from sdv2_live.system.clock import monotonic
+
+log = logging.getLogger("sdv2_live.upkeep")
+
+NOTABLE = 0.15  # of full scale; a drift beyond this is logged
+NOT_THE_LOOK = ("freeze", "bypass", "blackout", "input_select", "record", "cue_prompt", "morph_seconds", "preset")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A chunk that was painted. input_fps: frames a second that come in. seconds: it took from its last frame on (an engine that
+    is too slow does nothing before: see `loop`). began: a new stream. shed: steps that it was painted with."""
+
+    frames: Sequence[Frame]
+    pictures: Sequence[Frame]
+    params: Params
+    input_fps: float
+    seconds: float
+    began: bool
+    shed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepState:
+    """steps: of `shed.steps`, taken now. drift: see DriftWatch."""
+
+    steps: tuple[str, ...] = ()
+    drift: float = 0.0
+
+
+class Upkeep:
+    """`finish` is for one thread at a time, `state` for any, and the rest for the engine's, also beside `finish`. Counts
+    shed_down, shed_up and refreshes.
+
+    clock: seconds. can_take: whether a step would change anything, for what the parameters do not tell. on_shed: told which
+    steps are taken, after every change; for what is neither in `used` nor in `share`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        counters: Counters,
+        *,
+        clock: Callable[[], float] = monotonic,
+        can_take: Callable[[str], bool] = lambda step: True,
+        on_shed: Callable[[tuple[str, ...]], None] = lambda steps: None,
+    ) -> None:
+        shed, refresh = config.shed, config.refresh
+        self._counters, self._clock, self._can_take, self._on_shed = counters, clock, can_take, on_shed
+        self.shed = Shedder(shed.target_fps, shed.steps, down_s=shed.down_s, up_s=shed.up_s)
+        self._every_s, self._at_drift = refresh.every_s, refresh.at_drift
+        self._drift = DriftWatch()
+        self._told = False  # of this drift
+        self._look: Params | None = None
+        self._asked: tuple[int, ...] = ()  # denoising steps that the performer chose
+        self._began_at = clock()
+        self._hide = False  # the next chunk, if it begins a stream
+        self._refreshing = False
+        self._dissolve = Dissolve(refresh.fade_s)
+        self._convert = Converter()
+        video = config.video
+        self._fixed, self._max_pixels, self._as_input = video.size, video.max_pixels, video.output_size == "input"
+
+    def up(self, size: tuple[int, int] | None, max_pixels: int | None) -> None:
+        """The engine is up and paints at such sizes, see `Hello`, where no load is shed."""
+        self._fixed, self._max_pixels = size, max_pixels
+
+    @property
+    def state(self) -> UpkeepState:
+        """How things are."""
+        return UpkeepState(self.shed.taken, self._drift.value)
+
+    @property
+    def share(self) -> float:
+        """Of the pixels asked for, how many the engine shall paint."""
+        return self.shed.share
+
+    def used(self, params: Params) -> Params:
+        """What the engine is given for what the performer asked for, whose own values stay as they are."""
+        self._asked = params.steps
+        steps = self.shed.fewer(params.steps)
+        return params if steps == params.steps else replace(params, steps=steps)
+
+    def used_by(self, taken: Taken) -> Taken:
+        """The same of a whole snapshot: a take records what was really used."""
+        return replace(taken, params=self.used(taken.params))
+
+    def due(self) -> bool:
+        """Whether the next chunk shall begin a new stream. Stays true until one has."""
+        age = self._clock() - self._began_at
+        drifted = bool(self._at_drift) and self._drift.value > self._at_drift
+        self._refreshing = drifted or (self._every_s > 0 and age >= self._every_s)
+        return self._refreshing
+
+    def finish(self, done: Done) -> list[Frame]:
+        """A chunk's pictures as they are to be shown; takes note of everything that it tells."""
+        pictures = self._full_size(done)
+        if done.began:
+            self._began(done)
+            if self._hide or self._refreshing:
+                self._dissolve.begin()
+        if done.shed == self.shed.taken:  # else it was on its way when that changed
+            self._hide = False
+        self._watch(done)
+        change = self.shed.chunk(self._clock(), done.seconds, len(done.frames), done.input_fps, self._useful)
+        if change:
+            self._hide = True
+            self._counters.add("shed_down" if change.startswith("too slow") else "shed_up")
+            log.warning("%s; steps taken: %s", change, ", ".join(self.shed.taken) or "none")
+            self._on_shed(self.shed.taken)
+        return self._dissolve.over(pictures)
+
+    def _began(self, done: Done) -> None:
+        if self._refreshing:
+            self._counters.add("refreshes")
+            log.info("the stream was begun anew after %.0f s, drift %.3f", self._clock() - self._began_at, self._drift.value)
+        self._began_at = self._clock()
+        self._drift.begin()
+        self._told = False
+
+    def _watch(self, done: Done) -> None:
+        look = replace(done.params, **{name: getattr(Params(), name) for name in NOT_THE_LOOK})
+        if look != self._look:
+            self._look = look
+            self._drift.begin()
+            self._told = False
+        if done.pictures:
+            self._drift.see(done.pictures[-1])
+        if self._drift.value > (self._at_drift or NOTABLE) and not self._told:
+            self._told = True
+            log.info("the picture's colour or contrast has moved by %.3f since the look began", self._drift.value)
+
+    def _full_size(self, done: Done) -> Sequence[Frame]:
+        """Pictures that were made smaller to save time, in the size that receivers know."""
+        if share_of(done.shed) == 1 or self._as_input:
+            return done.pictures
+        height, width = model_size(done.frames[-1].size, self._fixed, self._max_pixels or sys.maxsize)
+        return [self._convert(picture, blank(picture, height, width)) for picture in done.pictures]
+
+    def _useful(self, step: str) -> bool:
+        if step == FEWER_STEPS:
+            return len(self.shed.fewer(self._asked)) > 1
+        return self._can_take(step)

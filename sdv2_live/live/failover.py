@@ -1,0 +1,236 @@
+"""An input that does not fail: watches the main one, and gives something in its place where it is lost, frozen or black.
+
+Every input is open and read all the time, each on a thread of its own, so that another one takes over within a frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from sdv2_live.frame import Frame
+from sdv2_live.io.base import Source
+from sdv2_live.io.pictures import Converter, blend
+from sdv2_live.live.input_health import CAMERA_S, Fault, InputWatch
+from sdv2_live.live.input_policy import InputState, OnLost, Policy, Shown
+from sdv2_live.live.reader import QUEUE, Feed
+from sdv2_live.stats import Counters, Fill
+from sdv2_live.system.clock import monotonic_ns
+
+log = logging.getLogger("sdv2_live.input")
+
+
+class GuardedSource(Source):
+    """Frames of `main`; while it fails those of a substitute, in the main input's size and layout.
+
+    backup: another camera or a clip. texture: what `OnLost.TEXT` gives. select: "auto", or what the performer wants whatever
+    happens: "main" or "backup". on_held: told True when there is nothing to give and a slate shall be seen, and False when
+    that is over; it must not block.
+
+    Counts inputs_lost, inputs_frozen, inputs_black, and inputs_returned (main took its place again). captured_ns never goes
+    back over a change. What `main` raises is raised here, unless there is a backup to go on with.
+    """
+
+    def __init__(
+        self,
+        main: Source,
+        policy: Policy,
+        counters: Counters,
+        *,
+        backup: Source | None = None,
+        texture: Source | None = None,
+        select: Callable[[], str] = lambda: "auto",
+        on_held: Callable[[bool], None] = lambda held: None,
+    ) -> None:
+        self.name = main.name
+        self.state = InputState()
+        self._policy, self._counters, self._select, self._on_held = policy, counters, select, on_held
+        self._ready = threading.Condition()
+        self._feeds = {
+            Shown.MAIN: self._feed(
+                main,
+                frozen_s=policy.frozen_s,
+                black_s=policy.black_s,
+                # Where nothing takes its place, a camera that hangs is better held by painting on its last picture.
+                camera_s=math.inf if policy.on_lost is OnLost.HOLD else CAMERA_S,
+            )
+        }
+        for shown, source in ((Shown.BACKUP, backup), (Shown.TEXTURE, texture)):
+            if source is not None:
+                self._feeds[shown] = self._feed(source)
+        self._main = self._feeds[Shown.MAIN]
+        self._main.on_air = True
+        self._converter = Converter()
+        self._like: Frame | None = None  # of the main input, the one given last
+        self._last: Frame | None = None  # of all that were given
+        self._fading: Frame | None = None  # the picture that the present input is faded in over
+        self._fade_begin = 0
+        self._failed: list[Feed] = []  # said to have
+        self._held = False
+        self._given = 0
+        self._running = self._closing = False
+
+    def _feed(self, source: Source, *, frozen_s: float = 0.0, black_s: float = 0.0, camera_s: float = CAMERA_S) -> Feed:
+        watch = InputWatch(
+            lost_s=self._policy.lost_s,
+            frozen_s=frozen_s,
+            black_s=black_s,
+            since=monotonic_ns(),
+            linked=lambda: source.linked,
+            camera_s=camera_s,
+        )
+        return Feed(source, watch, self._ready, self._counters)
+
+    @property
+    def status(self) -> str:
+        """One phrase for the performer: the main input's, and what is given in its place."""
+        main, shown = self._main.status, self.state.shown
+        if self.state.fault is None and shown is Shown.MAIN:
+            return main
+        parts = [main]
+        if self.state.fault is not None:
+            parts.append(f"input {self.state.fault.value}")
+        if shown is not Shown.MAIN:
+            parts.append(self._named(shown))
+        return ", ".join(parts)
+
+    @property
+    def inputs(self) -> tuple[Source, ...]:
+        """The main input and, where there is one, the backup."""
+        return tuple(self._feeds[shown].source for shown in (Shown.MAIN, Shown.BACKUP) if shown in self._feeds)
+
+    @property
+    def on_air(self) -> Source:
+        """The backup while it is shown, else the main input, also while something else is shown for want of it."""
+        return self._feeds[Shown.BACKUP if self.state.shown is Shown.BACKUP else Shown.MAIN].source
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Frames of each input that wait to be read."""
+        return {f"input_{shown.value}": Fill(len(feed.frames), QUEUE) for shown, feed in self._feeds.items()}
+
+    @property
+    def ended(self) -> bool:
+        return self._closing or (self._main.ended and len(self._feeds) == 1)
+
+    def read(self, timeout: float) -> Frame | None:
+        """The next frame of what is on the air, or None when none came within `timeout` seconds."""
+        if not self._running and not self._closing:
+            self._running = True
+            for feed in self._feeds.values():
+                feed.start()
+        until = monotonic_ns() + int(timeout * 1e9)
+        with self._ready:
+            while True:
+                now = monotonic_ns()
+                self._look_at_failures()
+                self._decide(now)
+                shown = self.state.shown
+                if shown in self._feeds and self._feeds[shown].frames:
+                    frame = self._feeds[shown].frames.popleft()
+                    break
+                if now >= until or self.ended:
+                    return None
+                lost_at = self._main.watch.lost_at
+                self._ready.wait((min(until, lost_at) if now < lost_at else until) / 1e9 - now / 1e9)
+        return self._placed(frame, shown, now)
+
+    def close(self) -> None:
+        with self._ready:
+            self._closing = True
+            self._ready.notify_all()
+        for feed in self._feeds.values():
+            feed.closing = True
+        for feed in self._feeds.values():
+            feed.close()
+
+    def _look_at_failures(self) -> None:
+        for shown, feed in self._feeds.items():
+            if feed.failure is None or feed in self._failed:
+                continue
+            self._failed.append(feed)
+            if shown is Shown.MAIN and Shown.BACKUP not in self._feeds:
+                raise feed.failure
+            log.error("the %s input: %s; the show goes on with the other", shown.value, feed.failure)
+
+    def _decide(self, now: int) -> None:
+        before = self.state
+        fault = Fault.LOST if self._main.broken else self._main.watch.fault(now)
+        shown = self._wanted(fault, now)
+        if fault is not before.fault:
+            self._tell_fault(fault)
+        self.state = InputState(shown, fault)
+        if shown is not before.shown:
+            self._change(before.shown, shown, now)
+        held = shown is Shown.NOTHING and self._policy.on_lost is OnLost.SLATE
+        if held is not self._held:
+            self._held = held
+            self._on_held(held)
+
+    def _wanted(self, fault: Fault | None, now: int) -> Shown:
+        select = self._select()
+        if select == "backup" and Shown.BACKUP in self._feeds and self._feeds[Shown.BACKUP].flows(now):
+            return Shown.BACKUP
+        if select != "auto":
+            return Shown.MAIN
+        substitutes = [{OnLost.BACKUP: Shown.BACKUP, OnLost.TEXT: Shown.TEXTURE}.get(self._policy.on_lost, Shown.NOTHING)]
+        if self._main.broken:  # no policy is about an input that does not come again by itself
+            substitutes.insert(0, Shown.BACKUP)
+        flowing = (one for one in substitutes if one in self._feeds and self._feeds[one].flows(now))
+        instead = next(flowing, Shown.NOTHING)
+        # For want of a substitute nothing is waited for: anything is better than nothing.
+        waits = self.state.shown is instead and (instead is not Shown.NOTHING or self._policy.on_lost is OnLost.SLATE)
+        if fault is None and not (waits and self._main.watch.steady_s(now) < self._policy.return_s):
+            return Shown.MAIN
+        return instead
+
+    def _tell_fault(self, fault: Fault | None) -> None:
+        if fault is None:
+            log.info("the input is there again: %s", self._main.status)
+        elif self._main.watch.came:
+            self._counters.add(f"inputs_{fault.value}")
+            log.warning("the input is %s: %s", fault.value, self._main.status)
+
+    def _change(self, before: Shown, shown: Shown, now: int) -> None:
+        for which, feed in self._feeds.items():
+            feed.on_air = which is shown
+        if before in self._feeds:
+            self._feeds[before].frames.clear()
+        if shown is Shown.NOTHING:
+            self._fading = None
+        else:
+            self._fading, self._fade_begin = self._last, now
+        if shown is Shown.MAIN and self._last is not None:
+            self._counters.add("inputs_returned")
+        log.info("the input is now: %s", self._named(shown))
+
+    def _named(self, shown: Shown) -> str:
+        return f"{shown.value} ({self._feeds[shown].status})" if shown in self._feeds else shown.value
+
+    def _placed(self, frame: Frame, shown: Shown, now: int) -> Frame:
+        """The frame in the main input's size and layout, over what was given before, and later than that."""
+        if shown is Shown.MAIN:
+            self._like = frame
+        elif self._like is not None:
+            frame = self._converter(frame, self._like)
+        frame = self._faded(frame, now, self._feeds[shown].spacing_s)
+        after = self._last.captured_ns + 1 if self._last is not None else 0
+        index, self._given = self._given, self._given + 1
+        self._last = frame.at(rate=frame.rate, captured_ns=max(frame.captured_ns, after), index=index)
+        return self._last
+
+    def _faded(self, frame: Frame, now: int, spacing_s: float) -> Frame:
+        """The frame at its level by the time that the next is there: a slow input's first is already its own picture."""
+        below = self._fading
+        if below is None:
+            return frame
+        elapsed = (now - self._fade_begin) / 1e9 + spacing_s
+        level = elapsed / self._policy.fade_s if self._policy.fade_s else 1.0
+        if level >= 1 or (below.size, below.format) != (frame.size, frame.format):
+            self._fading = None
+            return frame
+        width = frame.width * frame.format.bytes_per_pixel
+        return replace(frame, data=blend(below.data[:, :width], frame.data[:, :width], level))

@@ -1,0 +1,82 @@
+"""What is seen while no paintings come: the last one for a while, then something else in its place, faded in and out again.
+
+All of it has the paintings' size and layout, so that receivers see one stream that never changes shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+
+import numpy as np
+
+from sdv2_live.frame import Frame
+from sdv2_live.io.pictures import Converter, black_like, blend, slate
+
+
+class Instead(Enum):
+    """What takes a painting's place."""
+
+    INPUT = "input"
+    HOLD = "hold"
+    SLATE = "slate"
+    BLACK = "black"
+
+
+class Cover:
+    """Says how much of the substitute is to be seen at a moment, and makes the picture. Times are monotonic nanoseconds.
+
+    hold_s: for so long the last painting stays, then `instead` is faded in over `fade_s`; faded out again over `fade_s`
+    when paintings come again. text: of the slate. Not safe for use by several threads at once.
+    """
+
+    def __init__(self, instead: Instead = Instead.HOLD, *, hold_s: float = 1.0, fade_s: float = 1.0, text: str = "") -> None:
+        self.instead = instead
+        self._hold_ns = int(hold_s * 1e9)
+        self._fade_ns = max(int(fade_s * 1e9), 1)
+        self._text = text
+        self._away = False  # no paintings come
+        self._since = 0  # the level moves from this time on
+        self._from = 0.0  # and from this level
+        self._convert = Converter()
+        self._still: Frame | None = None  # the slate, or black, as it was made last
+
+    def lost(self, now: int) -> None:
+        """No paintings come from now on; calls after the first change nothing."""
+        if not self._away and self.instead is not Instead.HOLD:
+            level = self.level(now)
+            self._away, self._from, self._since = True, level, now if level else now + self._hold_ns
+
+    def back(self, now: int) -> None:
+        """Paintings come again."""
+        if self._away:
+            self._from, self._since, self._away = self.level(now), now, False
+
+    @property
+    def away(self) -> bool:
+        """No paintings come."""
+        return self._away
+
+    def level(self, now: int) -> float:
+        """Share of the substitute: 0 for the painting alone, 1 for nothing of it."""
+        moved = max(now - self._since, 0) / self._fade_ns
+        return min(self._from + moved, 1.0) if self._away else max(self._from - moved, 0.0)
+
+    def over(self, painted: Frame, seen: Frame | None, level: float) -> Frame:
+        """The substitute over a painting. seen: the newest input frame; the painting stays where there is none."""
+        if self.instead is not Instead.INPUT:
+            above = self._drawn(painted)
+        elif seen is None:
+            return painted
+        else:
+            above = self._convert(seen, painted)
+        if level >= 1:
+            return above
+        width = painted.width * painted.format.bytes_per_pixel
+        return replace(above, data=blend(painted.data[:, :width], above.data[:, :width], level))
+
+    def _drawn(self, like: Frame) -> Frame:
+        if self._still is None or (self._still.size, self._still.format) != (like.size, like.format):
+            drawn = black_like(like) if self.instead is Instead.BLACK else self._convert(slate(like.size, self._text), like)
+            self._still = replace(drawn, data=np.ascontiguousarray(drawn.data))
+        return self._still.at(rate=like.rate, captured_ns=like.captured_ns, index=like.index)

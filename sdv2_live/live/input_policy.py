@@ -1,0 +1,52 @@
+"""What is done about an input that fails, and what is given in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from sdv2_live.live.input_health import Fault
+
+
+class OnLost(Enum):
+    """What takes the place of an input that fails."""
+
+    HOLD = "hold"
+    TEXT = "text"
+    SLATE = "slate"
+    BACKUP = "input2"
+
+
+class Shown(Enum):
+    """What is given as the input."""
+
+    MAIN = "main"
+    BACKUP = "backup"
+    TEXTURE = "texture"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """on_lost: what to do about a fault. lost_s, frozen_s, black_s: see InputWatch. return_s: the main input must have been
+    steady for so long before it takes its place again. fade_s: crossfade from one input to the other; 0 cuts."""
+
+    on_lost: OnLost = OnLost.HOLD
+    lost_s: float = 1.0
+    frozen_s: float = 0.0
+    black_s: float = 0.0
+    return_s: float = 2.0
+    fade_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class InputState:
+    """What is given, and what is wrong with the main input."""
+
+    shown: Shown = Shown.MAIN
+    fault: Fault | None = None
+
+    @property
+    def words(self) -> str:
+        """For the performer: such as "main", or "backup: the input is lost"."""
+        return self.shown.value + (f": the input is {self.fault.value}" if self.fault else "")

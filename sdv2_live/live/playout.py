@@ -1,0 +1,264 @@
+"""From the engine to a sink: a thread that always has a picture to send.
+
+A frame is due at its input frame's capture time plus a delay, as in a jitter buffer: the output moves at exactly the input's
+pace, whether or not the engine skipped frames. The delay is what nearly all recent chunks needed, so it follows the engine's
+speed and no hitch. When nothing is due the last picture is sent again. What is sent is the `Switcher`'s decision, when is
+decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame, measured_rate, plausible_rate
+from sdv2_live.io.base import Sink
+from sdv2_live.live.fallback import Cover
+from sdv2_live.live.switcher import Shot, Showing, Switcher
+from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
+from sdv2_live.system.clock import monotonic_ns
+from sdv2_live.threads import closed, ended
+
+log = logging.getLogger("sdv2_live.playout")
+
+MEMORY = 20  # chunks whose delay is remembered
+LEFT_OUT = 2  # of these the largest, at most half: a rare hitch is shown late, once, rather than made everyone's delay
+MARGIN_NS = 2_000_000  # added to the delay: wake-up and conversion jitter
+QUEUE = 16  # frames waiting to be due; more than this and the oldest go
+INPUT_QUEUE = 8  # input frames waiting to be sent in bypass
+HAND_NS = 30_000_000  # a change of what is to be seen is sent this long after the frame before, or with the next one
+USUAL_RATE = Fraction(30)  # where a stream's own is not known
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A shot to send now. new: its frame was not sent before. came: it is sent because an input frame came."""
+
+    shot: Shot
+    new: bool = False
+    came: bool = False
+
+
+class Playout:
+    """Sends frames to `sink` on its own thread, at the time each is due.
+
+    Counts frames_out (all sent), frames_repeated (sent again for want of a new one), frames_late (overtaken by a newer one
+    before they could be sent), frames_failed. `latency` holds milliseconds from capture to send of paintings, `passed` of input
+    frames that were sent as they are.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        counters: Counters,
+        showing: Callable[[], Showing] = Showing,
+        cover: Cover | None = None,
+        slate: Cover | None = None,
+    ) -> None:
+        """cover: what is seen when `lost` says that no paintings come; None: the last one. slate: the same for `hold`."""
+        self.sink = sink
+        self.rate = Rate()
+        self.latency, self.passed = Window(512), Window(512)
+        self._counters = counters
+        self._showing = showing
+        self._cover = cover or Cover()
+        self._slate = slate or Cover()
+        self._switcher = Switcher(self._cover, self._slate, stopgap=sink.live)
+        self._ready = threading.Condition()
+        self._queue: deque[Frame] = deque()
+        self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
+        self._needed: deque[int] = deque(maxlen=MEMORY)
+        self._delay = 0
+        self._came = Rate()  # of new frames
+        self._shot: Shot | None = None  # that was sent last
+        self._next_shot: Shot | None = None  # that is to be sent next
+        self._last_sent_ns = 0
+        self._follows_input = False  # the last frame was sent because it came: the next may come a little late
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="playout", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Send what is still due at once, stop, and close the sink. Idempotent. A sink that hangs is left as it is."""
+        with self._ready:
+            self._closing = True
+            self._ready.notify_all()
+        writes = not self.sink.live
+        if ended(self._thread, writes=writes):
+            closed(self.sink.name, self.sink.close, writes=writes)
+
+    def show(self, frames: Sequence[Frame]) -> None:
+        """Take over a chunk's frames; their captured_ns must not decrease. Never waits."""
+        now = monotonic_ns()
+        with self._ready:
+            self._cover.back(now)
+            self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
+            count = len(self._needed)
+            self._delay = sorted(self._needed)[count - 1 - min(LEFT_OUT, count // 2)]
+            self._queue.extend(frames)
+            while len(self._queue) > QUEUE:
+                self._queue.popleft()
+                self._counters.add("frames_late")
+            self._ready.notify_all()
+
+    def lost(self) -> None:
+        """No paintings come until `show` is called again. Never waits."""
+        with self._ready:
+            if self._switcher.painting is not None:  # else there is nothing to cover yet
+                self._cover.lost(monotonic_ns())
+            self._ready.notify_all()
+
+    def hold(self, held: bool) -> None:
+        """There is no input to paint, or there is again. Never waits."""
+        with self._ready:
+            (self._slate.lost if held else self._slate.back)(monotonic_ns())
+            self._ready.notify_all()
+
+    def offer_input(self, frame: Frame) -> None:
+        """Take over an input frame, for bypass, for the time before the first chunk and for the cover. Never waits."""
+        with self._ready:
+            if not self._switcher.passes(self._showing()):
+                self._input.clear()  # the newest is enough
+            elif len(self._input) == INPUT_QUEUE:
+                self._counters.add("frames_late")
+            self._input.append(frame)
+            self._ready.notify_all()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Paintings, and input frames as they are, that wait to be due."""
+        with self._ready:
+            return {"playout": Fill(len(self._queue), QUEUE), "playout_input": Fill(len(self._input), INPUT_QUEUE)}
+
+    @property
+    def shown_latency(self) -> Summary:
+        """Of what is sent now: paintings, or the input as it is."""
+        shot = self._shot
+        return (self.passed if shot is not None and shot.passed else self.latency).summary()
+
+    @property
+    def delay_ms(self) -> float:
+        """Delay between capture and output that is being kept."""
+        return self._delay / 1e6
+
+    def _run(self) -> None:
+        while True:
+            with self._ready:
+                due = self._next()
+                if due is None:
+                    if self._closing:
+                        return
+                    self._ready.wait(self._until_next())
+                    continue
+            try:
+                self._send(due)
+            except Exception:  # the thread's top: one frame is lost, the output goes on
+                self._counters.add("frames_failed")
+                self._last_sent_ns = monotonic_ns()
+                log.exception("a frame could not be sent; the next one will be tried")
+
+    def _next(self) -> _Due | None:
+        """What to send now; None when it is too early. Nothing is repeated at the end."""
+        showing, now = self._showing(), monotonic_ns()
+        came = self._take_input(showing)
+        painting = self._drop_due(now)
+        if painting is not None:
+            self._switcher.painting = painting
+        shot = self._next_shot = self._switcher.shot(showing, now)
+        if shot is None:
+            return None
+        if not shot.black and not showing.freeze:
+            if shot.frame is (came if shot.passed else painting):
+                return _Due(shot, new=True, came=shot.passed)
+            if came is not None and shot.moves_with_input:
+                return _Due(shot, came=True)
+        return _Due(shot) if not self._closing and self._repeat_at(shot) <= now else None
+
+    def _take_input(self, showing: Showing) -> Frame | None:
+        """The next input frame where all are sent, else the newest; None when none came."""
+        if not self._input:
+            return None
+        if self._switcher.passes(showing):
+            came = self._input.popleft()
+        else:
+            came = self._input.pop()
+            self._input.clear()
+        self._switcher.input = came
+        return came
+
+    def _drop_due(self, now: int) -> Frame | None:
+        """Take the newest painting that is due off the queue; older ones that are due with it are late."""
+        newest: Frame | None = None
+        while self._queue and (self._closing or self._queue[0].captured_ns + self._delay <= now):
+            if newest is not None:
+                self._counters.add("frames_late")
+            newest = self._queue.popleft()
+            if self._closing:
+                break  # at the end every frame is still sent, in order
+        return newest
+
+    def _next_due(self) -> int | None:
+        return self._queue[0].captured_ns + self._delay if self._queue else None
+
+    def _interval(self, frame: Frame) -> int:
+        """Nanoseconds from one frame to the next: as declared, or as they come where that cannot be true."""
+        rate = plausible_rate(frame.rate)
+        if rate is None:
+            came = self._came.per_second()
+            rate = measured_rate(1 / came) if came else USUAL_RATE
+        return int(1e9 / rate)
+
+    def _repeat_at(self, shot: Shot) -> int:
+        """When this is sent though its frame is not new: after one frame time, unless a new one is due, or may come, within the
+        half after that; sooner where it is not what was sent last."""
+        interval = self._interval(shot.frame)
+        moment = self._last_sent_ns + interval
+        if self._shot is None or shot.black != self._shot.black or not (shot.black or shot.frame is self._shot.frame):
+            return min(moment, self._last_sent_ns + HAND_NS)
+        if self._follows_input:
+            return moment + interval // 2
+        due = None if shot.black or shot.passed else self._next_due()
+        return due if due is not None and moment < due <= moment + interval // 2 else moment
+
+    def _until_next(self) -> float | None:
+        """Seconds until something may be due, or the hand is looked at again; None to wait for news."""
+        due, shot = self._next_due(), self._next_shot
+        moments = [] if due is None else [due]
+        now = monotonic_ns()
+        if shot is not None:
+            moments += [self._repeat_at(shot), now + HAND_NS]
+        return max(min(moments) - now, 0) / 1e9 if moments else None
+
+    def _send(self, due: _Due) -> None:
+        shot, sent = due.shot, self.sink.watched  # when nobody receives, the clock goes on
+        if sent:
+            try:
+                self.sink.send(shot.picture())
+            except VideoError as error:
+                if not self._counters["frames_failed"]:
+                    log.error("%s; the show goes on without this output", error)
+                self._counters.add("frames_failed")
+        now = monotonic_ns()
+        self._shot, self._follows_input = shot, due.came
+        if due.new:
+            self._came.add()
+        # Repeats keep their own steady beat; a new frame starts it over.
+        interval = self._interval(shot.frame)
+        beat = self._last_sent_ns + interval
+        self._last_sent_ns = beat if not (due.new or due.came) and beat <= now < beat + interval else now
+        if not sent:
+            return
+        if due.new:
+            (self.passed if shot.passed else self.latency).add((now - shot.frame.captured_ns) / 1e6)
+        elif not due.came:
+            self._counters.add("frames_repeated")
+        self._counters.add("frames_out")
+        self.rate.add()

@@ -1,0 +1,92 @@
+"""What is to be seen: decided by what the performer holds down now, from the newest painting and the newest input frame.
+
+Nothing here depends on what was sent before but a freeze, which holds it. So whatever was pressed in between, letting go of it
+shows what would be seen without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sdv2_live.frame import Frame
+from sdv2_live.io.pictures import black_like
+from sdv2_live.live.fallback import Cover, Instead
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What the performer wants to see, read before every frame. Bypass shows the input; blackout wins over all."""
+
+    freeze: bool = False
+    bypass: bool = False
+    blackout: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A painting, or the input as it is (passed), and what is over it. stopgap: the input stands in, as nothing is painted yet.
+
+    level: share of `cover`, see there. seen: the input frame that it may need.
+    """
+
+    frame: Frame
+    passed: bool = False
+    stopgap: bool = False
+    cover: Cover | None = None
+    level: float = 0.0
+    seen: Frame | None = None
+    black: bool = False
+
+    @property
+    def moves_with_input(self) -> bool:
+        """A new input frame changes what is seen, and no paintings come that would."""
+        return not self.black and self.cover is not None and self.cover.away and self.cover.instead is Instead.INPUT
+
+    def picture(self) -> Frame:
+        """The frame to send; takes the time to blend where something is over it."""
+        if self.black:
+            return black_like(self.frame)
+        return self.frame if self.cover is None else self.cover.over(self.frame, self.seen, self.level)
+
+
+class Switcher:
+    """Chooses what is sent, as a vision mixer does. `painting` and `input` are the newest ones. For one thread at a time.
+
+    cover: over paintings, while none come. slate: over whatever is seen, while there is no input. stopgap: the input shows
+    until something is painted.
+    """
+
+    def __init__(self, cover: Cover, slate: Cover, *, stopgap: bool) -> None:
+        self.painting: Frame | None = None
+        self.input: Frame | None = None
+        self._cover, self._slate, self._stopgap = cover, slate, stopgap
+        self._below: Shot | None = None  # what is seen, or would be without the blackout
+        self._frozen = False
+        self._caught = False  # something was seen when the freeze began: it is held, whatever it is
+
+    def passes(self, showing: Showing) -> bool:
+        """Whether every input frame is to be sent."""
+        return not (showing.freeze or showing.blackout) and self._passing(showing)
+
+    def shot(self, showing: Showing, now: int) -> Shot | None:
+        """What is to be seen now; None while there is nothing that could be."""
+        below = self._below
+        if showing.freeze and not self._frozen:
+            self._caught = below is not None
+        self._frozen = showing.freeze
+        # A show that starts frozen holds its first painting; there is no other picture that was chosen.
+        if below is None or not showing.freeze or (below.stopgap and not self._caught):
+            below = self._below = self._chosen(showing, now)
+        return replace(below, black=True) if below is not None and showing.blackout else below
+
+    def _passing(self, showing: Showing) -> bool:
+        return showing.bypass or (self._stopgap and self.painting is None)
+
+    def _chosen(self, showing: Showing, now: int) -> Shot | None:
+        passed = self.input is not None and self._passing(showing)
+        frame = self.input if passed else self.painting
+        if frame is None:
+            return None
+        cover = self._slate if passed else max(self._cover, self._slate, key=lambda one: one.level(now))
+        level = cover.level(now)
+        return Shot(frame, passed, passed and not showing.bypass, cover if level > 0 else None, level, self.input)

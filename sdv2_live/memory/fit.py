@@ -1,0 +1,207 @@
+"""Is there room for what the configuration asks for? Else: say what saves how much, or (model.fit) choose what fits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import psutil
+import torch
+
+from sdv2_live.config.schema import Config
+from sdv2_live.engine.spec import Schedule
+from sdv2_live.errors import MemoryShortageError
+from sdv2_live.gpu.geometry import model_size
+from sdv2_live.memory.budget import GB, Plan, Saving, Wish, fit, lighter_vaes, plan, savings, smaller_sizes
+from sdv2_live.model.checkpoints.files import PRECISIONS
+from sdv2_live.model.dit.fp8 import why_not_fp8
+from sdv2_live.model.load import choose_device, choose_dtype, has_weights
+from sdv2_live.model.load_text import text_bytes
+from sdv2_live.model.profiles import Profile
+from sdv2_live.model.text.encoder import Placement
+from sdv2_live.model.vae_choice import vae_kind
+
+log = logging.getLogger("sdv2_live.memory")
+
+WIDE = (1080, 1920)  # the input that is reckoned with where the size follows the input
+TEXT_SIZE = (256, 256)  # of text mode, where none is given
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that can be had: of the GPU, or the machine's RAM."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def wish_of(config: Config, profile: Profile, device: torch.device) -> Wish:
+    """What the configuration asks for. Text encoder auto is gpu."""
+    engine, model = config.engine, config.model
+    default = TEXT_SIZE if engine.mode == "text" else None
+    size = config.video.size or default or model_size(WIDE, None, config.video.max_pixels or profile.max_pixels)
+    return Wish(
+        profile,
+        vae_kind(profile, model.vae),
+        size,
+        choose_dtype(model.dtype, device),
+        config.params.steps,
+        engine.kv_frames,
+        engine.sink_frames,
+        config.params.adapt_sink_threshold,
+        Schedule.SEQUENTIAL if engine.mode == "text" else Schedule(engine.schedule),
+        model.fp8,
+        Placement.GPU if model.text_encoder == "auto" else Placement(model.text_encoder),
+        _precision(config, profile),
+        unified=device.type == "cpu",
+        graphs=device.type == "cuda" and engine.cuda_graphs == "auto",
+        overlap=engine.overlaps(device.type),
+    )
+
+
+def chosen_placement(config: Config, profile: Profile, device: torch.device, free: int | None = None) -> Placement:
+    """Where the text encoder goes. auto: beside the DiT where everything fits, else into RAM, or where that is short too,
+    into RAM for the moment. free: bytes on the device, if known."""
+    if config.model.text_encoder != "auto":
+        return Placement(config.model.text_encoder)
+    if profile.files is None:
+        return Placement.GPU
+    wish = wish_of(config, profile, device)
+    if device.type != "cpu" and plan(wish).total <= (free if free is not None else free_bytes(device)):
+        return Placement.GPU
+    ram = free_bytes(torch.device("cpu"))
+    return Placement.CPU if 1.25 * text_size(config, profile) <= ram else Placement.ON_DEMAND
+
+
+def affordable(wish: Wish, free: int) -> Wish:
+    """The wish without CUDA graphs and overlap where it fits into `free` bytes only so: that costs speed and no picture."""
+    without = replace(wish, graphs=False, overlap=False)
+    return without if plan(wish).total > free >= plan(without).total else wish
+
+
+def require_room(config: Config, profile: Profile) -> None:
+    """Raise MemoryShortageError, with what saves how much, when the configuration does not fit. The embedded model does."""
+    if profile.files is None:
+        return
+    device = choose_device(config.model.device)
+    free = free_bytes(device)
+    wish = wish_of(config, profile, device)
+    asked = affordable(_placed(wish, chosen_placement(config, profile, device, free)), free)
+    wanted = plan(asked)
+    log.info("memory: %.1f GB needed, %.1f GB free on %s", wanted.total / GB, free / GB, device)
+    if wanted.total > free:
+        raise MemoryShortageError(shortage(wanted, free, str(device), savings(asked)))
+
+
+def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
+    """With model.fit, the configuration with the best settings that fit; else the configuration itself, without CUDA graphs
+    and overlap where they alone do not fit.
+
+    What is set and not auto of vae, text_encoder and size stays. Raises MemoryShortageError when nothing fits.
+    """
+    if profile.files is None:
+        return config
+    device = choose_device(config.model.device)
+    free = free_bytes(device) if free is None else free
+    wish = wish_of(config, profile, device)
+    model = config.model
+    if not model.fit:
+        wish = _placed(wish, chosen_placement(config, profile, device, free))
+        if affordable(wish, free) == wish:
+            return config
+        log.warning(
+            "CUDA graphs and chunks that overlap would take about %.1f GB and are off, there is no room for them",
+            _saved(wish) / GB,
+        )
+        return config.replaced(engine=config.engine.model_copy(update={"cuda_graphs": "off", "overlap": "off"}))
+    vaes = lighter_vaes(profile, wish.vae) if model.vae == "auto" else (wish.vae,)
+    there = tuple(vae for vae in vaes if vae == wish.vae or has_weights(profile, vae, model.weights_dir, text=False))
+    texts = (Placement.GPU, Placement.CPU) if model.text_encoder == "auto" else (wish.text,)
+    sizes = smaller_sizes(wish.size) if config.video.size is None else (wish.size,)
+    best = fit(wish, free, vaes=there, texts=texts, sizes=sizes, fp8=why_not_fp8(device) is None)
+    if best is None:
+        asked = _placed(wish, texts[-1])
+        raise MemoryShortageError(
+            shortage(plan(asked), free, str(device), savings(asked)) + "; model.fit found nothing that fits"
+        )
+    if best.wish != wish:
+        log.warning("model.fit: %s", ", ".join(differences(wish, best.wish)))
+    return _with(config, best.wish)
+
+
+def differences(asked: Wish, got: Wish) -> list[str]:
+    """What is not as it was asked for, as settings."""
+    settings = {
+        "model.text_encoder": (asked.text, got.text),
+        "engine.cuda_graphs": (_graphs(asked), _graphs(got)),
+        "engine.overlap": ("on" if asked.overlap else "off", "on" if got.overlap else "off"),
+        "engine.schedule": (asked.schedule.value, got.schedule.value),
+        "engine.kv_frames": (asked.kv_frames, got.kv_frames),
+        "engine.sink_frames": (asked.sink_frames, got.sink_frames),
+        "model.fp8": (asked.fp8, got.fp8),
+        "model.vae": (asked.vae, got.vae),
+        "video.size": ("{}x{}".format(*asked.size), "{}x{}".format(*got.size)),
+    }
+    return [f"{name}: {now} in place of {was}" for name, (was, now) in settings.items() if was != now]
+
+
+def shortage(wanted: Plan, free: int, where: str, ways: Sequence[Saving]) -> str:
+    """The error's sentence: by how much, and what helps."""
+    lacking = wanted.total - free
+    saves = _told(ways)
+    return (
+        f"{wanted.wish.profile.name} at {wanted.wish.size[0]}x{wanted.wish.size[1]} needs {wanted.total / GB:.1f} GB on {where}, "
+        f"where {free / GB:.1f} GB are free: {lacking / GB:.1f} GB too little. Close what else uses it, or: {saves}; "
+        "or let --fit choose; sdv2-live plan shows the parts"
+    )
+
+
+def savings_of(wish: Wish) -> str:
+    """What helps, and how much."""
+    return _told(savings(wish))
+
+
+def _told(ways: Sequence[Saving]) -> str:
+    return "; ".join(f"{way.setting} saves {way.bytes / GB:.1f} GB" for way in ways)
+
+
+def _saved(wish: Wish) -> int:
+    return plan(wish).total - plan(replace(wish, graphs=False, overlap=False)).total
+
+
+def _graphs(wish: Wish) -> str:
+    return "auto" if wish.graphs else "off"
+
+
+def _placed(wish: Wish, text: Placement) -> Wish:
+    return replace(wish, text=text)
+
+
+def text_size(config: Config, profile: Profile) -> int:
+    """Bytes of the text encoder's weights."""
+    return text_bytes(profile, _precision(config, profile))
+
+
+def _precision(config: Config, profile: Profile) -> str:
+    names = profile.files.text if profile.files else ()
+    present = [name for name in names if (config.model.weights_dir / name).is_file()]
+    return PRECISIONS[(present or list(names))[0]] if names else "fp32"
+
+
+def _with(config: Config, wish: Wish) -> Config:
+    text = wish.text.value if config.model.text_encoder != "auto" or wish.text is not Placement.CPU else "auto"
+    model = config.model.model_copy(update={"fit": False, "vae": wish.vae, "fp8": wish.fp8, "text_encoder": text})
+    engine = config.engine.model_copy(update={"kv_frames": wish.kv_frames, "sink_frames": wish.sink_frames})
+    if not wish.unified:
+        given_up = {name: "off" for name, kept in (("cuda_graphs", wish.graphs), ("overlap", wish.overlap)) if not kept}
+        engine = engine.model_copy(update=given_up)
+    if config.engine.mode != "text":
+        engine = engine.model_copy(update={"schedule": wish.schedule.value})
+    video = config.video
+    if video.size is None and config.engine.mode != "text":
+        limit = wish.size[0] * wish.size[1]
+        if limit < (video.max_pixels or wish.profile.max_pixels) and wish.size != model_size(
+            WIDE, None, video.max_pixels or wish.profile.max_pixels
+        ):
+            video = video.model_copy(update={"max_pixels": limit})
+    return config.replaced(model=model, engine=engine, video=video)

@@ -1,0 +1,181 @@
+"""What a model's parts need at some size and schedule: run on the meta device, so exact in shapes, and without memory.
+
+Legend: all figures are bytes. A stage's peak is what it needs while it runs, beyond weights and all that is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sdv2_live.engine.engine import ChunkPlan, Engine
+from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, Schedule, StreamSpec
+from sdv2_live.memory.live_bytes import FusedAttention, peak_of, seen_of
+from sdv2_live.model.checkpoints.assign import on_meta
+from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.dit.layers import CrossKV, DitConfig
+from sdv2_live.model.profiles import TINY, Profile
+from sdv2_live.model.vae_choice import make_vae
+
+CHUNKS = 3  # the first one is larger, the second allocates what the first did not use, the third changes nothing any more
+LAYERS = 2  # of the DiT that is run: activations of one layer are gone before those of the next but one
+WORKSPACE = 32 << 20  # of cuBLAS for one stream, as PyTorch sets it on Hopper; a quarter of it on other GPUs
+META = torch.device("meta")
+
+
+@dataclass(frozen=True, slots=True)
+class FixedNeed:
+    """What a DiT needs at any size. weights, of which linear are those that fp8 makes smaller; cross: keys and values of a
+    prompt; prompt: the peak of making them."""
+
+    weights: int
+    linear: int
+    cross: int
+    prompt: int
+
+
+@dataclass(frozen=True, slots=True)
+class VaeNeed:
+    """weights; memory: what streaming keeps; encode, decode: peaks; steady: tensors of both directions at their most, past the
+    first chunks."""
+
+    weights: int
+    memory: int
+    encode: int
+    decode: int
+    steady: int
+
+
+@lru_cache(maxsize=64)
+def fixed_need(profile: Profile, dtype: torch.dtype) -> FixedNeed:
+    """The causal DiT, and a prompt's keys and values."""
+    with FusedAttention(), torch.inference_mode():
+        dit = on_meta(lambda: CausalDiT(profile.dit)).to(dtype)
+        prompt, cross = peak_of(lambda: _condition(dit), dit.parameters())
+        return FixedNeed(_bytes(dit), sum(map(_bytes, block_linears(dit))), cross, prompt)
+
+
+@lru_cache(maxsize=256)
+def cache_bytes(profile: Profile, dtype: torch.dtype, spec: StreamSpec) -> int:
+    """Keys, values and sink means of all layers, slots and levels; stream_batch has one cache more, for its first chunk."""
+    dit = on_meta(lambda: CausalDiT(replace(profile.dit, layers=1))).to(dtype)
+    levels = 1 if spec.schedule is Schedule.SEQUENTIAL else 1 + spec.levels
+    return profile.dit.layers * levels * _size(dit.new_cache(spec.cache, spec.latent_hw))
+
+
+def denoise_peak(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
+    """The most that a chunk's denoising needs beyond the cache. How many frames the cache has makes no difference."""
+    return _denoising(profile, dtype, spec, steps)[0]
+
+
+def graphs_need(profile: Profile, kind: str, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
+    """What CUDA graphs keep for themselves, beside what the same work takes in turn where it is not captured.
+
+    There are three memory pools, of denoising, encoding and decoding (engine/graphs.py, vaegraphs.py), and each stays as large
+    as the most that was alive while a steady chunk was captured: the graphs of one pool lie over each other. An estimate: the
+    tensors of the same call on meta, and the workspace that cuBLAS has for each stream; what cuDNN takes for itself is not known.
+    """
+    _, denoising = _denoising(profile, dtype, spec, steps)
+    return denoising + vae_need(profile, kind, dtype, (spec.height, spec.width)).steady + 3 * WORKSPACE
+
+
+def _denoising(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> tuple[int, int]:
+    few = replace(spec, cache=CacheSpec(3, 1, spec.cache.adapt_sink_threshold), rope_refresh_frame=50)
+    return _denoise(profile.dit, dtype, few, steps if few.schedule is Schedule.STREAM_BATCH else steps[:2])
+
+
+@lru_cache(maxsize=256)
+def _denoise(config: DitConfig, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> tuple[int, int]:
+    """The highest peak of the first chunks, and the tensors of the last of them, a steady one, at their most."""
+    with FusedAttention(), torch.inference_mode():
+        dit = on_meta(lambda: CausalDiT(replace(config, layers=LAYERS))).to(dtype)
+        engine = Engine(dit, _NoVae())
+        state, cross = engine.new_state(spec), _condition(dit)
+        there = [*dit.parameters(), *dit.buffers(), *_tensors(state), *_tensors(cross)]
+        peak = tensors = 0
+        for chunk in range(CHUNKS):
+            latent = torch.zeros(1, 2 if chunk == 0 else 1, config.channels, *spec.latent_hw, device=META)
+            plan = ChunkPlan(0.7, steps)
+            seen, _ = seen_of(partial(engine.denoise, latent, cross, plan, 0, state), there)
+            peak, tensors = max(peak, seen.peak), seen.tensors
+        return peak, tensors
+
+
+def vae_need(profile: Profile, kind: str, dtype: torch.dtype, size: tuple[int, int]) -> VaeNeed:
+    """An autoencoder that streams pictures of `size` (height, width)."""
+    return _vae_need(replace(profile, name="any", dit=TINY.dit), kind, dtype, size)  # the same beside every DiT
+
+
+@lru_cache(maxsize=256)
+def _vae_need(profile: Profile, kind: str, dtype: torch.dtype, size: tuple[int, int]) -> VaeNeed:
+    with FusedAttention(), torch.inference_mode():
+        vae = on_meta(lambda: make_vae(profile, kind)).to(META, dtype)
+        weights = [*vae.parameters(), *vae.buffers()]
+        memory: Any = vae.new_memory()
+        peaks, steady = {"encode": 0, "decode": 0}, {"encode": 0, "decode": 0}
+        for chunk in range(CHUNKS):
+            frames = FIRST_FRAMES if chunk == 0 else CHUNK_FRAMES
+            pixels = torch.zeros(1, 3, frames, *size, device=META)
+            latent = torch.zeros(1, 2 if chunk == 0 else 1, 16, size[0] // 8, size[1] // 8, device=META)
+            runs = {
+                "encode": lambda x=pixels: vae.encode(x.to(dtype), memory).float(),
+                "decode": lambda x=latent: vae.decode(x.to(dtype), memory).clamp(-1, 1),
+            }
+            for name, run in runs.items():
+                before = _size(memory)
+                seen, _ = seen_of(run, [*weights, *_tensors(memory)])
+                kept = _size(memory) - before  # is counted as memory
+                peaks[name], steady[name] = max(peaks[name], seen.peak - kept), seen.tensors - kept
+        return VaeNeed(_bytes(vae), _size(memory), peaks["encode"], peaks["decode"], sum(steady.values()))
+
+
+def block_linears(dit: CausalDiT) -> list[nn.Linear]:
+    """The matrices of the transformer blocks: nearly all of its weights and its time."""
+    return [module for module in dit.blocks.modules() if isinstance(module, nn.Linear)]
+
+
+def _condition(dit: CausalDiT) -> CrossKV:
+    return dit.condition(torch.zeros(1, 512, dit.config.text_dim, device=META))
+
+
+class _NoVae:
+    """In place of an autoencoder where none is run."""
+
+    def new_memory(self) -> None:
+        return None
+
+    def push(self, pixels_NCTHW: Tensor, memory: Any) -> None:
+        raise NotImplementedError
+
+    def encode(self, pixels_NCTHW: Tensor, memory: Any, *, normalize: bool = False) -> Tensor:
+        raise NotImplementedError
+
+    def decode(self, latent_NFCHW: Tensor, memory: Any) -> Tensor:
+        raise NotImplementedError
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
+
+
+def _size(holder: Any) -> int:
+    return sum(tensor.nbytes for tensor in _tensors(holder))
+
+
+def _tensors(holder: Any) -> list[Tensor]:
+    """Every tensor that an object holds, in its attributes, lists and dicts, at any depth."""
+    if isinstance(holder, Tensor):
+        return [holder]
+    if isinstance(holder, dict):
+        return [tensor for value in holder.values() for tensor in _tensors(value)]
+    if isinstance(holder, list | tuple):
+        return [tensor for value in holder for tensor in _tensors(value)]
+    names = getattr(holder, "__dict__", None) or {name: 0 for name in getattr(holder, "__slots__", ())}
+    if isinstance(holder, type) or not type(holder).__module__.startswith("sdv2_live"):
+        return []
+    return [tensor for name in names for tensor in _tensors(getattr(holder, name))]

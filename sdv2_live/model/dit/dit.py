@@ -1,0 +1,153 @@
+"""The causal diffusion transformer (Wan2.1 trained with Self-Forcing, as StreamDiffusionV2 uses it).
+
+Its layers are in `layers`; the legend is the same: B levels or samples, F latent frames of the call, L tokens of a latent
+frame, D model width, H heads, d head width. Modules hold weights only: what survives a call lives in the KVCache and the
+CrossKV that are passed in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sdv2_live.model.dit.attention import Attend
+from sdv2_live.model.dit.backend import find_ops
+from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
+from sdv2_live.model.dit.layers import PATCH, Attention, Block, Call, CrossKV, DitConfig, Head, Residual, Times
+from sdv2_live.model.dit.packed import pack
+from sdv2_live.model.dit.rope import TIME_ROWS, RopeTable
+
+TEXT_TOKENS = 512
+
+
+def timestep_features(t_BF: Tensor, width: int) -> Tensor:
+    """Sinusoid of the timestep in float64, cosines then sines: (B, F, width)."""
+    half = width // 2
+    frequency = 10000.0 ** (-torch.arange(half, dtype=torch.float64, device=t_BF.device) / half)
+    angle = t_BF.double()[..., None] * frequency
+    return torch.cat((angle.cos(), angle.sin()), dim=-1)
+
+
+def check_starts(starts: Sequence[int], frames: int) -> None:
+    """Raise ValueError when a call lies beyond the position table: a GPU would read past its end."""
+    if max(starts) + frames > TIME_ROWS:
+        raise ValueError(f"start frame {max(starts)} lies beyond the position table of {TIME_ROWS} rows")
+
+
+class CausalDiT(nn.Module):
+    """The whole transformer: one call maps noisy latents at given timesteps to the flow."""
+
+    def __init__(self, config: DitConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.attend = Attend("sdpa")
+        self.patch_embedding = nn.Conv3d(config.channels, config.dim, (1, PATCH, PATCH), (1, PATCH, PATCH))
+        gelu = nn.GELU(approximate="tanh")
+        self.text_embedding = nn.Sequential(nn.Linear(config.text_dim, config.dim), gelu, nn.Linear(config.dim, config.dim))
+        self.time_embedding = nn.Sequential(nn.Linear(config.freq_dim, config.dim), nn.SiLU(), nn.Linear(config.dim, config.dim))
+        self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(config.dim, 6 * config.dim))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.head = Head(config)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the weights."""
+        return self.patch_embedding.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return self.patch_embedding.weight.device
+
+    def new_cache(self, spec: CacheSpec, latent_hw: tuple[int, int], levels: int = 1) -> KVCache:
+        """An empty cache for latents of h x w."""
+        config = self.config
+        tokens = (latent_hw[0] // PATCH) * (latent_hw[1] // PATCH)
+        return KVCache(
+            spec,
+            layers=config.layers,
+            levels=levels,
+            tokens=tokens,
+            heads=config.heads,
+            head_dim=config.head_dim,
+            dtype=self.dtype,
+            device=self.device,
+        )
+
+    def pack(self) -> None:
+        """Join the memory of layers that have one input, once the weights are in place: see `packed`."""
+        for block in self.blocks:
+            attention: Attention = block.self_attn  # type: ignore[assignment]
+            pack((attention.q, attention.k, attention.v))
+
+    def condition(self, context_1ND: Tensor) -> CrossKV:
+        """Cross-attention keys and values of a prompt embedding (1, n <= 512, text_dim), padded with zero rows to 512.
+
+        On a CPU the zero rows are one; on a GPU attention without a bias has the faster kernels, and they stay.
+        """
+        missing = TEXT_TOKENS - context_1ND.shape[1]
+        rows, bias = missing, None
+        if self.device.type == "cpu" and missing > 1:
+            rows, bias = 1, torch.zeros(1, 1, 1, context_1ND.shape[1] + 1, dtype=self.dtype)
+            bias[..., -1] = math.log(missing)
+        text = self.text_embedding(F.pad(context_1ND.to(self.device, self.dtype), (0, 0, 0, rows)))
+        attentions: list[Attention] = [block.cross_attn for block in self.blocks]  # type: ignore[misc]
+        pairs = [attention.key_value(text) for attention in attentions]
+        k, v = (torch.stack([pair[i] for pair in pairs]) for i in (0, 1))
+        return CrossKV(k, v, bias)
+
+    def rope(self) -> RopeTable:
+        """Rotation table on the weights' device; made once by whoever owns the stream."""
+        return RopeTable(self.config.head_dim, self.device)
+
+    def forward(
+        self, x_BFCHW: Tensor, t_BF: Tensor, starts: Sequence[int], *, cross: CrossKV, cache: KVCache, rope: RopeTable
+    ) -> Tensor:
+        """Flow (B, F, 16, h, w) of noisy latents (B, F, 16, h, w) at timesteps t (B, F) in 0..1000.
+
+        starts: temporal position of each level's first frame. The cache is written. Raises EngineError when the call does
+        not fit the cache, ValueError when it lies beyond the position table.
+        """
+        frames, rows, columns = x_BFCHW.shape[1], x_BFCHW.shape[3] // PATCH, x_BFCHW.shape[4] // PATCH
+        check_starts(starts, frames)
+        plan = cache.plan(starts, frames)
+        starts_B = torch.cat([torch.full((1,), start, device=t_BF.device) for start in starts])
+        rotations = rope.rotations(starts_B, frames, rows, columns)
+        return self.flow(x_BFCHW, self.times(t_BF), self.call(rotations, cache, plan, cross))
+
+    def times(self, t_BF: Tensor) -> Times:
+        """What timesteps (B, F) in 0..1000 do to every layer."""
+        e = self.time_embedding(timestep_features(t_BF, self.config.freq_dim).to(self.dtype))
+        modulations = torch.stack([block.modulation for block in self.blocks])[:, None]  # type: ignore[misc]  # (layers, 1, 1, 6, D)
+        vectors = modulations.float() + self.time_projection(e).unflatten(-1, (6, -1)).float()
+        vectors[..., 1::3, :] += 1  # the scales
+        return Times(e, vectors)
+
+    def call(self, rotations: Tensor, cache: KVCache, plan: CachePlan, cross: CrossKV) -> Call:
+        """What the blocks of one call share."""
+        return Call(rotations, cache, plan, cross, find_ops(self.device), self.attend)
+
+    def flow(self, x_BFCHW: Tensor, times: Times, call: Call) -> Tensor:
+        """`forward` after all that is known on the host: it reads and writes device memory alone."""
+        call.cache.begin(call.plan)
+        residual = Residual(self._patchify(x_BFCHW))
+        for layer, block in enumerate(self.blocks):
+            residual = block(residual, times.vectors[layer], layer, call)
+        _, h = residual.norm(call.ops, *self.head.vectors(times.e))
+        return self._unpatchify(self.head.head(h), x_BFCHW.shape[3] // PATCH, x_BFCHW.shape[4] // PATCH)
+
+    def _patchify(self, x_BFCHW: Tensor) -> Tensor:
+        """(B, F, C, h, w) -> (B, F, L, D). The convolution does not overlap, so it is a linear map of patches."""
+        patches = x_BFCHW.unflatten(-1, (-1, PATCH)).unflatten(-3, (-1, PATCH))  # (B, F, C, rows, 2, columns, 2)
+        patches = patches.permute(0, 1, 3, 5, 2, 4, 6).flatten(4).flatten(2, 3)
+        return F.linear(patches.to(self.dtype), self.patch_embedding.weight.flatten(1), self.patch_embedding.bias)
+
+    def _unpatchify(self, x_BFLP: Tensor, rows: int, columns: int) -> Tensor:
+        """(B, F, L, 2*2*C) with the channel innermost -> (B, F, C, h, w)."""
+        x = x_BFLP.unflatten(-1, (PATCH, PATCH, -1)).unflatten(2, (rows, columns))
+        return x.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)

@@ -1,0 +1,166 @@
+"""The rolling key/value cache of the causal DiT: sinks that stay, a ring that turns, and sinks that adapt.
+
+A slot holds the keys (already rotated) and values of one latent frame. Every layer and every denoising level has its own
+slots. Which slot a frame takes is kept in device tensors, because adaptive sinks choose it from data, layer by layer, and no
+layer may wait for the host. What the host needs (how many slots are filled, whether a call repeats the last frame) follows
+from the start frames alone and is kept as plain ints. So a call has two halves: `plan` on the host, once; then `begin` and
+each layer's `write` on the device, which depend on the plan and on device memory alone and can be captured in a CUDA graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sdv2_live.errors import EngineError
+from sdv2_live.model.dit.cache_spec import CacheSpec
+
+
+@dataclass(frozen=True, slots=True)
+class CachePlan:
+    """What one call does to the cache, the same for every layer. Two calls with equal plans do the same on the device.
+
+    frames: new latent frames of each level. before, filled: slots holding a frame before and after the call, per level.
+    fresh: levels whose frames are new; the others rewrite the slots of their last call. adapts: levels whose new frame may
+    take a sink's slot instead of the ring's.
+    """
+
+    frames: int
+    before: tuple[int, ...]
+    filled: tuple[int, ...]
+    fresh: tuple[bool, ...]
+    adapts: tuple[bool, ...]
+
+    @property
+    def steady(self) -> bool:
+        """One latent frame for levels that were all full before: what every later call of a running stream looks like."""
+        return self.frames == 1 and self.before == self.filled and len(set(self.filled)) == 1 and len(set(self.fresh)) == 1
+
+
+class KVCache:
+    """Keys and values of all layers and levels, allocated once: (layers, B, slots, L, heads, head_dim)."""
+
+    def __init__(
+        self,
+        spec: CacheSpec,
+        *,
+        layers: int,
+        levels: int,
+        tokens: int,
+        heads: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.spec = spec
+        shape = (layers, levels, spec.kv_frames, tokens, heads, head_dim)
+        self.k = torch.zeros(shape, dtype=dtype, device=device)
+        self.v = torch.zeros(shape, dtype=dtype, device=device)
+        self.levels = levels
+        self.ring = torch.zeros(layers, levels, dtype=torch.long, device=device)  # ring offset that is written next
+        self.slots = torch.zeros(layers, levels, spec.kv_frames, dtype=torch.long, device=device)  # of the last call's frames
+        self._rows = torch.arange(levels, device=device)[:, None]
+        if spec.adaptive:  # token means of what the sinks hold when a new frame comes, float32
+            means = (layers, levels, spec.sink_frames, heads, head_dim)
+            self.sink_k = torch.zeros(means, device=device)
+            self.sink_v = torch.zeros(means, device=device)
+            self.may_adapt = torch.zeros(levels, dtype=torch.bool, device=device)
+        self.filled = [0] * levels
+        self._frames = 1  # of the last call: so many columns of `slots` are its own
+        self._last: list[tuple[int, int] | None] = [None] * levels  # (start frame, frames) of each level's last call
+
+    def reset_(self) -> None:
+        """Forget everything, in place: a reset cache equals a fresh one and keeps its addresses."""
+        for tensor in (self.k, self.v, self.ring, self.slots):
+            tensor.zero_()
+        self._frames = 1
+        self.filled = [0] * self.levels
+        self._last = [None] * self.levels
+
+    def copy_level_(self, source: KVCache) -> None:
+        """Take over a one-level cache into every level of this one (stream_batch's preparation)."""
+        for mine, theirs in ((self.k, source.k), (self.v, source.v), (self.ring, source.ring), (self.slots, source.slots)):
+            mine.copy_(theirs.expand_as(mine))
+        self._frames = source._frames
+        self.filled = source.filled * self.levels
+        self._last = source._last * self.levels
+
+    def last_slots(self, layer: int, level: int) -> list[int]:
+        """Slots the last call wrote, for tests and debugging (waits for the device)."""
+        slots: list[int] = self.slots[layer, level, : self._frames].tolist()
+        return slots
+
+    def plan(self, starts: Sequence[int], frames: int) -> CachePlan:
+        """Plan a call whose level b begins at frame starts[b] and brings `frames` frames, on the host, and count it as done.
+
+        A level whose start frame repeats rewrites its slots; else frames fill empty slots in order, then turn the ring.
+        Raises EngineError when the frames do not fit.
+        """
+        if len(starts) != self.levels:
+            raise EngineError(f"a cache of {self.levels} levels was called with {len(starts)} start frames")
+        spec, before = self.spec, tuple(self.filled)
+        fresh = tuple(last != (start, frames) for last, start in zip(self._last, starts, strict=True))
+        ring_length = spec.kv_frames - spec.sink_frames
+        for new, filled in zip(fresh, before, strict=True):
+            if new and frames - (spec.kv_frames - filled) > ring_length:
+                raise EngineError(f"{frames} new frames do not fit the {ring_length} slots of the ring: raise kv_frames")
+        adapts = tuple(
+            new and spec.adaptive and frames == 1 and filled == spec.kv_frames for new, filled in zip(fresh, before, strict=True)
+        )
+        self.filled = [min(filled + frames * new, spec.kv_frames) for filled, new in zip(before, fresh, strict=True)]
+        self._frames = frames
+        self._last = [(start, frames) for start in starts]
+        return CachePlan(frames, before, tuple(self.filled), fresh, adapts)
+
+    def begin(self, plan: CachePlan) -> None:
+        """Choose the slots of a planned call in all layers, before any layer writes. No host reads, no host copies."""
+        if plan.steady:
+            if all(plan.fresh):
+                self._turn(slice(None), 0)
+        else:
+            for level, new in enumerate(plan.fresh):
+                for f in range(plan.frames if new else 0):
+                    if plan.before[level] + f < self.spec.kv_frames:
+                        self.slots[:, level, f].fill_(plan.before[level] + f)
+                    else:
+                        self._turn(level, f)
+        if any(plan.adapts):
+            sinks = self.spec.sink_frames
+            torch.mean(self.k[:, :, :sinks], dim=3, dtype=torch.float32, out=self.sink_k)
+            torch.mean(self.v[:, :, :sinks], dim=3, dtype=torch.float32, out=self.sink_v)
+            for level, may in enumerate(plan.adapts):
+                self.may_adapt[level].fill_(may)
+
+    def _turn(self, levels: int | slice, f: int) -> None:
+        """Give a frame the next slot of the ring."""
+        torch.add(self.ring[:, levels], self.spec.sink_frames, out=self.slots[:, levels, f])
+        self.ring[:, levels].add_(1).remainder_(self.spec.kv_frames - self.spec.sink_frames)
+
+    def write(self, layer: int, plan: CachePlan, k_BSHd: Tensor, v_BSHd: Tensor) -> None:
+        """Store a call's keys (rotated) and values, (B, F*L, heads, head_dim), in the slots of one layer."""
+        if any(plan.adapts):
+            self._adapt(layer, k_BSHd.mean(1, dtype=torch.float32), v_BSHd.mean(1, dtype=torch.float32))
+        slots = self.slots[layer, :, : plan.frames]
+        self.k[layer][self._rows, slots] = k_BSHd.unflatten(1, (plan.frames, -1)).type_as(self.k)
+        self.v[layer][self._rows, slots] = v_BSHd.unflatten(1, (plan.frames, -1)).type_as(self.v)
+
+    def _adapt(self, layer: int, k_mean_BHd: Tensor, v_mean_BHd: Tensor) -> None:
+        """Let a new frame, of these token means, take the sink it resembles least. No host reads."""
+        spec, slot, ring = self.spec, self.slots[layer, :, 0], self.ring[layer]
+        similarity = 0.5 * (
+            F.cosine_similarity(k_mean_BHd.flatten(1)[:, None], self.sink_k[layer].flatten(2), dim=-1)
+            + F.cosine_similarity(v_mean_BHd.flatten(1)[:, None], self.sink_v[layer].flatten(2), dim=-1)
+        )
+        smallest, sink = similarity.min(dim=-1)
+        replace = self.may_adapt & (smallest < spec.adapt_sink_threshold)
+        slot.copy_(torch.where(replace, sink, slot))
+        # The ring stays as it was when a sink took the frame: undo the step that `begin` made.
+        ring.sub_(replace.long()).remainder_(spec.kv_frames - spec.sink_frames)
+
+    def filled_keys_values(self, layer: int, levels: slice, filled: int) -> tuple[Tensor, Tensor]:
+        """Views (B, filled*L, heads, head_dim) of the filled slots of some levels, ready for attention."""
+        return self.k[layer, levels, :filled].flatten(1, 2), self.v[layer, levels, :filled].flatten(1, 2)

@@ -1,0 +1,93 @@
+"""What the DiT computes between its matrix products, as a few fused operations.
+
+Written here in PyTorch: this is what they mean, and what runs on a CPU. `triton_ops` has the same as kernels for NVIDIA GPUs,
+where each reads and writes its tensors once. Legend: B levels, F latent frames, L tokens of a frame, S = F*L, D model width,
+H heads, d head width.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
+from sdv2_live.model.dit.rope import rotate
+
+EPS = 1e-6
+GELU_LINEAR = 2 * math.sqrt(2 / math.pi)
+GELU_CUBIC = GELU_LINEAR * 0.044715
+
+
+class Ops(Protocol):
+    """The fused operations on one kind of device."""
+
+    name: str
+
+    def add_norm(
+        self, x_BFLD: Tensor, branch_BSD: Tensor | None, gate_BFD: Tensor | None, weight_BFD: Tensor, bias_BFD: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """x' = x + branch * gate, and layer norm of x' times weight plus bias. No branch: x' is x; no gate: it is 1.
+
+        The sums and the norm are in float32; both results have x's dtype. x may be overwritten.
+        """
+
+    def rms_norm(self, x_BSD: Tensor, weight_D: Tensor) -> Tensor:
+        """Root-mean-square norm over the full width in float32, times weight; in x's dtype."""
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """GELU in its tanh form."""
+
+    def remember(
+        self, qkv_BSE: Tensor, norms: tuple[Tensor, Tensor], rotations_BSp: Tensor, kv: KVCache, layer: int, plan: CachePlan
+    ) -> Tensor:
+        """Split a call's queries, keys and values (E = 3*D), normalise queries and keys by `norms`, rotate both, and write
+        keys and values into the cache of a layer. Returns the queries (B, S, H, d). `qkv` may be overwritten."""
+
+
+class TorchOps:
+    """The meaning of it, in PyTorch's own operations."""
+
+    name = "torch"
+
+    def add_norm(
+        self, x_BFLD: Tensor, branch_BSD: Tensor | None, gate_BFD: Tensor | None, weight_BFD: Tensor, bias_BFD: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        x = x_BFLD
+        if branch_BSD is not None:
+            branch = branch_BSD.view_as(x)
+            x = x + branch if gate_BFD is None else torch.addcmul(x.float(), branch.float(), gate_BFD.unsqueeze(2)).type_as(x)
+        width = x.shape[-1:]
+        if weight_BFD.numel() == weight_BFD.shape[-1]:  # one frame: the norm takes its weight and bias with it
+            h = F.layer_norm(x.float(), width, weight_BFD.flatten().float(), bias_BFD.flatten().float(), EPS)
+        else:
+            normed = F.layer_norm(x.float(), width, eps=EPS)
+            h = torch.addcmul(bias_BFD.unsqueeze(2).float(), normed, weight_BFD.unsqueeze(2).float())
+        return x, h.type_as(x)
+
+    def rms_norm(self, x_BSD: Tensor, weight_D: Tensor) -> Tensor:
+        x = x_BSD.float()
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # one pass; F.rms_norm makes four of it on a CPU
+        root_mean_square = length.square_().div_(x.shape[-1]).add_(EPS).sqrt_()
+        return (x / root_mean_square).mul_(weight_D).type_as(x_BSD)
+
+    def gelu(self, x: Tensor) -> Tensor:
+        if x.dtype is not torch.float32:
+            return F.gelu(x, approximate="tanh")
+        inner = (x * x).mul_(GELU_CUBIC).add_(GELU_LINEAR).mul_(x)
+        return inner.sigmoid_().mul_(x)  # 1 + tanh(u) = 2 * sigmoid(2u), which a CPU computes several times faster
+
+    def remember(
+        self, qkv_BSE: Tensor, norms: tuple[Tensor, Tensor], rotations_BSp: Tensor, kv: KVCache, layer: int, plan: CachePlan
+    ) -> Tensor:
+        heads = kv.k.shape[-2]
+        q, k, v = (part.unflatten(-1, (heads, -1)) for part in qkv_BSE.chunk(3, dim=-1))
+        q, k = (
+            rotate(self.rms_norm(part.flatten(2), weight).view_as(part), rotations_BSp)
+            for part, weight in zip((q, k), norms, strict=True)
+        )
+        kv.write(layer, plan, k, v)
+        return q

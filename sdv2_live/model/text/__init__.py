@@ -1,0 +1,1 @@
+"""The text encoder: UMT5, its tokenizer, and where it runs."""

@@ -1,0 +1,1 @@
+"""Frames to engine to frames, live and offline alike."""

@@ -1,0 +1,181 @@
+"""From a configuration to a painter: the model it means, loaded, with its prompts and a stream over it.
+
+All that needs torch is built here, for the live show, for offline rendering and for replays alike.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from sdv2_live.config.schema import Config
+from sdv2_live.control.params import Params
+from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.graphs import CudaCapture
+from sdv2_live.engine.prompt import PromptDirector
+from sdv2_live.engine.prompt_cache import PromptCache
+from sdv2_live.engine.prompt_disk import PromptDisk
+from sdv2_live.engine.vae_graphs import graphed
+from sdv2_live.gpu.backend import frames_by
+from sdv2_live.memory.fit import chosen_placement, fitted, free_bytes, require_room, text_size
+from sdv2_live.model.checkpoints.files import require_painter, unknown_prompt
+from sdv2_live.model.dit.attention import choose_attention
+from sdv2_live.model.dit.backend import find_ops
+from sdv2_live.model.dit.fp8 import require_fp8, to_fp8
+from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
+from sdv2_live.model.load_text import new_text
+from sdv2_live.model.lora.lora import LoraSource, attach_loras, merge_loras, read_loras
+from sdv2_live.model.profiles import Profile, profile
+from sdv2_live.model.text.encoder import Placement, Text
+from sdv2_live.pipeline.stream import Stream
+from sdv2_live.stats import StageTimer
+from sdv2_live.system.clock import monotonic
+
+log = logging.getLogger("sdv2_live.bringup")
+
+
+def chosen_profile(config: Config) -> Profile:
+    """The profile the configuration means; auto is 1.3b where a GPU and its weights are, else the embedded tiny."""
+    if config.model.profile != "auto":
+        return profile(config.model.profile)
+    if choose_device(config.model.device).type != "cuda":
+        return profile("tiny")
+    large, folder = profile("1.3b"), config.model.weights_dir
+    if has_weights(large, config.model.vae, folder, text=False):
+        text = new_text(large, device=torch.device("cpu"), dtype=torch.float32, weights_dir=folder)
+        if not text.missing or not _unknown(config, text):
+            return large
+    log.warning("%s lacks weights of the 1.3b model: the embedded tiny runs in its place", folder)
+    return profile("tiny")
+
+
+def with_room(config: Config) -> Config:
+    """With model.fit the best settings that fit the memory that is free now, and fit off; else the configuration itself, without
+    CUDA graphs where there is no room for them.
+
+    Call it before `load`, and give the result to all that follows. Raises MemoryShortageError when nothing fits.
+    """
+    return fitted(config, chosen_profile(config))
+
+
+def start_params(config: Config) -> Params:
+    """Where the parameters start: as configured, and as suits the model where nobody chose."""
+    chosen = chosen_profile(config)
+    suited = {"noise_scale": chosen.noise_scale, "steps": chosen.steps}
+    changes: dict[str, Any] = {name: v for name, v in suited.items() if v is not None and name not in config.given}
+    return replace(config.params, **changes)
+
+
+def load(config: Config) -> Models:
+    """The configured models on the configured device; the text encoder waits until it is needed.
+
+    Raises MemoryShortageError before anything is loaded that does not fit, WeightsError, EngineError.
+    """
+    if config.model.threads:
+        torch.set_num_threads(config.model.threads)
+    device = choose_device(config.model.device)
+    dtype = choose_dtype(config.model.dtype, device)
+    chosen = chosen_profile(config)
+    if config.model.fp8:
+        require_fp8(device)
+    if chosen.files is not None:  # before their memory is spoken of
+        require_painter(chosen.name, chosen.files, config.model.vae, config.model.weights_dir)
+    require_room(config, chosen)
+    begin = monotonic()
+    models = load_models(
+        chosen,
+        device=device,
+        dtype=dtype,
+        vae=config.model.vae,
+        weights_dir=config.model.weights_dir,
+        placement=chosen_placement(config, chosen, device),
+        dit_device=torch.device("cpu") if config.model.fp8 else None,
+    )
+    loras = read_loras(models.dit, _lora_sources(config))
+    merge_loras(models.dit, loras)
+    if config.model.fp8:
+        to_fp8(models.dit, device)
+    models = replace(models, loras=attach_loras(models.dit, loras))  # they wrap what fp8 has replaced
+    exactly = f"{str(dtype)[6:]}{' with fp8 linear layers' if config.model.fp8 else ''}, text encoder {models.text.placement}"
+    log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, exactly, monotonic() - begin)
+    return models
+
+
+def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:
+    """A stream over loaded models."""
+    max_pixels = config.video.max_pixels or models.profile.max_pixels
+    director = PromptDirector(models.dit, prompts)
+    return Stream(new_engine(config, models), director, config, max_pixels, timer, loras=models.loras)
+
+
+def new_engine(config: Config, models: Models) -> Engine:
+    """The engine over loaded models, with the kernels that are configured. Raises EngineError for those that are absent."""
+    dit = models.dit
+    dit.attend = choose_attention(config.engine.attention, dit.device, dit.dtype)
+    chosen = kernels(config, dit.device, dit.dtype)
+    capture = CudaCapture(dit.device) if chosen["cuda_graphs"] == "on" else None
+    log.info("attention by %(attention)s, other kernels of the model by %(operations)s, CUDA graphs %(cuda_graphs)s", chosen)
+    vae = graphed(models.vae, CudaCapture, dit.device) if capture else models.vae
+    return Engine(dit, vae, capture=capture, encode_ahead=config.engine.encodes_ahead(dit.device.type))
+
+
+def kernels(config: Config, device: torch.device, dtype: torch.dtype) -> dict[str, str]:
+    """By what an engine of this configuration computes on a device, in words: attention, the model's other operations, frames to
+    pixels and back, and whether chunks are launched as CUDA graphs. Raises EngineError for an attention that is absent."""
+    return {
+        "attention": choose_attention(config.engine.attention, device, dtype).name,
+        "operations": find_ops(device).name,
+        "frames": frames_by(device),
+        "cuda_graphs": "on" if device.type == "cuda" and config.engine.cuda_graphs == "auto" else "off",
+    }
+
+
+def _lora_sources(config: Config) -> list[LoraSource]:
+    loras = config.model.loras
+    return [LoraSource(name, one.file, one.scale, one.live) for name, one in zip(config.names.loras, loras, strict=True)]
+
+
+def new_prompts(config: Config, models: Models, start: Params | None = None) -> PromptCache:
+    """The text encoder's output, remembered in memory and on disk; to be closed.
+
+    start: the parameters that the picture begins with, if not the configuration's. Raises WeightsError when the text encoder
+    is not there and their prompts are not known; without later ones the picture goes on.
+    """
+    text = models.text
+    if text.missing:
+        unknown = _unknown(config.replaced(params=start) if start else config, text)
+        if unknown:
+            raise unknown_prompt(unknown[0], text.missing)
+        log.warning("only prompts that are encoded already can be shown: %s", text.missing)
+    return PromptCache(text, prompt_disk(config, text), text.rest)
+
+
+def text_alone(config: Config) -> tuple[Text, PromptDisk]:
+    """The configured model's text encoder without the rest of it, and where its output is kept (which must not be off).
+
+    With no picture to leave room for, it takes the GPU unless it is to be in RAM, or has no room there.
+    """
+    device, chosen = choose_device(config.model.device), chosen_profile(config)
+    dtype = choose_dtype(config.model.dtype, device)
+    folder = config.model.weights_dir
+    there = free_bytes(device) > 1.1 * text_size(config, chosen)
+    beside = device.type != "cpu" and config.model.text_encoder in ("auto", "gpu") and there
+    text = new_text(chosen, device=device, dtype=dtype, weights_dir=folder, placement=Placement.GPU if beside else Placement.CPU)
+    disk = prompt_disk(config, text)
+    assert disk is not None
+    return text, disk
+
+
+def prompt_disk(config: Config, text: Text) -> PromptDisk | None:
+    """Where this text encoder's output is kept, None for nowhere."""
+    folder = config.model.prompt_folder
+    return PromptDisk(folder, text.identities) if folder else None
+
+
+def _unknown(config: Config, text: Text) -> list[str]:
+    """Prompts of the start that are not on the disk."""
+    disk = prompt_disk(config, text)
+    return [prompt for prompt, _ in config.params.blend if disk is None or not disk.has(prompt)]

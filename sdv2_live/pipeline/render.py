@@ -1,0 +1,122 @@
+"""Offline rendering: every frame of a file through the same path as live, at whatever speed it takes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from sdv2_live.config.schema import Config
+from sdv2_live.control.macros import Macros
+from sdv2_live.control.presets.library import PresetLibrary
+from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline.model import Timeline
+from sdv2_live.control.timeline.transport import Transport
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame
+from sdv2_live.io.base import Source
+from sdv2_live.io.files.sink import FileSink
+from sdv2_live.io.files.source import FileSource
+from sdv2_live.pipeline.build import load, new_prompts, new_stream, with_room
+from sdv2_live.pipeline.stream import Stream
+from sdv2_live.stats import StageTimer
+
+TICK_S = 0.001  # some containers know milliseconds only: a change that is so little after a frame begins with it
+
+
+def render(
+    config: Config,
+    source: Path,
+    target: Path,
+    *,
+    timeline: Timeline | None = None,
+    max_frames: int | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Render `source` into `target` (.mp4, or .mkv for lossless) and return the frames written: as many as were read.
+
+    The parameters are config.params, changed by the timeline at the video's own time. Noise depends on seed and chunk
+    alone, so the same input and settings give the same frames. progress: called with the frames written so far.
+    Raises VideoError, WeightsError, EngineError.
+    """
+    with FileSource(source, realtime=False, loop=False) as video, FileSink(target, offline=True) as sink:
+        config = with_room(config)
+        models = load(config)
+        with closing(new_prompts(config, models)) as prompts:
+            stream = new_stream(config, models, prompts, StageTimer())
+            presets = PresetLibrary(config.presets.folder, names=config.names)
+            store = ParamStore(config.params, Macros(presets), clock := VideoClock(), config.names)
+            written = 0
+            for frame in restyled(stream, islice(_frames(video), max_frames), store, timeline, clock):
+                sink.send(frame)
+                written += 1
+                progress(written)
+    if not written:
+        raise VideoError(f"{source}: holds no frames, or --max-frames is 0; nothing was rendered")
+    return written
+
+
+class VideoClock:
+    """Seconds of video, for what glides over time: the same at every rendering."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def run_to(self, now: float, transport: Transport | None) -> None:
+        """Go on to `now` seconds. A timeline's events happen on the way, each at its own time, as in a live show."""
+        while transport is not None and (due := transport.due) is not None and due < now:
+            self.now = due
+            transport.tick()
+        self.now = now
+        if transport is not None:
+            transport.tick()
+
+
+def restyled(
+    stream: Stream,
+    frames: Iterator[Frame],
+    store: ParamStore,
+    timeline: Timeline | None = None,
+    clock: VideoClock | None = None,
+) -> Iterator[Frame]:
+    """Every frame restyled, in order. `captured_ns` of the frames is their time in the video, by which the timeline goes.
+
+    A change of the timeline applies to the first chunk that begins at its time or later. The last chunk is filled up with copies
+    of the last frame, and stream_batch's pipeline is emptied with more of them; what they give beyond the frames read is not
+    returned.
+    """
+    owed = 0  # frames read and not yet returned
+    launched: deque[Callable[[], list[Frame]]] = deque()  # chunks that are not fetched
+    clock = clock or VideoClock()
+    transport = Transport(timeline, store, clock) if timeline is not None else None
+    if transport is not None:
+        transport.play()
+    last: Frame | None = None
+    while (first := next(frames, None)) or owed:
+        if launched and (first is None or len(launched) > 1):  # one chunk may run while the next is read and launched
+            for frame in launched.popleft()()[:owed]:
+                owed -= 1
+                yield frame
+        if first is None and (launched or not owed):
+            continue
+        begins = first or last
+        assert begins is not None
+        if first is not None:
+            clock.run_to(first.captured_ns / 1e9 + TICK_S, transport)
+        taken = store.take()
+        needed = stream.prepare(begins, taken.params, reset="reset" in taken.fired)
+        read = [first, *islice(frames, needed - 1)] if first is not None else []
+        owed += len(read)
+        last = read[-1] if read else begins
+        launched.append(stream.launch(read + [last] * (needed - len(read)), taken.params, wait_for_prompt=True))
+
+
+def _frames(video: Source) -> Iterator[Frame]:
+    while not video.ended:
+        frame = video.read(timeout=1.0)
+        if frame is not None:
+            yield frame

@@ -1,0 +1,261 @@
+"""The data flow: frames in, restyled frames out, one chunk at a time.
+
+    frames -> preprocess -> encode -> denoise -> decode -> postprocess -> frames
+
+`Stream` is that path, used alike by the live loop, by offline rendering and by replays. Live, the first two stages begin with a
+chunk's first frame (`push`); what comes out is the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sdv2_live.config.schema import Config
+from sdv2_live.control.params import Params
+from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.prompt import PromptDirector
+from sdv2_live.engine.spec import ChunkSettings, Mode, Painting, PromptMix, Schedule, StreamSpec
+from sdv2_live.engine.state import StreamState
+from sdv2_live.frame import Frame
+from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
+from sdv2_live.gpu.geometry import Fit, Size, model_size, shrunk
+from sdv2_live.gpu.lanes import new_lanes
+from sdv2_live.gpu.preprocess import Coming, Preprocessor
+from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.lora.lora import LoraSet
+from sdv2_live.pipeline.in_flight import AHEAD
+from sdv2_live.stats import StageTimer
+
+log = logging.getLogger("sdv2_live.stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A chunk on its way. Call it, once, for its frames: that waits for them. painting: what it is painted with."""
+
+    painting: Painting
+    done: Callable[[], None]
+    fetch: Callable[[], list[Frame]]
+
+    def __call__(self) -> list[Frame]:
+        self.done()
+        return self.fetch()
+
+
+class Stream:
+    """One stream of pictures over an engine: keeps its state, and sets it up anew when the input or the settings ask for it."""
+
+    ready = True  # as `live.loop.Painter` wants to know
+    share = 1.0  # of the pixels asked for, how many to paint: where that changes, the stream is set up anew
+
+    def __init__(
+        self,
+        engine: Engine,
+        director: PromptDirector,
+        config: Config,
+        max_pixels: int,
+        timer: StageTimer,
+        *,
+        loras: LoraSet | None = None,
+    ) -> None:
+        self.engine = engine
+        self._loras = loras or LoraSet()
+        self.timer = timer
+        self._director = director
+        self._config = config
+        self._max_pixels = max_pixels
+        self._postprocess = new_postprocessor(
+            config.video.pixel_format,
+            color=config.video.color,
+            input_size=config.video.output_size == "input",
+            fit=Fit(config.video.fit),
+            device=engine.device,
+        )
+        self._preprocess: Preprocessor | None = None
+        self._state: StreamState | None = None
+        self.painting: Painting | None = None  # of the last chunk
+        self._lanes = new_lanes(timer, engine.device)
+        self._coming: Coming | None = None  # the next chunk, if frames of it were pushed
+        self._launched: deque[Callable[[], None]] = deque()  # waits for chunks that may not be done
+        # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in.
+        self._in_flight: deque[tuple[list[Frame], Tensor | None]] = deque()
+
+    @property
+    def size(self) -> Size | None:
+        """(height, width) the model runs at, None before the first frame."""
+        return (self._state.spec.height, self._state.spec.width) if self._state else None
+
+    @property
+    def started(self) -> bool:
+        """The stream is past its first chunk."""
+        return self._state is not None and self._state.started
+
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+        """Make the state fit the input's size and the settings, and return how many frames the next chunk takes.
+
+        Frames that were pushed and are not like those that come now are dropped, as one chunk's frames are alike. Where the
+        encoder has them already, only a reset rids it of them.
+        """
+        if self._coming is not None and not all(frame.alike(like) for frame in self._coming.frames):
+            log.info("the input became %dx%d %s in the midst of a chunk", like.height, like.width, like.format.value)
+            self._coming = None
+            reset = reset or (self._state is not None and self._state.pushed > 0)
+        size = model_size(like.size, self._config.video.size, self._max_pixels)
+        if self.share < 1:
+            size = shrunk(size, self.share)
+        spec = self._spec(size, params)
+        if self._state is None or self._must_rebuild(spec, reset):
+            where = (*size, like.height, like.width, self._postprocess.backend)
+            log.info("stream set up at height %d, width %d, for input %dx%d, frames by %s", *where)
+            return self.begin(spec).frames_needed
+        if reset:
+            with self._lanes.alone():
+                self._state.reset_()
+            self._in_flight.clear()
+            self._coming = None
+        return self._state.frames_needed
+
+    def begin(self, spec: StreamSpec) -> StreamState:
+        """Start a new stream of exactly this kind, whatever the input's size."""
+        self._forget()
+        with self._lanes.alone():
+            self._state = state = self.engine.new_state(spec)
+            self._preprocess = new_preprocessor(
+                (spec.height, spec.width),
+                fit=Fit(self._config.video.fit),
+                dtype=self.engine.pixel_dtype,
+                device=self.engine.device,
+            )
+            self.engine.warm_up(state, len(self._config.params.steps))
+        self._lanes.release()
+        return state
+
+    def settle(self) -> None:
+        """Let the next chunk show its prompt in full: with a reset, it then depends on nothing that came before."""
+        self._director.settle()
+
+    def discard(self) -> None:
+        """Throw the state away, as after a failure: the next chunk starts a new one, its prompt in full."""
+        self._forget()
+        self.settle()
+
+    def _forget(self) -> None:
+        while self._launched:  # not even a graph that is running is thrown away
+            self._launched.popleft()()
+        with self._lanes.alone():  # nobody uses its memory any more when it is given to others
+            self._state = None
+        self._coming = None
+        self._in_flight.clear()
+
+    def push(self, frames: Sequence[Frame]) -> None:
+        """Take in what has come of the next chunk, so that less is left to do when its last frame is there.
+
+        frames: those of the chunk so far, from its first on. Call `prepare` first. Those that were taken in before are passed
+        over; `paint` then gets all of them once more. What is pushed belongs to the next chunk: the encoder's memory cannot
+        be rolled back. A prompt cut keeps it, as it keeps the autoencoder's memory; a new stream, a reset and `discard` forget
+        it, and the next call takes the frames in from the first on. In text mode, where frames are not looked at, nothing
+        happens. Raises EngineError when frames were left out since the last call.
+        """
+        state = self._state
+        assert state is not None
+        if state.spec.mode is not Mode.VIDEO:
+            return
+        if self._coming is None:
+            self._lanes.begin()
+        with self._lanes.stage("push", "input"):
+            self.engine.push(self._pixels(frames, state), state)
+
+    def paint(
+        self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True
+    ) -> list[Frame]:
+        """Restyle one chunk. Call `prepare` first and give as many frames as it said, those that were pushed first.
+
+        Returns as many frames as some chunk took: this one's, or with stream_batch that of n-1 chunks ago; none while its
+        pipeline fills, or when `convert` is off (nobody watches, but the stream goes on).
+        """
+        return self.launch(frames, params, wait_for_prompt=wait_for_prompt, convert=convert)()
+
+    def launch(self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True) -> Launched:
+        """As `paint`, but returns what waits for the frames: meanwhile, on a GPU, the next chunk can be launched.
+
+        Its upload and encoding then run beside this chunk's denoising and decoding. The waiting may be done by any thread,
+        once, in order. At most AHEAD chunks are launched and not done: the one after waits here.
+        """
+        state, lanes = self._state, self._lanes
+        assert state is not None
+        while len(self._launched) >= AHEAD:
+            self._launched.popleft()()
+        settings = ChunkSettings(params.noise_scale, params.steps, params.seed, params.noise_controller)
+        mix = PromptMix(params.blend, params.interpolation)
+        if self._coming is None:
+            lanes.begin()
+        with lanes.prelude("denoise"):  # it reads what these two write
+            scales = self._loras.apply(params.lora_scales)
+            conditioning = self._director.condition(mix, params.transition_chunks, wait=wait_for_prompt, scales=scales)
+        painting = self.painting = Painting(None if state.started else state.spec, conditioning.step)
+        if conditioning.step.began and params.prompt_change == "cut":
+            with lanes.alone():
+                state.cut_()
+            self._in_flight.clear()
+        pixels = latent = None
+        if state.spec.mode is Mode.VIDEO:
+            with lanes.stage("preprocess", "input"):
+                pixels, self._coming = self._pixels(frames, state), None
+            with lanes.stage("encode", "input"):
+                latent = lanes.hand_over(self.engine.encode(pixels, state))
+        self._in_flight.append((list(frames), pixels))
+        plan = self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
+        with lanes.stage("denoise", "denoise", latent):
+            clean = self.engine.denoise(latent, conditioning.cross, plan, settings.seed, state)
+            clean = None if clean is None else lanes.hand_over(clean)
+        if clean is None:
+            return self._launch(painting, lanes.end(), list)
+        with lanes.stage("decode", "output", clean):
+            painted = self.engine.decode(clean, state)
+        like, seen = self._in_flight.popleft()
+        if not convert:
+            return self._launch(painting, lanes.end(), list)
+        with lanes.stage("postprocess", "output", seen):
+            if params.mix < 1 and seen is not None:
+                painted = torch.lerp(seen.type_as(painted), painted, params.mix)
+            fetch = self._postprocess.begin(painted, like)
+        return self._launch(painting, lanes.end(), fetch)
+
+    def _pixels(self, frames: Sequence[Frame], state: StreamState) -> Tensor:
+        """Pixels of the next chunk's frames up to here; of those that were pushed they are there already."""
+        assert self._preprocess is not None
+        if self._coming is None:
+            self._coming = Coming(self._preprocess, state.frames_needed)
+        return self._coming.fill(frames)
+
+    def _launch(self, painting: Painting, done: Callable[[], None], fetch: Callable[[], list[Frame]]) -> Launched:
+        self._launched.append(done)
+        return Launched(painting, done, fetch)
+
+    def _spec(self, size: Size, params: Params) -> StreamSpec:
+        engine = self._config.engine
+        mode = Mode(engine.mode)
+        schedule = Schedule(engine.schedule) if mode is Mode.VIDEO else Schedule.SEQUENTIAL
+        return StreamSpec(
+            *size,
+            schedule=schedule,
+            levels=len(params.steps) if schedule is Schedule.STREAM_BATCH else 1,
+            cache=CacheSpec(engine.kv_frames, engine.sink_frames, params.adapt_sink_threshold),
+            rope_refresh_frame=engine.rope_refresh_frame,
+            normalize_latents=params.normalize_latents,
+            mode=mode,
+        )
+
+    def _must_rebuild(self, wanted: StreamSpec, reset: bool) -> bool:
+        """Size and levels change at once; what the table says applies at the next reset waits for one."""
+        assert self._state is not None
+        now = self._state.spec
+        if reset:
+            return wanted != now
+        return (wanted.height, wanted.width, wanted.levels) != (now.height, now.width, now.levels)

@@ -1,0 +1,1 @@
+"""Short prompts made long by a language model."""

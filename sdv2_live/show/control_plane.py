@@ -1,0 +1,197 @@
+"""The control desk of one show: parameters, presets, timeline and OSC, put together from the configuration."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+from sdv2_live.config.schema import Config
+from sdv2_live.control.macros import Macros
+from sdv2_live.control.osc.dispatch import Action
+from sdv2_live.control.osc.feedback import Status
+from sdv2_live.control.osc.server import OscServer
+from sdv2_live.control.osc.sockets import query_port
+from sdv2_live.control.oscquery.replies import Page
+from sdv2_live.control.oscquery.server import Identity, OscQueryServer
+from sdv2_live.control.presets.keeper import PresetKeeper
+from sdv2_live.control.presets.library import PresetLibrary
+from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline.model import Timeline
+from sdv2_live.control.timeline.transport import Transport, transport_actions
+from sdv2_live.errors import ConfigError, ParamError
+from sdv2_live.show.journal import Journal, LiveState, journal_path
+from sdv2_live.stats import Fill
+from sdv2_live.threads import ended
+
+log = logging.getLogger("sdv2_live.control")
+
+STUMBLE_S = 1.0  # until the timeline goes on after a mistake of the program
+TICK_S = 0.02  # lateness of timeline events; a chunk takes several times as long
+
+
+class Desk:
+    """Everything that writes to `store`. OSC's port is bound on construction; `start` begins to listen.
+
+    preset: recalled before anything else, by name or number. timeline: played from its start as soon as the desk starts.
+    resumed: what an earlier show left; its values are in `config.params` already, its timeline goes on where it would be now.
+    What `config.asked` holds was asked for by options, and goes before all of these.
+    status: numbers and words for OSC subscribers; see `OscServer`. pages: what else the OSCQuery server answers, by path.
+    Raises ConfigError or ParamError on construction for whatever of this cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        preset: str | None = None,
+        timeline: Timeline | None = None,
+        resumed: LiveState | None = None,
+        status: Status | None = None,
+        pages: Mapping[str, Page] | None = None,
+    ) -> None:
+        self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
+        self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
+        self.transport = Transport(timeline, self.store) if timeline else None
+        self._begins = resumed is None  # the timeline, when the desk starts
+        if self.transport is not None and resumed is not None:
+            resumed.resume(self.transport)
+        if preset is not None:
+            self.store.set("preset", preset, f"--preset {preset}")
+            self.store.settle()
+        self.store.set_many(config.asked, "--set")
+        self._status = status
+        self._pages = pages
+        self.journal: Journal | None = None
+        if config.state.folder is not None:
+            self.journal = Journal(journal_path(config.state.folder, config.output.sink), self.store, self.transport)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
+        self._keeper = PresetKeeper(self.presets, self._tell_presets)
+        self._failures = 0
+        osc = config.osc
+        self.osc: OscServer | None = None
+        self.oscquery: OscQueryServer | None = None
+        if osc.enabled:
+            actions: dict[str, Action] = {"preset/save": self._save, "preset/reload": lambda args: self._keeper.reload()}
+            if self.transport:
+                actions |= transport_actions(self.transport)
+            self.osc = OscServer(
+                self.store,
+                osc.host,
+                osc.port,
+                tcp=osc.tcp,
+                allow=osc.allow,
+                max_rate=osc.max_rate,
+                subscribers=osc.subscribers,
+                echo=osc.echo == "all",
+                actions=actions,
+                status=self._whole_status,
+            )
+            self.oscquery = self._describe(self.osc, config, actions)
+
+    def _describe(self, osc: OscServer, config: Config, actions: Collection[str]) -> OscQueryServer | None:
+        """The OSCQuery server, when it is wanted. Raises ConfigError when its port cannot be had; `osc` is closed then."""
+        query = config.oscquery
+        if not query.enabled:
+            return None
+        try:
+            return OscQueryServer(
+                self.store,
+                osc,
+                query_port(query.port, config.osc.port, config.osc.tcp),
+                identity=Identity(announce=query.announce),
+                allow=config.osc.allow,
+                hosts=config.osc.hosts,
+                presets=lambda: [preset.name for preset in self.presets.presets],
+                status=self._whole_status,
+                actions=actions,
+                pages=self._pages,
+            )
+        except ConfigError:
+            osc.close()
+            raise
+
+    def start(self) -> None:
+        """Listen, play, and keep the presets."""
+        if self.osc is not None:
+            self.osc.start()
+        if self.oscquery is not None:
+            self.oscquery.start()
+        if self.transport is not None and self._begins:
+            self.transport.play()
+        if self.journal is not None:
+            self.journal.start()
+        self._keeper.start()
+        if self.transport is not None:
+            self._thread.start()
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """What waits to be read, and to be sent."""
+        return {name: fill for server in (self.osc, self.oscquery) if server is not None for name, fill in server.queues.items()}
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """What the servers count, by name."""
+        servers = {"osc": self.osc, "oscquery": self.oscquery}
+        return {
+            f"{prefix}_{name}": count
+            for prefix, server in servers.items()
+            if server is not None
+            for name, count in asdict(server.counters).items()
+        }
+
+    def close(self) -> None:
+        """Stop all of it. Idempotent."""
+        self._stop.set()
+        ended(self._thread)
+        self._keeper.close()
+        if self.oscquery is not None:
+            self.oscquery.close()
+        if self.osc is not None:
+            self.osc.close()
+        if self.journal is not None:
+            self.journal.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def failures(self) -> int:
+        """Mistakes of the program's own that its threads have outlived."""
+        return self._failures + self._keeper.failures
+
+    def _run(self) -> None:
+        assert self.transport is not None
+        while not self._stop.wait(TICK_S):
+            try:
+                self.transport.tick()
+            except Exception:
+                self._failures += 1
+                log.exception("the timeline stumbled; it goes on")
+                self._stop.wait(STUMBLE_S)
+
+    def _save(self, args: tuple[Any, ...]) -> Future[None]:
+        if len(args) != 1:
+            raise ParamError("preset/save takes a name")
+        return self._keeper.save(args[0], self.store.latest())
+
+    def _tell_presets(self) -> None:
+        """Have OSCQuery clients read again which presets there are."""
+        if self.oscquery is not None:
+            self.oscquery.path_changed("/sdv2/preset/name")
+
+    def _whole_status(self) -> Mapping[str, float | str]:
+        own: dict[str, float | str] = {"presets": len(self.presets.presets)}
+        if self.transport is not None:
+            own |= {"timeline": round(self.transport.position, 1), "timeline_playing": self.transport.playing}
+        return own | dict(self._status() if self._status else {})

@@ -1,0 +1,202 @@
+"""The live state on disk, written as it changes: after a crash of everything, a show goes on where it was.
+
+One JSON file a show, replaced as a whole, so that a reader finds the state before a change or after it and never half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sdv2_live.control.coerce import read_params
+from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.params import PARAMS, Params, Value, updated, value_of
+from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline.transport import Transport
+from sdv2_live.errors import ConfigError
+from sdv2_live.system.atomic import written_whole
+from sdv2_live.system.files import portable
+from sdv2_live.system.files import replace as replace_file
+from sdv2_live.system.private import private_folder, private_text
+from sdv2_live.threads import ended
+
+log = logging.getLogger("sdv2_live.journal")
+
+PERIOD_S = 0.1  # at most so much of the last changes is lost
+LOOK_S = 1.0  # how often the timeline's transport, which has no listeners, is looked at
+MAX_BYTES = 1 << 20
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a timeline stands. `position` in seconds at the time of writing, which was at `written` (Unix time).
+
+    applied: up to where its events had been applied, None for `position`. name, digest: which timeline it is; empty when that is
+    not known.
+    """
+
+    playing: bool
+    position: float
+    looping: bool
+    written: float
+    applied: float | None = None
+    name: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """What a journal held: parameter values, the preset recalled last, and where the timeline stood if there was one."""
+
+    values: Mapping[str, Value]
+    timeline: Standing | None = None
+    preset: str = ""
+
+    def start_params(self, params: Params) -> Params:
+        """`params` with these values."""
+        return updated(params, {**self.values, "preset": self.preset})
+
+    def without(self, names: Collection[str]) -> LiveState:
+        """The same but for the parameters `names`, whose values somebody else gives."""
+        return replace(self, values={name: value for name, value in self.values.items() if name not in names})
+
+    def resume(self, transport: Transport) -> None:
+        """Take the timeline to where it would be by now, had it not been interrupted, and apply what was due in between.
+
+        Another timeline than that of the journal begins at its start.
+        """
+        standing = self.timeline
+        if standing is None or (standing.digest and standing.digest != transport.timeline.digest):
+            if standing is not None:
+                log.info("the timeline '%s' is not '%s' of the journal: it begins", transport.timeline.name, standing.name)
+            transport.play()
+            return
+        applied = standing.position if standing.applied is None else standing.applied
+        transport.looping = standing.looping
+        transport.hold(standing.position, applied)
+        if standing.playing:
+            transport.catch_up(max(time.time() - standing.written, 0.0))
+
+
+def journal_path(folder: Path, show: str) -> Path:
+    """The file of the show whose output has this name; any name gives a plain file name."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", show).strip("-")[:60] or "show"
+    return folder / f"{portable(plain)}.json"
+
+
+def previous(path: Path) -> Path:
+    """Where a journal goes when a new show begins under its name."""
+    return path.with_suffix(".previous.json")
+
+
+class Journal:
+    """Writes the state of one store, on a thread of its own. A disk that cannot be written is said once; the show goes on."""
+
+    def __init__(self, path: Path, store: ParamStore, transport: Transport | None = None) -> None:
+        self.path = path
+        self.failures = 0
+        self._store = store
+        self._transport = transport
+        self._digest = transport.timeline.digest if transport else ""
+        self._changed = threading.Event()
+        self._stop = threading.Event()
+        self._written = ""
+        self._forget = store.add_listener(lambda _: self._changed.set())
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    def start(self) -> None:
+        """Begin, with the state as it is. What the show before left stays beside it until the next start."""
+        self._changed.set()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is left and stop. Idempotent."""
+        self._stop.set()
+        self._changed.set()
+        ended(self._thread)
+        self._forget()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._changed.wait(LOOK_S)
+            self._changed.clear()
+            self._write()
+            self._stop.wait(PERIOD_S)
+        self._write()
+
+    def _write(self) -> None:
+        # Before the values: an event between the two is applied once more, and not left out.
+        moment = {"position": self._transport.position, "applied": self._transport.applied} if self._transport else {}
+        state = self._state()
+        mark = json.dumps(state, default=list)
+        if mark == self._written:
+            return
+        if state["timeline"] is not None:
+            state["timeline"] |= moment | {"written": time.time()}
+        try:
+            private_folder(self.path.parent)
+            with written_whole(self.path) as part:
+                with private_text(part) as file:
+                    json.dump(state, file, default=list, indent=1)
+                    file.flush()
+                    os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
+                if not self._written and self.path.exists():
+                    replace_file(self.path, previous(self.path))  # only now: a disk that is full keeps what the show before left
+        except OSError as error:
+            if not self.failures:
+                log.warning("%s: the live state cannot be written (%s); --resume will not find it", self.path, error.strerror)
+            self.failures += 1
+            return
+        self._written = mark
+
+    def _state(self) -> dict[str, Any]:
+        params = self._store.settled()
+        kept = self._store.names.kept
+        values = {kept(name): value_of(params, spec) for name, spec in PARAMS.items() if spec.kept}
+        transport = self._transport
+        where = None
+        if transport is not None:
+            which = {"name": transport.timeline.name, "digest": self._digest}
+            where = {**which, "playing": transport.playing, "looping": transport.looping, "mark": transport.mark}
+        return {"format": _FORMAT, "params": values, "preset": params.preset, "timeline": where}
+
+
+def read_journal(path: Path, names: Names = TABLE) -> LiveState:
+    """The state that a show left. A value that is of no use now is left out, with a warning.
+
+    Raises ConfigError when there is no journal, or none that can be read.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            data = json.loads(file.read(MAX_BYTES))
+        values, problems = read_params(data["params"], lambda name: f"{path}: {name}", names=names)
+        where = data["timeline"]
+        standing = None
+        if where is not None:
+            standing = Standing(
+                bool(where["playing"]),
+                float(where["position"]),
+                bool(where["looping"]),
+                float(where["written"]),
+                float(where.get("applied", where["position"])),
+                str(where.get("name", "")),
+                str(where.get("digest", "")),
+            )
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no show left its state there") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path}: holds no live state ({type(error).__name__}: {error})") from error
+    for problem in problems:
+        log.warning("%s", problem)
+    return LiveState(values, standing, str(data.get("preset", "")))

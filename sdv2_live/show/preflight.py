@@ -1,0 +1,30 @@
+"""What a show lacks before it can start, told at once: its engine would find out only after seconds of importing torch."""
+
+from __future__ import annotations
+
+from sdv2_live.config.schema import Config
+from sdv2_live.control.params import Params
+from sdv2_live.engine.prompt_disk import PromptDisk
+from sdv2_live.model.checkpoints.files import FILES, missing_text, require_painter, text_identities, unknown_prompt
+
+
+def require_weights(config: Config, start: Params) -> None:
+    """Raise the WeightsError that the engine would, where files are missing that the show cannot start without.
+
+    start: the parameters that the picture begins with; a show needs no text encoder where all their prompts are encoded.
+    Looks at names alone, and leaves to the engine what is damaged, and what depends on the machine: `auto` takes what is there.
+    """
+    model = config.model
+    files = FILES.get(model.profile)
+    if files is None:
+        return
+    folder = model.weights_dir
+    any_vae = model.fit and model.vae == "auto"  # then it may be a lighter one, as the memory has it
+    require_painter(model.profile, files, None if any_vae else model.vae, folder)
+    missing = missing_text(model.profile, files, folder)
+    if not missing:
+        return
+    disk = PromptDisk(model.prompt_folder, text_identities(files)) if model.prompt_folder else None
+    for prompt, _ in start.blend:
+        if disk is None or not disk.has(prompt):
+            raise unknown_prompt(prompt, missing)

@@ -1,0 +1,260 @@
+"""The composition root: builds a show from its configuration, starts its threads, and takes it down again.
+
+Threads: intake (reads the source), engine (has chunks painted), playout (sends frames when due), the desk's (OSC, timeline), the
+recorder's (writes takes) and the engine host's (see `worker`). They meet in the ParamStore (control to engine), the Intake's
+window, the Playout's queue and the Recorder's (frames), and nowhere else. This process needs no torch where the engine has one
+of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from types import TracebackType
+from typing import Self
+
+from sdv2_live import __version__
+from sdv2_live.config.schema import Config
+from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.store import Change
+from sdv2_live.control.timeline.model import Timeline
+from sdv2_live.io.open import open_sink
+from sdv2_live.live.adaptation import Upkeep
+from sdv2_live.live.fallback import Cover, Instead
+from sdv2_live.live.intake import Intake
+from sdv2_live.live.load_shedding import TAEHV
+from sdv2_live.live.loop import LiveLoop
+from sdv2_live.live.playout import Playout
+from sdv2_live.live.side_channels import bind
+from sdv2_live.live.switcher import Showing
+from sdv2_live.show.control_plane import Desk
+from sdv2_live.show.inputs import guarded
+from sdv2_live.show.journal import LiveState
+from sdv2_live.show.metrics import Metrics, Reading
+from sdv2_live.show.preflight import require_weights
+from sdv2_live.show.status import Status
+from sdv2_live.stats import Counters, Fill
+from sdv2_live.system.clock import monotonic
+from sdv2_live.takes.recorder import Recorder
+from sdv2_live.worker.host import EngineHost, InlineEngine
+from sdv2_live.worker.messages import Hello
+from sdv2_live.worker.recovery import SMALL
+from sdv2_live.worker.remote import RemoteEngine
+
+log = logging.getLogger("sdv2_live.app")
+
+
+class Show:
+    """A show, from start to close. Raises what its parts raise when they cannot be opened: then nothing is left running.
+
+    preset: recalled before the first chunk, by name or number. timeline: played from its start. resumed: an earlier show's state.
+    A script that makes one needs `if __name__ == "__main__":`, as the engine's process imports it once more.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        preset: str | None = None,
+        timeline: Timeline | None = None,
+        resumed: LiveState | None = None,
+    ) -> None:
+        if resumed is not None:
+            config = config.with_params(resumed.start_params(config.params), config.given | resumed.values.keys())
+        self.config = config
+        self._blind = config.engine.mode == "text"  # there is no input that could be shown
+        pages = {"/metrics": Metrics(self.reading).page} if config.oscquery.metrics else None
+        # First: a port in use shall not cost the time to load a model.
+        self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
+        self.store = self.desk.store
+        self._chosen = self._chosen_so_far(preset)  # parameters whose value somebody chose: they stay, whatever suits the model
+        self._up_at: float | None = None  # when the engine was up for the first time
+        self.running = False
+        self.counters = Counters()
+        with ExitStack() as opened:
+            self._open(opened)
+            self._closing = opened.pop_all()
+
+    def _open(self, opened: ExitStack) -> None:
+        """Sink, source and the threads between, none of them running: what a performer has misspelt shows here."""
+        config = self.config
+        opened.callback(self.desk.close)
+        require_weights(config, self.store.latest())
+        ndi = config.ndi.settings
+        sink = open_sink(config.output.sink, ndi=ndi)
+        slate = Cover(Instead.SLATE, hold_s=0.0, fade_s=config.input.fade_s, text=config.faults.slate)
+        self.playout = Playout(sink, self.counters, self._showing, self._cover(), slate)
+        opened.callback(self.playout.close)
+        own = [sink.full_name] if sink.full_name else []
+        select = lambda: self.store.latest().input_select  # noqa: E731
+        self.input = guarded(config, own, self.counters, select, self.playout.hold)
+        opened.callback(self.input.close)
+        sound, failover = config.output.audio == "pass", config.output.failover
+        self.sides = bind(self.input, sink, self.counters, ndi, audio=sound, failover=failover)
+        if self.sides is not None:
+            opened.callback(self.sides.close)
+        self.intake = Intake(self.input, self.counters, self.playout.offer_input)
+        opened.callback(self.intake.close)
+        self.engine = self._host()
+        opened.callback(self.engine.close)
+        self.recorder = Recorder(config, self.store, self.counters)
+        opened.callback(self.recorder.close)
+        opened.callback(self.store.add_listener(self._written))
+        self.upkeep = Upkeep(
+            config,
+            self.counters,
+            can_take=lambda step: step != TAEHV or self.engine.can_lighten,
+            on_shed=lambda steps: self.engine.lighten(TAEHV in steps),
+        )
+        self.loop = LiveLoop(
+            self.engine, self.intake, self.playout, self.store, self.counters, recorder=self.recorder, upkeep=self.upkeep
+        )
+        opened.callback(self.loop.close)
+        opened.callback(self.engine.halt)
+
+    def _host(self) -> EngineHost:
+        if self.config.engine.process == "inline":
+            return InlineEngine(self.config, self.store.latest, self._engine_up)
+        return RemoteEngine(self.config, self.store.latest, self.counters, self._engine_up, self.playout.lost)
+
+    def _cover(self) -> Cover:
+        faults = self.config.faults
+        instead = Instead(faults.on_fault)
+        if instead is Instead.INPUT and self._blind:
+            instead = Instead.HOLD
+        return Cover(instead, hold_s=faults.hold_s, fade_s=faults.fade_s, text=faults.slate)
+
+    def _engine_up(self, hello: Hello) -> None:
+        """The models are loaded, for the first time or again; called where that was done."""
+        self._up_at = self._up_at or monotonic()
+        self.upkeep.up(hello.size, hello.max_pixels)
+        if TAEHV in self.upkeep.shed.taken and hello.vae not in SMALL:  # its file is not there
+            self.upkeep.shed.give_up(TAEHV)
+        suited = {name: value for name, value in hello.suited.items() if name not in self._chosen}
+        if suited:
+            self.store.set_many(suited, "model")
+        run = self.config.engine.run_while_bypassed
+        # On a CPU the painting would take the cores that passing the input needs.
+        self.loop.run_while_bypassed = self._blind or (hello.device != "cpu" if run is None else run)
+        self.loop.overlap = self.config.engine.overlaps(hello.device)
+        self._encode_ahead()
+        self.recorder.start(hello.header)
+
+    def start(self) -> None:
+        """Begin: the input passes at once, and the painting takes its place when the models are loaded.
+
+        With the engine in a process of its own this returns at once, and `run` raises what went wrong there; with the engine
+        inline the models are loaded here. Raises WeightsError or EngineError when they cannot be.
+        """
+        self.playout.start()
+        self.intake.start()
+        self.engine.start()
+        self.loop.start()
+        self.desk.start()
+        self.running = True
+
+    def close(self) -> None:
+        """Stop everything, engine first, output last. Idempotent."""
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def status(self) -> Status:
+        """How the show is doing."""
+        latency = self.playout.shown_latency
+        return Status(
+            source=self.input.status,
+            input=self.input.state,
+            upkeep=self.upkeep.state,
+            watched=self.playout.sink.watched,
+            fps_in=self.intake.rate.per_second(),
+            fps_painted=self.loop.rate.per_second(),
+            fps_out=self.playout.rate.per_second(),
+            latency_p50=latency.p50,
+            latency_p95=latency.p95,
+            counters=self.counters.snapshot(),
+            recording=self.recorder.recording,
+            engine=self.engine.state(),
+            tally=self.playout.sink.tally,
+        )
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Everything that waits between the show's threads and processes, by name."""
+        parts = (self.desk, self.input, self.intake, self.loop, self.engine, self.playout, self.recorder, self.sides)
+        return {name: fill for part in parts if part is not None for name, fill in part.queues.items()}
+
+    def reading(self) -> Reading:
+        """What the show counts, for its metrics; nothing before the start."""
+        if not self.running:
+            return Reading()
+        status = self.status()
+        counters = dict(status.counters) | {"engine_restarts": status.engine.restarts} | self.desk.counted
+        counters |= {f"params_{name}": count for name, count in asdict(self.store.counters).items()}
+        gauges = {
+            "fps_in": status.fps_in,
+            "fps_painted": status.fps_painted,
+            "fps_out": status.fps_out,
+            "watched": float(status.watched),
+            "recording": float(status.recording),
+            "shed_steps": float(len(status.upkeep.steps)),
+            "drift": status.upkeep.drift,
+            "engine_lowered_steps": float(len(status.engine.ladder)),
+            "gpu_memory_bytes": status.engine.gpu_mb * 2.0**20,
+        }
+        stages = self.engine.timer.distributions()
+        distributions = {"latency_seconds": self.playout.latency.distribution()}
+        if "chunk" in stages:
+            distributions["chunk_seconds"] = stages.pop("chunk")
+        return Reading(counters, gauges, distributions, stages, self.queues, {"version": __version__})
+
+    def run(self, stopped: Callable[[float], bool], report: Callable[[Status], None], seconds: float | None = None) -> None:
+        """Run until `stopped(timeout)` says so, `seconds` have passed since the engine was up, or the source has ended; report
+        once a second.
+
+        Raises VideoError when the source broke in a way that a performer must repair, WeightsError or EngineError when there
+        can be no engine.
+        """
+        self.start()
+        while not self.intake.ended and self.engine.failure is None:
+            left = math.inf if seconds is None or self._up_at is None else self._up_at + seconds - monotonic()
+            if left <= 0 or stopped(min(left, 1.0)):
+                break
+            report(self.status())
+        for failure in (self.intake.failure, self.engine.failure):
+            if failure is not None:
+                raise failure
+
+    def _encode_ahead(self) -> None:
+        """Have every prompt encoded that is known now, those on the air first, so that a recall never waits."""
+        params = self.store.latest()
+        known = [text for text, _ in params.blend]
+        timeline = self.desk.transport.timeline if self.desk.transport else None
+        known += [str(event.values["prompt"]) for event in timeline.events if "prompt" in event.values] if timeline else []
+        known += [str(preset.values["prompt"]) for preset in self.desk.presets.presets if "prompt" in preset.values]
+        self.engine.encode(known)
+
+    def _written(self, change: Change) -> None:
+        """Have a prompt encoded as soon as it is written, also where it does not show yet (the cue, a slot at weight 0)."""
+        self._chosen |= change.values.keys()
+        for name, value in change.values.items():
+            if isinstance(value, str) and value and PARAMS[name].kind is Kind.TEXT:
+                self.engine.encode([value], slot=name)
+
+    def _chosen_so_far(self, preset: str | None) -> frozenset[str]:
+        """What the configuration gives, and the preset that is recalled already."""
+        return self.config.given | (self.desk.presets.get(preset).values.keys() if preset is not None else frozenset())
+
+    def _numbers(self) -> dict[str, float | str]:
+        """The status as OSC sends it; nothing before the start."""
+        return self.status().numbers() if self.running else {}
+
+    def _showing(self) -> Showing:
+        params = self.store.latest()
+        return Showing(params.freeze, params.bypass and not self._blind, params.blackout)

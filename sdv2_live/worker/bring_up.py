@@ -1,0 +1,59 @@
+"""Bringing the engine up, in whichever process: what is loaded, and what it says of itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdv2_live.config.schema import Config
+from sdv2_live.control.params import Params
+from sdv2_live.engine.prompt_cache import PromptCache
+from sdv2_live.model.load import Models, has_weights
+from sdv2_live.model.profiles import Profile
+from sdv2_live.model.vae_choice import vae_kind
+from sdv2_live.pipeline.build import chosen_profile, kernels, load, new_prompts, new_stream, with_room
+from sdv2_live.pipeline.stream import Stream
+from sdv2_live.stats import StageTimer
+from sdv2_live.takes.fingerprint import header_of
+from sdv2_live.worker.messages import Hello
+from sdv2_live.worker.recovery import TAEHV, lowered
+
+log = logging.getLogger("sdv2_live.worker")
+
+
+def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str] = ()) -> tuple[Stream, PromptCache, Hello]:
+    """A stream over the configured models, after these steps down the ladder; the prompts are to be closed.
+
+    start: the parameters that the picture begins with. Raises WeightsError or EngineError where the models cannot be had.
+    """
+    if ladder:
+        profile = chosen_profile(config)
+        config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels)
+    config = with_room(config)
+    models = load(config)
+    prompts = new_prompts(config, models, start)
+    return new_stream(config, models, prompts, timer), prompts, _hello(config, models)
+
+
+def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> list[str]:
+    """The steps that can be taken here."""
+    small = has_weights(profile, TAEHV, weights_dir, text=False)
+    if TAEHV in ladder and not small:
+        log.warning("%s holds no small autoencoder: the step %s is left out", weights_dir, TAEHV)
+    return [step for step in ladder if step != TAEHV or small]
+
+
+def _hello(config: Config, models: Models) -> Hello:
+    profile = models.profile
+    suited = {"noise_scale": profile.noise_scale, "steps": profile.steps}
+    return Hello(
+        profile.name,
+        models.dit.device.type,
+        vae_kind(profile, config.model.vae),
+        {name: value for name, value in suited.items() if value is not None},
+        header_of(models, lossless=config.takes.lossless),
+        kernels(config, models.dit.device, models.dit.dtype),
+        config.video.size,
+        config.video.max_pixels or profile.max_pixels,
+    )

@@ -1,0 +1,260 @@
+"""The live loop with a chunk launched while the one before it is computed: the same pictures, in order, none lost."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from support import tiny
+from support.fakes import FakeSink
+from support.prompts import Dictionary
+from support.waiting import eventually
+
+from sdv2_live.config.load import load_config
+from sdv2_live.config.schema import Config
+from sdv2_live.control.params import Params
+from sdv2_live.control.store import ParamStore
+from sdv2_live.engine.prompt import PromptDirector
+from sdv2_live.engine.prompt_cache import PromptCache
+from sdv2_live.engine.spec import Painting
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.io.base import Source
+from sdv2_live.live.intake import Intake
+from sdv2_live.live.loop import LiveLoop
+from sdv2_live.live.playout import Playout
+from sdv2_live.pipeline.build import load, new_prompts, new_stream
+from sdv2_live.pipeline.stream import Launched, Stream
+from sdv2_live.stats import Counters, StageTimer
+
+ENGINE = tiny.small_engine()
+
+
+class Fed(Source):
+    """Gives noise, as many frames as it is told to."""
+
+    def __init__(self) -> None:
+        self.name = "fed"
+        self._due: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._fed = 0
+
+    def feed(self, count: int) -> None:
+        for i in range(self._fed, self._fed + count):
+            self._due.put(i)
+        self._fed += count
+
+    def read(self, timeout: float) -> Frame | None:
+        try:
+            i = self._due.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        data = np.random.default_rng(i).integers(0, 256, (64, 64 * 4), np.uint8)
+        return Frame(data, 64, 64, PixelFormat.RGBX, Fraction(30), i * 33_000_000, i)
+
+    def close(self) -> None:
+        pass
+
+
+class Shown(Playout):
+    """Keeps what it is to show, in order."""
+
+    def __init__(self, counters: Counters) -> None:
+        super().__init__(FakeSink(), counters)
+        self.frames: list[Frame] = []
+
+    def show(self, frames: Sequence[Frame]) -> None:
+        self.frames += frames
+
+
+class Held:
+    """A chunk whose pictures come only when they are let go, as a GPU's do when they are done."""
+
+    def __init__(self, launched: Launched, free: threading.Event) -> None:
+        self._launched, self._free = launched, free
+
+    @property
+    def painting(self) -> Painting:
+        return self._launched.painting
+
+    def __call__(self) -> list[Frame]:
+        assert self._free.wait(30)
+        return self._launched()
+
+
+class Holding(Stream):
+    """A stream whose pictures come when `free` is set."""
+
+    free: threading.Event
+
+    def launch(self, *args: object, **keys: object) -> Held:  # type: ignore[override]
+        return Held(super().launch(*args, **keys), self.free)  # type: ignore[arg-type]
+
+
+class Rig:
+    """A live loop over a stream, fed by hand."""
+
+    def __init__(self, stream: Stream, params: Params, *, overlap: bool) -> None:
+        self.stream, self.source, self.counters, self.store = stream, Fed(), Counters(), ParamStore(params)
+        self.playout, self.intake = Shown(self.counters), Intake(self.source, self.counters)
+        self.loop = LiveLoop(stream, self.intake, self.playout, self.store, self.counters, overlap=overlap)
+
+    def __enter__(self) -> Rig:
+        self.intake.start()
+        self.loop.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.loop.close()
+        self.intake.close()
+
+    def taken(self) -> None:
+        """Wait until the loop has taken all that was fed."""
+        eventually(
+            "the frames to be taken",
+            lambda: self.counters["frames_in"] == self.source._fed and not self.intake.begun and self.intake.newest(0) is None,
+            60,
+        )
+
+    def painted(self, chunks: int) -> None:
+        eventually(f"{chunks} chunks", lambda: self.counters["chunks"] == chunks, 60)
+
+
+@pytest.fixture
+def prompts() -> Iterator[PromptCache]:
+    cache = PromptCache(Dictionary())
+    yield cache
+    cache.close()
+
+
+PARAMS = replace(Params(), prompt="red", adapt_sink_threshold=-1.0)
+
+
+def small_stream(prompts: PromptCache, free: threading.Event) -> Stream:
+    stream = Holding(ENGINE, PromptDirector(ENGINE.dit, prompts), Config(), 64 * 64, StageTimer())
+    stream.free = free
+    return stream
+
+
+def performed(stream: Stream, params: Params, chunks: int, *, overlap: bool) -> list[Frame]:
+    """A show of so many chunks: what the hand does is done between them, so that it is always the same one that answers."""
+    changes: dict[int, dict[str, Any]] = {3: {"seed": 7}, 5: {"noise_scale": 0.3}, 6: {"mix": 0.5}, 9: {"seed": 1, "mix": 1.0}}
+    with Rig(stream, params, overlap=overlap) as rig:
+        for number in range(chunks):
+            rig.store.set_many(changes.get(number, {}), "test")
+            if number == 7:
+                rig.store.trigger("reset", "test")
+            rig.source.feed(5 if number in (0, 7) else 4)
+            rig.taken()
+        rig.painted(chunks)
+        assert rig.counters["frames_skipped"] == rig.counters["engine_failures"] == 0
+    return rig.playout.frames
+
+
+def assert_same(found: list[Frame], expected: list[Frame]) -> None:
+    assert [frame.index for frame in found] == [frame.index for frame in expected]
+    assert all(np.array_equal(a.data, b.data) for a, b in zip(found, expected, strict=True))
+
+
+def test_overlapping_or_not_the_pictures_are_the_same(prompts: PromptCache) -> None:
+    free = threading.Event()
+    free.set()
+    alone = performed(small_stream(prompts, free), PARAMS, 12, overlap=False)
+    assert_same(performed(small_stream(prompts, free), PARAMS, 12, overlap=True), alone)
+    assert len(alone) == 12 * 4 + 2
+
+
+@pytest.mark.gpu
+def test_overlapping_or_not_the_pictures_are_the_same_on_a_gpu() -> None:
+    config = load_config(None, ["model.device=cuda", "video.size=64x64", "engine.kv_frames=3", "engine.sink_frames=1"])
+    models = load(config)
+    with closing(new_prompts(config, models)) as cache:
+        shows = [
+            performed(new_stream(config, models, cache, StageTimer()), config.params, 60, overlap=overlap)
+            for overlap in (False, True, True)
+        ]
+    for show in shows[1:]:
+        assert_same(show, shows[0])
+
+
+def test_the_next_chunk_is_launched_when_its_frames_are_there_and_a_third_waits(prompts: PromptCache) -> None:
+    free = threading.Event()
+    with Rig(small_stream(prompts, free), PARAMS, overlap=True) as rig:
+        rig.source.feed(5)
+        rig.taken()
+        rig.source.feed(3)
+        eventually("the next chunk to begin", lambda: rig.intake.begun)
+        rig.source.feed(1)
+        rig.taken()  # launched, while the pictures of the first are not there
+        assert rig.playout.frames == []
+        rig.source.feed(6)  # of the third chunk: it waits, and will take evenly spaced ones of them
+        eventually("the frames to be read", lambda: rig.counters["frames_in"] == 15)
+        assert not rig.intake.begun
+        free.set()
+        rig.painted(3)
+        assert [frame.index for frame in rig.playout.frames] == [*range(9), 10, 11, 13, 14]
+        assert rig.counters["frames_skipped"] == 2
+
+
+def test_without_overlap_nothing_is_launched_before_the_pictures_are_there(prompts: PromptCache) -> None:
+    free = threading.Event()
+    with Rig(small_stream(prompts, free), PARAMS, overlap=False) as rig:
+        rig.source.feed(5)
+        rig.taken()
+        rig.source.feed(4)
+        eventually("the frames to be read", lambda: rig.counters["frames_in"] == 9)
+        assert rig.intake.newest(0) is not None
+        free.set()
+        rig.painted(2)
+
+
+def test_a_reset_in_flight_begins_anew_after_what_was_launched_before(prompts: PromptCache) -> None:
+    free = threading.Event()
+    with Rig(small_stream(prompts, free), PARAMS, overlap=True) as rig:
+        rig.source.feed(5)
+        rig.taken()
+        rig.store.trigger("reset", "test")
+        rig.source.feed(5)
+        eventually("the frames to be read", lambda: rig.counters["frames_in"] == 10)
+        free.set()
+        rig.painted(2)
+        assert [frame.index for frame in rig.playout.frames] == list(range(10))
+        assert rig.stream.painting is not None
+        assert rig.stream.painting.begins is not None
+
+
+class FailingLate(Stream):
+    """A stream whose second chunk fails when its pictures are waited for."""
+
+    count = 0
+
+    def launch(self, *args: object, **keys: object) -> object:  # type: ignore[override]
+        launched = super().launch(*args, **keys)  # type: ignore[arg-type]
+        self.count += 1
+        return replace(launched, fetch=_broken) if self.count == 2 else launched
+
+
+def _broken() -> list[Frame]:
+    raise RuntimeError("an error on the device")
+
+
+def test_a_chunk_that_fails_in_flight_costs_what_was_in_flight_and_no_more(
+    prompts: PromptCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = FailingLate(ENGINE, PromptDirector(ENGINE.dit, prompts), Config(), 64 * 64, StageTimer())
+    with Rig(stream, PARAMS, overlap=True) as rig:
+
+        def painting() -> bool:
+            rig.source.feed(1)
+            return rig.counters["chunks"] >= 4
+
+        eventually("painting after the failure", painting, 60)
+        assert rig.counters["engine_failures"] == 1
+        assert "an error on the device" in caplog.text
+        indices = [frame.index for frame in rig.playout.frames]
+        assert indices == sorted(indices)

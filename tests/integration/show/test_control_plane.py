@@ -1,0 +1,130 @@
+"""The desk: what the configuration puts together, played over OSC."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdv2_live.config.load import load_config
+from sdv2_live.config.schema import Config
+from sdv2_live.control.timeline.model import Event, Timeline
+from sdv2_live.errors import ParamError
+from sdv2_live.show.control_plane import Desk
+from sdv2_live.show.journal import LiveState, Standing
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "a.yaml").write_text("name: Ink\nparams: {prompt: ink, noise_scale: 0.2}")
+    return load_config(None, [f"presets.dir={tmp_path}", "osc.port=0", "params.seed=3"])
+
+
+def test_recall_save_and_reload_by_osc(config: Config, tmp_path: Path, client_of: Any, wait: Any) -> None:
+    with Desk(config) as desk:
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/preset", 1.0)
+        wait(lambda: desk.store.latest().prompt == "ink")
+        client.send("/sdv2/preset/save", "Copy")
+        wait(lambda: len(desk.presets.presets) == 2)
+        assert desk.presets.get("copy").values["seed"] == 3
+        client.send("/sdv2/preset/save", "Copy")
+        assert client.answer()[1:] == ("/sdv2/preset/save", "there is a preset 'Copy' already; choose another name")
+        (tmp_path / "b.yaml").write_text("params: {sed: 1}")
+        client.send("/sdv2/preset/reload")
+        assert client.answer()[2] == f"{tmp_path / 'b.yaml'}:1: there is no parameter 'sed'; did you mean 'seed'?"
+        client.send("/sdv2/preset", "Cpy")
+        assert client.answer()[2] == "there is no preset 'Cpy'; did you mean 'copy'?"
+    assert desk.failures == 0
+
+
+def test_edited_preset_is_noticed(config: Config, tmp_path: Path, wait: Any) -> None:
+    with Desk(config) as desk:
+        (tmp_path / "a.yaml").write_text("name: Ink\nparams: {prompt: blue ink}")
+        wait(lambda: desk.presets.get("ink").values["prompt"] == "blue ink")
+
+
+def test_start_preset_and_timeline(config: Config, client_of: Any, wait: Any) -> None:
+    timeline = Timeline((Event(0.0, {"seed": 9}), Event(0.05, {"seed": 10})), 60.0)
+    with Desk(config, preset="ink", timeline=timeline) as desk:
+        assert desk.store.latest().prompt == "ink"
+        wait(lambda: desk.store.latest().seed == 10)
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/timeline/stop")
+        client.send("/sdv2/timeline/seek", 0)
+        wait(lambda: desk.store.latest().seed == 9)
+    desk.close()
+
+
+def test_unknown_start_preset(config: Config) -> None:
+    with pytest.raises(ParamError, match=r"^--preset inkk: there is no preset 'inkk'; did you mean 'ink'\?$"):
+        Desk(config, preset="inkk")
+
+
+def test_without_osc(config: Config) -> None:
+    with Desk(config.replaced(osc=config.osc.model_copy(update={"enabled": False}))) as desk:
+        assert desk.osc is None
+
+
+def test_a_flood_of_saves_holds_up_no_fader(config: Config, tmp_path: Path, client_of: Any, wait: Any) -> None:
+    with Desk(config) as desk:
+        client = client_of(desk.osc.port)
+        for number in range(300):
+            client.send("/sdv2/preset/save", f"p{number}")
+            client.send("/sdv2/preset/reload")
+        client.send("/sdv2/mix", 0.25)
+        wait(lambda: desk.store.latest().mix == 0.25)
+        assert len(list(tmp_path.glob("*.yaml"))) < 20
+        assert "presets wait to be saved already" in client.answer()[2]
+    assert len(list(tmp_path.glob("*.yaml"))) < 20
+
+
+def test_the_timeline_runs_on_another_thread_than_the_presets(config: Config, client_of: Any, wait: Any) -> None:
+    reading = threading.Event()
+    go_on = threading.Event()
+    timeline = Timeline(tuple(Event(0.02 * n, {"seed": n}) for n in range(200)), 60.0)
+    with Desk(config, timeline=timeline) as desk:
+        load = desk.presets.load
+
+        def slow() -> None:
+            reading.set()
+            go_on.wait(30)
+            load()
+
+        desk.presets.load = slow  # type: ignore[method-assign]
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/preset/reload")
+        wait(reading.is_set)
+        before = desk.store.latest().seed
+        wait(lambda: desk.store.latest().seed > before)
+        client.send("/sdv2/mix", 0.5)
+        wait(lambda: desk.store.latest().mix == 0.5)
+        go_on.set()
+
+
+def test_what_an_option_sets_goes_before_all_that_is_resumed_or_recalled(config: Config, tmp_path: Path) -> None:
+    asked = [f"presets.dir={tmp_path}", "osc.port=0", "params.blackout=false", "params.noise_scale=0.11"]
+    config = load_config(None, asked)
+    left = LiveState(
+        {"prompt": "old", "blackout": True, "noise_scale": 0.9, "morph_seconds": 30.0}, Standing(True, 4.0, False, time.time())
+    )
+    left = replace(left, timeline=replace(left.timeline, written=time.time() - 10))
+    timeline = Timeline((Event(5.0, {"blackout": True, "mix": 0.3}),), 60.0)
+    state = left.without(config.asked)
+    config = config.with_params(state.start_params(config.params), config.given | state.values.keys())
+    for preset, prompt in ((None, "old"), ("ink", "ink")):
+        desk = Desk(config, preset=preset, timeline=timeline, resumed=state)
+        params = desk.store.latest()
+        desk.close()
+        assert (params.blackout, params.noise_scale, params.mix, params.prompt) == (False, 0.11, 0.3, prompt)
+
+
+def test_a_start_preset_does_not_glide(config: Config) -> None:
+    config = config.with_params(replace(config.params, morph_seconds=30.0), frozenset())
+    desk = Desk(config, preset="ink")
+    assert desk.store.latest().noise_scale == 0.2
+    desk.close()

@@ -1,0 +1,41 @@
+"""`sdv2-live weights download`: from nothing to all that a profile needs, by the command line alone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.hub_server import HubServer
+
+from sdv2_live.cli import main
+from sdv2_live.weights import catalog
+from sdv2_live.weights.catalog import Hub
+
+
+def test_a_profile_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    content = {file.name: file.name.encode() * 100 for file in catalog.CATALOG}
+    small = tuple(
+        replace(
+            file,
+            name=file.name.replace(".safetensors", ".bin"),
+            size=len(content[file.name]),
+            sha256=hashlib.sha256(content[file.name]).hexdigest(),
+        )
+        for file in catalog.CATALOG
+    )
+    hosted = {(o.repo, o.path): content[o.path] for file in catalog.CATALOG for o in file.origins if isinstance(o, Hub)}
+    monkeypatch.setattr(catalog, "CATALOG", small)
+    with HubServer(hosted) as hub:
+        words = ["weights", "download", "1.3b", "--set", f"model.weights_dir={tmp_path}", "--set", f"weights.endpoint={hub.url}"]
+        assert main(words) == 0
+        assert "fetched 7 of 7 files" in capsys.readouterr().out
+        assert (tmp_path / "google/umt5-xxl/spiece.model").read_bytes() == content["google/umt5-xxl/spiece.model"]
+        assert not (tmp_path / "taew2_1.pth").exists()
+        asked = len(hub.requests)
+        assert main(words) == 0
+        assert "all 7 files were there already" in capsys.readouterr().out
+        assert len(hub.requests) == asked
+        assert main([*words, "--vae", "taehv", "--text", "fp8"]) == 0
+        assert "fetched 2 of 7 files" in capsys.readouterr().out

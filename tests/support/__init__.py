@@ -1,0 +1,1 @@
+"""What the tests share: fakes, clients of others, rigs, and small models."""

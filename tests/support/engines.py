@@ -1,0 +1,174 @@
+"""Child processes for the tests: the real one's serving, over a stand-in for the models that starts in a moment.
+
+What fails is real: signals from outside, or, told by the prompt, an exception, a hang, memory that is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sdv2_live.config.schema import Config
+from sdv2_live.control.params import Params
+from sdv2_live.engine.spec import Painting, PromptMix, PromptStep, StreamSpec
+from sdv2_live.errors import WeightsError
+from sdv2_live.frame import Frame
+from sdv2_live.stats import Fill, StageTimer
+from sdv2_live.takes.format import Header
+from sdv2_live.worker import child
+from sdv2_live.worker.messages import Hello
+
+CHUNK_S = 0.02
+SLOW_S = 0.2  # for the prompt `slow`
+KERNELS = {"attention": "by hand", "frames": "torch"}
+SUITED = {"noise_scale": 0.4, "steps": [400]}
+
+
+class Launched:
+    """A chunk of `Negative`, which takes its time once somebody waits for it, as a GPU's does."""
+
+    def __init__(self, timer: StageTimer, painting: Painting, prompt: str, frames: list[Frame]) -> None:
+        self.painting = painting
+        self._timer, self._prompt, self._frames = timer, prompt, frames
+
+    def __call__(self) -> list[Frame]:
+        if self._prompt == "raise late":
+            raise RuntimeError("a bug in the decoder")
+        with self._timer("denoise"):
+            time.sleep(SLOW_S if self._prompt == "slow" else CHUNK_S)
+        return self._frames
+
+
+class Negative:
+    """Paints the negative of its input."""
+
+    def __init__(self, timer: StageTimer) -> None:
+        self.timer = timer
+        self.size: tuple[int, int] | None = None
+        self.started = False
+        self._params = Params()
+        self._pushed: list[Frame] = []  # of the next chunk, painted as they came
+
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+        if self.size != like.size or reset:
+            self.discard()
+        self.size, self._params = like.size, params
+        return 4 if self.started else 5
+
+    def push(self, frames: Sequence[Frame]) -> None:
+        if self._params.prompt == "raise early":
+            raise RuntimeError("a bug in the encoder")
+        for frame in frames[len(self._pushed) :]:
+            self._pushed.append(_negative(frame))
+
+    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> Launched:
+        match params.prompt:
+            case "raise":
+                raise RuntimeError("a bug in a kernel")
+            case "hang":
+                time.sleep(3600)
+            case "memory":
+                np.ones(1 << 50)  # more than any address space
+        begins = None if self.started else StreamSpec(64, 64)
+        painting = Painting(begins, PromptStep(PromptMix.of(params.prompt), 1, 1, False, begins is not None))
+        self.started = True
+        painted, self._pushed = [*self._pushed, *map(_negative, frames[len(self._pushed) :])], []
+        return Launched(self.timer, painting, params.prompt, painted if convert else [])
+
+    def settle(self) -> None:
+        pass
+
+    def discard(self) -> None:
+        self.started = False
+        self._pushed = []
+
+
+def _negative(frame: Frame) -> Frame:
+    data = 255 - frame.data
+    return Frame(data, frame.width, frame.height, frame.format, frame.rate, frame.captured_ns, frame.index)
+
+
+class Prompts:
+    """Remembers what it was asked for, in the log."""
+
+    queues: ClassVar = {"prompts": Fill(3, 8)}
+
+    def request(self, prompt: str, slot: str | None = None) -> None:
+        child.log.info("encode %s for %s", prompt, slot)
+
+
+def _header(config: Config) -> Header:
+    return Header(
+        format=1,
+        recorded="2025-01-01T00:00:00+0000",
+        lossless=config.takes.lossless,
+        sdv2_live="0",
+        torch="0",
+        profile="tiny",
+        weights="0",
+        device="cpu",
+        cpu="any",
+        dtype="float32",
+        threads=1,
+    )
+
+
+def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+    child.log.info("ladder %s", ",".join(ladder))
+    return Negative(timer), Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config), KERNELS)
+
+
+def negative(connection: Connection) -> None:
+    """Paints."""
+    child.serve(connection, _bring_up)
+
+
+def _without_weights(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+    raise WeightsError("dit.safetensors is missing: fetch it")
+
+
+def without_weights(connection: Connection) -> None:
+    """Cannot be brought up, and says why."""
+    child.serve(connection, _without_weights)
+
+
+def _loading_for_ever(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+    child.log.info("loading")
+    time.sleep(3600)
+
+
+def loading_for_ever(connection: Connection) -> None:
+    """A very large model on a very slow disk."""
+    child.serve(connection, _loading_for_ever)
+
+
+def _crashing(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+    if ladder != ("60%",):
+        raise RuntimeError("CUDA out of memory")
+    return _bring_up(config, timer, start, ladder)
+
+
+def crashing(connection: Connection) -> None:
+    """Crashes while it loads, until it is asked for less."""
+    child.serve(connection, _crashing)
+
+
+def _by_the_prompt(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+    match start.prompt:
+        case "damaged":
+            raise WeightsError("dit.safetensors is cut off: fetch it")
+        case "a mistake":
+            raise IndexError("Dimension out of range")
+        case "end":
+            os.abort()
+    return _bring_up(config, timer, start, ladder)
+
+
+def by_the_prompt(connection: Connection) -> None:
+    """Cannot be brought up while the prompt says so, and every time for the same reason."""
+    child.serve(connection, _by_the_prompt)

@@ -1,0 +1,269 @@
+"""The README and the notes beside the examples, held to the program: commands, options, keys, addresses and links."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.places import ROOT as TOP
+
+from sdv2_live import cli, errors
+from sdv2_live.config.load import load_config
+from sdv2_live.config.schema import Config
+from sdv2_live.control.names import Names
+from sdv2_live.control.osc.addresses import ACTIONS, ROOT, meaning
+from sdv2_live.control.presets.file import load_preset
+from sdv2_live.control.timeline.files import load_timeline
+from sdv2_live.errors import ParamError
+from sdv2_live.live.adaptation import UpkeepState
+from sdv2_live.live.input_policy import InputState
+from sdv2_live.show import metrics
+from sdv2_live.show.status import Status
+from sdv2_live.wording import nearest
+from sdv2_live.worker.host import EngineState
+
+README = TOP / "README.md"
+PAGES = [README, *sorted((TOP / "examples").rglob("README.md"))]
+TOOLS = {path.name: path.read_text(encoding="utf-8") for path in (TOP / "tools").iterdir() if path.suffix in (".py", ".sh")}
+OTHERS_OPTIONS = {"--send", "--osc-port", "--network", "--init", "--shm-size", "--health-cmd"}  # of Open Stage Control and Docker
+SENT = {"error", "warning", "applied/<param>", "status/<name>", "info/<name>"}  # by the server, of its own accord
+NAMES = Names(["ink", "gold"])  # LoRAs that the README speaks of
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def fences(page: Path, *languages: str) -> list[str]:
+    """The blocks of code in these languages."""
+    found = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", text_of(page), re.M | re.S)
+    return [body for language, body in found if language in languages]
+
+
+def spans(page: Path) -> list[str]:
+    """What stands between backquotes in the prose, a line break being a space."""
+    prose = re.sub(r"^ *```.*?^ *```$", "", text_of(page), flags=re.M | re.S)
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+
+
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """Every call of sdv2-live, as words: in blocks (lines ending in a backslash joined) and in the prose."""
+    blocks = (
+        "\n".join(fences(page, "sh", "", "powershell")) + "\n" + "\n".join(re.findall(r"^ {4,7}(\S.*)$", text_of(page), re.M))
+    )
+    lines = re.sub(r"\\\n\s*", "", blocks).splitlines() + spans(page)
+    for line in lines:
+        called = re.match(r"(?:\S*/)?sdv2-live(?: |$)(.*)", line.strip())
+        if called:
+            words = [word for word in shlex.split(called[1], comments=True) if word != "..."]
+            if words != ["clip"]:  # the demo's NDI source
+                yield words
+
+
+@cache
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Every command's parser, by its words, such as 'prompt expand'."""
+    found: dict[str, argparse.ArgumentParser] = {}
+
+    def add(name: str, parser: argparse.ArgumentParser) -> None:
+        found[name] = parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for word, below in action.choices.items():
+                    add(f"{name} {word}".strip(), below)
+
+    add("", cli._parser())
+    return found
+
+
+def options() -> set[str]:
+    return {option for parser in parsers().values() for action in parser._actions for option in action.option_strings}
+
+
+def parsed(words: list[str]) -> argparse.Namespace | None:
+    """What the program makes of a call that is written in full; None for a command that is named alone, to speak of it."""
+    if not words or " ".join(words) in parsers():
+        return None
+    try:
+        return cli._parser().parse_args(words)
+    except SystemExit:
+        raise AssertionError(f"sdv2-live {' '.join(words)}: the program refuses this") from None
+
+
+@every_page
+def test_every_call_of_the_program_is_understood(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in command_lines(page):
+        given = parsed(words)
+        if given is not None and getattr(given, "set", None):
+            load_config(None, given.set)
+
+
+def test_the_calls_are_found_at_all() -> None:
+    calls = [words for page in PAGES for words in command_lines(page)]
+    assert len(calls) > 60
+    assert ["weights", "download", "1.3b"] in calls
+    assert {words[0] for words in calls if words} >= set(cli.COMMANDS), "a command that no page speaks of"
+
+
+@every_page
+def test_every_option_exists(page: Path) -> None:
+    in_tools = {option for text in TOOLS.values() for option in re.findall(r'"(--[a-z][\w-]*)"', text)}
+    ours = [span for span in spans(page) if re.match(r"--|sdv2-live|run |tools/", span)]
+    named = {option for span in ours for option in re.findall(r"(?:^|[ (])(--[a-z][\w-]*)", span)}
+    assert named - in_tools - options() - OTHERS_OPTIONS == set()
+
+
+def test_every_option_of_the_tools_exists() -> None:
+    calls = re.findall(r"python tools/(\w+\.py)([^#`\n]*)", text_of(README))
+    assert len(calls) > 5
+    for tool, rest in calls:
+        for option in re.findall(r"--[a-z][\w-]*", rest):
+            known = any(f'"{option}"' in text for text in TOOLS.values()) or option in options()
+            assert known, f"{tool} {option}"
+
+
+@every_page
+def test_every_set_is_a_key_with_a_value_it_can_have(page: Path) -> None:
+    for pair in re.findall(r"--set ([a-z_.\d]+=[^\s`]+)", text_of(page)):
+        if not re.search(r"[A-Z]{4,}|\.\.\.", pair):  # IP, FOLDER: for the reader to fill in
+            load_config(None, [pair])
+
+
+def test_every_key_of_the_configuration_that_is_named_exists() -> None:
+    sections = {name: field.annotation for name, field in Config.model_fields.items() if name != "params"}
+    keys = {f"{name}.{key}" for name, kind in sections.items() for key in kind.model_fields}  # type: ignore[union-attr]
+    named: set[str] = set()
+    for page in PAGES:
+        for span in spans(page):
+            found = re.fullmatch(r"([a-z]+\.[a-z_]+)(?:: (.+)|=(\S+))?", span)
+            if found is None or found[1].partition(".")[0] not in sections or found[1].endswith((".py", ".cu", ".yaml", ".json")):
+                continue
+            named.add(found[1])
+            assert found[1] in keys, f"{page}: {span}{nearest(found[1], keys)}"
+            if value := found[2] or found[3]:
+                load_config(None, [f"{found[1]}={value}"])
+    assert len(named) > 40
+
+
+def status_names() -> set[str]:
+    """The names under which a show tells how it is."""
+    status = Status("", True, 0.0, 0.0, 0.0, 0.0, 0.0, {}, EngineState("running"), InputState(), UpkeepState())
+    return set(status.numbers())
+
+
+def check_address(address: str) -> None:
+    """Raises AssertionError for an address that means nothing to the program."""
+    name = address.removeprefix(ROOT)
+    if name in SENT or name in ACTIONS or name == "<param>/norm" or name == "<param>/midi":
+        return
+    status = re.fullmatch(r"(?:status|info)/(\w+)", name)
+    if status:
+        assert status[1] in status_names(), f"{address}: a show tells nothing of this name"
+        return
+    name = re.sub(r"\b\d\.\.(\d)\b", r"\1", name).replace("<name>", "ink")
+    try:
+        meaning(ROOT + name, (0.0,), names=NAMES)
+    except ParamError as error:
+        raise AssertionError(f"{address}: {error}") from None
+
+
+@every_page
+def test_every_address_is_known(page: Path) -> None:
+    for found in re.findall(r"(?<![\w:./])/?sdv2/[\w/<>.]*[\w>]", text_of(page)):
+        check_address("/" + found.lstrip("/"))
+
+
+def test_an_address_that_is_not_known_is_noticed() -> None:
+    for address in ("/sdv2/noise", "/sdv2/prompt/9/text", "/sdv2/status/frames", "/sdv2/timeline/rewind"):
+        with pytest.raises(AssertionError):
+            check_address(address)
+
+
+def test_the_status_that_is_told_is_in_the_readme() -> None:
+    listed = re.search(r"The numbers are\s.*?`engine`\.\n", text_of(README), re.S)
+    assert listed is not None
+    named = set(re.findall(r"`(?:/sdv2/(?:status|info)/)?(\w+)`", listed[0]))
+    assert named == status_names()
+
+
+def test_the_examples_of_files_can_be_used(tmp_path: Path) -> None:
+    kinds = set()
+    for number, block in enumerate(fences(README, "yaml")):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(block.replace("~/loras", str(tmp_path)), encoding="utf-8")
+        held: dict[str, Any] = yaml.safe_load(block)
+        if "events" in held:
+            assert load_timeline(path).events
+            kinds.add("timeline")
+        elif "name" in held:
+            assert load_preset(path).values["noise_scale"] == 0.7
+            kinds.add("preset")
+        else:
+            assert held.keys() <= Config.model_fields.keys()
+            load_config(path)
+            kinds.add("configuration")
+    assert kinds == {"timeline", "preset", "configuration"}
+
+
+def anchor(heading: str) -> str:
+    """The name that GitHub gives a heading."""
+    plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+    return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    prose = re.sub(r"^ *```.*?^ *```$", "", text_of(page), flags=re.M | re.S)
+    return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", prose, re.M)}
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if target.startswith("https://"):
+            continue
+        path, _, place = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page}: {target}"
+        assert file.is_relative_to(TOP)
+        if place:
+            assert place in anchors(file), f"{page}: {target}"
+
+
+@every_page
+def test_files_that_are_named_exist(page: Path) -> None:
+    for span in [*spans(page), *" ".join(fences(page, "sh")).split()]:
+        if re.fullmatch(r"(?:config|examples|sdv2_live|tests|tools|\.ci)/[\w./-]+", span):
+            assert (TOP / span).exists(), f"{page}: {span}"
+
+
+def test_the_whole_readme_is_in_its_contents() -> None:
+    """Each chapter can be reached from the table at the top, or is one of those at the end."""
+    top = text_of(README).partition("\n## ")[0]
+    chapters = {
+        anchor(heading) for heading in re.findall(r"^## (.+)$", re.sub(r"```.*?```", "", text_of(README), flags=re.S), re.M)
+    }
+    assert chapters - set(re.findall(r"\(#([\w-]+)\)", top)) == {"tests-and-measurements", "credits-and-licences"}
+
+
+def test_every_example_is_in_the_index() -> None:
+    listed = set(re.findall(r"\]\(([\w-]+)[/)]", text_of(TOP / "examples" / "README.md")))
+    assert listed == {folder.name for folder in (TOP / "examples").iterdir() if folder.is_dir() and any(folder.iterdir())}
+
+
+def test_metrics_and_exit_codes_are_those_of_the_program() -> None:
+    for name in re.findall(r"`sdv2_(?!live)(\w+)`", text_of(README)):
+        assert name in metrics.DESCRIPTIONS or name == "stage_seconds", name
+    codes = {kind.exit_code for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.Sdv2Error)}
+    told = re.search(r"exit\s+codes\s+are\s+(.*?)\.\n", text_of(README), re.S)
+    assert told is not None
+    assert {int(code) for code in re.findall(r"\b\d\b", told[1])} == codes - {1}

@@ -1,0 +1,56 @@
+"""An autoencoder whose steady work is captured computes, bit for bit, what it does without, also after a reset."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from support.recording import RecordingCapture
+
+from sdv2_live.engine.vae_graphs import GraphedVae
+from sdv2_live.model.vae.ops import channels_last
+from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
+from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+
+
+def taehv() -> TAEHV:
+    stages = (Stage(16, 1, 2, 2), Stage(16, 1, 2, 2)), (Stage(24, 1, 2, 2), Stage(16, 1, 2, 2))
+    return TAEHV(TaehvConfig(patch=2, encoder=stages[0], decoder=stages[1], final_width=16))
+
+
+@pytest.fixture(params=[taehv, lambda: WanVAE(WanVaeConfig(dim=8))], ids=["taehv", "wan"])
+def vae(request: pytest.FixtureRequest) -> TAEHV | WanVAE:
+    torch.manual_seed(0)
+    made: TAEHV | WanVAE = request.param().eval().requires_grad_(False)
+    channels_last(made)
+    return made
+
+
+@torch.inference_mode()
+def test_captured_equals_eager(vae: TAEHV | WanVAE) -> None:
+    captures = RecordingCapture(), RecordingCapture()
+    graphed = GraphedVae(vae, *captures)
+    memory, plain = graphed.new_memory(), vae.new_memory()
+    for frames in (5, 4, 4, 4, 4, 0, 5, 4, 4):
+        if frames == 0:
+            memory.reset_()
+            plain.reset_()
+            continue
+        video = torch.rand(1, 3, frames, 16, 32) * 2 - 1
+        latent = graphed.encode(video, memory)
+        assert torch.equal(latent, vae.encode(video, plain))
+        assert torch.equal(graphed.decode(latent, memory), vae.decode(latent, plain))
+    assert [capture.captures for capture in captures] == [1, 1]
+    assert [capture.replays for capture in captures] == [5, 5]  # of six steady chunks the first runs as it is
+
+
+@torch.inference_mode()
+def test_a_chunk_whose_first_frames_were_pushed_is_not_captured(vae: TAEHV | WanVAE) -> None:
+    captures = RecordingCapture(), RecordingCapture()
+    graphed = GraphedVae(vae, *captures)
+    memory, plain = graphed.new_memory(), vae.new_memory()
+    for frames, pushed in ((5, 0), (4, 0), (4, 0), (4, 2), (4, 0)):
+        video = torch.rand(1, 3, frames, 16, 32) * 2 - 1
+        for each, own in ((graphed, memory), (vae, plain)):
+            each.push(video[:, :, :pushed], own)  # type: ignore[arg-type]
+        assert torch.equal(graphed.encode(video[:, :, pushed:], memory), vae.encode(video[:, :, pushed:], plain))
+    assert captures[0].replays == 2  # of four steady chunks the first and the pushed one run as they are

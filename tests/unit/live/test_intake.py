@@ -1,0 +1,317 @@
+"""The window between a source and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from support.fakes import FakeSource, Gap, fake_frame
+from support.waiting import eventually
+
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.live.intake import WINDOW, Intake, evenly_spaced
+from sdv2_live.stats import Counters
+
+MS = 1_000_000
+
+
+def frames(count: int, *, first: int = 0, step_ms: float = 33.0, **keys: object) -> list[Frame]:
+    return [fake_frame(i, captured_ns=int(i * step_ms * MS), **keys) for i in range(first, first + count)]  # type: ignore[arg-type]
+
+
+@contextmanager
+def reading(source: FakeSource) -> Iterator[tuple[Intake, Counters]]:
+    counters = Counters()
+    intake = Intake(source, counters)
+    intake.start()
+    try:
+        yield intake, counters
+    finally:
+        intake.close()
+
+
+def indices(taken: list[Frame] | None) -> list[int] | None:
+    return None if taken is None else [frame.index for frame in taken]
+
+
+def test_as_many_frames_as_came_are_taken_as_they_are() -> None:
+    with reading(FakeSource(frames(5))) as (intake, counters):
+        assert indices(intake.take(5, 5)) == [0, 1, 2, 3, 4]
+        assert counters.snapshot() == {"frames_in": 5, "frames_skipped": 0}
+
+
+def test_too_few_frames_are_kept_for_later() -> None:
+    source = FakeSource([*frames(3), Gap(1), *frames(2, first=3)])
+    with reading(source) as (intake, _):
+        taken = eventually("all frames", lambda: intake.take(5, 0.01))
+        assert indices(taken) == [0, 1, 2, 3, 4]
+        for frame, sent in zip(taken, frames(5), strict=True):
+            np.testing.assert_array_equal(frame.data, sent.data)
+
+
+def test_a_slow_engine_gets_evenly_spaced_frames_ending_with_the_newest() -> None:
+    with reading(FakeSource(frames(12))) as (intake, counters):
+        eventually("twelve frames", lambda: counters["frames_in"] == 12)
+        assert indices(intake.take(4, 5)) == [2, 5, 8, 11]
+        assert counters["frames_skipped"] == 8
+
+
+@pytest.mark.parametrize(("count", "have"), [(4, 5), (4, 7), (4, 9), (5, 6), (4, 30), (1, 3)])
+def test_even_spacing_never_repeats_a_frame(count: int, have: int) -> None:
+    chosen = evenly_spaced(frames(have), count, -33 * MS)
+    found = [frame.index for frame in chosen]
+    assert found == sorted(set(found))
+    assert found[-1] == have - 1
+    gaps = [b - a for a, b in zip([-1, *found], found, strict=False)]
+    assert max(gaps) - min(gaps) <= 1
+
+
+def test_spacing_is_even_in_time_not_in_number() -> None:
+    bursts = [fake_frame(i, captured_ns=t * MS) for i, t in enumerate([0, 1, 2, 3, 40, 80, 120])]
+    assert [frame.index for frame in evenly_spaced(bursts, 4, -40 * MS)] == [0, 4, 5, 6]
+
+
+def test_a_standing_engine_keeps_the_time_span_in_bounded_memory() -> None:
+    count = WINDOW * 5
+    with reading(FakeSource(frames(count))) as (intake, counters):
+        eventually("all frames", lambda: counters["frames_in"] == count)
+        taken = intake.take(4, 5)
+        assert taken is not None
+        assert counters["frames_skipped"] == count - 4
+        spans = [b.index - a.index for a, b in pairwise(taken)]
+        assert taken[-1].index == count - 1
+        assert max(spans) <= 1.5 * min(spans)
+
+
+def test_a_change_of_size_or_format_starts_the_chunk_anew() -> None:
+    other = [*frames(3), *frames(4, first=3, width=32), *frames(4, first=7, width=32, format=PixelFormat.UYVY)]
+    with reading(FakeSource(other)) as (intake, counters):
+        eventually("all frames", lambda: counters["frames_in"] == 11)
+        taken = intake.take(4, 5)
+        assert indices(taken) == [7, 8, 9, 10]
+        assert taken is not None
+        assert {frame.format for frame in taken} == {PixelFormat.UYVY}
+
+
+def test_skip_drops_what_came() -> None:
+    with reading(FakeSource(frames(9))) as (intake, counters):
+        eventually("nine frames", lambda: counters["frames_in"] == 9)
+        intake.skip()
+        assert intake.take(1, 0.01) is None
+        assert counters["frames_skipped"] == 0  # nothing was being painted that they could be missing from
+
+
+def test_every_frame_passes_the_tap() -> None:
+    seen: list[int] = []
+    intake = Intake(FakeSource(frames(20)), Counters(), lambda frame: seen.append(frame.index))
+    intake.start()
+    eventually("the end", lambda: intake.ended)
+    intake.close()
+    assert seen == list(range(20))
+
+
+def test_a_broken_source_is_remembered_and_wakes_the_waiting() -> None:
+    source = FakeSource([*frames(2), VideoError("clip.mp4: the disk is gone")])
+    with reading(source) as (intake, _):
+        eventually("the failure", lambda: intake.failure)
+        assert intake.ended
+        assert "the disk is gone" in str(intake.failure)
+        assert intake.take(5, 0.01) is None
+
+
+def test_what_nobody_foresaw_does_not_end_the_input() -> None:
+    with reading(FakeSource([*frames(2), ValueError("not a VideoError"), *frames(3, first=2)])) as (intake, counters):
+        assert indices(intake.take(5, 10)) == [0, 1, 2, 3, 4]
+        assert counters["reads_failed"] == 1
+        assert intake.failure is None
+
+
+def test_close_ends_the_source_once_and_may_be_called_again() -> None:
+    source = FakeSource([Gap(10_000)])
+    intake = Intake(source, Counters())
+    intake.start()
+    intake.close()
+    intake.close()
+    assert source.closed >= 1
+    assert not intake._thread.is_alive()
+
+
+def test_rate_is_kept() -> None:
+    with reading(FakeSource(frames(5, rate=Fraction(25)))) as (intake, _):
+        newest = intake.newest(5)
+        assert newest is not None
+        assert newest.rate == 25
+
+
+@pytest.mark.parametrize(("input_fps", "chunk_s"), [(30, 20 * 4 / 30), (120, 4 / 15), (120, 20 * 4 / 30)])
+def test_an_engine_far_slower_than_the_input_gets_even_steps_and_the_newest_frame(input_fps: int, chunk_s: float) -> None:
+    """Chunk after chunk: each spans the time since the one before, in even steps, and every frame is accounted for."""
+    per_chunk, chunks = round(input_fps * chunk_s), 12
+    given = frames(per_chunk * chunks, step_ms=1000 / input_fps)
+    intake = Intake(FakeSource(given), counters := Counters())
+    taken: list[Frame] = []
+    for chunk in range(chunks):
+        for frame in given[chunk * per_chunk : (chunk + 1) * per_chunk]:
+            intake._accept(frame)
+        got = intake.take(4, 0)
+        assert got is not None
+        assert got[-1] is given[(chunk + 1) * per_chunk - 1]  # nothing older than it must be: the delay does not grow
+        taken += got
+    assert counters["frames_in"] == len(given) == len(taken) + counters["frames_skipped"]
+    steps = [b.index - a.index for a, b in pairwise(taken)]
+    even = per_chunk / 4
+    assert all(0.7 * even <= step <= 1.3 * even for step in steps), steps
+    assert len(intake._window) == 0
+
+
+def test_a_camera_of_120_frames_a_second_is_held_in_bounded_memory() -> None:
+    intake = Intake(FakeSource([]), Counters())
+    for frame in frames(120 * 60, step_ms=1000 / 120):
+        intake._accept(frame)
+        assert len(intake._window) <= WINDOW
+    got = intake.take(4, 0)
+    assert got is not None
+    assert [b.index - a.index for a, b in pairwise(got)] == pytest.approx([120 * 60 / 4] * 3, rel=0.15)
+
+
+def came(intake: Intake, given: list[Frame]) -> None:
+    for frame in given:
+        intake._accept(frame)
+
+
+def test_a_chunk_that_must_wait_begins_with_what_has_come_and_ends_with_the_newest() -> None:
+    intake, given = Intake(FakeSource([]), counters := Counters()), frames(12)
+    came(intake, given[:2])
+    assert intake.begin(4, given[0]) == given[:2]
+    assert intake.begun
+    assert intake.newest(0) is None  # no frame has come that no chunk has
+    came(intake, given[2:3])
+    assert intake.begin(4, given[0]) == given[:3]
+    assert intake.take(4, 0) is None
+    came(intake, given[3:4])
+    assert intake.begin(4, given[0]) == []  # they are all there
+    assert intake.take(4, 0) == given[:4]
+    assert not intake.begun
+    came(intake, given[4:5])
+    assert intake.begin(4, given[0]) == given[4:5]
+    came(intake, given[5:12])  # the engine was held up
+    assert intake.begin(4, given[0]) == []
+    assert indices(intake.take(4, 0)) == [4, 6, 9, 11]  # the rest evenly over what came since
+    assert counters["frames_in"] == len(given) == 4 + 4 + counters["frames_skipped"]
+
+
+def test_where_enough_frames_wait_none_is_begun_with() -> None:
+    intake = Intake(FakeSource([]), Counters())
+    came(intake, given := frames(8))
+    assert intake.begin(4, given[0]) == []
+    assert indices(intake.take(4, 0)) == [1, 3, 5, 7]
+
+
+def test_a_chunk_that_needs_more_after_a_reset_keeps_the_frames_it_began_with() -> None:
+    intake, given = Intake(FakeSource([]), Counters()), frames(5)
+    came(intake, given[:3])
+    intake.begin(4, given[0])
+    came(intake, given[3:4])
+    assert intake.begin(4, given[0]) == []
+    assert intake.take(5, 0) is None
+    came(intake, given[4:])
+    assert intake.take(5, 0) == given
+
+
+def test_a_chunk_that_needs_fewer_after_a_reset_takes_the_newest() -> None:
+    """In text mode a stream begins with one frame, and goes on by four."""
+    intake, given = Intake(FakeSource([]), counters := Counters()), frames(4)
+    came(intake, given[:3])
+    intake.begin(4, given[0])
+    came(intake, given[3:])
+    assert intake.take(1, 0) == given[3:]
+    assert not intake.begun
+    assert counters["frames_skipped"] == 3
+
+
+def test_a_source_that_stopped_in_a_chunk_completes_it_when_it_is_back() -> None:
+    intake, before, after = Intake(FakeSource([]), counters := Counters()), frames(2), frames(2, first=3000)
+    came(intake, before)
+    assert intake.begin(4, before[0]) == before
+    assert intake.newest(0) is None
+    came(intake, after)  # minutes later
+    assert intake.take(4, 0) == before + after
+    assert counters["frames_skipped"] == 0
+
+
+@pytest.mark.parametrize("change", [{"width": 32}, {"format": PixelFormat.UYVY}])
+def test_a_change_of_size_or_format_drops_the_chunk_that_was_begun_and_counts_it(change: dict[str, object]) -> None:
+    intake, before, after = Intake(FakeSource([]), counters := Counters()), frames(4), frames(4, first=4, **change)
+    came(intake, before[:2])
+    intake.begin(4, before[0])
+    came(intake, before[2:3])
+    came(intake, after[:2])
+    assert not intake.begun
+    assert intake.begin(4, before[0]) == []  # the engine is not ready for the other kind
+    assert intake.begin(4, after[0]) == after[:2]
+    assert counters["frames_skipped"] == 3
+    came(intake, after[2:])
+    assert intake.take(4, 0, like=before[0]) is None  # nothing is consumed
+    assert intake.take(4, 0, like=after[0]) == after
+
+
+def test_skip_drops_the_chunk_that_was_begun() -> None:
+    intake = Intake(FakeSource([]), Counters())
+    came(intake, given := frames(3))
+    intake.begin(4, given[0])
+    intake.skip()
+    assert not intake.begun
+    came(intake, later := frames(4, first=10))
+    assert intake.take(4, 0) == later
+
+
+@pytest.mark.parametrize(
+    "strays", [[{"width": 32}], [{"format": PixelFormat.UYVY}], [{"width": 32}, {"height": 8}], [{"width": 8}] * 2]
+)
+@pytest.mark.parametrize("begun", [1, 2])
+def test_strays_of_another_kind_cost_the_chunk_nothing_that_was_begun(strays: list[dict[str, object]], begun: int) -> None:
+    """One, two that differ, and two alike, which are a change, and back again."""
+    passed: list[Frame] = []
+    intake, given = Intake(FakeSource([]), counters := Counters(), passed.append), frames(6)
+    other = [frames(1, first=10 + i, **kind)[0] for i, kind in enumerate(strays)]
+    came(intake, given[:begun])
+    assert intake.begin(4, given[0]) == given[:begun]
+    came(intake, other)
+    came(intake, given[begun:])
+    newest = intake.newest(0)
+    assert newest is given[5]
+    taken = intake.take(4, 0, like=newest)
+    assert taken is not None
+    assert taken[:begun] == given[:begun]
+    assert all(frame.alike(newest) for frame in taken)
+    assert counters["frames_in"] == 6 + len(other) == 4 + counters["frames_skipped"]
+    assert (other[0].index in [frame.index for frame in passed]) == (len(other) == 2 and other[0].alike(other[1]))
+
+
+def test_a_lone_frame_of_another_size_never_becomes_the_newest() -> None:
+    intake, given = Intake(FakeSource([]), Counters()), frames(1)
+    came(intake, given)
+    for i in range(9):
+        came(intake, frames(1, first=1 + i, width=32 + 2 * i))
+        assert intake.newest(0) is given[0]
+
+
+@pytest.mark.parametrize(("height", "width", "bound"), [(1080, 1920, 32), (2160, 3840, 16), (4320, 7680, 8)])
+def test_the_window_is_bound_by_bytes(height: int, width: int, bound: int) -> None:
+    """BGRX: 8 MB, 33 MB and 133 MB a frame."""
+    intake = Intake(FakeSource([]), counters := Counters())
+    data = np.zeros((height, width * 4), np.uint8)  # never written to: it takes no memory
+    for i in range(100):
+        intake._accept(Frame(data, width, height, PixelFormat.BGRX, captured_ns=i * 33 * MS, index=i))
+        fill = intake.queues["intake"]
+        assert fill.length <= fill.bound <= bound
+    taken = intake.take(5, 0)
+    assert taken is not None
+    assert taken[-1].index == 99
+    assert min(b.index - a.index for a, b in pairwise(taken)) >= 8
+    assert counters["frames_in"] == 5 + counters["frames_skipped"]
