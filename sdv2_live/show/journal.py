@@ -24,7 +24,6 @@ from sdv2_live.control.timeline.transport import Transport
 from sdv2_live.errors import ConfigError
 from sdv2_live.system.atomic import written_whole
 from sdv2_live.system.files import portable
-from sdv2_live.system.files import replace as replace_file
 from sdv2_live.system.private import private_folder, private_text
 from sdv2_live.threads import ended
 
@@ -150,13 +149,18 @@ class Journal:
                     file.flush()
                     os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
                 if not self._written and self.path.exists():
-                    replace_file(self.path, previous(self.path))  # only now: a disk that is full keeps what the show before left
+                    self._keep_previous()  # only now: a disk that is full keeps what the show before left
         except OSError as error:
             if not self.failures:
                 log.warning("%s: the live state cannot be written (%s); --resume will not find it", self.path, error.strerror)
             self.failures += 1
             return
         self._written = mark
+
+    def _keep_previous(self) -> None:
+        """A copy: a show that is killed between two renames would leave nothing under its own name."""
+        with written_whole(previous(self.path)) as part, private_text(part) as file:
+            file.write(self.path.read_text(encoding="utf-8"))
 
     def _state(self) -> dict[str, Any]:
         params = self._store.settled()
