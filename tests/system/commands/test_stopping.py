@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from systems import ENDS, INTERRUPTIBLE
+from support.systems import ENDS, INTERRUPTIBLE
 
 from sdv2_live.commands.stopping import Stop
 

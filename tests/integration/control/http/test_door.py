@@ -157,7 +157,7 @@ def test_who_is_turned_away_is_told_why(
 def test_when_all_connections_are_streams_the_next_is_told_so(
     query: OscQueryServer, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(httpdoor, "MAX_OF_HOST", 1)
+    monkeypatch.setattr("sdv2_live.control.http.door.MAX_OF_HOST", 1)
     assert connect(UPGRADE).recv(4096).startswith(b"HTTP/1.1 101")
     assert read_all(connect(HELLO)).startswith(b"HTTP/1.1 503 ")
 
@@ -166,7 +166,7 @@ def test_who_is_turned_away_and_goes_on_sending_is_cut_off(
     query: OscQueryServer, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(query._access, "may_send", lambda host: False)
-    monkeypatch.setattr(httpdoor, "LEAVE_S", 600.0)
+    monkeypatch.setattr("sdv2_live.control.http.door.LEAVE_S", 600.0)
     client = connect()
     with pytest.raises(ConnectionError):
         client.sendall(HELLO * 1_000_000)
@@ -176,7 +176,7 @@ def test_who_is_turned_away_and_does_not_close_is_closed(
     query: OscQueryServer, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(query._access, "may_send", lambda host: False)
-    monkeypatch.setattr(httpdoor, "LEAVE_S", 0.0)
+    monkeypatch.setattr("sdv2_live.control.http.door.LEAVE_S", 0.0)
     client = connect()
     assert read_all(client)
 
