@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from sdv2_live.errors import ConfigError
 from sdv2_live.system.console import GONE
 from sdv2_live.system.private import private_folder
-from sdv2_live.wording import printable
+from sdv2_live.wording import escaped
 
 log = logging.getLogger("sdv2_live.logs")
 
@@ -49,7 +49,7 @@ def harmless(text: str) -> str:
     """`text` without secrets, in one printable line."""
     for secret in secrets():
         text = text.replace(secret, "***")
-    return printable(text)
+    return escaped(text)
 
 
 class Lines(logging.Formatter):

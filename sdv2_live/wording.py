@@ -20,7 +20,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
-def printable(text: str) -> str:
+def escaped(text: str) -> str:
     """`text` with what could break or forge a line of a log or message (control characters, line separators) escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 

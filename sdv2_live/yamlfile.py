@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError
-from sdv2_live.wording import nearest, printable
+from sdv2_live.wording import escaped, nearest
 from sdv2_live.yamlwords import joined, opened, remedy
 
 KeyPath = tuple[str | int, ...]
@@ -94,7 +94,7 @@ class Document:
 
 def dotted(key: KeyPath) -> str:
     """('events', 2, 'at') as 'events[2].at'."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{printable(part)}" for part in key).removeprefix(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{escaped(part)}" for part in key).removeprefix(".")
 
 
 class _Loader(yaml.SafeLoader):

@@ -81,7 +81,7 @@ def flood(options: argparse.Namespace) -> dict[str, Any]:
         show.store.add_applied_listener(lambda event: applied.append((time.monotonic_ns(), event)))
         quiet = watched(show, min(options.seconds, 15.0))
         rss = _rss_mb()
-        osc = show.desk.osc
+        osc = show.control.osc
         assert osc is not None
 
         def flooding(port: int) -> tuple[dict[str, float], str]:
@@ -114,7 +114,7 @@ def flood(options: argparse.Namespace) -> dict[str, Any]:
 def prompt(options: argparse.Namespace) -> dict[str, Any]:
     """From the sending of a prompt to the chunk that is first painted with it, and to the sending of its first frame."""
     with showing(options) as show:
-        client = SimpleUDPClient("127.0.0.1", show.desk.osc.port if show.desk.osc else 0)
+        client = SimpleUDPClient("127.0.0.1", show.control.osc.port if show.control.osc else 0)
         engine, sink = show.engine, show.playout.sink
         began = threading.Event()
         chunk_ns = [0]

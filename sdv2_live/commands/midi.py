@@ -26,7 +26,7 @@ import yaml
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.config.schema_files import config_dir
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError, MidiError, ParamError
@@ -78,7 +78,7 @@ def map_files() -> list[Path]:
     return [path for folder in (own_maps(), config_dir() / "midi") for path in sorted(folder.glob("*.yaml"))]
 
 
-def find_map(port_name: str, names: Names = TABLE) -> Path | None:
+def find_map(port_name: str, names: ParamNames = TABLE) -> Path | None:
     """The first map whose `port` is in the port's name. Raises ConfigError when a map on the way is broken."""
     from sdv2_live.midi.mapfile import load_map
 
@@ -93,7 +93,7 @@ def endpoint(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _list(ports: Any, known: Names = TABLE) -> int:
+def _list(ports: Any, known: ParamNames = TABLE) -> int:
     names = list(dict.fromkeys([*ports.inputs(), *ports.outputs()]))
     for name in names:
         logs.say(f"{logs.harmless(name)}\t{find_map(name, known) or 'no map; make one with --learn'}")
@@ -149,7 +149,7 @@ def _preset_names(library: PresetLibrary) -> Callable[[Any], str | None]:
     return name
 
 
-def _awaited_map(ports: Any, part: str | None, known: Names, stop: threading.Event) -> Path | None:
+def _awaited_map(ports: Any, part: str | None, known: ParamNames, stop: threading.Event) -> Path | None:
     """The map of the first port that has one, as soon as such a port is there; None when stopped before."""
     from sdv2_live.midi.bridge import LOOK_S
 
@@ -216,7 +216,7 @@ def _value(text: str | None) -> Any:
         raise ConfigError(f"--value cannot be {text!r}: {error}") from error
 
 
-def _file_to_teach(given: Path | None, port: str, known: Names) -> tuple[Path, str]:
+def _file_to_teach(given: Path | None, port: str, known: ParamNames) -> tuple[Path, str]:
     """The map to write, and what it says now. What ships with sdv2-live is copied, not written to."""
     found = given or find_map(port, known)
     device = re.sub(r"(:.*| \d+(:\d+)?)$", "", port)

@@ -22,7 +22,7 @@ from sdv2_live.errors import MemoryShortageError
 
 if TYPE_CHECKING:
     from sdv2_live.config.schema import Config
-    from sdv2_live.memory.budget import Plan, Wish
+    from sdv2_live.memory.budget import Budget, MemoryRequest
 
 CARDS = (24, 16, 12, 8)  # GB, of --markdown
 MODELS = ("1.3b", "14b")
@@ -75,7 +75,7 @@ def markdown() -> str:
     """The README's table: what --fit chooses on cards of common sizes, for models whose every setting is auto."""
     import torch
 
-    from sdv2_live.memory.budget import Wish, fit, lighter_vaes, smaller_sizes
+    from sdv2_live.memory.budget import MemoryRequest, fit, lighter_vaes, smaller_sizes
     from sdv2_live.model.profiles import PROFILES
     from sdv2_live.model.text.encoder import Placement
 
@@ -86,7 +86,7 @@ def markdown() -> str:
     for card in CARDS:
         for name in MODELS:
             profile = PROFILES[name]
-            wish = Wish(profile, profile.vae, (480, 832), torch.bfloat16, graphs=True, overlap=True)
+            wish = MemoryRequest(profile, profile.vae, (480, 832), torch.bfloat16, graphs=True, overlap=True)
             best = fit(
                 wish, card * GIB - RESERVED, vaes=lighter_vaes(profile, wish.vae), sizes=smaller_sizes(wish.size),
                 texts=(Placement.GPU, Placement.CPU), fp8=True,
@@ -103,7 +103,7 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-def _wish(config: Config, card: int | None) -> tuple[Wish, int]:
+def _wish(config: Config, card: int | None) -> tuple[MemoryRequest, int]:
     """What is asked for, and the bytes there are."""
     import torch
 
@@ -125,7 +125,7 @@ def _wish(config: Config, card: int | None) -> tuple[Wish, int]:
     return wish, card - RESERVED
 
 
-def _best(config: Config, wish: Wish, free: int) -> Plan | None:
+def _best(config: Config, wish: MemoryRequest, free: int) -> Budget | None:
     from sdv2_live.memory.budget import fit, lighter_vaes, smaller_sizes
     from sdv2_live.model.text.encoder import Placement
 
@@ -139,7 +139,7 @@ def _best(config: Config, wish: Wish, free: int) -> Plan | None:
     )
 
 
-def _report(plan: Plan, free: int, fits: bool) -> dict[str, Any]:
+def _report(plan: Budget, free: int, fits: bool) -> dict[str, Any]:
     from sdv2_live.memory.budget import savings
 
     wish = plan.wish
@@ -153,7 +153,7 @@ def _report(plan: Plan, free: int, fits: bool) -> dict[str, Any]:
     }
 
 
-def _settings(wish: Wish) -> dict[str, Any]:
+def _settings(wish: MemoryRequest) -> dict[str, Any]:
     return {
         "model.profile": wish.profile.name,
         "model.vae": wish.vae,
@@ -170,7 +170,7 @@ def _settings(wish: Wish) -> dict[str, Any]:
     }
 
 
-def _print(plan: Plan, asked: Wish, free: int, fits: bool) -> None:
+def _print(plan: Budget, asked: MemoryRequest, free: int, fits: bool) -> None:
     from sdv2_live.memory.fit import differences
 
     settings = ", ".join(f"{name.partition('.')[2]} {value}" for name, value in _settings(plan.wish).items())

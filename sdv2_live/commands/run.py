@@ -82,9 +82,9 @@ def run(args: argparse.Namespace) -> int:
         with Show(config, args.preset, timeline, _resumed(args.resume, config)) as show:
             if stop.is_set():
                 return 0
-            osc = f"osc://{config.osc.host}:{show.desk.osc.port}/sdv2" if show.desk.osc else "off"
+            osc = f"osc://{config.osc.host}:{show.control.osc.port}/sdv2" if show.control.osc else "off"
             relayed.say(f"input {show.intake.source.name}  output {show.playout.sink.name}  control {osc}")
-            for line in _ways_in(show.desk.osc):
+            for line in _ways_in(show.control.osc):
                 relayed.say(line)
             show.run(stop.wait, report, args.seconds)
             report.end(show.status())

@@ -16,7 +16,7 @@ from pydantic import Field, InstanceOf, PrivateAttr
 from sdv2_live.config.fields import AutoBool, AutoInt, AutoSize, OnOff, OrAuto, OrOff, Section, SplitTexts, Texts, key
 from sdv2_live.config.loras import GIVE, Loras, names_of
 from sdv2_live.config.schema_files import LogConfig, PresetsConfig, StateConfig, TakesConfig, WeightsConfig, WeightsFolder
-from sdv2_live.control.names import Names
+from sdv2_live.control.names import ParamNames
 from sdv2_live.control.params import LORA_SLOTS, Params, Value
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.io.ndi.lib import NdiSettings
@@ -231,11 +231,11 @@ class Config(Section):
         return self._asked
 
     @property
-    def names(self) -> Names:
+    def names(self) -> ParamNames:
         """What the show calls its parameters."""
         loras = self.model.loras
         names = names_of(loras)
-        return Names(names, [name for name, lora in zip(names, loras, strict=True) if not lora.live])
+        return ParamNames(names, [name for name, lora in zip(names, loras, strict=True) if not lora.live])
 
     def with_params(self, params: Params, given: frozenset[str], asked: Mapping[str, Value] | None = None) -> Self:
         """A copy with other start values, of which those of the parameters `given` were chosen. asked: see there."""

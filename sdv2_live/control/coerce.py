@@ -13,7 +13,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value
 from sdv2_live.errors import MAX_PROBLEMS, ParamError
 from sdv2_live.wording import shown
@@ -67,7 +67,7 @@ def read_params(
     where: Callable[[str], str],
     *,
     happenings: bool = False,
-    names: Names = TABLE,
+    names: ParamNames = TABLE,
     written: Mapping[str, Written] = MappingProxyType({}),
 ) -> tuple[dict[str, Value], list[str]]:
     """The usable values of a file's parameters, and a sentence on each that is not. `where(name)` is a name's place in the file.

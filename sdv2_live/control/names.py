@@ -13,8 +13,8 @@ LORA = "lora/{}/scale"
 _BEFORE, _, _AFTER = LORA.partition("{}")
 
 
-class Names:
-    """Names of parameters. `Names()`: those of any show.
+class ParamNames:
+    """Names of parameters. `ParamNames()`: those of any show.
 
     loras: in the order of `model.loras`; the i-th, from 1, is the parameter `lora/i/scale`. merged: those of them that are part
     of the weights, so that their scale is fixed.
@@ -75,4 +75,4 @@ class Names:
         return self._spoken.get(name, name)
 
 
-TABLE = Names()
+TABLE = ParamNames()

@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sdv2_live.control.coerce import Coerced, coerce
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.morph import Morph, can_glide
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import PARAMS, Kind, Params, Value, updated, value_of
 from sdv2_live.errors import ParamError
 from sdv2_live.system.clock import monotonic
@@ -24,7 +24,7 @@ MAX_QUEUED = 8  # firings of one trigger that wait for their chunk; a stuck butt
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Snapshot:
     """What one chunk is made with. Of a trigger fired n times, this and the n-1 next takes carry one firing each."""
 
     params: Params
@@ -112,7 +112,7 @@ class ParamStore:
         start: Params | None = None,
         macros: Macros | None = None,
         clock: Callable[[], float] = monotonic,
-        names: Names = TABLE,
+        names: ParamNames = TABLE,
     ) -> None:
         self.names = names
         self._params = start or Params()
@@ -175,7 +175,7 @@ class ParamStore:
             if self._morph is not None:
                 self._params, self._morph = updated(self._params, self._morph.target), None
 
-    def take(self, chunk: int = 0) -> Taken:
+    def snapshot(self, chunk: int = 0) -> Snapshot:
         """The snapshot for chunk number `chunk`, and the triggers it carries out. Call once a chunk, from one thread.
 
         Gliding values move on here. `add_applied_listener` hears of chunks that carry changes.
@@ -186,7 +186,7 @@ class ParamStore:
             self._pending.fired -= Counter(fired)
             names = frozenset(self._pending.names) | fired
             self._pending.names.clear()
-            taken = Taken(self._params, fired, self._version)
+            taken = Snapshot(self._params, fired, self._version)
         if glided is not None:
             self._changes.tell(glided)
         if names:

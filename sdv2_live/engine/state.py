@@ -17,7 +17,7 @@ from sdv2_live.model.dit.kv_cache import KVCache
 from sdv2_live.model.dit.rope import RopeTable
 
 
-class Memory(Protocol):
+class VaeState(Protocol):
     """Streaming state of an autoencoder."""
 
     def reset_(self) -> None:
@@ -53,7 +53,7 @@ class StreamState:
     """
 
     spec: StreamSpec
-    vae: Memory
+    vae: VaeState
     cache: KVCache
     rope: RopeTable
     batch_cache: KVCache | None = None

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.control.store import Taken
+from sdv2_live.control.store import Snapshot
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.geometry import model_size
 from sdv2_live.io.pictures import Converter, blank
 from sdv2_live.live.dissolve import Dissolve
 from sdv2_live.live.drift import DriftWatch
-from sdv2_live.live.load_shedding import FEWER_STEPS, Shedder, share_of
+from sdv2_live.live.load_shedding import FEWER_STEPS, LoadShedder, share_of
 from sdv2_live.stats import Counters
 from sdv2_live.system.clock import monotonic
 
@@ -46,14 +46,14 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class UpkeepState:
+class AdaptationState:
     """steps: of `shed.steps`, taken now. drift: see DriftWatch."""
 
     steps: tuple[str, ...] = ()
     drift: float = 0.0
 
 
-class Upkeep:
+class Adaptation:
     """`finish` is for one thread at a time, `state` for any, and the rest for the engine's, also beside `finish`. Counts
     shed_down, shed_up and refreshes.
 
@@ -72,7 +72,7 @@ class Upkeep:
     ) -> None:
         shed, refresh = config.shed, config.refresh
         self._counters, self._clock, self._can_take, self._on_shed = counters, clock, can_take, on_shed
-        self.shed = Shedder(shed.target_fps, shed.steps, down_s=shed.down_s, up_s=shed.up_s)
+        self.shed = LoadShedder(shed.target_fps, shed.steps, down_s=shed.down_s, up_s=shed.up_s)
         self._every_s, self._at_drift = refresh.every_s, refresh.at_drift
         self._drift = DriftWatch()
         self._told = False  # of this drift
@@ -91,9 +91,9 @@ class Upkeep:
         self._fixed, self._max_pixels = size, max_pixels
 
     @property
-    def state(self) -> UpkeepState:
+    def state(self) -> AdaptationState:
         """How things are."""
-        return UpkeepState(self.shed.taken, self._drift.value)
+        return AdaptationState(self.shed.taken, self._drift.value)
 
     @property
     def share(self) -> float:
@@ -106,7 +106,7 @@ class Upkeep:
         steps = self.shed.fewer(params.steps)
         return params if steps == params.steps else replace(params, steps=steps)
 
-    def used_by(self, taken: Taken) -> Taken:
+    def used_by(self, taken: Snapshot) -> Snapshot:
         """The same of a whole snapshot: a take records what was really used."""
         return replace(taken, params=self.used(taken.params))
 

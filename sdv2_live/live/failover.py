@@ -14,16 +14,16 @@ from dataclasses import replace
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.pictures import Converter, blend
-from sdv2_live.live.input_health import CAMERA_S, Fault, InputWatch
-from sdv2_live.live.input_policy import InputState, OnLost, Policy, Shown
-from sdv2_live.live.reader import QUEUE, Feed
+from sdv2_live.live.input_health import CAMERA_S, Fault, InputHealth
+from sdv2_live.live.input_policy import ActiveInput, InputState, OnLost, Policy
+from sdv2_live.live.reader import QUEUE, SourceReader
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic_ns
 
 log = logging.getLogger("sdv2_live.input")
 
 
-class GuardedSource(Source):
+class FailoverSource(Source):
     """Frames of `main`; while it fails those of a substitute, in the main input's size and layout.
 
     backup: another camera or a clip. texture: what `OnLost.TEXT` gives. select: "auto", or what the performer wants whatever
@@ -50,7 +50,7 @@ class GuardedSource(Source):
         self._policy, self._counters, self._select, self._on_held = policy, counters, select, on_held
         self._ready = threading.Condition()
         self._feeds = {
-            Shown.MAIN: self._feed(
+            ActiveInput.MAIN: self._feed(
                 main,
                 frozen_s=policy.frozen_s,
                 black_s=policy.black_s,
@@ -58,23 +58,23 @@ class GuardedSource(Source):
                 camera_s=math.inf if policy.on_lost is OnLost.HOLD else CAMERA_S,
             )
         }
-        for shown, source in ((Shown.BACKUP, backup), (Shown.TEXTURE, texture)):
+        for shown, source in ((ActiveInput.BACKUP, backup), (ActiveInput.TEXTURE, texture)):
             if source is not None:
                 self._feeds[shown] = self._feed(source)
-        self._main = self._feeds[Shown.MAIN]
+        self._main = self._feeds[ActiveInput.MAIN]
         self._main.on_air = True
         self._converter = Converter()
         self._like: Frame | None = None  # of the main input, the one given last
         self._last: Frame | None = None  # of all that were given
         self._fading: Frame | None = None  # the picture that the present input is faded in over
         self._fade_begin = 0
-        self._failed: list[Feed] = []  # said to have
+        self._failed: list[SourceReader] = []  # said to have
         self._held = False
         self._given = 0
         self._running = self._closing = False
 
-    def _feed(self, source: Source, *, frozen_s: float = 0.0, black_s: float = 0.0, camera_s: float = CAMERA_S) -> Feed:
-        watch = InputWatch(
+    def _feed(self, source: Source, *, frozen_s: float = 0.0, black_s: float = 0.0, camera_s: float = CAMERA_S) -> SourceReader:
+        watch = InputHealth(
             lost_s=self._policy.lost_s,
             frozen_s=frozen_s,
             black_s=black_s,
@@ -82,30 +82,30 @@ class GuardedSource(Source):
             linked=lambda: source.linked,
             camera_s=camera_s,
         )
-        return Feed(source, watch, self._ready, self._counters)
+        return SourceReader(source, watch, self._ready, self._counters)
 
     @property
     def status(self) -> str:
         """One phrase for the performer: the main input's, and what is given in its place."""
         main, shown = self._main.status, self.state.shown
-        if self.state.fault is None and shown is Shown.MAIN:
+        if self.state.fault is None and shown is ActiveInput.MAIN:
             return main
         parts = [main]
         if self.state.fault is not None:
             parts.append(f"input {self.state.fault.value}")
-        if shown is not Shown.MAIN:
+        if shown is not ActiveInput.MAIN:
             parts.append(self._named(shown))
         return ", ".join(parts)
 
     @property
     def inputs(self) -> tuple[Source, ...]:
         """The main input and, where there is one, the backup."""
-        return tuple(self._feeds[shown].source for shown in (Shown.MAIN, Shown.BACKUP) if shown in self._feeds)
+        return tuple(self._feeds[shown].source for shown in (ActiveInput.MAIN, ActiveInput.BACKUP) if shown in self._feeds)
 
     @property
     def on_air(self) -> Source:
         """The backup while it is shown, else the main input, also while something else is shown for want of it."""
-        return self._feeds[Shown.BACKUP if self.state.shown is Shown.BACKUP else Shown.MAIN].source
+        return self._feeds[ActiveInput.BACKUP if self.state.shown is ActiveInput.BACKUP else ActiveInput.MAIN].source
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -152,7 +152,7 @@ class GuardedSource(Source):
             if feed.failure is None or feed in self._failed:
                 continue
             self._failed.append(feed)
-            if shown is Shown.MAIN and Shown.BACKUP not in self._feeds:
+            if shown is ActiveInput.MAIN and ActiveInput.BACKUP not in self._feeds:
                 raise feed.failure
             log.error("the %s input: %s; the show goes on with the other", shown.value, feed.failure)
 
@@ -165,26 +165,28 @@ class GuardedSource(Source):
         self.state = InputState(shown, fault)
         if shown is not before.shown:
             self._change(before.shown, shown, now)
-        held = shown is Shown.NOTHING and self._policy.on_lost is OnLost.SLATE
+        held = shown is ActiveInput.NOTHING and self._policy.on_lost is OnLost.SLATE
         if held is not self._held:
             self._held = held
             self._on_held(held)
 
-    def _wanted(self, fault: Fault | None, now: int) -> Shown:
+    def _wanted(self, fault: Fault | None, now: int) -> ActiveInput:
         select = self._select()
-        if select == "backup" and Shown.BACKUP in self._feeds and self._feeds[Shown.BACKUP].flows(now):
-            return Shown.BACKUP
+        if select == "backup" and ActiveInput.BACKUP in self._feeds and self._feeds[ActiveInput.BACKUP].flows(now):
+            return ActiveInput.BACKUP
         if select != "auto":
-            return Shown.MAIN
-        substitutes = [{OnLost.BACKUP: Shown.BACKUP, OnLost.TEXT: Shown.TEXTURE}.get(self._policy.on_lost, Shown.NOTHING)]
+            return ActiveInput.MAIN
+        substitutes = [
+            {OnLost.BACKUP: ActiveInput.BACKUP, OnLost.TEXT: ActiveInput.TEXTURE}.get(self._policy.on_lost, ActiveInput.NOTHING)
+        ]
         if self._main.broken:  # no policy is about an input that does not come again by itself
-            substitutes.insert(0, Shown.BACKUP)
+            substitutes.insert(0, ActiveInput.BACKUP)
         flowing = (one for one in substitutes if one in self._feeds and self._feeds[one].flows(now))
-        instead = next(flowing, Shown.NOTHING)
+        instead = next(flowing, ActiveInput.NOTHING)
         # For want of a substitute nothing is waited for: anything is better than nothing.
-        waits = self.state.shown is instead and (instead is not Shown.NOTHING or self._policy.on_lost is OnLost.SLATE)
+        waits = self.state.shown is instead and (instead is not ActiveInput.NOTHING or self._policy.on_lost is OnLost.SLATE)
         if fault is None and not (waits and self._main.watch.steady_s(now) < self._policy.return_s):
-            return Shown.MAIN
+            return ActiveInput.MAIN
         return instead
 
     def _tell_fault(self, fault: Fault | None) -> None:
@@ -194,25 +196,25 @@ class GuardedSource(Source):
             self._counters.add(f"inputs_{fault.value}")
             log.warning("the input is %s: %s", fault.value, self._main.status)
 
-    def _change(self, before: Shown, shown: Shown, now: int) -> None:
+    def _change(self, before: ActiveInput, shown: ActiveInput, now: int) -> None:
         for which, feed in self._feeds.items():
             feed.on_air = which is shown
         if before in self._feeds:
             self._feeds[before].frames.clear()
-        if shown is Shown.NOTHING:
+        if shown is ActiveInput.NOTHING:
             self._fading = None
         else:
             self._fading, self._fade_begin = self._last, now
-        if shown is Shown.MAIN and self._last is not None:
+        if shown is ActiveInput.MAIN and self._last is not None:
             self._counters.add("inputs_returned")
         log.info("the input is now: %s", self._named(shown))
 
-    def _named(self, shown: Shown) -> str:
+    def _named(self, shown: ActiveInput) -> str:
         return f"{shown.value} ({self._feeds[shown].status})" if shown in self._feeds else shown.value
 
-    def _placed(self, frame: Frame, shown: Shown, now: int) -> Frame:
+    def _placed(self, frame: Frame, shown: ActiveInput, now: int) -> Frame:
         """The frame in the main input's size and layout, over what was given before, and later than that."""
-        if shown is Shown.MAIN:
+        if shown is ActiveInput.MAIN:
             self._like = frame
         elif self._like is not None:
             frame = self._converter(frame, self._like)

@@ -14,7 +14,7 @@ from sdv2_live.frame import Frame
 from sdv2_live.io.pictures import Converter, black_like, blend, slate
 
 
-class Instead(Enum):
+class Fallback(Enum):
     """What takes a painting's place."""
 
     INPUT = "input"
@@ -23,14 +23,14 @@ class Instead(Enum):
     BLACK = "black"
 
 
-class Cover:
+class FallbackMixer:
     """Says how much of the substitute is to be seen at a moment, and makes the picture. Times are monotonic nanoseconds.
 
     hold_s: for so long the last painting stays, then `instead` is faded in over `fade_s`; faded out again over `fade_s`
     when paintings come again. text: of the slate. Not safe for use by several threads at once.
     """
 
-    def __init__(self, instead: Instead = Instead.HOLD, *, hold_s: float = 1.0, fade_s: float = 1.0, text: str = "") -> None:
+    def __init__(self, instead: Fallback = Fallback.HOLD, *, hold_s: float = 1.0, fade_s: float = 1.0, text: str = "") -> None:
         self.instead = instead
         self._hold_ns = int(hold_s * 1e9)
         self._fade_ns = max(int(fade_s * 1e9), 1)
@@ -43,7 +43,7 @@ class Cover:
 
     def lost(self, now: int) -> None:
         """No paintings come from now on; calls after the first change nothing."""
-        if not self._away and self.instead is not Instead.HOLD:
+        if not self._away and self.instead is not Fallback.HOLD:
             level = self.level(now)
             self._away, self._from, self._since = True, level, now if level else now + self._hold_ns
 
@@ -64,7 +64,7 @@ class Cover:
 
     def over(self, painted: Frame, seen: Frame | None, level: float) -> Frame:
         """The substitute over a painting. seen: the newest input frame; the painting stays where there is none."""
-        if self.instead is not Instead.INPUT:
+        if self.instead is not Fallback.INPUT:
             above = self._drawn(painted)
         elif seen is None:
             return painted
@@ -77,6 +77,6 @@ class Cover:
 
     def _drawn(self, like: Frame) -> Frame:
         if self._still is None or (self._still.size, self._still.format) != (like.size, like.format):
-            drawn = black_like(like) if self.instead is Instead.BLACK else self._convert(slate(like.size, self._text), like)
+            drawn = black_like(like) if self.instead is Fallback.BLACK else self._convert(slate(like.size, self._text), like)
             self._still = replace(drawn, data=np.ascontiguousarray(drawn.data))
         return self._still.at(rate=like.rate, captured_ns=like.captured_ns, index=like.index)

@@ -36,7 +36,7 @@ class Fault(Enum):
     BLACK = "black"
 
 
-class InputWatch:
+class InputHealth:
     """Watches one input. Times are monotonic nanoseconds. For use by one thread at a time.
 
     A slow input is judged by its own spacing: every limit is at least SLACK of its pauses between frames. One that sends only

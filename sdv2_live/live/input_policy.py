@@ -17,7 +17,7 @@ class OnLost(Enum):
     BACKUP = "input2"
 
 
-class Shown(Enum):
+class ActiveInput(Enum):
     """What is given as the input."""
 
     MAIN = "main"
@@ -28,7 +28,7 @@ class Shown(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """on_lost: what to do about a fault. lost_s, frozen_s, black_s: see InputWatch. return_s: the main input must have been
+    """on_lost: what to do about a fault. lost_s, frozen_s, black_s: see InputHealth. return_s: the main input must have been
     steady for so long before it takes its place again. fade_s: crossfade from one input to the other; 0 cuts."""
 
     on_lost: OnLost = OnLost.HOLD
@@ -43,7 +43,7 @@ class Policy:
 class InputState:
     """What is given, and what is wrong with the main input."""
 
-    shown: Shown = Shown.MAIN
+    shown: ActiveInput = ActiveInput.MAIN
     fault: Fault | None = None
 
     @property

@@ -61,7 +61,7 @@ def share_of(steps: Sequence[str]) -> float:
     return float(SHARE ** list(steps).count(SMALLER))
 
 
-class Shedder:
+class LoadShedder:
     """Decides how many of `steps` are taken, by the time that chunks need. Times in seconds, of any one clock.
 
     target_fps: frames a second to be painted; None: as many as come in; 0: never shed. A target above the input's rate means

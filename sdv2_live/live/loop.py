@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.control.store import ParamStore, Taken
+from sdv2_live.control.store import ParamStore, Snapshot
 from sdv2_live.engine.spec import Painting
 from sdv2_live.errors import EngineLostError
 from sdv2_live.frame import Frame
-from sdv2_live.live.adaptation import Done, Upkeep
+from sdv2_live.live.adaptation import Adaptation, Done
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.load_shedding import share_of
 from sdv2_live.live.playout import Playout
@@ -84,7 +84,7 @@ class _Chunk:
     """A chunk in flight. input_fps: frames a second that come in. shed: steps of `shed.steps` that it is painted with."""
 
     number: int
-    taken: Taken
+    taken: Snapshot
     frames: Sequence[Frame]
     input_fps: float
     shed: tuple[str, ...]
@@ -109,7 +109,7 @@ class LiveLoop:
         run_while_bypassed: bool = False,
         overlap: bool = False,
         recorder: Recorder | None = None,
-        upkeep: Upkeep | None = None,
+        upkeep: Adaptation | None = None,
     ) -> None:
         self.rate = Rate()
         self._stream = stream
@@ -120,7 +120,7 @@ class LiveLoop:
         self.run_while_bypassed = run_while_bypassed
         self.overlap = overlap
         self._recorder = recorder
-        self._upkeep = upkeep or Upkeep(Config(), counters)
+        self._upkeep = upkeep or Adaptation(Config(), counters)
         self._flight: Flight[_Chunk] = Flight(self._finish, lambda chunk: chunk.launched())
         self._number = 0  # of the next chunk
         self._finished_at = 0.0
@@ -197,7 +197,7 @@ class LiveLoop:
             self._stream.push(begun)
             return
         # As late as possible, so that the hand is answered by this very chunk.
-        taken = upkeep.used_by(self._store.take(self._number))
+        taken = upkeep.used_by(self._store.snapshot(self._number))
         recorder = self._recorder
         starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream
         anew = starting or "reset" in taken.fired or upkeep.due()

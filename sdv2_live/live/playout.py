@@ -18,8 +18,8 @@ from fractions import Fraction
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, measured_rate, plausible_rate
 from sdv2_live.io.base import Sink
-from sdv2_live.live.fallback import Cover
-from sdv2_live.live.switcher import Shot, Showing, Switcher
+from sdv2_live.live.fallback import FallbackMixer
+from sdv2_live.live.switcher import OutputMode, Shot, Switcher
 from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
 from sdv2_live.system.clock import monotonic_ns
 from sdv2_live.threads import closed, ended
@@ -56,9 +56,9 @@ class Playout:
         self,
         sink: Sink,
         counters: Counters,
-        showing: Callable[[], Showing] = Showing,
-        cover: Cover | None = None,
-        slate: Cover | None = None,
+        showing: Callable[[], OutputMode] = OutputMode,
+        cover: FallbackMixer | None = None,
+        slate: FallbackMixer | None = None,
     ) -> None:
         """cover: what is seen when `lost` says that no paintings come; None: the last one. slate: the same for `hold`."""
         self.sink = sink
@@ -66,8 +66,8 @@ class Playout:
         self.latency, self.passed = Window(512), Window(512)
         self._counters = counters
         self._showing = showing
-        self._cover = cover or Cover()
-        self._slate = slate or Cover()
+        self._cover = cover or FallbackMixer()
+        self._slate = slate or FallbackMixer()
         self._switcher = Switcher(self._cover, self._slate, stopgap=sink.live)
         self._ready = threading.Condition()
         self._queue: deque[Frame] = deque()
@@ -182,7 +182,7 @@ class Playout:
                 return _Due(shot, came=True)
         return _Due(shot) if not self._closing and self._repeat_at(shot) <= now else None
 
-    def _take_input(self, showing: Showing) -> Frame | None:
+    def _take_input(self, showing: OutputMode) -> Frame | None:
         """The next input frame where all are sent, else the newest; None when none came."""
         if not self._input:
             return None

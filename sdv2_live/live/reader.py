@@ -11,7 +11,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.still import Still
-from sdv2_live.live.input_health import InputWatch
+from sdv2_live.live.input_health import InputHealth
 from sdv2_live.stats import Counters
 from sdv2_live.system.clock import monotonic_ns
 from sdv2_live.threads import closed, ended
@@ -23,7 +23,7 @@ REST_S = 0.1  # pause after a read that failed in an unforeseen way
 QUEUE = 8  # frames that wait to be taken while the feed is on the air; a reader that is later than that stands still
 
 
-class Feed:
+class SourceReader:
     """Reads `source` and has `watch` look at every frame. `ready` guards all fields, and is told of every change.
 
     While the sender is connected and sends nothing, its newest frame is given again and again, at the rate it declared.
@@ -31,7 +31,7 @@ class Feed:
     Counts reads_failed, and of a feed that is on the air frames_skipped, which nobody took, and inputs_repeated.
     """
 
-    def __init__(self, source: Source, watch: InputWatch, ready: threading.Condition, counters: Counters) -> None:
+    def __init__(self, source: Source, watch: InputHealth, ready: threading.Condition, counters: Counters) -> None:
         self.source, self.watch = source, watch
         self.frames: deque[Frame] = deque()
         self.failure: VideoError | None = None  # why it gives no more frames, until somebody has repaired that

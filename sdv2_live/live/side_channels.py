@@ -26,7 +26,7 @@ WINDOW_NS = 1_500_000_000  # the sound follows the median delay of the pictures 
 PICTURES = 9  # and of so many at least: one late chunk (4 pictures) does not move it
 
 
-def bind(
+def join_side_channels(
     source: Source,
     sink: Sink,
     counters: Counters,

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from sdv2_live.frame import Frame
 from sdv2_live.io.pictures import black_like
-from sdv2_live.live.fallback import Cover, Instead
+from sdv2_live.live.fallback import Fallback, FallbackMixer
 
 
 @dataclass(frozen=True, slots=True)
-class Showing:
+class OutputMode:
     """What the performer wants to see, read before every frame. Bypass shows the input; blackout wins over all."""
 
     freeze: bool = False
@@ -32,7 +32,7 @@ class Shot:
     frame: Frame
     passed: bool = False
     stopgap: bool = False
-    cover: Cover | None = None
+    cover: FallbackMixer | None = None
     level: float = 0.0
     seen: Frame | None = None
     black: bool = False
@@ -40,7 +40,7 @@ class Shot:
     @property
     def moves_with_input(self) -> bool:
         """A new input frame changes what is seen, and no paintings come that would."""
-        return not self.black and self.cover is not None and self.cover.away and self.cover.instead is Instead.INPUT
+        return not self.black and self.cover is not None and self.cover.away and self.cover.instead is Fallback.INPUT
 
     def picture(self) -> Frame:
         """The frame to send; takes the time to blend where something is over it."""
@@ -56,7 +56,7 @@ class Switcher:
     until something is painted.
     """
 
-    def __init__(self, cover: Cover, slate: Cover, *, stopgap: bool) -> None:
+    def __init__(self, cover: FallbackMixer, slate: FallbackMixer, *, stopgap: bool) -> None:
         self.painting: Frame | None = None
         self.input: Frame | None = None
         self._cover, self._slate, self._stopgap = cover, slate, stopgap
@@ -64,11 +64,11 @@ class Switcher:
         self._frozen = False
         self._caught = False  # something was seen when the freeze began: it is held, whatever it is
 
-    def passes(self, showing: Showing) -> bool:
+    def passes(self, showing: OutputMode) -> bool:
         """Whether every input frame is to be sent."""
         return not (showing.freeze or showing.blackout) and self._passing(showing)
 
-    def shot(self, showing: Showing, now: int) -> Shot | None:
+    def shot(self, showing: OutputMode, now: int) -> Shot | None:
         """What is to be seen now; None while there is nothing that could be."""
         below = self._below
         if showing.freeze and not self._frozen:
@@ -79,10 +79,10 @@ class Switcher:
             below = self._below = self._chosen(showing, now)
         return replace(below, black=True) if below is not None and showing.blackout else below
 
-    def _passing(self, showing: Showing) -> bool:
+    def _passing(self, showing: OutputMode) -> bool:
         return showing.bypass or (self._stopgap and self.painting is None)
 
-    def _chosen(self, showing: Showing, now: int) -> Shot | None:
+    def _chosen(self, showing: OutputMode, now: int) -> Shot | None:
         passed = self.input is not None and self._passing(showing)
         frame = self.input if passed else self.painting
         if frame is None:

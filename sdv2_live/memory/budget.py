@@ -30,7 +30,7 @@ LEAST = 128  # pixels; no side is made smaller
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class MemoryRequest:
     """What a show is to run with. size: (height, width). text: where the text encoder is; precision: of its file. graphs: whether
     chunks are launched as CUDA graphs. overlap: whether one is, while the one before it is computed."""
 
@@ -59,10 +59,10 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Budget:
     """A wish and the bytes of each part of it."""
 
-    wish: Wish
+    wish: MemoryRequest
     parts: dict[str, int]
 
     @property
@@ -79,7 +79,7 @@ class Saving:
     bytes: int
 
 
-def plan(wish: Wish) -> Plan:
+def plan(wish: MemoryRequest) -> Budget:
     """What the wish takes."""
     own = _dit_parts(wish)
     fixed = fixed_need(wish.profile, wish.dtype)
@@ -100,10 +100,10 @@ def plan(wish: Wish) -> Plan:
         "CUDA graphs": graphs_need(wish.profile, wish.vae, wish.dtype, wish.spec, wish.steps) if wish.graphs else 0,
     }
     parts["margin"] = MARGIN + int(MARGIN_SHARE * sum(parts.values()))
-    return Plan(wish, parts)
+    return Budget(wish, parts)
 
 
-def savings(wish: Wish) -> list[Saving]:
+def savings(wish: MemoryRequest) -> list[Saving]:
     """Every single change that saves memory, the one that costs least of the picture first."""
     total = plan(wish).total
     changes = [(setting, total - plan(changed).total) for setting, changed in _changes(wish)]
@@ -111,8 +111,8 @@ def savings(wish: Wish) -> list[Saving]:
 
 
 def fit(
-    wish: Wish, free: int, *, vaes: tuple[str, ...], texts: tuple[Placement, ...], sizes: tuple[Size, ...], fp8: bool
-) -> Plan | None:
+    wish: MemoryRequest, free: int, *, vaes: tuple[str, ...], texts: tuple[Placement, ...], sizes: tuple[Size, ...], fp8: bool
+) -> Budget | None:
     """The best plan that fits into `free` bytes, None when none does.
 
     vaes, texts, sizes: those that may be taken, the best first. fp8: whether linear layers may be put into 8 bits. What costs
@@ -144,7 +144,7 @@ def lighter_vaes(profile: Profile, kind: str) -> tuple[str, ...]:
     return VAES[VAES.index(kind) :] if profile.files is not None else (kind,)
 
 
-def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
+def _changes(wish: MemoryRequest) -> Iterator[tuple[str, MemoryRequest]]:
     if wish.text is Placement.GPU and not wish.unified:
         yield "model.text_encoder: cpu (or on-demand)", replace(wish, text=Placement.CPU)
     if wish.graphs:
@@ -164,7 +164,7 @@ def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
         yield f"video.size: {size[0]}x{size[1]}", replace(wish, size=size)
 
 
-def _dit_parts(wish: Wish) -> dict[str, int]:
+def _dit_parts(wish: MemoryRequest) -> dict[str, int]:
     """Those parts that no run on meta is needed for."""
     fixed = fixed_need(wish.profile, wish.dtype)
     text = text_bytes(wish.profile, "fp32" if wish.profile.files is None else wish.precision)
@@ -175,7 +175,7 @@ def _dit_parts(wish: Wish) -> dict[str, int]:
     }
 
 
-def _fewer(wish: Wish) -> tuple[int, int]:
+def _fewer(wish: MemoryRequest) -> tuple[int, int]:
     return min(wish.kv_frames, FAST[0]), min(wish.sink_frames, FAST[1])
 
 

@@ -13,7 +13,7 @@ from sdv2_live.config.schema import Config
 from sdv2_live.engine.spec import Schedule
 from sdv2_live.errors import MemoryShortageError
 from sdv2_live.gpu.geometry import model_size
-from sdv2_live.memory.budget import GB, Plan, Saving, Wish, fit, lighter_vaes, plan, savings, smaller_sizes
+from sdv2_live.memory.budget import GB, Budget, MemoryRequest, Saving, fit, lighter_vaes, plan, savings, smaller_sizes
 from sdv2_live.model.checkpoints.files import PRECISIONS
 from sdv2_live.model.dit.fp8 import why_not_fp8
 from sdv2_live.model.load import choose_device, choose_dtype, has_weights
@@ -35,12 +35,12 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def wish_of(config: Config, profile: Profile, device: torch.device) -> Wish:
+def wish_of(config: Config, profile: Profile, device: torch.device) -> MemoryRequest:
     """What the configuration asks for. Text encoder auto is gpu."""
     engine, model = config.engine, config.model
     default = TEXT_SIZE if engine.mode == "text" else None
     size = config.video.size or default or model_size(WIDE, None, config.video.max_pixels or profile.max_pixels)
-    return Wish(
+    return MemoryRequest(
         profile,
         vae_kind(profile, model.vae),
         size,
@@ -73,7 +73,7 @@ def chosen_placement(config: Config, profile: Profile, device: torch.device, fre
     return Placement.CPU if 1.25 * text_size(config, profile) <= ram else Placement.ON_DEMAND
 
 
-def affordable(wish: Wish, free: int) -> Wish:
+def affordable(wish: MemoryRequest, free: int) -> MemoryRequest:
     """The wish without CUDA graphs and overlap where it fits into `free` bytes only so: that costs speed and no picture."""
     without = replace(wish, graphs=False, overlap=False)
     return without if plan(wish).total > free >= plan(without).total else wish
@@ -129,7 +129,7 @@ def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
     return _with(config, best.wish)
 
 
-def differences(asked: Wish, got: Wish) -> list[str]:
+def differences(asked: MemoryRequest, got: MemoryRequest) -> list[str]:
     """What is not as it was asked for, as settings."""
     settings = {
         "model.text_encoder": (asked.text, got.text),
@@ -145,7 +145,7 @@ def differences(asked: Wish, got: Wish) -> list[str]:
     return [f"{name}: {now} in place of {was}" for name, (was, now) in settings.items() if was != now]
 
 
-def shortage(wanted: Plan, free: int, where: str, ways: Sequence[Saving]) -> str:
+def shortage(wanted: Budget, free: int, where: str, ways: Sequence[Saving]) -> str:
     """The error's sentence: by how much, and what helps."""
     lacking = wanted.total - free
     saves = _told(ways)
@@ -156,7 +156,7 @@ def shortage(wanted: Plan, free: int, where: str, ways: Sequence[Saving]) -> str
     )
 
 
-def savings_of(wish: Wish) -> str:
+def savings_of(wish: MemoryRequest) -> str:
     """What helps, and how much."""
     return _told(savings(wish))
 
@@ -165,15 +165,15 @@ def _told(ways: Sequence[Saving]) -> str:
     return "; ".join(f"{way.setting} saves {way.bytes / GB:.1f} GB" for way in ways)
 
 
-def _saved(wish: Wish) -> int:
+def _saved(wish: MemoryRequest) -> int:
     return plan(wish).total - plan(replace(wish, graphs=False, overlap=False)).total
 
 
-def _graphs(wish: Wish) -> str:
+def _graphs(wish: MemoryRequest) -> str:
     return "auto" if wish.graphs else "off"
 
 
-def _placed(wish: Wish, text: Placement) -> Wish:
+def _placed(wish: MemoryRequest, text: Placement) -> MemoryRequest:
     return replace(wish, text=text)
 
 
@@ -188,7 +188,7 @@ def _precision(config: Config, profile: Profile) -> str:
     return PRECISIONS[(present or list(names))[0]] if names else "fp32"
 
 
-def _with(config: Config, wish: Wish) -> Config:
+def _with(config: Config, wish: MemoryRequest) -> Config:
     text = wish.text.value if config.model.text_encoder != "auto" or wish.text is not Placement.CPU else "auto"
     model = config.model.model_copy(update={"fit": False, "vae": wish.vae, "fp8": wish.fp8, "text_encoder": text})
     engine = config.engine.model_copy(update={"kv_frames": wish.kv_frames, "sink_frames": wish.sink_frames})

@@ -10,7 +10,7 @@ from typing import Any
 
 import mido
 
-from sdv2_live.midi.link import Link
+from sdv2_live.midi.daemon_client import DaemonClient
 from sdv2_live.midi.mapfile import MidiMap
 from sdv2_live.midi.ports import Device, Ports
 from sdv2_live.midi.surface import OscOut, Surface
@@ -40,7 +40,7 @@ class Bridge:
         """Open the OSC sockets. Raises ConfigError when `host` is no address."""
         self._events: queue.SimpleQueue[mido.Message | OscOut | None] = queue.SimpleQueue()
         self.surface = Surface(midi_map, preset_name)
-        self.link = Link(host, port, lambda address, args: self._events.put(OscOut(address, args)))
+        self.link = DaemonClient(host, port, lambda address, args: self._events.put(OscOut(address, args)))
         self.device = Device(ports, part or midi_map.port, self._events.put, any_case=part is not None)
         self._stop = threading.Event()
 

@@ -14,7 +14,7 @@ from typing import Any
 import mido
 import yaml
 
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import Kind
 from sdv2_live.errors import ConfigError, MidiError, ParamError
 from sdv2_live.midi.highres import DATA, LSB, NRPN_HIGH, NRPN_LOW
@@ -63,7 +63,7 @@ def moved(messages: queue.SimpleQueue[mido.Message], timeout_s: float) -> list[m
     return heard
 
 
-def learned(messages: Messages, address: str, value: Any = None, names: Names = TABLE) -> Item:
+def learned(messages: Messages, address: str, value: Any = None, names: ParamNames = TABLE) -> Item:
     """The entry that joins the control which sent `messages` to `address`. Raises ParamError for an address there is not.
 
     A touch-sensitive fader sends a note too, and a pad its pressure: the fader is what moves, and the pad is a button unless
@@ -121,7 +121,7 @@ def _pressed(changes: Messages) -> bool:
     return set(values) <= _BUTTON_VALUES and not codings(values)
 
 
-def taught(text: str, path: Path, item: Item, names: Names = TABLE) -> tuple[str, bool]:
+def taught(text: str, path: Path, item: Item, names: ParamNames = TABLE) -> tuple[str, bool]:
     """The map's text with `item` in it, and whether it took the place of an entry for the same address (and value).
 
     Of a replaced entry, the keys that are not about which control it is stay, where they still fit. Raises ConfigError when
@@ -145,7 +145,7 @@ def _same(entry: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
     return entry["address"] == item["address"] and ("value" not in item or entry.get("value") == item["value"])
 
 
-def _checked(text: str, path: Path, names: Names) -> str:
+def _checked(text: str, path: Path, names: ParamNames) -> str:
     read_map(parse_yaml(text, path), names)
     return text
 
@@ -209,7 +209,7 @@ def write(path: Path, text: str) -> None:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; choose another file with --map") from error
 
 
-def check_address(address: str, names: Names = TABLE) -> None:
+def check_address(address: str, names: ParamNames = TABLE) -> None:
     """Raise ParamError, led by the option's name, for an address there is not."""
     try:
         target_of(address, names)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from sdv2_live.control.coerce import exact
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.addresses import MIDI_MAX, NORM
 from sdv2_live.control.params import Kind
 from sdv2_live.errors import ParamError
@@ -34,7 +34,7 @@ class MistakeError(Exception):
         self.key = key
 
 
-def read_entry(item: dict[str, Any], channel: int | None = None, names: Names = TABLE) -> Entry:
+def read_entry(item: dict[str, Any], channel: int | None = None, names: ParamNames = TABLE) -> Entry:
     """One entry, checked; `channel` 0..15 is the map's own, `names` are the show's. Raises MistakeError for the first mistake."""
     control = _control(item, channel_of(item) if "channel" in item else channel)
     target = _target(item, names)
@@ -117,7 +117,7 @@ def _step(item: dict[str, Any]) -> float:
     return float(step)
 
 
-def _target(item: dict[str, Any], names: Names) -> Target:
+def _target(item: dict[str, Any], names: ParamNames) -> Target:
     address = item.get("address")
     if not isinstance(address, str):
         raise MistakeError("address", f"cannot be {shown(address)}; give an OSC address such as /sdv2/noise_scale/norm")

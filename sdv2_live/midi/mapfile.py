@@ -30,7 +30,7 @@ from typing import Any
 
 import mido
 
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, several
 from sdv2_live.midi.mapentry import ENTRY_KEYS, MistakeError, channel_of, read_entry
 from sdv2_live.midi.mapping import Entry
@@ -49,7 +49,7 @@ class MidiMap:
     setup: tuple[mido.Message, ...] = ()
 
 
-def load_map(path: Path, names: Names = TABLE) -> MidiMap:
+def load_map(path: Path, names: ParamNames = TABLE) -> MidiMap:
     """Read and check one map. names: those of the show.
 
     Raises ConfigError with a line for every mistake: file, line, key, what is allowed.
@@ -57,7 +57,7 @@ def load_map(path: Path, names: Names = TABLE) -> MidiMap:
     return read_map(load_yaml(path), names)
 
 
-def read_map(document: Document, names: Names = TABLE) -> MidiMap:
+def read_map(document: Document, names: ParamNames = TABLE) -> MidiMap:
     """As `load_map`, for a document that is already read."""
     data = document.data
     if not isinstance(data, dict):

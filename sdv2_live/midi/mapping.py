@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.names import TABLE, Names
-from sdv2_live.control.osc.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, Setting, meaning, scalable
+from sdv2_live.control.names import TABLE, ParamNames
+from sdv2_live.control.osc.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, Setting, resolve, scalable
 from sdv2_live.control.params import PARAMS, Kind, ParamSpec, Value
 from sdv2_live.errors import ParamError
 from sdv2_live.midi.highres import MAX14
@@ -66,13 +66,13 @@ class Target:
         """The value that the parameter takes when `argument` is sent; None when only the daemon can know it."""
         args = tuple(argument) if isinstance(argument, list | tuple) else (argument,)
         try:
-            setting = meaning(self.address, args)
+            setting = resolve(self.address, args)
             return coerce(PARAMS[setting.name], setting.value).value if isinstance(setting, Setting) else None
         except ParamError:  # a word such as seed's "random"
             return None
 
 
-def target_of(address: str, names: Names = TABLE) -> Target:
+def target_of(address: str, names: ParamNames = TABLE) -> Target:
     """What `address` names, at the table's own address where it is a LoRA's by name. names: those of the show.
 
     Raises ParamError, with the nearest address, when the daemon does not know it.

@@ -107,7 +107,7 @@ def restyled(
         assert begins is not None
         if first is not None:
             clock.run_to(first.captured_ns / 1e9 + TICK_S, transport)
-        taken = store.take()
+        taken = store.snapshot()
         needed = stream.prepare(begins, taken.params, reset="reset" in taken.fired)
         read = [first, *islice(frames, needed - 1)] if first is not None else []
         owed += len(read)

@@ -34,7 +34,7 @@ STUMBLE_S = 1.0  # until the timeline goes on after a mistake of the program
 TICK_S = 0.02  # lateness of timeline events; a chunk takes several times as long
 
 
-class Desk:
+class ControlPlane:
     """Everything that writes to `store`. OSC's port is bound on construction; `start` begins to listen.
 
     preset: recalled before anything else, by name or number. timeline: played from its start as soon as the desk starts.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sdv2_live.control.coerce import read_params
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import PARAMS, Params, Value, updated, value_of
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.transport import Transport
@@ -174,7 +174,7 @@ class Journal:
         return {"format": _FORMAT, "params": values, "preset": params.preset, "timeline": where}
 
 
-def read_journal(path: Path, names: Names = TABLE) -> LiveState:
+def read_journal(path: Path, names: ParamNames = TABLE) -> LiveState:
     """The state that a show left. A value that is of no use now is left out, with a warning.
 
     Raises ConfigError when there is no journal, or none that can be read.

@@ -22,15 +22,15 @@ from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline.model import Timeline
 from sdv2_live.io.open import open_sink
-from sdv2_live.live.adaptation import Upkeep
-from sdv2_live.live.fallback import Cover, Instead
+from sdv2_live.live.adaptation import Adaptation
+from sdv2_live.live.fallback import Fallback, FallbackMixer
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.load_shedding import TAEHV
 from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout
-from sdv2_live.live.side_channels import bind
-from sdv2_live.live.switcher import Showing
-from sdv2_live.show.control_plane import Desk
+from sdv2_live.live.side_channels import join_side_channels
+from sdv2_live.live.switcher import OutputMode
+from sdv2_live.show.control_plane import ControlPlane
 from sdv2_live.show.inputs import guarded
 from sdv2_live.show.journal import LiveState
 from sdv2_live.show.metrics import Metrics, Reading
@@ -67,8 +67,8 @@ class Show:
         self._blind = config.engine.mode == "text"  # there is no input that could be shown
         pages = {"/metrics": Metrics(self.reading).page} if config.oscquery.metrics else None
         # First: a port in use shall not cost the time to load a model.
-        self.desk = Desk(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
-        self.store = self.desk.store
+        self.control = ControlPlane(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
+        self.store = self.control.store
         self._chosen = self._chosen_so_far(preset)  # parameters whose value somebody chose: they stay, whatever suits the model
         self._up_at: float | None = None  # when the engine was up for the first time
         self.running = False
@@ -80,11 +80,11 @@ class Show:
     def _open(self, opened: ExitStack) -> None:
         """Sink, source and the threads between, none of them running: what a performer has misspelt shows here."""
         config = self.config
-        opened.callback(self.desk.close)
+        opened.callback(self.control.close)
         require_weights(config, self.store.latest())
         ndi = config.ndi.settings
         sink = open_sink(config.output.sink, ndi=ndi)
-        slate = Cover(Instead.SLATE, hold_s=0.0, fade_s=config.input.fade_s, text=config.faults.slate)
+        slate = FallbackMixer(Fallback.SLATE, hold_s=0.0, fade_s=config.input.fade_s, text=config.faults.slate)
         self.playout = Playout(sink, self.counters, self._showing, self._cover(), slate)
         opened.callback(self.playout.close)
         own = [sink.full_name] if sink.full_name else []
@@ -92,7 +92,7 @@ class Show:
         self.input = guarded(config, own, self.counters, select, self.playout.hold)
         opened.callback(self.input.close)
         sound, failover = config.output.audio == "pass", config.output.failover
-        self.sides = bind(self.input, sink, self.counters, ndi, audio=sound, failover=failover)
+        self.sides = join_side_channels(self.input, sink, self.counters, ndi, audio=sound, failover=failover)
         if self.sides is not None:
             opened.callback(self.sides.close)
         self.intake = Intake(self.input, self.counters, self.playout.offer_input)
@@ -102,7 +102,7 @@ class Show:
         self.recorder = Recorder(config, self.store, self.counters)
         opened.callback(self.recorder.close)
         opened.callback(self.store.add_listener(self._written))
-        self.upkeep = Upkeep(
+        self.upkeep = Adaptation(
             config,
             self.counters,
             can_take=lambda step: step != TAEHV or self.engine.can_lighten,
@@ -119,12 +119,12 @@ class Show:
             return InlineEngine(self.config, self.store.latest, self._engine_up)
         return RemoteEngine(self.config, self.store.latest, self.counters, self._engine_up, self.playout.lost)
 
-    def _cover(self) -> Cover:
+    def _cover(self) -> FallbackMixer:
         faults = self.config.faults
-        instead = Instead(faults.on_fault)
-        if instead is Instead.INPUT and self._blind:
-            instead = Instead.HOLD
-        return Cover(instead, hold_s=faults.hold_s, fade_s=faults.fade_s, text=faults.slate)
+        instead = Fallback(faults.on_fault)
+        if instead is Fallback.INPUT and self._blind:
+            instead = Fallback.HOLD
+        return FallbackMixer(instead, hold_s=faults.hold_s, fade_s=faults.fade_s, text=faults.slate)
 
     def _engine_up(self, hello: Hello) -> None:
         """The models are loaded, for the first time or again; called where that was done."""
@@ -152,7 +152,7 @@ class Show:
         self.intake.start()
         self.engine.start()
         self.loop.start()
-        self.desk.start()
+        self.control.start()
         self.running = True
 
     def close(self) -> None:
@@ -187,7 +187,7 @@ class Show:
     @property
     def queues(self) -> dict[str, Fill]:
         """Everything that waits between the show's threads and processes, by name."""
-        parts = (self.desk, self.input, self.intake, self.loop, self.engine, self.playout, self.recorder, self.sides)
+        parts = (self.control, self.input, self.intake, self.loop, self.engine, self.playout, self.recorder, self.sides)
         return {name: fill for part in parts if part is not None for name, fill in part.queues.items()}
 
     def reading(self) -> Reading:
@@ -195,7 +195,7 @@ class Show:
         if not self.running:
             return Reading()
         status = self.status()
-        counters = dict(status.counters) | {"engine_restarts": status.engine.restarts} | self.desk.counted
+        counters = dict(status.counters) | {"engine_restarts": status.engine.restarts} | self.control.counted
         counters |= {f"params_{name}": count for name, count in asdict(self.store.counters).items()}
         gauges = {
             "fps_in": status.fps_in,
@@ -235,9 +235,9 @@ class Show:
         """Have every prompt encoded that is known now, those on the air first, so that a recall never waits."""
         params = self.store.latest()
         known = [text for text, _ in params.blend]
-        timeline = self.desk.transport.timeline if self.desk.transport else None
+        timeline = self.control.transport.timeline if self.control.transport else None
         known += [str(event.values["prompt"]) for event in timeline.events if "prompt" in event.values] if timeline else []
-        known += [str(preset.values["prompt"]) for preset in self.desk.presets.presets if "prompt" in preset.values]
+        known += [str(preset.values["prompt"]) for preset in self.control.presets.presets if "prompt" in preset.values]
         self.engine.encode(known)
 
     def _written(self, change: Change) -> None:
@@ -249,12 +249,12 @@ class Show:
 
     def _chosen_so_far(self, preset: str | None) -> frozenset[str]:
         """What the configuration gives, and the preset that is recalled already."""
-        return self.config.given | (self.desk.presets.get(preset).values.keys() if preset is not None else frozenset())
+        return self.config.given | (self.control.presets.get(preset).values.keys() if preset is not None else frozenset())
 
     def _numbers(self) -> dict[str, float | str]:
         """The status as OSC sends it; nothing before the start."""
         return self.status().numbers() if self.running else {}
 
-    def _showing(self) -> Showing:
+    def _showing(self) -> OutputMode:
         params = self.store.latest()
-        return Showing(params.freeze, params.bypass and not self._blind, params.blackout)
+        return OutputMode(params.freeze, params.bypass and not self._blind, params.blackout)

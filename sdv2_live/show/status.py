@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdv2_live.live.adaptation import UpkeepState
-from sdv2_live.live.input_policy import InputState, Shown
+from sdv2_live.live.adaptation import AdaptationState
+from sdv2_live.live.input_policy import ActiveInput, InputState
 from sdv2_live.worker.host import EngineState
 
 FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that shall stay 0
 UNKNOWN = "not known yet"
-SHOWN = {Shown.MAIN: 0, Shown.BACKUP: 1, Shown.TEXTURE: 2, Shown.NOTHING: 3}  # as OSC sends it
+SHOWN = {ActiveInput.MAIN: 0, ActiveInput.BACKUP: 1, ActiveInput.TEXTURE: 2, ActiveInput.NOTHING: 3}  # as OSC sends it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Status:
     counters: dict[str, int]
     engine: EngineState
     input: InputState
-    upkeep: UpkeepState
+    upkeep: AdaptationState
     recording: bool = False
     tally: tuple[bool, bool] = (False, False)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from sdv2_live.config.schema import Config
-from sdv2_live.control.store import Change, ParamStore, Taken
+from sdv2_live.control.store import Change, ParamStore, Snapshot
 from sdv2_live.engine.spec import Painting
 from sdv2_live.errors import Sdv2Error, TakeError
 from sdv2_live.frame import Frame
@@ -109,7 +109,7 @@ class Recorder:
         """A take is being recorded, or begins with the next chunk."""
         return self._state in (_State.WAITING, _State.RECORDING)
 
-    def add(self, number: int, taken: Taken, frames: Sequence[Frame], pictures: Sequence[Frame], painting: Painting) -> None:
+    def add(self, number: int, taken: Snapshot, frames: Sequence[Frame], pictures: Sequence[Frame], painting: Painting) -> None:
         """Take over a chunk that was painted. Never waits. Dropped where no take runs, or where one cannot begin yet."""
         if self._state not in (_State.WAITING, _State.RECORDING):
             return

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import PARAMS, Params, Value, value_of
-from sdv2_live.control.store import Taken
+from sdv2_live.control.store import Snapshot
 from sdv2_live.engine.spec import Painting
 from sdv2_live.errors import TakeError, VideoError
 from sdv2_live.frame import Frame
@@ -37,7 +37,7 @@ class PaintedChunk:
     """One chunk of the show: its number, what it was made with, and the pictures that came out (of an earlier chunk too)."""
 
     number: int
-    taken: Taken
+    taken: Snapshot
     frames: Sequence[Frame]
     pictures: Sequence[Frame]
     painting: Painting

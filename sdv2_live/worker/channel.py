@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sdv2_live.system.process import Connection
-from sdv2_live.worker.messages import ANY, FrameAt, Memory, Reply, Request
+from sdv2_live.worker.messages import ANY, FrameAt, Reply, Request, ShareSegment
 from sdv2_live.worker.shm import Segment
 
 
@@ -35,7 +35,7 @@ class Channel:
 
     def share(self, direction: Literal["input", "output"], segment: Segment) -> None:
         """Send a segment of shared memory, to be used from now on."""
-        data = ANY.dump_json(Memory(direction, segment.size, segment.name))
+        data = ANY.dump_json(ShareSegment(direction, segment.size, segment.name))
         with self._sending:
             self.connection.send_bytes(data)
             segment.send(self.connection)

@@ -22,7 +22,7 @@ from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.system.console import STOPS, on_stop
 from sdv2_live.system.process import Connection, end_with_parent
 from sdv2_live.worker.channel import Channel
-from sdv2_live.worker.messages import Beat, Hello, Log, Setup
+from sdv2_live.worker.messages import Heartbeat, Hello, Log, Setup
 from sdv2_live.worker.server import Requests, Server, StageLog, crashed, refused
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     channel = Channel(connection)
     setup: Setup = channel.receive()
     _log_to(channel, setup.log_level)
-    pulse = Pulse(channel)
+    pulse = HeartbeatSender(channel)
     timer = StageLog()
     try:
         config = Config.model_validate(setup.config)
@@ -78,7 +78,7 @@ def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence
     return bring_up(config, timer, start, ladder)
 
 
-class Pulse:
+class HeartbeatSender:
     """Gives a sign of life every so often, also while the models are loaded or a chunk is painted."""
 
     def __init__(self, channel: Channel) -> None:
@@ -90,7 +90,7 @@ class Pulse:
     def _run(self) -> None:
         with suppress(OSError):  # nobody listens any more: the process ends by other means
             while True:
-                self._channel.send(Beat(self.gpu_bytes() >> 20, self.queues()))
+                self._channel.send(Heartbeat(self.gpu_bytes() >> 20, self.queues()))
                 time.sleep(BEAT_S)
 
 

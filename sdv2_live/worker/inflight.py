@@ -11,7 +11,7 @@ import numpy as np
 from sdv2_live.engine.spec import Painting
 from sdv2_live.frame import Frame
 from sdv2_live.worker.messages import FrameAt
-from sdv2_live.worker.shm import Slots
+from sdv2_live.worker.shm import BufferPool
 
 if TYPE_CHECKING:
     from sdv2_live.worker.process import EngineProcess
@@ -23,7 +23,7 @@ class InFlight:
     """A chunk that the child was asked for. free: places in `slots` that its pictures may be put into. done: gives its frames'
     places back."""
 
-    slots: Slots
+    slots: BufferPool
     free: list[int]
     done: Callable[[], None]
     asked_at: float
@@ -44,7 +44,7 @@ class InFlight:
         """Give back what was lent, but for the places of pictures that somebody has."""
         self.done()
         for offset in self.free:
-            self.slots.give_back(offset)
+            self.slots.release(offset)
 
 
 @dataclass(eq=False, slots=True)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 from sdv2_live.frame import Frame
 from sdv2_live.worker.messages import FrameAt
-from sdv2_live.worker.shm import Segment, Slots
+from sdv2_live.worker.shm import BufferPool, Segment
 
 PLACES = 16  # of frames: three chunks; pages that nothing was ever put into take no memory
 
 
-class Inlet:
+class InputBuffers:
     """Copies each frame once, when it is first spoken of. Its place is used again when its chunk is painted, not before.
     For one thread, but for what `chunk` returns.
 
@@ -21,7 +21,7 @@ class Inlet:
 
     def __init__(self, share: Callable[[Segment], None]) -> None:
         self._share = share
-        self._slots = Slots(0, 0)
+        self._slots = BufferPool(0, 0)
         self._coming: list[tuple[Frame, FrameAt]] = []  # of the next chunk
 
     def place(self, frames: Sequence[Frame]) -> tuple[FrameAt, ...]:
@@ -31,10 +31,10 @@ class Inlet:
             self._coming = []
         largest = max(frame.data.nbytes for frame in frames)
         if largest > self._slots.size:
-            self._slots, self._coming = Slots(PLACES, largest), []
+            self._slots, self._coming = BufferPool(PLACES, largest), []
             self._share(self._slots.segment)
         for frame in frames[len(self._coming) :]:
-            (offset,) = self._slots.lend(1)
+            (offset,) = self._slots.acquire(1)
             self._slots.segment.rows(offset, frame.height, frame.stride)[:] = frame.data
             self._coming.append((frame, FrameAt.of(frame, offset)))
         return tuple(at for _, at in self._coming[: len(frames)])
@@ -46,7 +46,7 @@ class Inlet:
         return places, lambda: _free(slots, placed)
 
 
-def _free(slots: Slots, placed: Sequence[tuple[Frame, FrameAt]]) -> None:
+def _free(slots: BufferPool, placed: Sequence[tuple[Frame, FrameAt]]) -> None:
     for _, at in placed:
         assert at.offset is not None
-        slots.give_back(at.offset)
+        slots.release(at.offset)

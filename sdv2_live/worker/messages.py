@@ -75,7 +75,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ShareSegment:
     """Use this segment from now on; its handle follows."""
 
     direction: Literal["input", "output"]
@@ -193,7 +193,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """A sign of life. gpu_mb: GPU memory that the engine holds. queues: how full its queues are."""
 
     gpu_mb: int
@@ -211,6 +211,6 @@ class Log:
     kind: Literal["log"] = "log"
 
 
-Request = Setup | Memory | Prepare | Push | Paint | Settle | Discard | Encode
-Reply = Hello | Prepared | Painted | Failed | Beat | Log
+Request = Setup | ShareSegment | Prepare | Push | Paint | Settle | Discard | Encode
+Reply = Hello | Prepared | Painted | Failed | Heartbeat | Log
 ANY: TypeAdapter[Any] = TypeAdapter(Annotated[Request | Reply, Field(discriminator="kind")])

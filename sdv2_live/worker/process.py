@@ -23,10 +23,10 @@ from sdv2_live.system.clock import monotonic
 from sdv2_live.system.process import Connection, ends_with_this, how_it_ended, uninterrupted
 from sdv2_live.worker.channel import Channel
 from sdv2_live.worker.inflight import InFlight
-from sdv2_live.worker.input_buffers import Inlet
+from sdv2_live.worker.input_buffers import InputBuffers
 from sdv2_live.worker.messages import (
-    Beat,
     Failed,
+    Heartbeat,
     Hello,
     Log,
     Paint,
@@ -37,7 +37,7 @@ from sdv2_live.worker.messages import (
     Request,
     Setup,
 )
-from sdv2_live.worker.shm import Segment, Slots
+from sdv2_live.worker.shm import BufferPool, Segment
 
 log = logging.getLogger("sdv2_live.worker")
 
@@ -52,7 +52,7 @@ CHUNK = 8  # places offered for one chunk's pictures; more than any chunk has
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Deadline:
     """How long an answer may take. `on_late` is called once when it is not there after `late_s`; after `within_s` the
     process is taken for hung."""
 
@@ -77,8 +77,8 @@ class EngineProcess:
         self.why = ""  # it was killed by the show, for this reason
         self._setup = setup
         self._on_end = on_end
-        self._input = Inlet(lambda segment: self._share("input", segment))
-        self._output = Slots(0, 0)  # none, until it is seen how large the pictures are
+        self._input = InputBuffers(lambda segment: self._share("input", segment))
+        self._output = BufferPool(0, 0)  # none, until it is seen how large the pictures are
         self._picture_size = 0  # in bytes, as they came last
         self._replies: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self._paintings: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()  # answers to what was launched, in order
@@ -98,12 +98,12 @@ class EngineProcess:
 
     def hello(self, within_s: float) -> Hello:
         """Wait until the models are loaded. Raises what the child raised (WeightsError, EngineError), or EngineLostError."""
-        reply, _ = self._exchange(self._setup, Patience(within_s))
+        reply, _ = self._exchange(self._setup, Deadline(within_s))
         if not isinstance(reply, Hello):
             raise self.lost(f"it said {reply.kind} in place of hello")
         return reply
 
-    def prepare(self, request: Prepare, patience: Patience) -> Prepared:
+    def prepare(self, request: Prepare, patience: Deadline) -> Prepared:
         """Answer of the child's `Stream.prepare`."""
         reply, _ = self._exchange(request, patience)
         assert isinstance(reply, Prepared)
@@ -117,11 +117,11 @@ class EngineProcess:
         """Ask for the child's `Stream.launch`. `painted` is to be called with what comes back, once, and in order."""
         self._make_room()
         places, done = self._input.chunk(frames)
-        free = self._output.lend(CHUNK)
+        free = self._output.acquire(CHUNK)
         self.tell(Paint(places, params, convert, tuple(free), self._output.size))
         return InFlight(self._output, free, done, monotonic())
 
-    def painted(self, chunk: InFlight, patience: Patience) -> tuple[Painted, list[Frame], float]:
+    def painted(self, chunk: InFlight, patience: Deadline) -> tuple[Painted, list[Frame], float]:
         """What the child says of a chunk, its pictures, and how many seconds it took from when it was its turn.
 
         Raises what the child raised, or EngineLostError when it has ended or does not answer in time.
@@ -164,12 +164,12 @@ class EngineProcess:
         """End it at once, whatever it does; `ended` says when it is gone. Idempotent."""
         self._process.kill()
 
-    def _exchange(self, request: Request, patience: Patience) -> Answer:
+    def _exchange(self, request: Request, patience: Deadline) -> Answer:
         """Send and wait for the answer. Raises EngineLostError when it does not come in time: the process is killed then."""
         self.tell(request)
         return self._expect(self._replies, request.kind, patience)
 
-    def _expect(self, answers: queue.SimpleQueue[Answer | None], kind: str, patience: Patience) -> Answer:
+    def _expect(self, answers: queue.SimpleQueue[Answer | None], kind: str, patience: Deadline) -> Answer:
         """The next answer, to a request of that kind whose turn has come."""
         late_s = min(patience.late_s, patience.within_s)
         answer = self._next(answers, late_s)
@@ -205,7 +205,7 @@ class EngineProcess:
         """Places of the size that pictures now have; those of another size live on as long as somebody looks at them."""
         size = self._picture_size
         if self._output.size != size:
-            self._output = Slots(OUTPUT_SLOTS, size)
+            self._output = BufferPool(OUTPUT_SLOTS, size)
             self._share("output", self._output.segment)
 
     def _share(self, direction: Literal["input", "output"], segment: Segment) -> None:
@@ -226,7 +226,7 @@ class EngineProcess:
                     continue
                 message, silent_s = channel.receive(), 0.0
                 match message:
-                    case Beat(gpu_mb, queues):
+                    case Heartbeat(gpu_mb, queues):
                         self.gpu_mb, self._queues = gpu_mb, queues
                     case Log(name, level, text):
                         logging.getLogger(name).log(logging.DEBUG if self.quiet else level, "%s", text)

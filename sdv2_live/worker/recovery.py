@@ -29,7 +29,7 @@ def lowered(config: Config, steps: Sequence[str], max_pixels: int) -> Config:
     return config.replaced(model=model, video=video)
 
 
-class Recovery:
+class RestartPolicy:
     """Decides, after each end of the engine's process, when it starts anew and how much is asked of it then; and, while one
     lives, when a step is given back.
 

@@ -19,8 +19,8 @@ from sdv2_live.worker import child
 from sdv2_live.worker.host import EngineHost, EngineState, OnUp
 from sdv2_live.worker.inflight import RemoteLaunched
 from sdv2_live.worker.messages import Discard, Encode, FrameAt, Hello, Painted, Prepare, Settle, Setup
-from sdv2_live.worker.process import EngineProcess, Patience, Target
-from sdv2_live.worker.recovery import SMALL, TAEHV, Recovery
+from sdv2_live.worker.process import Deadline, EngineProcess, Target
+from sdv2_live.worker.recovery import SMALL, TAEHV, RestartPolicy
 from sdv2_live.worker.server import NO_MEMORY
 
 log = logging.getLogger("sdv2_live.engine")
@@ -60,7 +60,7 @@ class RemoteEngine(EngineHost):
         self._on_trouble = on_trouble
         self._target = target
         faults = config.faults
-        self._recovery = Recovery(faults.crashes, faults.ladder, faults.retry_s, faults.climb_s)
+        self._recovery = RestartPolicy(faults.crashes, faults.ladder, faults.retry_s, faults.climb_s)
         self._process: EngineProcess | None = None
         self._words = "loading"
         self._told = ""  # why the last process ended
@@ -220,14 +220,14 @@ class RemoteEngine(EngineHost):
         self.ready = False
         self._look()
 
-    def _patience(self, like: tuple[int, int], *, cold: bool) -> Patience:
+    def _patience(self, like: tuple[int, int], *, cold: bool) -> Deadline:
         hang_s, usual = self._config.faults.hang_s, self._chunk_s.summary().p50
         within = max(hang_s, USUAL * usual)
         if cold or like != self._like:
             within = self._config.faults.load_s
         elif self._warm < WARM_UP:
             within *= MORE_TIME
-        return Patience(within, max(LATE_S, LATE * usual), self._on_trouble)
+        return Deadline(within, max(LATE_S, LATE * usual), self._on_trouble)
 
     # The thread that keeps a process running.
 

@@ -30,7 +30,6 @@ from sdv2_live.worker.messages import (
     Encode,
     Failed,
     FrameAt,
-    Memory,
     Paint,
     Painted,
     Prepare,
@@ -39,6 +38,7 @@ from sdv2_live.worker.messages import (
     Reply,
     Request,
     Settle,
+    ShareSegment,
 )
 from sdv2_live.worker.shm import Segment
 
@@ -91,7 +91,7 @@ class Requests:
         try:
             while True:
                 match self._channel.receive():
-                    case Memory(direction, size, name):
+                    case ShareSegment(direction, size, name):
                         self._waiting.put((direction, Segment.receive(self._channel.connection, size, name)))
                     case Encode(prompts, slot):
                         for prompt in prompts:

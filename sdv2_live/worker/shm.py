@@ -81,7 +81,7 @@ def _anonymous_file(name: str, size: int) -> int:
     return descriptor
 
 
-class Slots:
+class BufferPool:
     """`count` places for pictures of at most `size` bytes each. A place that was lent is free again when it is given back,
     or when nothing refers to the rows that were made there any more, on whatever thread that happens."""
 
@@ -91,14 +91,14 @@ class Slots:
         # A deque, as its ends are safe without a lock: the garbage collector may free a place in the midst of anything.
         self._free = deque(place * aligned(size) for place in range(count))
 
-    def lend(self, most: int) -> list[int]:
+    def acquire(self, most: int) -> list[int]:
         """Offsets of up to `most` free places; none when all are in use."""
         lent: list[int] = []
         while len(lent) < most and self._free:
             lent.append(self._free.pop())  # the one that was used last: its memory is warm, and the rest may stay untouched
         return lent
 
-    def give_back(self, offset: int) -> None:
+    def release(self, offset: int) -> None:
         """Free a place that was lent."""
         self._free.append(offset)
 
@@ -106,5 +106,5 @@ class Slots:
         """The picture at a place that was lent, which is free when the array and all its views are gone."""
         rows = self.segment.rows(offset, height, stride)
         rows.flags.writeable = False
-        weakref.finalize(rows, self.give_back, offset).atexit = False
+        weakref.finalize(rows, self.release, offset).atexit = False
         return rows

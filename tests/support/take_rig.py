@@ -20,7 +20,7 @@ from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.spec import PromptMix
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
-from sdv2_live.live.adaptation import Upkeep
+from sdv2_live.live.adaptation import Adaptation
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout
@@ -102,7 +102,7 @@ class Rig:
         self.playout = Playout(FakeSink(), self.counters)
         self.intake = Intake(self.source, self.counters)
         self.stream = new_stream(self.prompts, self.config, engine)
-        self.upkeep = Upkeep(self.config, self.counters)
+        self.upkeep = Adaptation(self.config, self.counters)
         self.recorder = Recorder(self.config, self.store, self.counters)
         self.loop = LiveLoop(
             self.stream,

@@ -18,12 +18,12 @@ from support.places import ROOT as TOP
 from sdv2_live import cli, errors
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
-from sdv2_live.control.names import Names
-from sdv2_live.control.osc.addresses import ACTIONS, ROOT, meaning
+from sdv2_live.control.names import ParamNames
+from sdv2_live.control.osc.addresses import ACTIONS, ROOT, resolve
 from sdv2_live.control.presets.file import load_preset
 from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.errors import ParamError
-from sdv2_live.live.adaptation import UpkeepState
+from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import InputState
 from sdv2_live.show import metrics
 from sdv2_live.show.status import Status
@@ -35,7 +35,7 @@ PAGES = [README, *sorted((TOP / "examples").rglob("README.md"))]
 TOOLS = {path.name: path.read_text(encoding="utf-8") for path in (TOP / "tools").iterdir() if path.suffix in (".py", ".sh")}
 OTHERS_OPTIONS = {"--send", "--osc-port", "--network", "--init", "--shm-size", "--health-cmd"}  # of Open Stage Control and Docker
 SENT = {"error", "warning", "applied/<param>", "status/<name>", "info/<name>"}  # by the server, of its own accord
-NAMES = Names(["ink", "gold"])  # LoRAs that the README speaks of
+NAMES = ParamNames(["ink", "gold"])  # LoRAs that the README speaks of
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 
@@ -157,7 +157,7 @@ def test_every_key_of_the_configuration_that_is_named_exists() -> None:
 
 def status_names() -> set[str]:
     """The names under which a show tells how it is."""
-    status = Status("", True, 0.0, 0.0, 0.0, 0.0, 0.0, {}, EngineState("running"), InputState(), UpkeepState())
+    status = Status("", True, 0.0, 0.0, 0.0, 0.0, 0.0, {}, EngineState("running"), InputState(), AdaptationState())
     return set(status.numbers())
 
 
@@ -172,7 +172,7 @@ def check_address(address: str) -> None:
         return
     name = re.sub(r"\b\d\.\.(\d)\b", r"\1", name).replace("<name>", "ink")
     try:
-        meaning(ROOT + name, (0.0,), names=NAMES)
+        resolve(ROOT + name, (0.0,), names=NAMES)
     except ParamError as error:
         raise AssertionError(f"{address}: {error}") from None
 

@@ -27,13 +27,13 @@ from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.frame import Frame
 from sdv2_live.io.spout.lib import OneThread
-from sdv2_live.live.input_health import InputWatch
+from sdv2_live.live.input_health import InputHealth
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.playout import Playout
-from sdv2_live.live.reader import Feed
-from sdv2_live.midi.link import Link
+from sdv2_live.live.reader import SourceReader
+from sdv2_live.midi.daemon_client import DaemonClient
 from sdv2_live.show import inputs
-from sdv2_live.show.control_plane import Desk
+from sdv2_live.show.control_plane import ControlPlane
 from sdv2_live.show.journal import Journal
 from sdv2_live.show.show import Show
 from sdv2_live.stats import Counters
@@ -96,7 +96,7 @@ def intake(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
 
 
 def feed(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
-    part = Feed(HangingSource(hang), InputWatch(since=0), threading.Condition(), Counters())
+    part = SourceReader(HangingSource(hang), InputHealth(since=0), threading.Condition(), Counters())
     part.start()
     return part
 
@@ -131,7 +131,7 @@ def prompts(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
 def midi(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
     server = OscServer(ParamStore(), port=0)
     server.start()
-    part = Link("127.0.0.1", server.port, hang)
+    part = DaemonClient("127.0.0.1", server.port, hang)
     part.tick(0.0)
     assert hang.entered.wait(DEADLINE_S)  # by what a subscriber is sent first
     server.close()
@@ -175,7 +175,9 @@ def journal(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
 
 def timeline(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
     (folder / "timeline.yaml").write_text("events:\n- at: 0.1\n  set: {prompt: rain}\n")
-    part = Desk(load_config(None, ["osc.enabled=false", "state.dir=off"]), timeline=load_timeline(folder / "timeline.yaml"))
+    part = ControlPlane(
+        load_config(None, ["osc.enabled=false", "state.dir=off"]), timeline=load_timeline(folder / "timeline.yaml")
+    )
     part.store.add_listener(lambda change: hang() if "prompt" in change.values else None)
     part.start()
     return part

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.pattern import CHARACTERS, matches, read_pattern
 from sdv2_live.control.params import PARAMS, Kind, ParamSpec
 from sdv2_live.errors import ParamError
@@ -91,7 +91,7 @@ class Call(NamedTuple):
     args: tuple[Any, ...]
 
 
-def meaning(address: str, args: tuple[Any, ...], suggest: bool = True, names: Names = TABLE) -> Setting | Call | None:
+def resolve(address: str, args: tuple[Any, ...], suggest: bool = True, names: ParamNames = TABLE) -> Setting | Call | None:
     """What the message asks for; None for an address that is accepted without effect.
 
     Raises ParamError, saying what was expected, for an unknown address or a missing value. `suggest` False saves the search
@@ -120,7 +120,7 @@ def meaning(address: str, args: tuple[Any, ...], suggest: bool = True, names: Na
 
 
 @lru_cache(maxsize=256)
-def _instead(address: str, names: Names) -> str:
+def _instead(address: str, names: ParamNames) -> str:
     """What may have been meant by an address that there is not. Names are compared without their root, which all share."""
     if address.split("/")[2:3] == ["dmx"]:
         return ": QLC+ sends the DMX channels of a universe so, which play nothing here; switch OSC off for it in QLC+"
@@ -130,7 +130,7 @@ def _instead(address: str, names: Names) -> str:
     return hint or f"; addresses look like {ROOT}noise_scale"
 
 
-def expand(address: str, names: Names = TABLE) -> tuple[str, ...]:
+def expand(address: str, names: ParamNames = TABLE) -> tuple[str, ...]:
     """The parameter addresses that an OSC address pattern matches; an address without pattern characters is itself.
 
     Raises ParamError for a pattern that matches none, or that is longer than any that is meant well.
@@ -146,7 +146,7 @@ def expand(address: str, names: Names = TABLE) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _matches(pattern: str, names: Names) -> tuple[str, ...]:
+def _matches(pattern: str, names: ParamNames) -> tuple[str, ...]:
     parts = read_pattern(pattern)
     return tuple(ROOT + name for name in names if matches(parts, ROOT + name))
 

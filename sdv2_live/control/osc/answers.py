@@ -10,7 +10,7 @@ from sdv2_live.control.osc.addresses import ROOT
 from sdv2_live.control.osc.packet import encode
 from sdv2_live.control.osc.subscriber import Peer
 from sdv2_live.control.throttle import Repeats, Throttle, Throttles
-from sdv2_live.wording import printable
+from sdv2_live.wording import escaped
 
 log = logging.getLogger("sdv2_live.osc")
 
@@ -37,7 +37,7 @@ class Answers:
     def tell(self, peer: Peer, kind: str, address: str, reason: str) -> None:
         """Log a sentence on a message and send it back. kind: ERROR or WARNING."""
         alike = _NUMBERS.sub("0", address or reason)
-        self._log((peer.host, kind, alike), f"{peer.host}:{peer.port} {printable(address)}: {reason}")
+        self._log((peer.host, kind, alike), f"{peer.host}:{peer.port} {escaped(address)}: {reason}")
         if self._replies.of(peer.origin).allow() and self._host_replies.of(peer.host).allow():
             answer = encode(kind, address[:200], reason[:500])
             for listening in (peer, *self.also(peer)):  # many programs send from one port and listen at another

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sdv2_live.control.access import Access
-from sdv2_live.control.osc.addresses import ROOT, Call, Setting, expand, meaning
+from sdv2_live.control.osc.addresses import ROOT, Call, Setting, expand, resolve
 from sdv2_live.control.osc.answers import ERROR, WARNING, Answers
 from sdv2_live.control.osc.feedback import Feedback, target_of
 from sdv2_live.control.osc.message import Message, UnreadableError
@@ -181,7 +181,7 @@ class Applier:
 
     def _read(self, message: Message, batch: _Batch, peer: Peer) -> None:
         """Add what a message to one address asks for, if it can be done. Raises ParamError."""
-        asked = meaning(message.address, message.args, self.answers.open_to(peer), self._store.names)
+        asked = resolve(message.address, message.args, self.answers.open_to(peer), self._store.names)
         if isinstance(asked, Setting) and self._links.passes_on(peer, asked):
             return
         if isinstance(asked, Setting):

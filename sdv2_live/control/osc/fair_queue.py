@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.addresses import ROOT
 from sdv2_live.control.osc.message import Message
 from sdv2_live.control.osc.subscriber import Peer
@@ -25,7 +25,7 @@ EVEN = 100  # messages by which one sender may be ahead of another before that o
 Item = bytes | list[Message]  # a packet, or the messages of a bundle whose time has come
 
 
-def faders_of(names: Names) -> frozenset[bytes]:
+def faders_of(names: ParamNames) -> frozenset[bytes]:
     """The addresses whose last value is all that counts."""
     moving = (name for name in names if (spec := names.find(name)) and spec.continuous)
     return frozenset(f"{ROOT}{name}{form}".encode() for name in moving for form in ("", "/norm", "/midi"))

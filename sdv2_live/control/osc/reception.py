@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sdv2_live.control.access import MAX_SENDERS
-from sdv2_live.control.names import Names
+from sdv2_live.control.names import ParamNames
 from sdv2_live.control.osc.answers import WARNING
 from sdv2_live.control.osc.dispatch import Applier, OscCounters
 from sdv2_live.control.osc.fair_queue import OVERHEAD, Item, Turns, faders_of
@@ -45,7 +45,7 @@ class _Clock:
 class OscInput:
     """Takes in packets. All methods but `queues` belong to the server's thread."""
 
-    def __init__(self, applier: Applier, counters: OscCounters, names: Names) -> None:
+    def __init__(self, applier: Applier, counters: OscCounters, names: ParamNames) -> None:
         self._applier = applier
         self._counters = counters
         self._turns = Turns(faders_of(names))

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, scalable
 from sdv2_live.control.params import PARAMS, Kind, Params, ParamSpec, Value, value_of
 
@@ -41,7 +41,7 @@ def methods(
     presets: Sequence[str] = (),
     status: Mapping[str, float | str] | None = None,
     actions: Collection[str] = (),
-    names: Names = TABLE,
+    names: ParamNames = TABLE,
 ) -> dict[str, Node]:
     """Every address that takes or gives a value, with its node.
 
@@ -68,7 +68,7 @@ def tree(methods: Mapping[str, Node]) -> Node:
     return root
 
 
-def _specs(names: Names) -> Iterator[tuple[str, ParamSpec]]:
+def _specs(names: ParamNames) -> Iterator[tuple[str, ParamSpec]]:
     """The names under which something may be set, aliases included; of the LoRAs' scales those that are loaded and not fixed."""
     for name, meant in ({name: name for name in PARAMS} | dict(names.aliases)).items():
         if PARAMS[meant].field != "lora_scales" or meant in names.named:
@@ -89,7 +89,7 @@ def find(root: Node, path: str) -> Node | None:
     return node
 
 
-def arguments(name: str, params: Params, names: Names = TABLE) -> tuple[int | float | str, ...]:
+def arguments(name: str, params: Params, names: ParamNames = TABLE) -> tuple[int | float | str, ...]:
     """The OSC arguments that stream a parameter's value: booleans as 1 and 0, as to every subscriber; `steps` as text."""
     value = _value(value_of(params, PARAMS[names.aliases.get(name, name)]))
     return (int(value) if isinstance(value, bool) else value,)

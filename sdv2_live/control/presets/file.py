@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 from sdv2_live.control.coerce import read_params
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import PARAMS, Applies, Params, Value, value_of
 from sdv2_live.errors import ConfigError, ParamError, several
 from sdv2_live.system.atomic import written_whole
@@ -48,7 +48,7 @@ class Preset:
     values: Mapping[str, Value] = field(hash=False)
 
 
-def load_preset(path: Path, number: int = 1, names: Names = TABLE) -> Preset:
+def load_preset(path: Path, number: int = 1, names: ParamNames = TABLE) -> Preset:
     """Read and check one preset file. Raises ConfigError with a line for every mistake: file, line, key, what is allowed."""
     document = load_yaml(path, MAX_BYTES)
     data = document.data
@@ -117,7 +117,7 @@ def file_name(number: int, name: str) -> str:
     return f"{number:02d}-{words or 'preset'}.yaml"
 
 
-def look(params: Params, names: Names = TABLE) -> dict[str, Value]:
+def look(params: Params, names: ParamNames = TABLE) -> dict[str, Value]:
     """What a saved preset holds of `params`: all that shapes the picture, and nothing of the running show (freeze, mix, the cue).
 
     Prompt slots and weights are among it only while further slots hold text; scales of LoRAs, by their names, only of those that

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdv2_live.control.names import Names
+from sdv2_live.control.names import ParamNames
 from sdv2_live.control.presets.file import Preset, load_preset
 from sdv2_live.errors import ConfigError
 
@@ -32,7 +32,7 @@ Files = dict[Path, PresetFile]
 class PresetFolder:
     """Reads the files of one folder, those that have changed since it last did."""
 
-    def __init__(self, folder: Path, names: Names) -> None:
+    def __init__(self, folder: Path, names: ParamNames) -> None:
         self._folder = folder
         self._names = names
         self.files: Files = {}  # in the order of their names

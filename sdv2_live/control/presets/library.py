@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import Params
 from sdv2_live.control.presets.file import Preset, file_name, load_preset, look, new_name, number_of, same_name, write_preset
 from sdv2_live.control.presets.folder import MAX_PRESETS, PresetFolder
@@ -31,7 +31,7 @@ class PresetLibrary:
     of their names, and keep them: neither a saved preset nor a broken file moves another.
     """
 
-    def __init__(self, folder: Path, writable: bool = True, names: Names = TABLE) -> None:
+    def __init__(self, folder: Path, writable: bool = True, names: ParamNames = TABLE) -> None:
         """Read `folder`. Raises ConfigError when it is not a folder; broken files do not raise."""
         self.folder = folder
         self.writable = writable

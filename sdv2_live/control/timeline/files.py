@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sdv2_live.control.coerce import read_params
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import PARAMS, Kind, Value
 from sdv2_live.control.presets.file import one_line
 from sdv2_live.control.presets.library import PresetLibrary
@@ -38,7 +38,7 @@ _KEYS = ("name", "description", "bpm", "duration", "loop", "events", "scope")
 _EVENT_KEYS = ("at", "beat", "marker", "set")
 
 
-def load_timeline(path: Path, names: Names = TABLE, presets: PresetLibrary | None = None) -> Timeline:
+def load_timeline(path: Path, names: ParamNames = TABLE, presets: PresetLibrary | None = None) -> Timeline:
     """Read a timeline: `.yaml` or `.yml` in the form above, `.json` as Scope exports it. names: those of the show. presets:
     those that it may recall; without them, a recall is not checked.
 
@@ -52,7 +52,7 @@ def load_timeline(path: Path, names: Names = TABLE, presets: PresetLibrary | Non
     raise ConfigError(f"{path}: a timeline is a .yaml file, or a .json file that Scope exported")
 
 
-def _from_document(document: Document, names: Names, presets: PresetLibrary | None) -> Timeline:
+def _from_document(document: Document, names: ParamNames, presets: PresetLibrary | None) -> Timeline:
     data = document.data
     if not isinstance(data, dict) or not isinstance(data.get("events"), list) or not data["events"]:
         raise ConfigError(f"{document.where(('events',))}: events: a timeline needs a list of events, each with at and set")
@@ -81,7 +81,7 @@ def _from_document(document: Document, names: Names, presets: PresetLibrary | No
 class _Reader:
     """Reads values of a document and collects what is wrong with them."""
 
-    def __init__(self, document: Document, names: Names, presets: PresetLibrary | None) -> None:
+    def __init__(self, document: Document, names: ParamNames, presets: PresetLibrary | None) -> None:
         self.document = document
         self.names = names
         self.presets = presets

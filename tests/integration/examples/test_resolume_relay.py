@@ -14,7 +14,7 @@ from pythonosc.udp_client import SimpleUDPClient
 from support.places import EXAMPLES
 from support.waiting import eventually
 
-from sdv2_live.control.osc.addresses import Setting, meaning
+from sdv2_live.control.osc.addresses import Setting, resolve
 
 FOLDER = EXAMPLES / "resolume"
 LOCAL = ("127.0.0.1", 0)
@@ -33,7 +33,7 @@ def module() -> ModuleType:
 def test_every_target_is_an_address_of_the_daemon(module: ModuleType) -> None:
     assert [*module.TABLE] == [f"/composition/dashboard/link{number}" for number in range(1, 9)]
     for target in module.TABLE.values():
-        assert isinstance(meaning(target, (0.5,)), Setting)
+        assert isinstance(resolve(target, (0.5,)), Setting)
 
 
 def test_addresses_of_the_readme_are_the_daemons() -> None:
@@ -41,7 +41,7 @@ def test_addresses_of_the_readme_are_the_daemons() -> None:
     addresses = set(re.findall(r"`(/sdv2/[\w/]+)", text)) - {"/sdv2/subscribe"}
     assert len(addresses) > 4
     for address in addresses:
-        assert meaning(address, (1.0,)) is not None
+        assert resolve(address, (1.0,)) is not None
 
 
 def test_messages_are_handed_on(module: ModuleType) -> None:

@@ -32,12 +32,12 @@ from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
-from sdv2_live.live.failover import GuardedSource
+from sdv2_live.live.failover import FailoverSource
 from sdv2_live.live.input_policy import OnLost, Policy
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.playout import Playout
-from sdv2_live.live.side_channels import SideChannels, bind
-from sdv2_live.live.switcher import Showing
+from sdv2_live.live.side_channels import SideChannels, join_side_channels
+from sdv2_live.live.switcher import OutputMode
 from sdv2_live.stats import Counters
 
 
@@ -46,9 +46,9 @@ class Rig:
 
     def __init__(self, source: Source, sink: NdiSink, late_s: float, **options: Any) -> None:
         self.counters = Counters()
-        self.showing = Showing()
+        self.showing = OutputMode()
         self.late_s = late_s
-        self.sides = bind(source, sink, self.counters, **options)
+        self.sides = join_side_channels(source, sink, self.counters, **options)
         self.playout = Playout(sink, self.counters, lambda: self.showing)
         self.intake = Intake(source, self.counters, self.playout.offer_input)
         self._stop = threading.Event()
@@ -118,18 +118,18 @@ def test_sound_passes_whole_with_the_picture_and_goes_on_while_that_is_held(clos
     offsets = lip_sync_ms(listener.pictures, sound)
     assert offsets
     print(f"picture {rig.sides.delay_ms:.0f} ms late; sound after the picture by", [f"{ms:.1f} ms" for ms in offsets])
-    rig.showing = Showing(freeze=True)
+    rig.showing = OutputMode(freeze=True)
     listener.hear_whole(30)
 
 
 def test_bypass_and_back_make_no_click(closing: Callable) -> None:
     rig, listener = painting(closing, tone)
     listener.sound.clear()
-    rig.showing = Showing(bypass=True)
+    rig.showing = OutputMode(bypass=True)
     eventually("the input's delay", lambda: 0 < rig.sides.delay_ms < 150)
     there = len(listener.sound)
     eventually("sound of the input", lambda: len(listener.sound) > there + 30)
-    rig.showing = Showing()
+    rig.showing = OutputMode()
     eventually("the painting's delay again", lambda: painted(rig))
     there = len(listener.sound)
     eventually("its sound", lambda: len(listener.sound) > there + 60)
@@ -172,7 +172,7 @@ class TwoCameras:
         self.select = "auto"
         main, backup = (NdiSource(camera.sender.full_name) for camera in self.cameras.values())
         policy = Policy(on_lost=OnLost.BACKUP, return_s=0.2, fade_s=0.1)
-        self.guard = GuardedSource(main, policy, Counters(), backup=backup, select=lambda: self.select)
+        self.guard = FailoverSource(main, policy, Counters(), backup=backup, select=lambda: self.select)
         sink = NdiSink(unique_name())
         closing(Rig(self.guard, sink, late_s=0.0))
         self.listener: Listener = closing(Listener(sink.full_name))
@@ -221,7 +221,7 @@ def test_receivers_hear_who_sends(closing: Callable) -> None:
 
 DAEMON = """
 import logging, sys
-from sdv2_live.live.side_channels import bind
+from sdv2_live.live.side_channels import join_side_channels
 from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.stats import Counters
@@ -229,7 +229,7 @@ from sdv2_live.stats import Counters
 logging.basicConfig(stream=sys.stdout, level=logging.INFO)
 source, sink = NdiSource(sys.argv[1]), NdiSink(sys.argv[2])
 print("name", sink.full_name, flush=True)
-bind(source, sink, Counters(), failover=sys.argv[3])
+join_side_channels(source, sink, Counters(), failover=sys.argv[3])
 while True:
     frame = source.read(1)
     if frame is not None:
@@ -261,12 +261,12 @@ def test_when_the_program_dies_receivers_see_the_camera(closing: Callable, failo
 
 
 def test_other_ports_are_not_joined() -> None:
-    assert bind(FakeSource([]), FakeSink(), Counters()) is None
+    assert join_side_channels(FakeSource([]), FakeSink(), Counters()) is None
 
 
 def test_close_repeats_and_lets_go(closing: Callable) -> None:
     source, sink = closing(NdiSource(unique_name())), closing(NdiSink(unique_name()))
-    sides = bind(source, sink, Counters())
+    sides = join_side_channels(source, sink, Counters())
     assert isinstance(sides, SideChannels)
     sides.close()
     sides.close()

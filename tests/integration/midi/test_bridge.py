@@ -18,7 +18,7 @@ from sdv2_live.control.osc.server import OscServer  # noqa: E402
 from sdv2_live.control.store import ParamStore  # noqa: E402
 from sdv2_live.errors import ConfigError  # noqa: E402
 from sdv2_live.midi.bridge import Bridge  # noqa: E402
-from sdv2_live.midi.link import Link  # noqa: E402
+from sdv2_live.midi.daemon_client import DaemonClient  # noqa: E402
 from sdv2_live.midi.ports import Device, find_port  # noqa: E402
 
 Wait = Callable[[Callable[[], bool]], None]
@@ -96,7 +96,7 @@ def test_controller_that_vanishes_and_returns(
 
 
 def test_daemon_that_restarts_is_found_again(store: ParamStore, wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdv2_live.midi.link.SUBSCRIBE_S", 0.05)
+    monkeypatch.setattr("midi.daemon_client.SUBSCRIBE_S", 0.05)
     ports = FakePorts(PAD)
     first = OscServer(store, port=0)
     first.start()
@@ -150,7 +150,7 @@ def test_storm_of_one_fader_ends_with_its_last_value(bridge_of: Any, store: Para
 
 
 def test_silent_daemon_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    link = Link("127.0.0.1", 9, lambda address, args: None)
+    link = DaemonClient("127.0.0.1", 9, lambda address, args: None)
     with caplog.at_level(logging.INFO, "sdv2_live.midi"):
         for now in range(0, 100, 2):
             link.tick(float(now))
@@ -160,7 +160,7 @@ def test_silent_daemon_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_host_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"--osc no\.such\.host\.invalid:9000: cannot be reached"):
-        Link("no.such.host.invalid", 9000, lambda address, args: None)
+        DaemonClient("no.such.host.invalid", 9000, lambda address, args: None)
 
 
 def test_ports_are_found_by_a_part_of_their_name() -> None:

@@ -20,7 +20,7 @@ from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.model.load import Models
 from sdv2_live.pipeline.build import load, new_prompts, new_stream, start_params
 from sdv2_live.pipeline.stream import Stream
-from sdv2_live.show.control_plane import Desk
+from sdv2_live.show.control_plane import ControlPlane
 from sdv2_live.stats import StageTimer
 from sdv2_live.takes.fingerprint import header_of
 
@@ -130,14 +130,14 @@ def test_a_prompts_keys_follow_the_scale_while_the_prompt_stays(files: dict[str,
 
 def test_osc_by_name_changes_the_picture(files: dict[str, Path]) -> None:
     config = configured(f"model.loras=ink={files['all']}@0")
-    with Desk(config) as desk, opened(config) as (stream, _):
+    with ControlPlane(config) as desk, opened(config) as (stream, _):
         assert desk.osc is not None
-        before = painted(stream, desk.store.take().params)[0]
+        before = painted(stream, desk.store.snapshot().params)[0]
         SimpleUDPClient("127.0.0.1", desk.osc.port).send_message("/sdv2/lora/ink/scale", 0.5)
         eventually("the scale", lambda: desk.store.latest().lora_scales[0] == 0.5)
         frame = frames(stream, config.params, 0)[0]
         stream.prepare(frame, config.params, reset=True)
-        assert not close(painted(stream, desk.store.take().params)[0], before)
+        assert not close(painted(stream, desk.store.snapshot().params)[0], before)
 
 
 def test_a_take_names_the_loras(files: dict[str, Path]) -> None:

@@ -33,7 +33,7 @@ def played(timeline: Timeline, seconds: float, step: float) -> tuple[list[Params
             clock.now += step
             transport.tick()
         clock.run_to(begins, transport)
-        chunks.append(store.take().params)
+        chunks.append(store.snapshot().params)
     return chunks, store.counters.fired
 
 

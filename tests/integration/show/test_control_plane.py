@@ -14,7 +14,7 @@ from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
 from sdv2_live.control.timeline.model import Event, Timeline
 from sdv2_live.errors import ParamError
-from sdv2_live.show.control_plane import Desk
+from sdv2_live.show.control_plane import ControlPlane
 from sdv2_live.show.journal import LiveState, Standing
 
 
@@ -25,7 +25,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_recall_save_and_reload_by_osc(config: Config, tmp_path: Path, client_of: Any, wait: Any) -> None:
-    with Desk(config) as desk:
+    with ControlPlane(config) as desk:
         client = client_of(desk.osc.port)
         client.send("/sdv2/preset", 1.0)
         wait(lambda: desk.store.latest().prompt == "ink")
@@ -43,14 +43,14 @@ def test_recall_save_and_reload_by_osc(config: Config, tmp_path: Path, client_of
 
 
 def test_edited_preset_is_noticed(config: Config, tmp_path: Path, wait: Any) -> None:
-    with Desk(config) as desk:
+    with ControlPlane(config) as desk:
         (tmp_path / "a.yaml").write_text("name: Ink\nparams: {prompt: blue ink}")
         wait(lambda: desk.presets.get("ink").values["prompt"] == "blue ink")
 
 
 def test_start_preset_and_timeline(config: Config, client_of: Any, wait: Any) -> None:
     timeline = Timeline((Event(0.0, {"seed": 9}), Event(0.05, {"seed": 10})), 60.0)
-    with Desk(config, preset="ink", timeline=timeline) as desk:
+    with ControlPlane(config, preset="ink", timeline=timeline) as desk:
         assert desk.store.latest().prompt == "ink"
         wait(lambda: desk.store.latest().seed == 10)
         client = client_of(desk.osc.port)
@@ -62,16 +62,16 @@ def test_start_preset_and_timeline(config: Config, client_of: Any, wait: Any) ->
 
 def test_unknown_start_preset(config: Config) -> None:
     with pytest.raises(ParamError, match=r"^--preset inkk: there is no preset 'inkk'; did you mean 'ink'\?$"):
-        Desk(config, preset="inkk")
+        ControlPlane(config, preset="inkk")
 
 
 def test_without_osc(config: Config) -> None:
-    with Desk(config.replaced(osc=config.osc.model_copy(update={"enabled": False}))) as desk:
+    with ControlPlane(config.replaced(osc=config.osc.model_copy(update={"enabled": False}))) as desk:
         assert desk.osc is None
 
 
 def test_a_flood_of_saves_holds_up_no_fader(config: Config, tmp_path: Path, client_of: Any, wait: Any) -> None:
-    with Desk(config) as desk:
+    with ControlPlane(config) as desk:
         client = client_of(desk.osc.port)
         for number in range(300):
             client.send("/sdv2/preset/save", f"p{number}")
@@ -87,7 +87,7 @@ def test_the_timeline_runs_on_another_thread_than_the_presets(config: Config, cl
     reading = threading.Event()
     go_on = threading.Event()
     timeline = Timeline(tuple(Event(0.02 * n, {"seed": n}) for n in range(200)), 60.0)
-    with Desk(config, timeline=timeline) as desk:
+    with ControlPlane(config, timeline=timeline) as desk:
         load = desk.presets.load
 
         def slow() -> None:
@@ -117,7 +117,7 @@ def test_what_an_option_sets_goes_before_all_that_is_resumed_or_recalled(config:
     state = left.without(config.asked)
     config = config.with_params(state.start_params(config.params), config.given | state.values.keys())
     for preset, prompt in ((None, "old"), ("ink", "ink")):
-        desk = Desk(config, preset=preset, timeline=timeline, resumed=state)
+        desk = ControlPlane(config, preset=preset, timeline=timeline, resumed=state)
         params = desk.store.latest()
         desk.close()
         assert (params.blackout, params.noise_scale, params.mix, params.prompt) == (False, 0.11, 0.3, prompt)
@@ -125,6 +125,6 @@ def test_what_an_option_sets_goes_before_all_that_is_resumed_or_recalled(config:
 
 def test_a_start_preset_does_not_glide(config: Config) -> None:
     config = config.with_params(replace(config.params, morph_seconds=30.0), frozenset())
-    desk = Desk(config, preset="ink")
+    desk = ControlPlane(config, preset="ink")
     assert desk.store.latest().noise_scale == 0.2
     desk.close()

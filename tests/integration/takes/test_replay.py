@@ -16,7 +16,7 @@ from sdv2_live.config.schema import RefreshConfig
 from sdv2_live.engine.engine import Engine
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import PixelFormat
-from sdv2_live.live.load_shedding import Shedder
+from sdv2_live.live.load_shedding import LoadShedder
 from sdv2_live.takes.replay import Take
 
 
@@ -115,7 +115,7 @@ def test_a_replay_that_differs_is_noticed(tmp_path: Path) -> None:
     assert [chunk.same for chunk in again[: changed + 1]] == [True] * changed + [False]
 
 
-class ByHand(Shedder):
+class ByHand(LoadShedder):
     """Takes the steps that the test says, whatever the speed of this machine."""
 
     steps: tuple[str, ...] = ()

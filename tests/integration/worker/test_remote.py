@@ -30,7 +30,7 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import EngineError, WeightsError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
-from sdv2_live.live.fallback import Cover, Instead
+from sdv2_live.live.fallback import Fallback, FallbackMixer
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout
@@ -69,12 +69,12 @@ class Camera(Source):
 class Rig:
     """A show without control, around a remote engine. No chunk counts as hung unless `hang_s` says so."""
 
-    def __init__(self, target: Target, instead: Instead, overlap: bool, start: Params, **faults: Any) -> None:
+    def __init__(self, target: Target, instead: Fallback, overlap: bool, start: Params, **faults: Any) -> None:
         engine = EngineConfig(overlap="on" if overlap else "off")
         config = Config(engine=engine, faults=FaultsConfig(**{"hang_s": 60.0, "load_s": 120.0, **faults}))
         self.counters, self.store, self.sink = Counters(), ParamStore(start), FakeSink()
         self.camera = Camera()
-        cover = Cover(instead, hold_s=0.1, fade_s=0.2, text="soon")
+        cover = FallbackMixer(instead, hold_s=0.1, fade_s=0.2, text="soon")
         self.playout = Playout(self.sink, self.counters, cover=cover)
         self.intake = Intake(self.camera, self.counters, self.playout.offer_input)
         self.hellos: list[Hello] = []
@@ -132,7 +132,7 @@ def _middle(frame: Frame) -> int:
 @contextmanager
 def rig(
     target: Target = engines.negative,
-    instead: Instead = Instead.INPUT,
+    instead: Fallback = Fallback.INPUT,
     *,
     overlap: bool = False,
     start: Params = Params(seed=7),  # noqa: B008 (frozen)
@@ -308,8 +308,8 @@ def test_one_failed_chunk_does_not_cost_the_process(overlap: bool, caplog: pytes
         assert "engines.py" in caplog.text  # the traceback of the other process
 
 
-@pytest.mark.parametrize(("instead", "value"), [(Instead.HOLD, NEGATIVE), (Instead.SLATE, 26), (Instead.BLACK, 0)])
-def test_what_is_seen_meanwhile_can_be_chosen(instead: Instead, value: int) -> None:
+@pytest.mark.parametrize(("instead", "value"), [(Fallback.HOLD, NEGATIVE), (Fallback.SLATE, 26), (Fallback.BLACK, 0)])
+def test_what_is_seen_meanwhile_can_be_chosen(instead: Fallback, value: int) -> None:
     with rig(instead=instead, hang_s=0.5) as show:
         show.paints(10)
         show.store.set("prompt", "hang", "test")
@@ -435,7 +435,7 @@ def test_a_new_input_size_and_held_pictures_do_not_confuse_the_memory() -> None:
 
 
 def test_the_small_autoencoder_is_taken_and_given_back_without_a_crash_being_counted(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO"), rig(crashes=1, instead=Instead.HOLD) as show:
+    with caplog.at_level("INFO"), rig(crashes=1, instead=Fallback.HOLD) as show:
         show.paints()
         assert show.engine.can_lighten
         for small, ladder in ((True, "ladder taehv"), (False, "ladder ")):

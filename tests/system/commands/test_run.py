@@ -7,12 +7,12 @@ from support.fakes import FakeClock
 
 from sdv2_live import logs
 from sdv2_live.commands.run import _Reporter
-from sdv2_live.live.adaptation import UpkeepState
+from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import InputState
 from sdv2_live.show.status import Status
 from sdv2_live.worker.host import EngineState
 
-STATUS = Status("connected", True, 30.0, 30.0, 30.0, 100.0, 120.0, {}, EngineState("running"), InputState(), UpkeepState())
+STATUS = Status("connected", True, 30.0, 30.0, 30.0, 100.0, 120.0, {}, EngineState("running"), InputState(), AdaptationState())
 
 
 def reported(seconds: int, *, quiet: bool = False) -> None:

@@ -36,7 +36,7 @@ def store(tmp_path: Path, clock: Clock) -> ParamStore:
 @pytest.mark.parametrize("key", ["ink", 1, 1.0, "1"])
 def test_preset_sets_all_its_values_in_one_chunk(store: ParamStore, key: object) -> None:
     store.set("preset", key, "test")
-    params = store.take().params
+    params = store.snapshot().params
     assert (params.preset, params.prompt, params.noise_scale, params.mix, params.steps) == ("Ink", "ink", 0.2, 0.0, (800,))
 
 
@@ -77,44 +77,44 @@ def test_without_presets_a_recall_says_so() -> None:
 def test_preset_glides_over_morph_seconds(store: ParamStore, clock: Clock) -> None:
     store.set("morph_seconds", 4, "test")
     store.set("preset", "ink", "test")
-    assert store.take().params.noise_scale == 0.6
+    assert store.snapshot().params.noise_scale == 0.6
     assert store.latest().prompt == "ink"  # text cannot glide
     clock.now += 1
-    assert store.take().params.noise_scale == pytest.approx(0.5)
+    assert store.snapshot().params.noise_scale == pytest.approx(0.5)
     clock.now += 1
-    params = store.take().params
+    params = store.snapshot().params
     assert (params.noise_scale, params.mix) == (pytest.approx(0.4), pytest.approx(0.5))
     clock.now += 10
-    params = store.take().params
+    params = store.snapshot().params
     assert (params.noise_scale, params.mix) == (0.2, 0.0)
-    version = store.take().version
-    assert store.take().version == version  # nothing moves any more
+    version = store.snapshot().version
+    assert store.snapshot().version == version  # nothing moves any more
 
 
 def test_a_hand_takes_its_parameter_out_of_the_glide(store: ParamStore, clock: Clock) -> None:
     store.set_many({"preset": "ink", "morph_seconds": 4}, "test")
     store.set("noise_scale", 0.9, "hand")
     clock.now += 2
-    params = store.take().params
+    params = store.snapshot().params
     assert (params.noise_scale, params.mix) == (0.9, pytest.approx(0.5))
 
 
 def test_a_second_preset_glides_from_where_the_first_was(store: ParamStore, clock: Clock) -> None:
     store.set_many({"preset": "ink", "morph_seconds": 4}, "test")
     clock.now += 2
-    assert store.take().params.noise_scale == pytest.approx(0.4)
+    assert store.snapshot().params.noise_scale == pytest.approx(0.4)
     store.set("preset", "fire", "test")
-    assert store.take().params.noise_scale == pytest.approx(0.4)
+    assert store.snapshot().params.noise_scale == pytest.approx(0.4)
     clock.now += 4
-    params = store.take().params
+    params = store.snapshot().params
     assert (params.noise_scale, params.mix) == (1.0, 0.0)
 
 
 def test_take_makes_the_cue_the_prompt(store: ParamStore) -> None:
     store.set("cue_prompt", "glass", "test")
-    assert store.take().params.prompt != "glass"
+    assert store.snapshot().params.prompt != "glass"
     store.trigger("take", "test")
-    taken = store.take()
+    taken = store.snapshot()
     assert (taken.params.prompt, taken.fired) == ("glass", {"take"})
     store.set_many({"cue_prompt": "snow", "take": 1}, "test")
     assert store.latest().prompt == "snow"
@@ -124,7 +124,7 @@ def test_take_without_a_cue_is_refused(store: ParamStore) -> None:
     with pytest.raises(ParamError, match=r"^test: take: no prompt is cued; set cue_prompt first$"):
         store.trigger("take", "test")
     store.set("take", 0, "test")  # the button's release says nothing
-    assert store.take().fired == frozenset()
+    assert store.snapshot().fired == frozenset()
 
 
 def test_seed_random_draws_at_once_and_at_every_reset_until_locked(store: ParamStore) -> None:
@@ -145,12 +145,12 @@ def test_glides_and_chunks_are_heard(store: ParamStore, clock: Clock) -> None:
     store.add_listener(changes.append)
     store.add_applied_listener(chunks.append)
     store.set_many({"preset": "fire", "morph_seconds": 2}, "osc")
-    store.take(7)
+    store.snapshot(7)
     clock.now += 1
-    store.take(8)
+    store.snapshot(8)
     clock.now += 1
-    store.take(9)
-    store.take(10)
+    store.snapshot(9)
+    store.snapshot(10)
     assert [change.origin for change in changes] == ["osc", "morph", "morph", "morph"]
     assert [(applied.chunk, sorted(applied.names)) for applied in chunks] == [
         (7, ["morph_seconds", "noise_scale", "preset", "prompt"]),
@@ -163,4 +163,4 @@ def test_glides_and_chunks_are_heard(store: ParamStore, clock: Clock) -> None:
 def test_an_empty_request_is_no_change() -> None:
     store = ParamStore()
     assert store.set_many({}, "timeline").version == 0
-    assert store.take().version == 0
+    assert store.snapshot().version == 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sdv2_live.control.macros import Macros
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.addresses import expand
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.oscquery.tree import methods
@@ -20,7 +20,7 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.errors import ConfigError, ParamError
 
-NAMES = Names(("ink", "gold", "grain"), merged=("grain",))
+NAMES = ParamNames(("ink", "gold", "grain"), merged=("grain",))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_name_is_the_number_of_its_place() -> None:
         (NAMES, "noise_scael", "here: there is no parameter 'noise_scael'; did you mean 'noise_scale'?"),
     ],
 )
-def test_a_name_that_cannot_be_set_says_why(names: Names, name: str, message: str) -> None:
+def test_a_name_that_cannot_be_set_says_why(names: ParamNames, name: str, message: str) -> None:
     with pytest.raises(ParamError) as caught:
         names.spec(name, "here")
     assert str(caught.value) == message
@@ -91,7 +91,7 @@ def test_both_addresses_hear_of_a_change(store: ParamStore, client: Any) -> None
     assert dump["/sdv2/lora/1/scale"] == dump["/sdv2/lora/ink/scale"] == 1.0
     store.set("lora/ink/scale", 0.5, "midi")
     assert [client.answer(), client.answer()] == [("/sdv2/lora/1/scale", 0.5), ("/sdv2/lora/ink/scale", 0.5)]
-    store.take(7)
+    store.snapshot(7)
     assert [client.answer(), client.answer()] == [("/sdv2/applied/lora/1/scale", 7), ("/sdv2/applied/lora/ink/scale", 7)]
 
 
@@ -110,7 +110,7 @@ def test_oscquery_shows_the_names_of_loras_that_are_loaded() -> None:
         "/sdv2/lora/gold/scale",
     ]
     assert not [address for address in methods(params) if "lora" in address]
-    merged = methods(params, names=Names(("ink", "gold"), merged=("ink",)))
+    merged = methods(params, names=ParamNames(("ink", "gold"), merged=("ink",)))
     assert [address for address in merged if "lora" in address] == ["/sdv2/lora/2/scale", "/sdv2/lora/gold/scale"]
 
 
@@ -136,4 +136,4 @@ def test_a_saved_preset_keeps_scales_by_name_and_glides_back(tmp_path: Path) -> 
     store = ParamStore(Params(), Macros(library), lambda: now[0], NAMES)
     store.set_many({"morph_seconds": 2, "preset": "Mine"}, "test")
     now[0] = 1.0
-    assert store.take().params.lora_scales[:3] == (0.75, 1.5, 1.0)
+    assert store.snapshot().params.lora_scales[:3] == (0.75, 1.5, 1.0)

@@ -15,7 +15,7 @@ def test_last_value_wins_and_coalescing_is_counted() -> None:
     store = ParamStore()
     for value in (0.1, 0.2, 0.3):
         assert store.set("noise_scale", value, "test") == value
-    taken = store.take()
+    taken = store.snapshot()
     assert taken.params.noise_scale == 0.3
     assert taken.version == 3
     assert (store.counters.written, store.counters.coalesced) == (3, 2)
@@ -42,13 +42,13 @@ def test_set_many_is_all_or_nothing() -> None:
     store = ParamStore()
     with pytest.raises(ParamError, match=r"^test: seed cannot be 'x'"):
         store.set_many({"noise_scale": 0.1, "reset": 1, "seed": "x"}, "test")
-    assert store.take() == (type(store.take())(Params(), frozenset(), 0))
+    assert store.snapshot() == (type(store.snapshot())(Params(), frozenset(), 0))
 
 
 def test_set_many_with_a_trigger_reaches_one_chunk() -> None:
     store = ParamStore()
     store.set_many({"seed": 7, "reset": 1.0}, "test")
-    taken = store.take()
+    taken = store.snapshot()
     assert (taken.params.seed, taken.fired) == (7, {"reset"})
 
 
@@ -65,7 +65,7 @@ def test_triggers_are_never_merged_nor_repeated() -> None:
     store.trigger("reset", "a")
     store.trigger("reset", "b")
     store.set("reset", 0, "b")  # the button's release
-    assert [store.take().fired for _ in range(3)] == [{"reset"}, {"reset"}, frozenset()]
+    assert [store.snapshot().fired for _ in range(3)] == [{"reset"}, {"reset"}, frozenset()]
     assert store.counters.fired == 2
 
 
@@ -73,7 +73,7 @@ def test_a_stuck_button_is_bounded() -> None:
     store = ParamStore()
     for _ in range(100):
         store.trigger("reset", "stuck")
-    assert sum("reset" in store.take().fired for _ in range(100)) == MAX_QUEUED
+    assert sum("reset" in store.snapshot().fired for _ in range(100)) == MAX_QUEUED
     assert store.counters.overflowed == 100 - MAX_QUEUED
 
 
@@ -104,7 +104,7 @@ def test_many_writers_lose_no_trigger_and_tear_no_snapshot() -> None:
 
     def take() -> None:
         while not done.is_set():
-            takes.append(store.take())
+            takes.append(store.snapshot())
 
     reader = threading.Thread(target=take)
     for thread in (*writers, reader):
@@ -113,7 +113,7 @@ def test_many_writers_lose_no_trigger_and_tear_no_snapshot() -> None:
         thread.join()
     done.set()
     reader.join()
-    takes += [store.take() for _ in range(MAX_QUEUED + 1)]
+    takes += [store.snapshot() for _ in range(MAX_QUEUED + 1)]
     assert sum("reset" in taken.fired for taken in takes) == store.counters.fired == 200 - store.counters.overflowed
     assert all(taken.params.seed == round(taken.params.noise_scale * 10) for taken in takes if taken.params.seed != 42)
     assert takes[-1].version == 3 * 300 + 200

@@ -12,10 +12,10 @@ from support.fakes import FakeClock, fake_frame
 
 from sdv2_live.config.schema import Config, RefreshConfig, ShedConfig, VideoConfig
 from sdv2_live.control.params import Params
-from sdv2_live.control.store import Taken
+from sdv2_live.control.store import Snapshot
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.gpu.geometry import model_size, shrunk
-from sdv2_live.live.adaptation import Done, Upkeep
+from sdv2_live.live.adaptation import Adaptation, Done
 from sdv2_live.stats import Counters
 
 RATE = Fraction(30)
@@ -26,7 +26,7 @@ class Rig:
 
     def __init__(self, **sections: Any) -> None:
         self.clock, self.counters = FakeClock(), Counters()
-        self.upkeep = Upkeep(Config(**sections), self.counters, clock=self.clock.now)
+        self.upkeep = Adaptation(Config(**sections), self.counters, clock=self.clock.now)
         self.params, self.value, self.load, self.input_size = Params(), 100, 0.5, (32, 32)
         self.max_pixels = 100 * 100
         self.upkeep.up(None, self.max_pixels)
@@ -37,7 +37,7 @@ class Rig:
 
     def chunk(self, *, reset: bool = False) -> list[Frame]:
         share, shed = self.upkeep.share, self.upkeep.state.steps
-        taken = self.upkeep.used_by(Taken(self.params, frozenset(), 1))
+        taken = self.upkeep.used_by(Snapshot(self.params, frozenset(), 1))
         begins = self.upkeep.due() or reset or share != self._share
         self._share, self.began = share, self.began + begins
         self.clock.advance(4 / 30)
@@ -201,8 +201,8 @@ def test_a_new_input_size_gives_the_output_its_whole_size_also_while_the_load_is
 def test_a_fixed_size_and_the_inputs_own_stay_while_the_load_is_shed() -> None:
     small, frame = fake_frame(2, 48, 64), fake_frame(1, 720, 1280)
     done = Done([frame], [small], Params(), 30.0, 0.1, False, ("smaller",))
-    assert Upkeep(Config(video=VideoConfig(size=(64, 80))), Counters()).finish(done)[0].size == (64, 80)
-    assert Upkeep(Config(video=VideoConfig(output_size="input")), Counters()).finish(done)[0] is small
+    assert Adaptation(Config(video=VideoConfig(size=(64, 80))), Counters()).finish(done)[0].size == (64, 80)
+    assert Adaptation(Config(video=VideoConfig(output_size="input")), Counters()).finish(done)[0] is small
 
 
 def test_one_step_cannot_become_fewer() -> None:

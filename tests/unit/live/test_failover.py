@@ -15,9 +15,9 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.io.texture import TextureSource
-from sdv2_live.live.failover import GuardedSource
+from sdv2_live.live.failover import FailoverSource
 from sdv2_live.live.input_health import Fault
-from sdv2_live.live.input_policy import OnLost, Policy, Shown
+from sdv2_live.live.input_policy import ActiveInput, OnLost, Policy
 from sdv2_live.stats import Counters
 from sdv2_live.system.clock import monotonic_ns
 
@@ -69,7 +69,7 @@ class Rig:
         self.counters = Counters()
         self.select = "auto"
         self.held: list[bool] = []
-        self.source = GuardedSource(
+        self.source = FailoverSource(
             self.main,
             policy,
             self.counters,
@@ -89,7 +89,7 @@ class Rig:
         self.given += [frame] if frame is not None else []
         return [frame] if frame is not None else []
 
-    def shows(self, shown: Shown) -> None:
+    def shows(self, shown: ActiveInput) -> None:
         def reached() -> bool:
             self.read()
             return self.source.state.shown is shown
@@ -161,7 +161,7 @@ def test_a_lost_input_gives_way_to_the_backup_and_takes_its_place_again_when_it_
 def test_the_backup_is_read_all_the_time_and_its_newest_frame_is_at_hand() -> None:
     spare = Camera("spare", 200)
     with guarding(backup=spare, lost_s=NEVER_S) as rig:
-        feed = rig.source._feeds[Shown.BACKUP]
+        feed = rig.source._feeds[ActiveInput.BACKUP]
         eventually("the backup to be read", lambda: rig.read() and spare._given > 20)
         with rig.source._ready:
             assert [frame.index for frame in feed.frames] in ([spare._given], [spare._given - 1])
@@ -171,14 +171,14 @@ def test_a_main_input_that_flickers_does_not_flap() -> None:
     with guarding(backup=Camera("spare", 200), return_s=5.0) as rig:
         rig.until("the main input", is_main)
         rig.main.on = False
-        rig.shows(Shown.BACKUP)
+        rig.shows(ActiveInput.BACKUP)
         before = rig.counters["inputs_returned"]
         for _ in range(3):
             rig.main.on = True
             eventually("main to flow", lambda: rig.read() and rig.source.state.fault is None)
             rig.main.on = False
             eventually("main to be lost", lambda: rig.read() and rig.source.state.fault is Fault.LOST)
-        assert rig.source.state.shown is Shown.BACKUP
+        assert rig.source.state.shown is ActiveInput.BACKUP
         assert rig.counters["inputs_returned"] == before
 
 
@@ -187,7 +187,7 @@ def test_the_backup_comes_in_the_main_inputs_size_and_layout(format: PixelFormat
     with guarding(backup=Camera("spare", 200, 90, 64, format)) as rig:
         rig.until("the main input", is_main)
         rig.main.on = False
-        rig.shows(Shown.BACKUP)
+        rig.shows(ActiveInput.BACKUP)
         frame = rig.until("the backup", lambda frame: not is_main(frame))
         assert (frame.size, frame.format) == ((32, 48), PixelFormat.RGBX)
 
@@ -206,7 +206,7 @@ def test_hold_gives_nothing_and_goes_on_at_once() -> None:
     with guarding(OnLost.HOLD, return_s=60.0) as rig:
         rig.until("the main input", is_main)
         rig.main.on = False
-        rig.shows(Shown.NOTHING)
+        rig.shows(ActiveInput.NOTHING)
         assert rig.source.read(0.05) is None
         assert rig.source.state.words == "nothing: the input is lost"
         rig.main.on = True
@@ -218,7 +218,7 @@ def test_a_slate_is_asked_for_and_taken_away() -> None:
     with guarding(OnLost.SLATE) as rig:
         rig.until("the main input", is_main)
         rig.main.on = False
-        rig.shows(Shown.NOTHING)
+        rig.shows(ActiveInput.NOTHING)
         assert rig.held == [True]
         rig.main.on = True
         rig.until("the main input again", is_main)
@@ -229,7 +229,7 @@ def test_text_gives_a_picture_that_moves() -> None:
     with guarding(OnLost.TEXT, texture=TextureSource(Fraction(100))) as rig:
         rig.until("the main input", is_main)
         rig.main.on = False
-        rig.shows(Shown.TEXTURE)
+        rig.shows(ActiveInput.TEXTURE)
         before = len(rig.given)
         eventually("some of it", lambda: rig.read() and len(rig.given) > before + 12)
         first, *_, last = rig.given[before:]
@@ -259,11 +259,11 @@ def test_without_a_backup_that_flows_nothing_is_better_than_to_wait() -> None:
     with guarding(backup=spare, return_s=60.0) as rig:
         rig.until("the main input", is_main)
         rig.main.on = False
-        rig.shows(Shown.NOTHING)
+        rig.shows(ActiveInput.NOTHING)
         rig.main.on = True
         rig.until("the main input again", is_main)
         rig.main.on = False
-        rig.shows(Shown.NOTHING)
+        rig.shows(ActiveInput.NOTHING)
         spare.on = True
         rig.until("the backup that came late", is_backup)
 
@@ -278,7 +278,7 @@ def test_the_performer_chooses() -> None:
         rig.until("the main input", is_main)
         rig.main.on = False
         eventually("nothing", lambda: rig.source.read(0.05) is None and rig.source.state.fault is Fault.LOST)
-        assert rig.source.state.shown is Shown.MAIN
+        assert rig.source.state.shown is ActiveInput.MAIN
 
 
 def test_backup_without_one_is_the_main_input() -> None:
@@ -325,7 +325,7 @@ def test_a_slow_input_shows_each_of_its_frames() -> None:
     """Its frames are further apart than lost_s."""
     slow = Slow("slow", 40)
     slow.still = True
-    source = GuardedSource(slow, Policy(lost_s=0.1, fade_s=0.5), Counters())
+    source = FailoverSource(slow, Policy(lost_s=0.1, fade_s=0.5), Counters())
     seen: list[int] = []
 
     def given() -> bool:

@@ -9,13 +9,13 @@ from support.pictures import assert_like, bars, with_fourth
 
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
 from sdv2_live.io.pictures import Converter, black_like, blend, slate
-from sdv2_live.live.fallback import Cover, Instead
+from sdv2_live.live.fallback import Fallback, FallbackMixer
 
 MS = 1_000_000
 
 
-def cover(instead: Instead = Instead.INPUT) -> Cover:
-    return Cover(instead, hold_s=1.0, fade_s=0.5, text="soon")
+def cover(instead: Fallback = Fallback.INPUT) -> FallbackMixer:
+    return FallbackMixer(instead, hold_s=1.0, fade_s=0.5, text="soon")
 
 
 def test_it_holds_fades_in_stays_and_fades_out() -> None:
@@ -41,7 +41,7 @@ def test_a_return_in_time_leaves_no_trace_and_a_new_loss_goes_on_from_where_it_w
 
 
 def test_hold_is_the_painting_alone() -> None:
-    given = Cover(Instead.HOLD, hold_s=0, fade_s=0)
+    given = FallbackMixer(Fallback.HOLD, hold_s=0, fade_s=0)
     given.lost(0)
     assert given.level(10_000 * MS) == 0
 
@@ -86,9 +86,9 @@ def test_without_an_input_the_painting_stays() -> None:
 
 def test_black_and_slate_have_the_paintings_layout() -> None:
     painted = fake_frame(200, 64, 96, format=PixelFormat.UYVY)
-    black = cover(Instead.BLACK).over(painted, None, 1.0)
+    black = cover(Fallback.BLACK).over(painted, None, 1.0)
     assert np.array_equal(black.data, black_like(painted).data)
-    given = cover(Instead.SLATE)
+    given = cover(Fallback.SLATE)
     still = given.over(painted, None, 1.0)
     assert (still.size, still.format, still.color) == (painted.size, painted.format, ColorSpec())
     luma = still.data[:, 1::2]

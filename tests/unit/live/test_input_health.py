@@ -10,7 +10,7 @@ import pytest
 from support.fakes import FakeClock
 
 from sdv2_live.frame import ColorRange, ColorSpec, Frame, PixelFormat
-from sdv2_live.live.input_health import STEP, Fault, InputWatch
+from sdv2_live.live.input_health import STEP, Fault, InputHealth
 
 FPS = 30
 RANDOM = np.random.default_rng(3)
@@ -40,7 +40,7 @@ class Rig:
     def __init__(self, **settings: float) -> None:
         self.clock = FakeClock()
         self.linked = False
-        self.watch = InputWatch(since=self.clock.now_ns(), linked=lambda: self.linked, **settings)
+        self.watch = InputHealth(since=self.clock.now_ns(), linked=lambda: self.linked, **settings)
 
     def see(self, frame: Frame, seconds: float) -> Fault | None:
         for _ in range(round(seconds * FPS)):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from support.fakes import FakeClock
 
-from sdv2_live.live.load_shedding import FEWER_STEPS, MAX_PATIENCE, SHARE, SMALLER, TAEHV, Shedder
+from sdv2_live.live.load_shedding import FEWER_STEPS, MAX_PATIENCE, SHARE, SMALLER, TAEHV, LoadShedder
 
 FRAMES = 4
 STEPS = (700, 500)
@@ -20,7 +20,7 @@ class Rig:
         self.cost, self.input_fps = cost, 30.0
         self.declared_fps: float | None = None  # in place of the rate that comes
         self.clock = FakeClock()
-        self.shed = Shedder(target, steps, **times)
+        self.shed = LoadShedder(target, steps, **times)
         self.changes: list[tuple[float, str]] = []
         self.useless: set[str] = set()
         self._start = self.clock.now()

@@ -17,9 +17,9 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import MAX_RATE, Frame, PixelFormat
 from sdv2_live.io.base import Sink
 from sdv2_live.io.pictures import black_like
-from sdv2_live.live.fallback import Cover, Instead
+from sdv2_live.live.fallback import Fallback, FallbackMixer
 from sdv2_live.live.playout import QUEUE, Playout
-from sdv2_live.live.switcher import Showing
+from sdv2_live.live.switcher import OutputMode
 from sdv2_live.stats import Counters
 from sdv2_live.system.clock import monotonic_ns
 
@@ -30,14 +30,14 @@ class Hand:
     """What the performer holds down."""
 
     def __init__(self) -> None:
-        self.showing = Showing()
+        self.showing = OutputMode()
 
-    def __call__(self) -> Showing:
+    def __call__(self) -> OutputMode:
         return self.showing
 
 
 @contextmanager
-def playing(sink: Sink | None = None, cover: Cover | None = None) -> Iterator[tuple[Playout, FakeSink, Hand, Counters]]:
+def playing(sink: Sink | None = None, cover: FallbackMixer | None = None) -> Iterator[tuple[Playout, FakeSink, Hand, Counters]]:
     sink, hand, counters = sink or FakeSink(), Hand(), Counters()
     playout = Playout(sink, counters, hand, cover)
     playout.start()
@@ -120,7 +120,7 @@ def test_a_quick_chunk_waits_for_its_time_while_the_last_frame_is_repeated() -> 
 
 def test_too_many_frames_drop_the_oldest_and_are_counted() -> None:
     with playing() as (playout, sink, hand, counters):
-        hand.showing = Showing(freeze=True)
+        hand.showing = OutputMode(freeze=True)
         future = monotonic_ns() + 3_600_000_000_000
         playout.show([fake_frame(i, rate=RATE, captured_ns=future + i) for i in range(QUEUE + 5)])
         assert counters["frames_late"] == 5
@@ -156,13 +156,13 @@ def test_bypass_sends_every_input_frame_as_it_is() -> None:
     with playing() as (playout, sink, hand, counters):
         playout.show(painted(1))
         eventually("the painting", lambda: shown(sink) == [1])
-        hand.showing = Showing(bypass=True)
+        hand.showing = OutputMode(bypass=True)
         given = [fake_frame(100 + i, 32, 48, rate=RATE, format=PixelFormat.UYVY) for i in range(30)]
         for i, frame in enumerate(given):
             playout.offer_input(frame)
             eventually("the frame", lambda i=i: shown(sink)[-1] == 100 + i)
         assert all(any(sent is frame for sent in sink.frames) for frame in given)
-        hand.showing = Showing()
+        hand.showing = OutputMode()
         playout.show(painted(2))
         eventually("the painting again", lambda: shown(sink)[-1] == 2)
         assert counters["frames_late"] == 0
@@ -172,12 +172,12 @@ def test_freeze_holds_and_going_on_shows_the_newest() -> None:
     with playing() as (playout, sink, hand, _):
         playout.show(painted(1))
         eventually("a frame", lambda: shown(sink) == [1])
-        hand.showing = Showing(freeze=True)
+        hand.showing = OutputMode(freeze=True)
         playout.show(painted(2, 3))
         sent = len(sink.frames)
         eventually("held frames", lambda: len(sink.frames) > sent + 10)
         assert shown(sink) == [1]
-        hand.showing = Showing()
+        hand.showing = OutputMode()
         playout.show(painted(4))
         eventually("the newest", lambda: shown(sink)[-1] == 4)
 
@@ -186,21 +186,21 @@ def test_blackout_is_black_and_leaves_the_picture() -> None:
     with playing() as (playout, sink, hand, _):
         playout.show(painted(200))
         eventually("a frame", lambda: sink.frames)
-        hand.showing = Showing(blackout=True)
+        hand.showing = OutputMode(blackout=True)
         eventually("black", lambda: not sink.frames[-1].data[:, 0::4].any())
-        hand.showing = Showing()
+        hand.showing = OutputMode()
         eventually("the picture", lambda: sink.frames[-1].data.min() == 200)
 
 
 def test_a_start_in_blackout_sends_black_and_what_is_painted_meanwhile_is_seen_after_it() -> None:
     with playing() as (playout, sink, hand, _):
-        hand.showing = Showing(blackout=True)
+        hand.showing = OutputMode(blackout=True)
         playout.offer_input(fake_frame(100, rate=RATE))
         eventually("black", lambda: len(sink.frames) > 3)
         playout.show(painted(200))
         eventually("the painting to be taken", lambda: playout._switcher.painting is not None)
         assert not any(frame.data[:, 0::4].any() for frame in sink.frames)
-        hand.showing = Showing()
+        hand.showing = OutputMode()
         eventually("the picture", lambda: value(sink) == 200)
         assert {value for frame in sink.frames for value in frame.data[:, 0::4].flat} == {0, 200}
 
@@ -210,9 +210,9 @@ def test_letting_go_of_bypass_shows_the_painting_though_no_new_one_comes() -> No
         playout.show(painted(200))
         eventually("the painting", lambda: shown(sink) == [200])
         playout.offer_input(fake_frame(100, rate=RATE))
-        hand.showing = Showing(bypass=True)
+        hand.showing = OutputMode(bypass=True)
         eventually("the input of before the press", lambda: shown(sink)[-1] == 100)
-        hand.showing = Showing()
+        hand.showing = OutputMode()
         eventually("the painting again", lambda: shown(sink) == [200, 100, 200])
 
 
@@ -223,7 +223,7 @@ def test_a_rate_that_cannot_be_true_sets_no_pace_and_stops_neither_blackout_nor_
         sent = sink.wait_for(10)
         assert sent[-1].index == 100
         assert sink.times_ns[9] - sink.times_ns[1] > 7 / MAX_RATE * 1e9
-        hand.showing = Showing(blackout=True)
+        hand.showing = OutputMode(blackout=True)
         eventually("black", lambda: value(sink) == 0)
         ending = threading.Thread(target=playout.close, daemon=True)
         ending.start()
@@ -340,8 +340,8 @@ def test_the_latency_is_that_of_what_is_shown() -> None:
         assert playout.shown_latency.p50 < 3_600_000
 
 
-def covered(instead: Instead = Instead.INPUT) -> Cover:
-    return Cover(instead, hold_s=0.05, fade_s=0.1)
+def covered(instead: Fallback = Fallback.INPUT) -> FallbackMixer:
+    return FallbackMixer(instead, hold_s=0.05, fade_s=0.1)
 
 
 def test_when_paintings_stop_the_input_is_faded_in_and_out_again_when_they_return() -> None:
@@ -364,21 +364,21 @@ def value(sink: FakeSink) -> int:
 
 
 def test_a_substitute_that_needs_no_input_comes_without_one() -> None:
-    with playing(cover=covered(Instead.BLACK)) as (playout, sink, hand, _):
+    with playing(cover=covered(Fallback.BLACK)) as (playout, sink, hand, _):
         playout.lost()  # before there is anything to cover
         playout.show(painted(200))
         eventually("the painting", lambda: shown(sink) == [200])
         assert value(sink) == 200
         playout.lost()
         eventually("black", lambda: sink.frames and value(sink) == 0)
-        hand.showing = Showing(bypass=True)
+        hand.showing = OutputMode(bypass=True)
         playout.offer_input(fake_frame(100, rate=RATE))
         eventually("the input in bypass", lambda: value(sink) == 100)
-        hand.showing = Showing(freeze=True)
+        hand.showing = OutputMode(freeze=True)
         sent = len(sink.frames)
         eventually("repeats", lambda: len(sink.frames) > sent + 10)
         assert value(sink) == 100
-        hand.showing = Showing()
+        hand.showing = OutputMode()
         eventually("black again", lambda: value(sink) == 0)
 
 
@@ -396,7 +396,7 @@ def test_when_nobody_watches_the_cover_costs_nothing_and_harms_nothing() -> None
 
 def test_a_slate_is_faded_over_the_painting_while_the_input_is_held_also_when_a_late_chunk_comes() -> None:
     sink, counters = FakeSink(), Counters()
-    slate = Cover(Instead.SLATE, hold_s=0.0, fade_s=0.1, text="soon")
+    slate = FallbackMixer(Fallback.SLATE, hold_s=0.0, fade_s=0.1, text="soon")
     playout = Playout(sink, counters, slate=slate)
     playout.start()
     try:

@@ -21,7 +21,7 @@ from sdv2_live.engine.engine import ChunkPlan, Engine
 from sdv2_live.engine.graphs import CudaCapture
 from sdv2_live.engine.spec import Schedule, StreamSpec
 from sdv2_live.engine.vae_graphs import graphed
-from sdv2_live.memory.budget import MARGIN, Wish, plan
+from sdv2_live.memory.budget import MARGIN, MemoryRequest, plan
 from sdv2_live.memory.footprint import _NoVae, _size, cache_bytes, denoise_peak, fixed_need, vae_need
 from sdv2_live.memory.live_bytes import LiveBytes, peak_of
 from sdv2_live.model.dit.cache_spec import CacheSpec
@@ -162,7 +162,7 @@ def _linear(name: str) -> bool:
 def test_what_graphs_keep_on_a_gpu(kind: str) -> None:
     """The estimate is no less than the pools that are there after the warm-up, and not more than three times as much."""
     profile = replace(PROFILES["1.3b"], dit=replace(PROFILES["1.3b"].dit, layers=8))
-    wish = Wish(profile, kind, (480, 832), torch.bfloat16, text=Placement.CPU, graphs=True)
+    wish = MemoryRequest(profile, kind, (480, 832), torch.bfloat16, text=Placement.CPU, graphs=True)
     device = torch.device("cuda")
     with torch.device(device), torch.inference_mode():
         dit, vae = CausalDiT(profile.dit).to(torch.bfloat16), make_vae(profile, kind).to(torch.bfloat16)
@@ -182,7 +182,7 @@ def test_what_graphs_keep_on_a_gpu(kind: str) -> None:
 def test_a_whole_chunk_on_a_gpu(kind: str) -> None:
     """The plan of a chunk is no less than what the allocator hands out, and not more than twice as much."""
     profile = replace(PROFILES["1.3b"], dit=replace(PROFILES["1.3b"].dit, layers=8))
-    wish = Wish(profile, kind, (480, 832), torch.bfloat16, text=Placement.CPU)
+    wish = MemoryRequest(profile, kind, (480, 832), torch.bfloat16, text=Placement.CPU)
     device = torch.device("cuda")
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()

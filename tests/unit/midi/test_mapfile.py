@@ -9,7 +9,7 @@ import pytest
 mido = pytest.importorskip("mido", reason="mido is not installed (pip install 'sdv2-live[midi]')")
 
 from sdv2_live.config.schema_files import config_dir  # noqa: E402
-from sdv2_live.control.osc.addresses import Call, Setting, meaning  # noqa: E402
+from sdv2_live.control.osc.addresses import Call, Setting, resolve  # noqa: E402
 from sdv2_live.errors import ConfigError  # noqa: E402
 from sdv2_live.midi.mapfile import load_map, read_map  # noqa: E402
 from sdv2_live.midi.mapping import Act, Entry  # noqa: E402
@@ -33,7 +33,7 @@ def test_shipped_maps_mean_something_to_the_daemon(path: Path) -> None:
     for one in load_map(path).entries:
         argument = one.argument(0.5) if one.act is Act.VALUE else one.value
         args = () if argument is None else tuple(argument) if isinstance(argument, list) else (argument,)
-        assert isinstance(meaning(one.target.address, args), Setting | Call)
+        assert isinstance(resolve(one.target.address, args), Setting | Call)
         assert one.control.channel is not None
 
 

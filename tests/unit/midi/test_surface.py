@@ -13,7 +13,7 @@ mido = pytest.importorskip("mido", reason="mido is not installed (pip install 's
 from support.fake_midi import read  # noqa: E402
 
 from sdv2_live.config.schema_files import config_dir  # noqa: E402
-from sdv2_live.control.osc.addresses import meaning  # noqa: E402
+from sdv2_live.control.osc.addresses import resolve  # noqa: E402
 from sdv2_live.control.params import PARAMS, Kind  # noqa: E402
 from sdv2_live.control.store import ParamStore  # noqa: E402
 from sdv2_live.midi.highres import HALF_WAIT_S  # noqa: E402
@@ -393,6 +393,6 @@ def test_nothing_that_is_played_or_told_is_more_than_the_daemon_takes(midi_map: 
     outs += surface.let_go(now)
     store = ParamStore()
     for out in outs:
-        asked = meaning(out.address, out.args)
+        asked = resolve(out.address, out.args)
         if asked is not None and "timeline" not in out.address and PARAMS[asked[0]].kind not in (Kind.PRESET, Kind.TRIGGER):
             assert not store.set_many({asked[0]: asked[1]}, "midi").notes  # nothing had to be clamped

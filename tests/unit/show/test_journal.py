@@ -16,7 +16,7 @@ import pytest
 from support.systems import kill, needs_modes
 
 from sdv2_live.control.macros import Macros
-from sdv2_live.control.names import Names
+from sdv2_live.control.names import ParamNames
 from sdv2_live.control.params import PARAMS, Params
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
@@ -55,12 +55,12 @@ def test_every_parameter_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_scale_belongs_to_its_lora_whatever_the_order(tmp_path: Path) -> None:
-    store = ParamStore(names=Names(["ink", "rain"]))
+    store = ParamStore(names=ParamNames(["ink", "rain"]))
     store.set("lora/rain/scale", 0.75, "hand")
     journal = Journal(tmp_path / "show.json", store)
     journal.start()
     journal.close()
-    values = read_journal(journal.path, Names(["rain", "ink"])).values
+    values = read_journal(journal.path, ParamNames(["rain", "ink"])).values
     assert (values["lora/1/scale"], values["lora/2/scale"]) == (0.75, PARAMS["lora/1/scale"].default)
 
 
@@ -82,7 +82,7 @@ def test_what_glides_comes_back_at_its_target(tmp_path: Path) -> None:
     store = ParamStore(macros=Macros(PresetLibrary(tmp_path)), clock=lambda: now)
     store.set_many({"morph_seconds": 10.0, "preset": "ink"}, "hand")
     now = 3.0
-    store.take()
+    store.snapshot()
     assert 0.2 < store.latest().noise_scale < Params().noise_scale
     journal = Journal(tmp_path / "show.json", store)
     journal.start()
@@ -214,7 +214,7 @@ def test_what_was_due_meanwhile_is_set_and_fires_nothing_but_a_take() -> None:
     events = (Event(30.0, {"cue_prompt": "two", "reset": True}), Event(31.0, {"take": True}), Event(90.0, {"prompt": "three"}))
     transport = Transport(Timeline(events, 100.0), store, clock=lambda: 7.0)
     LiveState({}, Standing(True, 25.0, False, time.time() - 12)).resume(transport)
-    assert (store.latest().prompt, store.take().fired) == ("two", {"take"})
+    assert (store.latest().prompt, store.snapshot().fired) == ("two", {"take"})
 
 
 @pytest.mark.parametrize("other", [Timeline((Event(0.0, {"mix": 0.2}),), 100.0), replace(timeline(), duration=99.0)])

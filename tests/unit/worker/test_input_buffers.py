@@ -8,7 +8,7 @@ from collections.abc import Callable
 from support.fakes import fake_frame
 
 from sdv2_live.frame import Frame
-from sdv2_live.worker.input_buffers import PLACES, Inlet
+from sdv2_live.worker.input_buffers import PLACES, InputBuffers
 from sdv2_live.worker.messages import FrameAt
 from sdv2_live.worker.shm import Segment
 
@@ -26,7 +26,7 @@ def seen(segment: Segment, places: tuple[FrameAt, ...]) -> list[int]:
 
 def test_a_frame_is_copied_once_and_stays_until_its_chunk_is_painted() -> None:
     shared: list[Segment] = []
-    inlet, first, second = Inlet(shared.append), frames(1, 4), frames(5, 4)
+    inlet, first, second = InputBuffers(shared.append), frames(1, 4), frames(5, 4)
     early = inlet.place(first[:2])
     shared[0].rows(early[0].offset or 0, 16, 64)[:] = 99  # would be undone by a second copy
     places, painted = inlet.chunk(first)
@@ -44,7 +44,7 @@ def test_a_frame_is_copied_once_and_stays_until_its_chunk_is_painted() -> None:
 
 def test_places_last_for_ever_with_two_chunks_in_flight_and_one_to_come() -> None:
     shared: list[Segment] = []
-    inlet, flight = Inlet(shared.append), deque[tuple[tuple[FrameAt, ...], Callable[[], None], int]]()
+    inlet, flight = InputBuffers(shared.append), deque[tuple[tuple[FrameAt, ...], Callable[[], None], int]]()
     for i in range(0, 50 * PLACES, 10):
         inlet.place(frames(i, 3))  # given up for the next
         flight.append((*inlet.chunk(frames(i + 5, 5)), i + 5))
@@ -57,7 +57,7 @@ def test_places_last_for_ever_with_two_chunks_in_flight_and_one_to_come() -> Non
 
 def test_larger_frames_get_larger_places_all_of_the_chunk() -> None:
     shared: list[Segment] = []
-    inlet, chunk = Inlet(shared.append), [*frames(1, 2), *frames(3, 2, 32)]
+    inlet, chunk = InputBuffers(shared.append), [*frames(1, 2), *frames(3, 2, 32)]
     inlet.place(chunk[:2])
     places, painted = inlet.chunk(chunk)
     assert seen(shared[1], places) == [1, 2, 3, 4]

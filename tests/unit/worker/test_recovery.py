@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdv2_live.config.load import load_config
-from sdv2_live.worker.recovery import MAX_PATIENCE, STABLE_S, Recovery, lowered
+from sdv2_live.worker.recovery import MAX_PATIENCE, STABLE_S, RestartPolicy, lowered
 
 
 def test_short_lives_lead_down_the_ladder_and_then_away() -> None:
-    recovery = Recovery(2, ["taehv", "60%"], 30.0)
+    recovery = RestartPolicy(2, ["taehv", "60%"], 30.0)
     assert recovery.ended(1.0) == 0.0
     assert recovery.steps == ()
     recovery.ended(1.0)
@@ -28,19 +28,19 @@ def test_short_lives_lead_down_the_ladder_and_then_away() -> None:
 
 
 def test_a_long_life_is_no_crash_loop() -> None:
-    recovery = Recovery(2, ["60%"], 30.0)
+    recovery = RestartPolicy(2, ["60%"], 30.0)
     for _ in range(5):
         assert recovery.ended(STABLE_S) == 0.0
     assert recovery.steps == ()
 
 
 def test_pauses_grow_while_no_step_is_taken() -> None:
-    recovery = Recovery(5, [], 30.0)
+    recovery = RestartPolicy(5, [], 30.0)
     assert [recovery.ended(0.0) for _ in range(5)] == [0.0, 1.0, 3.0, 7.0, 30.0]
 
 
 def test_what_refuses_to_come_up_is_asked_for_no_less() -> None:
-    recovery = Recovery(1, ["60%"], 10.0)
+    recovery = RestartPolicy(1, ["60%"], 10.0)
     assert [recovery.refused() for _ in range(6)] == [1.0, 3.0, 7.0, 10.0, 10.0, 10.0]
     assert recovery.away
     assert recovery.steps == ()
@@ -50,7 +50,7 @@ def test_what_refuses_to_come_up_is_asked_for_no_less() -> None:
 
 
 def test_a_step_given_back_to_what_then_refuses_is_taken_again() -> None:
-    recovery = Recovery(1, ["taehv"], 10.0, climb_s=60.0)
+    recovery = RestartPolicy(1, ["taehv"], 10.0, climb_s=60.0)
     recovery.ended(0.0)
     recovery.climb()
     assert recovery.refused() == 0.0
@@ -59,7 +59,7 @@ def test_a_step_given_back_to_what_then_refuses_is_taken_again() -> None:
 
 
 def test_a_step_that_changes_nothing_is_left_out() -> None:
-    recovery = Recovery(1, ["taehv", "60%"], 30.0)
+    recovery = RestartPolicy(1, ["taehv", "60%"], 30.0)
     recovery.ended(0.0, vae="taehv")
     assert recovery.steps == ("60%",)
 
@@ -86,7 +86,7 @@ class Engine:
     """Lives for ever with `needed` steps taken or more, and else for `frail_s` seconds. `now` is the only clock."""
 
     def __init__(self, climb_s: float, crashes: int, needed: int, frail_s: float) -> None:
-        self.recovery = Recovery(crashes, LADDER, 30.0, climb_s)
+        self.recovery = RestartPolicy(crashes, LADDER, 30.0, climb_s)
         self.needed, self.frail_s = needed, frail_s
         self.now = 0.0
         self.climbs: list[float] = []  # when
@@ -153,7 +153,7 @@ def test_without_a_quiet_time_nothing_is_given_back(needed: int, frail_s: float)
 
 
 def test_a_process_that_lived_its_quiet_time_makes_the_next_wait_short_again() -> None:
-    recovery = Recovery(1, ["60%", "30%"], 30.0, 100.0)
+    recovery = RestartPolicy(1, ["60%", "30%"], 30.0, 100.0)
     recovery.ended(0.0)
     recovery.ended(0.0)
     recovery.climb()

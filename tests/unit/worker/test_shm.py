@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from sdv2_live.worker.shm import ALIGN, Segment, Slots
+from sdv2_live.worker.shm import ALIGN, BufferPool, Segment
 
 
 def write_into(connection: Connection) -> None:
@@ -37,31 +37,31 @@ def test_both_processes_see_the_same_and_nothing_is_left_of_it_in_the_file_syste
 
 
 def test_a_place_is_free_again_when_no_view_is_left() -> None:
-    slots = Slots(2, 100)
-    first, second = slots.lend(5)
-    assert slots.lend(1) == []
+    slots = BufferPool(2, 100)
+    first, second = slots.acquire(5)
+    assert slots.acquire(1) == []
     rows = slots.rows(first, 10, 10)
     half = rows[:5]
     del rows
     gc.collect()
-    assert slots.lend(1) == []
+    assert slots.acquire(1) == []
     del half
     gc.collect()
-    assert slots.lend(2) == [first]
-    slots.give_back(second)
-    assert slots.lend(2) == [second]
+    assert slots.acquire(2) == [first]
+    slots.release(second)
+    assert slots.acquire(2) == [second]
 
 
 def test_places_do_not_overlap_and_begin_at_cache_lines() -> None:
-    slots = Slots(3, ALIGN + 1)
-    offsets = sorted(slots.lend(3))
+    slots = BufferPool(3, ALIGN + 1)
+    offsets = sorted(slots.acquire(3))
     assert [b - a for a, b in pairwise(offsets)] == [2 * ALIGN, 2 * ALIGN]
     assert slots.segment.size >= offsets[-1] + ALIGN + 1
 
 
 def test_pictures_outlive_their_places_owner() -> None:
-    slots = Slots(1, 16)
-    rows = slots.rows(slots.lend(1)[0], 4, 4)
+    slots = BufferPool(1, 16)
+    rows = slots.rows(slots.acquire(1)[0], 4, 4)
     del slots
     gc.collect()
     assert rows.sum() == 0

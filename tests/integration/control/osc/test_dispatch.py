@@ -81,7 +81,7 @@ def test_a_pattern_longer_than_any_that_is_meant_well_is_refused() -> None:
 def test_pattern_is_one_change(store: ParamStore, client: Any, wait: Any) -> None:
     client.send("/sdv2/prompt/*/weight", 0.5)
     wait(lambda: store.latest().weights == (0.5,) * 8)
-    assert store.take().version == 1
+    assert store.snapshot().version == 1
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_chunk_is_acknowledged(store: ParamStore, client: Any) -> None:
     client.send("/sdv2/noise_scale", 0.25)
     client.send("/sdv2/dump")
     client.until(*LAST)
-    store.take(17)
+    store.snapshot(17)
     assert client.answer() == ("/sdv2/applied/noise_scale", 17)
 
 

@@ -133,9 +133,9 @@ def test_bundle_is_one_change_and_a_bad_message_costs_only_itself(
     )
     assert client.answer()[:2] == ("/sdv2/error", "/sdv2/nothing")
     wait(lambda: store.latest().seed == 9)
-    taken = store.take()
+    taken = store.snapshot()
     assert (taken.params.noise_scale, taken.params.seed, taken.fired) == (0.5, 9, {"reset"})
-    assert store.take().fired == {"reset"}
+    assert store.snapshot().fired == {"reset"}
     assert store.counters.written == 2
     assert server.counters.messages == 5
 

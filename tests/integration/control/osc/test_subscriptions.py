@@ -253,7 +253,7 @@ def test_renewing_keeps_what_waits(store: ParamStore, client: Any, wait: Any) ->
     client.send("/sdv2/dump")  # more than goes out at once
     client.answer()
     store.set("mix", 0.5, "midi")
-    store.take(17)
+    store.snapshot(17)
     client.send("/sdv2/subscribe")
     assert ("/sdv2/applied/mix", 17) in client.until("/sdv2/applied/mix", 17)
 

@@ -26,7 +26,7 @@ from sdv2_live.control.oscquery.websockets import MAX_OF_HOST
 from sdv2_live.control.params import PARAMS
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
-from sdv2_live.show.control_plane import Desk
+from sdv2_live.show.control_plane import ControlPlane
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ def test_an_impulse_fires_a_trigger(query: OscQueryServer, store: ParamStore) ->
         assert (await heard(stream))[:2] == ("/sdv2/error", "/sdv2/nothing")
 
     talk(query, conversation)
-    assert store.take().fired == {"reset"}
+    assert store.snapshot().fired == {"reset"}
 
 
 def test_changed_paths_are_told(query: OscQueryServer) -> None:
@@ -439,7 +439,7 @@ def config() -> Config:
 
 
 def test_the_desk_brings_it_and_takes_it_down(config: Config) -> None:
-    with Desk(config) as desk:
+    with ControlPlane(config) as desk:
         assert desk.osc is not None
         assert desk.oscquery is not None
         port = desk.oscquery.port
@@ -456,7 +456,7 @@ def test_the_desk_uses_the_number_of_the_osc_port() -> None:
     port = udp.getsockname()[1]
     udp.close()
     tcp.close()
-    desk = Desk(Config().replaced(osc=OscConfig(port=port)))
+    desk = ControlPlane(Config().replaced(osc=OscConfig(port=port)))
     try:
         assert desk.oscquery is not None
         assert desk.oscquery.port == port
@@ -474,7 +474,7 @@ def test_which_port_it_takes(chosen: int | None, osc_port: int, tcp: bool, port:
 
 def test_the_desk_without_it(config: Config) -> None:
     for changed in (config.replaced(oscquery=OscQueryConfig(enabled=False)), config.replaced(osc=OscConfig(enabled=False))):
-        with Desk(changed) as desk:
+        with ControlPlane(changed) as desk:
             assert desk.oscquery is None
 
 
@@ -482,6 +482,6 @@ def test_a_port_in_use_leaves_nothing_open(config: Config) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=r"oscquery\.port="):
-            Desk(config.replaced(osc=OscConfig(port=port), oscquery=OscQueryConfig(port=port)))
+            ControlPlane(config.replaced(osc=OscConfig(port=port), oscquery=OscQueryConfig(port=port)))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
             again.bind(("127.0.0.1", port))

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from sdv2_live.control.names import TABLE, Names
+from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.fair_queue import FADERS, MAX_BYTES, Room, Turns, faders_of
 from sdv2_live.control.osc.packet import encode
 from sdv2_live.control.osc.subscriber import Peer
@@ -49,7 +49,7 @@ def test_faders_are_the_continuous_parameters() -> None:
 
 def test_loras_of_the_show_are_faders_too() -> None:
     flood = sent(*(("/sdv2/lora/ink/scale", step / 100) for step in range(100)))
-    assert left_of(flood, faders_of(Names(("ink",)))) == flood[-1:]
+    assert left_of(flood, faders_of(ParamNames(("ink",)))) == flood[-1:]
     assert left_of(flood, faders_of(TABLE)) == flood
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdv2_live.control.names import Names
-from sdv2_live.control.osc.addresses import ACTIONS, Call, Setting, meaning
+from sdv2_live.control.names import ParamNames
+from sdv2_live.control.osc.addresses import ACTIONS, Call, Setting, resolve
 from sdv2_live.control.oscquery.tree import ATTRIBUTES, READ, WRITE, Node, arguments, find, methods, tree
 from sdv2_live.control.params import ALIASES, PARAMS, Kind, Params, updated
 
-NAMES = Names(("ink",))
+NAMES = ParamNames(("ink",))
 EVERYTHING: dict[str, object] = {
     "status": {"fps": 24.0, "source": "CAM é"},
     "presets": ("Ink",),
@@ -66,7 +66,7 @@ def test_what_a_client_sends_to_a_node_is_understood() -> None:
     for node in leaves(tree(methods(Params(), **EVERYTHING))):  # type: ignore[arg-type]
         name, value = node["FULL_PATH"].removeprefix("/sdv2/"), node["VALUE"][0]
         if node["ACCESS"] & WRITE:
-            asked = meaning(node["FULL_PATH"], (examples.get(name, True if value is None else value),), names=NAMES)
+            asked = resolve(node["FULL_PATH"], (examples.get(name, True if value is None else value),), names=NAMES)
             assert isinstance(asked, Call if name in ACTIONS else Setting)
 
 
@@ -135,7 +135,7 @@ def test_what_is_streamed_is_understood_when_sent_back() -> None:
     for name, spec in PARAMS.items():
         if spec.kept:
             args = arguments(name, params)
-            assert meaning(f"/sdv2/{name}", args) is not None
+            assert resolve(f"/sdv2/{name}", args) is not None
     assert arguments("freeze", params) == (1,)
     assert arguments("prompt/1/text", params) == (params.prompt,)
 

@@ -174,12 +174,12 @@ def test_a_hand_on_the_panel_plays_the_show(linked: Rig) -> None:
 
 
 def test_pulses_fire_triggers(linked: Rig) -> None:
-    linked.store.take()
+    linked.store.snapshot()
     linked.comp.par.Reset.pulse()
     fired: set[str] = set()
 
     def taken() -> set[str]:
-        fired.update(linked.store.take().fired)
+        fired.update(linked.store.snapshot().fired)
         return fired
 
     linked.until("the reset", taken)

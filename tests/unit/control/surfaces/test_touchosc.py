@@ -16,12 +16,12 @@ from support.places import EXAMPLES
 
 from sdv2_live.config.schema_files import config_dir
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.osc.addresses import ACTIONS, Call, Setting, meaning
+from sdv2_live.control.osc.addresses import ACTIONS, Call, Setting, resolve
 from sdv2_live.control.params import PARAMS, Kind, ParamSpec
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.surfaces import places, touchosc
 from sdv2_live.control.surfaces.touchosc import layout, tosc
-from sdv2_live.live.adaptation import UpkeepState
+from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import InputState
 from sdv2_live.show.status import Status
 from sdv2_live.worker.host import EngineState
@@ -221,7 +221,7 @@ def sent(message: Osc, x: float) -> tuple[Any, ...]:
 
 
 def spec_at(message: Osc, x: float) -> ParamSpec | None:
-    asked = meaning(message.address, sent(message, x))
+    asked = resolve(message.address, sent(message, x))
     assert asked is not None
     return PARAMS[asked.name] if isinstance(asked, Setting) else None
 
@@ -232,7 +232,7 @@ def test_every_message_sent_is_understood_and_in_range(nodes: list[Node]) -> Non
             if not message.send:
                 continue
             for x in (0.0, 0.5, 1.0):
-                asked = meaning(message.address, sent(message, x))
+                asked = resolve(message.address, sent(message, x))
                 if isinstance(asked, Call):
                     assert asked.action.name in ACTIONS
                     continue
@@ -286,7 +286,7 @@ def test_what_is_received_is_what_the_server_sends(nodes: list[Node]) -> None:
 
 
 def test_the_status_shown_is_one_that_the_show_sends(nodes: list[Node]) -> None:
-    status = Status("", True, 0.0, 0.0, 0.0, 0.0, 0.0, {}, EngineState("running"), InputState(), UpkeepState())
+    status = Status("", True, 0.0, 0.0, 0.0, 0.0, 0.0, {}, EngineState("running"), InputState(), AdaptationState())
     sent_names = set(status.numbers())
     shown = [
         message.address
@@ -307,7 +307,7 @@ def test_local_messages_reach_labels(nodes: list[Node]) -> None:
 
 def test_feedback_is_asked_for(root: Node, nodes: list[Node]) -> None:
     connect = next(node for node in nodes if node.name == "connect")
-    assert meaning("/sdv2/subscribe", sent(connect.messages[0], 1.0)) == Call(ACTIONS["subscribe"], (touchosc.FEEDBACK_PORT,))
+    assert resolve("/sdv2/subscribe", sent(connect.messages[0], 1.0)) == Call(ACTIONS["subscribe"], (touchosc.FEEDBACK_PORT,))
     assert f"sendOSC('/sdv2/subscribe', {touchosc.FEEDBACK_PORT})" in root.properties["script"][1]
 
 
@@ -317,7 +317,7 @@ def test_presets_and_cues_are_named(nodes: list[Node]) -> None:
     for preset in presets:
         assert labels[f"preset {preset.number} face"] == preset.name
     cue = next(node for node in nodes if node.name == f"cue {presets[0].number}")
-    assert meaning(cue.messages[0].address, sent(cue.messages[0], 1.0)) == Setting("cue_prompt", presets[0].values["prompt"])
+    assert resolve(cue.messages[0].address, sent(cue.messages[0], 1.0)) == Setting("cue_prompt", presets[0].values["prompt"])
 
 
 def test_unicode_names_survive(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _PACKET = 65_536
 Heard = Callable[[str, tuple[Any, ...]], None]
 
 
-class Link:
+class DaemonClient:
     """Sends to the daemon at `host`:`port` and calls `heard` with its messages, on a thread of its own, until `close`."""
 
     def __init__(self, host: str, port: int, heard: Heard) -> None:
