@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from systems import program
+from support.systems import program
 
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config

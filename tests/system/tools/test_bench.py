@@ -12,8 +12,8 @@ import bench_peer
 import gpu_compare
 import gpu_table
 import pytest
-from support.systems import needs_bash, program
 from support.places import TOOLS
+from support.systems import needs_bash, program
 
 from sdv2_live.model.profiles import profile
 

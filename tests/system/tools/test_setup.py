@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from support.systems import needs_bash
 from support.places import ROOT
+from support.systems import needs_bash
 
 TOOLS = ROOT / "tools"
 
