@@ -139,7 +139,7 @@ class Show:
         # On a CPU the painting would take the cores that passing the input needs.
         self.loop.run_while_bypassed = self._blind or (hello.device != "cpu" if run is None else run)
         self.loop.overlap = self.config.engine.overlaps(hello.device)
-        self._encode_ahead()
+        self._prepare_prompts()
         self.recorder.start(hello.header)
 
     def start(self) -> None:
@@ -231,21 +231,21 @@ class Show:
             if failure is not None:
                 raise failure
 
-    def _encode_ahead(self) -> None:
+    def _prepare_prompts(self) -> None:
         """Have every prompt encoded that is known now, those on the air first, so that a recall never waits."""
         params = self.store.latest()
         known = [text for text, _ in params.blend]
         timeline = self.control.transport.timeline if self.control.transport else None
         known += [str(event.values["prompt"]) for event in timeline.events if "prompt" in event.values] if timeline else []
         known += [str(preset.values["prompt"]) for preset in self.control.presets.presets if "prompt" in preset.values]
-        self.engine.encode(known)
+        self.engine.encode_prompts(known)
 
     def _written(self, change: Change) -> None:
         """Have a prompt encoded as soon as it is written, also where it does not show yet (the cue, a slot at weight 0)."""
         self._chosen |= change.values.keys()
         for name, value in change.values.items():
             if isinstance(value, str) and value and PARAMS[name].kind is Kind.TEXT:
-                self.engine.encode([value], slot=name)
+                self.engine.encode_prompts([value], slot=name)
 
     def _chosen_so_far(self, preset: str | None) -> frozenset[str]:
         """What the configuration gives, and the preset that is recalled already."""

@@ -65,8 +65,8 @@ class EngineHost(ABC):
         """End it. Idempotent."""
 
     @abstractmethod
-    def encode(self, prompts: Sequence[str], slot: str | None = None) -> None:
-        """Encode these prompts ahead of their use, in place of what was written into the same slot before. Never waits."""
+    def encode_prompts(self, prompts: Sequence[str], slot: str | None = None) -> None:
+        """Encode these prompts before they are used, in place of what was written into the same slot before. Never waits."""
 
     @abstractmethod
     def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
@@ -138,7 +138,7 @@ class InlineEngine(EngineHost):
         if self._prompts is not None:
             self._prompts.close()
 
-    def encode(self, prompts: Sequence[str], slot: str | None = None) -> None:
+    def encode_prompts(self, prompts: Sequence[str], slot: str | None = None) -> None:
         if self._prompts is not None:
             for prompt in prompts:
                 self._prompts.request(prompt, slot)

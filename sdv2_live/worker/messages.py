@@ -130,12 +130,12 @@ class Discard:
 
 
 @dataclass(frozen=True, slots=True)
-class Encode:
-    """Encode these prompts ahead, in place of what was written into the slot before; no answer."""
+class EncodePrompts:
+    """Encode these prompts before they are used, in place of what was written into the slot before; no answer."""
 
     prompts: tuple[str, ...]
     slot: str | None = None
-    kind: Literal["encode"] = "encode"
+    kind: Literal["encode prompts"] = "encode prompts"
 
 
 # From the engine to the show.
@@ -211,6 +211,6 @@ class Log:
     kind: Literal["log"] = "log"
 
 
-Request = Setup | ShareSegment | Prepare | Push | Paint | Settle | Discard | Encode
+Request = Setup | ShareSegment | Prepare | Push | Paint | Settle | Discard | EncodePrompts
 Reply = Hello | Prepared | Painted | Failed | Heartbeat | Log
 ANY: TypeAdapter[Any] = TypeAdapter(Annotated[Request | Reply, Field(discriminator="kind")])

@@ -18,7 +18,7 @@ from sdv2_live.threads import ended
 from sdv2_live.worker import child
 from sdv2_live.worker.host import EngineHost, EngineState, OnUp
 from sdv2_live.worker.inflight import RemoteLaunched
-from sdv2_live.worker.messages import Discard, Encode, FrameAt, Hello, Painted, Prepare, Settle, Setup
+from sdv2_live.worker.messages import Discard, EncodePrompts, FrameAt, Hello, Painted, Prepare, Settle, Setup
 from sdv2_live.worker.process import Deadline, EngineProcess, Target
 from sdv2_live.worker.recovery import SMALL, TAEHV, RestartPolicy
 from sdv2_live.worker.server import NO_MEMORY
@@ -32,7 +32,7 @@ LATE_S = 1.0  # but not before this
 WARM_UP = 8  # chunks in which kernels may still be chosen and graphs captured: they get more time
 MORE_TIME = 4
 IMPATIENT = 3  # chunks in a row that failed before the process is started anew
-MAX_WAITING = 256  # prompts to encode ahead; what is more is encoded when it is used
+MAX_WAITING = 256  # prompts to be encoded before they are used; what is more is encoded when it is used
 AT_ONCE = 8  # beside them, what several threads may put there in one moment
 
 
@@ -77,7 +77,7 @@ class RemoteEngine(EngineHost):
         self._warm = 0  # chunks painted since
         self._failed = 0  # chunks in a row
         self._chunk_s = Window(32)
-        self._news: queue.SimpleQueue[Encode | None] = queue.SimpleQueue()  # None: look at the process
+        self._news: queue.SimpleQueue[EncodePrompts | None] = queue.SimpleQueue()  # None: look at the process
         self._like: tuple[int, int] = (0, 0)  # of the input, at the last request
         self._requesting = threading.Lock()
         self._landed = threading.Condition()
@@ -114,10 +114,10 @@ class RemoteEngine(EngineHost):
         process = self._process
         return {"engine_requests": Fill(self._news.qsize(), MAX_WAITING + AT_ONCE), **(process.queues if process else {})}
 
-    def encode(self, prompts: Sequence[str], slot: str | None = None) -> None:
+    def encode_prompts(self, prompts: Sequence[str], slot: str | None = None) -> None:
         for prompt in prompts:
             if self._news.qsize() < MAX_WAITING:
-                self._news.put(Encode((prompt,), slot))
+                self._news.put(EncodePrompts((prompt,), slot))
 
     def _look(self) -> None:
         """Have the thread that keeps the process look at it. Where anything waits for that thread, it will look anyway."""
@@ -271,7 +271,7 @@ class RemoteEngine(EngineHost):
             self.ready = False
             process.kill()
 
-    def _next(self, process: EngineProcess) -> Encode | None:
+    def _next(self, process: EngineProcess) -> EncodePrompts | None:
         """What comes next for the process; ends it where it has lived for so long that more can be asked of the next one."""
         up_s = monotonic() - self._up_at
         try:

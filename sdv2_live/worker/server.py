@@ -27,7 +27,7 @@ from sdv2_live.worker.messages import (
     INPUT,
     OUTPUT,
     Discard,
-    Encode,
+    EncodePrompts,
     Failed,
     FrameAt,
     Paint,
@@ -93,7 +93,7 @@ class Requests:
                 match self._channel.receive():
                     case ShareSegment(direction, size, name):
                         self._waiting.put((direction, Segment.receive(self._channel.connection, size, name)))
-                    case Encode(prompts, slot):
+                    case EncodePrompts(prompts, slot):
                         for prompt in prompts:
                             self._prompts.request(prompt, slot)
                     case request:

@@ -418,7 +418,7 @@ def test_prompts_written_while_the_engine_is_up_are_encoded_ahead(caplog: pytest
     caplog.set_level(logging.INFO, "sdv2_live")
     with rig() as show:
         show.paints(1)
-        show.engine.encode(["a lighthouse"], slot="cue_prompt")
+        show.engine.encode_prompts(["a lighthouse"], slot="cue_prompt")
         eventually("the request", lambda: "encode a lighthouse for cue_prompt" in caplog.text)
 
 

@@ -11,7 +11,7 @@ import pytest
 from support.waiting import eventually
 
 from sdv2_live.worker.channel import Channel
-from sdv2_live.worker.messages import Encode, Settle
+from sdv2_live.worker.messages import EncodePrompts, Settle
 from sdv2_live.worker.process import Answer, awaited
 
 
@@ -48,7 +48,7 @@ def test_a_pipe_closes_when_nobody_is_sending_and_then_refuses() -> None:
 
     def send() -> None:
         with suppress(OSError):
-            channel.send(Encode(("word " * 100_000,)))  # more than a pipe holds: it blocks
+            channel.send(EncodePrompts(("word " * 100_000,)))  # more than a pipe holds: it blocks
         told.set()
 
     threads = [threading.Thread(target=work, daemon=True) for work in (send, channel.close)]
