@@ -7,6 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from sdv2_live.gpu.geometry import MULTIPLE
+
+MAX_SIDE = 8192  # pixels
+SIZE = f"auto or HEIGHTxWIDTH, height first, multiples of {MULTIPLE} up to {MAX_SIDE}, such as 480x832"
+
 
 def _auto_is_none(value: Any) -> Any:
     return None if value == "auto" else value
@@ -27,8 +32,8 @@ def _size(value: Any) -> Any:
             raise ValueError("not HEIGHTxWIDTH")
         value = int(height), int(width)
     if isinstance(value, list | tuple):
-        if not all(isinstance(n, int) and 16 <= n <= 8192 and n % 16 == 0 for n in value):
-            raise ValueError("not multiples of 16")
+        if not all(isinstance(n, int) and MULTIPLE <= n <= MAX_SIDE and n % MULTIPLE == 0 for n in value):
+            raise ValueError(f"not multiples of {MULTIPLE}")
         return tuple(value)
     return value
 
@@ -50,6 +55,32 @@ def _path(value: Any) -> Any:
 def key(default: Any, give: str, **limits: Any) -> Any:
     """A configuration key; `give` says what it takes, for error messages."""
     return Field(default, description=give, strict=True, **limits)
+
+
+def switch(default: bool) -> Any:
+    """A key that is on or off."""
+    return key(default, "true or false")
+
+
+def number(default: float, low: float, high: float, unit: str = "", note: str = "", *, auto: bool = False) -> Any:
+    """A key that takes a number of `unit` within low..high, in the words of its error followed by `note`.
+
+    auto: it takes the word auto, too.
+    """
+    return _bounded("a number", default, low, high, unit, note, auto, allow_inf_nan=False)
+
+
+def integer(default: int | None, low: int, high: int | None = None, unit: str = "", note: str = "", *, auto: bool = False) -> Any:
+    """A key that takes an integer, see `number`. high: None for no such bound."""
+    return _bounded("an integer", default, low, high, unit, note, auto)
+
+
+def _bounded(
+    kind: str, default: float | None, low: float, high: float | None, unit: str, note: str, auto: bool, **limits: Any
+) -> Any:
+    words = ("auto or " if auto else "") + kind + (f" of {unit}" if unit else "")
+    span = f"from {low:.12g}" if high is None else f"{low:.12g}..{high:.12g}"
+    return key(default, f"{words} {span}{note}", ge=low, le=high, **limits)
 
 
 Folder = Annotated[Path, BeforeValidator(_path)]

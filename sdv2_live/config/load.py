@@ -6,7 +6,9 @@ mistake with its file and line.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import EnumType
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -14,11 +16,10 @@ import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from sdv2_live.config.choices import OnLost
 from sdv2_live.config.fields import Section
 from sdv2_live.config.loras import LoraConfig
-from sdv2_live.config.schema import (
-    Config,
-)
+from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_files import config_dir
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.names import LORA, TABLE
@@ -26,6 +27,8 @@ from sdv2_live.control.params import Params, Value, updated
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, several
 from sdv2_live.wording import nearest, shown
 from sdv2_live.yamlfile import KeyPath, Written, dotted, load_yaml
+
+log = logging.getLogger("sdv2_live.config")
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -40,6 +43,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
         merged.add(document.data, document.where, document.texts(("params",)))
     for option in overrides:
         merged.add_option(option)
+    _renew(merged)
     unread = len(merged.problems)
     config = _validated(merged)
     values, problems = _params(merged, config)
@@ -47,6 +51,18 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     if merged.problems or config is None:
         raise ConfigError("\n".join(several(dict.fromkeys(merged.problems))))
     return config.with_params(updated(Params(), values), frozenset(values), merged.asked(values, config))
+
+
+RENAMED = {("input", "on_lost"): {"input2": "backup"}}  # words that earlier versions used
+
+
+def _renew(merged: _Merged) -> None:
+    """Take words that have another name by now for those that they became."""
+    for key, words in RENAMED.items():
+        section, old = merged.section(key[0]), merged.value(key)
+        if isinstance(old, str) and old in words:
+            section[key[1]] = words[old]
+            log.warning("%s: %s: '%s' is called '%s' now; change it", merged.where(key), dotted(key), old, words[old])
 
 
 def _params(merged: _Merged, config: Config | None) -> tuple[dict[str, Value], list[str]]:
@@ -204,9 +220,9 @@ def _list(what: str, names: Iterable[str]) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    if get_origin(field.annotation) is Literal:
-        return f"one of {', '.join(get_args(field.annotation))}"
-    return field.description or "text"
+    kind = field.annotation
+    words = [one.value for one in kind] if isinstance(kind, EnumType) else get_args(kind) if get_origin(kind) is Literal else ()
+    return f"one of {', '.join(words)}" if words else field.description or "text"
 
 
 def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -215,8 +231,8 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("model", "loras", index), f"the name '{name}' is taken by another LoRA; give each its own"
-    if config.input.on_lost == "input2" and not config.input.backup:
-        yield ("input", "on_lost"), "input2 needs a second input; give input.backup, such as ndi:CAM 2"
+    if config.input.on_lost is OnLost.BACKUP and not config.input.backup:
+        yield ("input", "on_lost"), "backup needs a second input; give input.backup, such as ndi:CAM 2"
     engine = config.engine
     if engine.sink_frames >= engine.kv_frames:
         yield (

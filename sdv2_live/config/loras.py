@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from sdv2_live.config.fields import Folder, Section, key
+from sdv2_live.config.fields import Folder, Section, key, number, switch
 from sdv2_live.control.params import LORA_SLOTS, MAX_LORA_SCALE
 
 NAME = r"[0-9]*[A-Za-z_-][A-Za-z0-9_-]*"  # part of an OSC address, and no number: numbers are places in the list
@@ -27,14 +27,8 @@ class LoraConfig(Section):
 
     file: Folder = key(..., "a .safetensors file")
     name: str = key("", f"1 to {MAX_NAME} letters, digits, - or _, not digits alone", pattern=f"^({NAME})?$", max_length=MAX_NAME)
-    scale: float = key(
-        1.0,
-        f"a number {-MAX_LORA_SCALE:g}..{MAX_LORA_SCALE:g}",
-        ge=-MAX_LORA_SCALE,
-        le=MAX_LORA_SCALE,
-        allow_inf_nan=False,
-    )
-    live: bool = key(True, "true or false")
+    scale: float = number(1.0, -MAX_LORA_SCALE, MAX_LORA_SCALE)
+    live: bool = switch(True)
 
 
 def _item(value: Any) -> Any:

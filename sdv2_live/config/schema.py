@@ -13,16 +13,33 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, InstanceOf, PrivateAttr
 
-from sdv2_live.config.fields import AutoBool, AutoInt, AutoSize, OnOff, OrAuto, OrOff, Section, SplitTexts, Texts, key
+from sdv2_live.config.choices import Fallback, OnLost
+from sdv2_live.config.fields import (
+    SIZE,
+    AutoBool,
+    AutoInt,
+    AutoSize,
+    OnOff,
+    OrAuto,
+    OrOff,
+    Section,
+    SplitTexts,
+    Texts,
+    integer,
+    key,
+    number,
+    switch,
+)
 from sdv2_live.config.loras import GIVE, Loras, names_of
 from sdv2_live.config.schema_files import LogConfig, PresetsConfig, StateConfig, TakesConfig, WeightsConfig, WeightsFolder
 from sdv2_live.control.names import ParamNames
 from sdv2_live.control.params import LORA_SLOTS, Params, Value
+from sdv2_live.engine.spec import Mode, Schedule
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
+from sdv2_live.gpu.geometry import Fit
 from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.model.dit.cache_spec import TIME_ROWS
 from sdv2_live.system.folders import cache_folder
-
-MAX_ROPE_FRAMES = 1024  # rows of the DiT's temporal position table
 
 
 class ModelConfig(Section):
@@ -33,11 +50,11 @@ class ModelConfig(Section):
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     vae: Literal["auto", "wan", "light", "taehv", "lighttae"] = "auto"
     text_encoder: Literal["auto", "gpu", "cpu", "on-demand"] = "auto"
-    fp8: bool = key(False, "true or false")
-    fit: bool = key(False, "true or false")
+    fp8: bool = switch(False)
+    fit: bool = switch(False)
     weights_dir: WeightsFolder = key(cache_folder() / "weights", "auto or a folder")
     prompt_cache: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
-    threads: int = key(0, "an integer 0..256; 0 is torch's own choice", ge=0, le=256)
+    threads: int = integer(0, 0, 256, note="; 0 is torch's own choice")
     loras: Loras = key((), GIVE, max_length=LORA_SLOTS)
 
     @property
@@ -48,37 +65,34 @@ class ModelConfig(Section):
         return cache_folder() / "prompts" if self.prompt_cache == "auto" else Path(self.prompt_cache).expanduser()
 
 
-_SECONDS = "a number of seconds 0..3600"
-
-
 class InputConfig(Section):
     """Where the picture comes from, as the URI that `io` opens, and what happens when it does not. Times in seconds."""
 
     source: str = key("ndi:", 'text such as "ndi:" or "ndi:CAM"', min_length=1)
-    on_lost: Literal["hold", "text", "slate", "input2"] = "hold"
+    on_lost: OnLost = OnLost.HOLD
     backup: str = key("", 'text such as "ndi:CAM 2" or "file:loop.mp4"; empty for none')
-    lost_s: float = key(1.0, "a number of seconds 0.1..3600", ge=0.1, le=3600, allow_inf_nan=False)
-    frozen_s: float = key(0.0, _SECONDS, ge=0, le=3600, allow_inf_nan=False)
-    black_s: float = key(0.0, _SECONDS, ge=0, le=3600, allow_inf_nan=False)
-    return_s: float = key(2.0, _SECONDS, ge=0, le=3600, allow_inf_nan=False)
-    fade_s: float = key(0.5, "a number of seconds 0..60", ge=0, le=60, allow_inf_nan=False)
+    lost_s: float = number(1.0, 0.1, 3600, "seconds")
+    frozen_s: float = number(0.0, 0, 3600, "seconds")
+    black_s: float = number(0.0, 0, 3600, "seconds")
+    return_s: float = number(2.0, 0, 3600, "seconds")
+    fade_s: float = number(0.5, 0, 60, "seconds")
 
 
 class VideoConfig(Section):
     """Geometry and colour. `size` is (height, width), None for auto."""
 
-    size: AutoSize = key(None, "auto or HEIGHTxWIDTH, height first, multiples of 16 up to 8192, such as 480x832")
-    max_pixels: AutoInt = key(None, "auto or an integer from 256", ge=256)
-    fit: Literal["fill", "fit", "stretch"] = "fill"
+    size: AutoSize = key(None, SIZE)
+    max_pixels: AutoInt = integer(None, 256, auto=True)
+    fit: Fit = Fit.FILL
     output_size: Literal["model", "input"] = "model"
     output_format: Literal["bgrx", "uyvy"] = "bgrx"
     matrix: Literal["bt601", "bt709", "bt2020"] = "bt709"
-    range: Literal["limited", "full"] = "limited"
+    range: ColorRange = ColorRange.LIMITED
 
     @property
     def color(self) -> ColorSpec:
         """How the input's Y'CbCr is to be read."""
-        return ColorSpec(ColorMatrix[self.matrix.upper()], ColorRange(self.range))
+        return ColorSpec(ColorMatrix[self.matrix.upper()], self.range)
 
     @property
     def pixel_format(self) -> PixelFormat:
@@ -100,7 +114,7 @@ class NdiConfig(Section):
     extra_ips: Texts = key((), 'a list of addresses, or text such as "192.168.1.20,10.0.0.5"')
     groups: str = key("", "text, comma separated")
     discovery_server: str = key("", "text HOST or HOST:PORT")
-    receiver_timeout_s: float = key(5.0, "a number of seconds 0.5..3600", ge=0.5, le=3600, allow_inf_nan=False)
+    receiver_timeout_s: float = number(5.0, 0.5, 3600, "seconds")
 
     @property
     def settings(self) -> NdiSettings:
@@ -112,35 +126,35 @@ class NdiConfig(Section):
 class OscConfig(Section):
     """The OSC server."""
 
-    enabled: bool = key(True, "true or false")
+    enabled: bool = switch(True)
     host: str = key("127.0.0.1", "an address or host name of this machine", min_length=1)
-    port: int = key(9000, "an integer 0..65535; 0 is any free port", ge=0, le=65535)
-    tcp: bool = key(False, "true or false")
+    port: int = integer(9000, 0, 65535, note="; 0 is any free port")
+    tcp: bool = switch(False)
     subscribers: Texts = key((), 'a list of addresses with ports, or text such as "127.0.0.1:9001"')
     echo: Literal["others", "all"] = "others"
     allow: Texts = key((), 'a list of addresses and networks, or text such as "192.168.1.20,10.0.0.0/24"')
     hosts: Texts = key((), 'a list of host names, or text such as "show.example,rack.lan"')
-    max_rate: int = key(20_000, "an integer of messages a second 10..1000000", ge=10, le=1_000_000)
+    max_rate: int = integer(20_000, 10, 1_000_000, "messages a second")
 
 
 class OscQueryConfig(Section):
     """The description of the OSC addresses over HTTP. `port` None for auto: the number of OSC's UDP port."""
 
-    enabled: bool = key(True, "true or false")
-    port: AutoInt = key(None, "auto or an integer 0..65535; 0 is any free port", ge=0, le=65535)
-    announce: bool = key(True, "true or false")
-    metrics: bool = key(True, "true or false")
+    enabled: bool = switch(True)
+    port: AutoInt = integer(None, 0, 65535, note="; 0 is any free port", auto=True)
+    announce: bool = switch(True)
+    metrics: bool = switch(True)
 
 
 class EngineConfig(Section):
     """Where the engine runs, what sizes its state, and by which kernels it computes."""
 
     process: Literal["child", "inline"] = "child"
-    mode: Literal["video", "text"] = "video"
-    schedule: Literal["sequential", "stream_batch"] = "sequential"
-    kv_frames: int = key(6, "an integer 2..64", ge=2, le=64)
-    sink_frames: int = key(3, "an integer 0..63, below kv_frames", ge=0, le=63)
-    rope_refresh_frame: int = key(50, f"an integer 3..{MAX_ROPE_FRAMES}, above kv_frames", ge=3, le=MAX_ROPE_FRAMES)
+    mode: Mode = Mode.VIDEO
+    schedule: Schedule = Schedule.SEQUENTIAL
+    kv_frames: int = integer(6, 2, 64)
+    sink_frames: int = integer(3, 0, 63, note=", below kv_frames")
+    rope_refresh_frame: int = integer(50, 3, TIME_ROWS, note=", above kv_frames")
     run_while_bypassed: AutoBool = key(None, "auto, true or false")
     attention: Literal["auto", "sdpa", "flash3", "sage"] = "auto"
     cuda_graphs: Annotated[Literal["auto", "off"], OrOff] = "auto"
@@ -162,39 +176,37 @@ _STEP = r"^(taehv|[1-9][0-9]?%)$"
 class FaultsConfig(Section):
     """What the audience sees while the engine is away, and when it is given up and started anew. Times in seconds."""
 
-    on_fault: Literal["input", "hold", "slate", "black"] = "input"
-    hold_s: float = key(1.0, "a number of seconds 0..3600", ge=0, le=3600, allow_inf_nan=False)
-    fade_s: float = key(1.0, "a number of seconds 0..60", ge=0, le=60, allow_inf_nan=False)
+    on_fault: Fallback = Fallback.INPUT
+    hold_s: float = number(1.0, 0, 3600, "seconds")
+    fade_s: float = number(1.0, 0, 60, "seconds")
     slate: str = key("One moment, please", "text")
-    hang_s: float = key(5.0, "a number of seconds 0.5..3600", ge=0.5, le=3600, allow_inf_nan=False)
-    load_s: float = key(900.0, "a number of seconds 5..86400", ge=5, le=86400, allow_inf_nan=False)
-    crashes: int = key(3, "an integer 1..100", ge=1, le=100)
+    hang_s: float = number(5.0, 0.5, 3600, "seconds")
+    load_s: float = number(900.0, 5, 86400, "seconds")
+    crashes: int = integer(3, 1, 100)
     ladder: Annotated[tuple[Annotated[str, Field(pattern=_STEP)], ...], SplitTexts] = key(
         ("taehv", "60%", "30%"), 'a list of taehv and shares of the pixels, such as ["taehv", "50%"]'
     )
-    retry_s: float = key(30.0, "a number of seconds 1..3600", ge=1, le=3600, allow_inf_nan=False)
-    climb_s: float = key(600.0, "a number of seconds 0..86400", ge=0, le=86400, allow_inf_nan=False)
+    retry_s: float = number(30.0, 1, 3600, "seconds")
+    climb_s: float = number(600.0, 0, 86400, "seconds")
 
 
 class ShedConfig(Section):
     """What is given up while the engine is slower than `target_fps` (None for auto: the input's rate; 0: nothing)."""
 
-    target_fps: Annotated[float | None, OrAuto] = key(
-        0.0, "auto, 0 or frames a second up to 240", ge=0, le=240, allow_inf_nan=False
-    )
+    target_fps: Annotated[float | None, OrAuto] = number(0.0, 0, 240, "frames a second", "; 0 gives nothing up", auto=True)
     steps: Annotated[tuple[Annotated[str, Field(pattern=r"^(fewer-steps|smaller|taehv)$")], ...], SplitTexts] = key(
         ("fewer-steps", "smaller"), 'a list of fewer-steps, smaller and taehv, such as ["fewer-steps", "smaller", "smaller"]'
     )
-    down_s: float = key(5.0, "a number of seconds 0.5..3600", ge=0.5, le=3600, allow_inf_nan=False)
-    up_s: float = key(30.0, "a number of seconds 1..3600", ge=1, le=3600, allow_inf_nan=False)
+    down_s: float = number(5.0, 0.5, 3600, "seconds")
+    up_s: float = number(30.0, 1, 3600, "seconds")
 
 
 class RefreshConfig(Section):
     """When a running stream begins anew with empty caches, unseen. `every_s` 0 and `at_drift` 0: never."""
 
-    every_s: float = key(0.0, "a number of seconds 0..86400", ge=0, le=86400, allow_inf_nan=False)
-    at_drift: float = key(0.0, "a number 0..1", ge=0, le=1, allow_inf_nan=False)
-    fade_s: float = key(0.5, "a number of seconds 0..10", ge=0, le=10, allow_inf_nan=False)
+    every_s: float = number(0.0, 0, 86400, "seconds")
+    at_drift: float = number(0.0, 0, 1)
+    fade_s: float = number(0.5, 0, 10, "seconds")
 
 
 class Config(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from sdv2_live.config.fields import AutoPath, Folder, OrAuto, OrOff, Section, SplitTexts, key
+from sdv2_live.config.fields import AutoPath, Folder, OrAuto, OrOff, Section, SplitTexts, integer, key, number, switch
 from sdv2_live.system.folders import cache_folder, state_folder
 
 
@@ -60,9 +60,9 @@ class TakesConfig(Section):
     """Recording. `dir` None for auto: the folder takes where the show was started."""
 
     dir: AutoPath = key(None, "auto or a folder")
-    lossless: bool = key(True, "true or false")
-    max_queue_chunks: int = key(16, "an integer 1..256", ge=1, le=256)
-    min_free_mb: int = key(500, "an integer of megabytes from 0", ge=0)
+    lossless: bool = switch(True)
+    max_queue_chunks: int = integer(16, 1, 256)
+    min_free_mb: int = integer(500, 0, unit="megabytes")
 
     @property
     def folder(self) -> Path:
@@ -88,5 +88,5 @@ class LogConfig(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     file: Annotated[str, OrOff] = key("auto", "auto, off or a file", min_length=1)
-    max_mb: float = key(10.0, "a number of megabytes 0.1..1000", ge=0.1, le=1000, allow_inf_nan=False)
-    keep: int = key(5, "an integer 0..100", ge=0, le=100)
+    max_mb: float = number(10.0, 0.1, 1000, "megabytes")
+    keep: int = integer(5, 0, 100)

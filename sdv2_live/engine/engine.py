@@ -21,7 +21,6 @@ from sdv2_live.engine.transfer import upload
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.dit import CausalDiT, check_starts
 from sdv2_live.model.dit.layers import CrossKV
-from sdv2_live.model.dit.rope import TIME_ROWS
 from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.engine")
@@ -94,10 +93,6 @@ class Engine:
 
     def new_state(self, spec: StreamSpec) -> StreamState:
         """A stream that has not begun."""
-        if spec.rope_refresh_frame >= TIME_ROWS:
-            raise EngineError(
-                f"rope_refresh_frame = {spec.rope_refresh_frame} must be below {TIME_ROWS}, the rows of the position table"
-            )
         batch = spec.schedule is Schedule.STREAM_BATCH
         in_flight = (spec.levels, 1, self.dit.config.channels, *spec.latent_hw)
         return StreamState(

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Literal
 
 from sdv2_live.errors import EngineError
-from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.dit.cache_spec import TIME_ROWS, CacheSpec
 
 FIRST_FRAMES = 5  # pixel frames of a stream's first chunk: 1 + 4, two latents
 CHUNK_FRAMES = 4  # pixel frames of every later chunk: one latent
@@ -49,8 +49,11 @@ class StreamSpec:
     def __post_init__(self) -> None:
         if self.height % 16 or self.width % 16 or self.height < 16 or self.width < 16:
             raise EngineError(f"height {self.height} and width {self.width} must be multiples of 16, at least 16")
-        if self.rope_refresh_frame <= self.cache.kv_frames:
-            raise EngineError(f"rope_refresh_frame = {self.rope_refresh_frame} must be above kv_frames = {self.cache.kv_frames}")
+        if not self.cache.kv_frames < self.rope_refresh_frame <= TIME_ROWS:
+            raise EngineError(
+                f"rope_refresh_frame = {self.rope_refresh_frame} must be above kv_frames = {self.cache.kv_frames} and at most "
+                f"{TIME_ROWS}, the rows of the position table"
+            )
 
     @property
     def latent_hw(self) -> tuple[int, int]:

@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from sdv2_live.config.choices import OnLost
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.pictures import Converter, blend
 from sdv2_live.live.input_health import CAMERA_S, Fault, InputHealth
-from sdv2_live.live.input_policy import ActiveInput, InputState, OnLost, Policy
+from sdv2_live.live.input_policy import ActiveInput, InputState, Policy
 from sdv2_live.live.reader import QUEUE, SourceReader
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic_ns

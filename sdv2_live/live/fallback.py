@@ -6,21 +6,12 @@ All of it has the paintings' size and layout, so that receivers see one stream t
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import Enum
 
 import numpy as np
 
+from sdv2_live.config.choices import Fallback
 from sdv2_live.frame import Frame
 from sdv2_live.io.pictures import Converter, black_like, blend, slate
-
-
-class Fallback(Enum):
-    """What takes a painting's place."""
-
-    INPUT = "input"
-    HOLD = "hold"
-    SLATE = "slate"
-    BLACK = "black"
 
 
 class FallbackMixer:

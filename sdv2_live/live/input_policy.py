@@ -5,16 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from sdv2_live.config.choices import OnLost
 from sdv2_live.live.input_health import Fault
-
-
-class OnLost(Enum):
-    """What takes the place of an input that fails."""
-
-    HOLD = "hold"
-    TEXT = "text"
-    SLATE = "slate"
-    BACKUP = "input2"
 
 
 class ActiveInput(Enum):

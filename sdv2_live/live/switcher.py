@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sdv2_live.config.choices import Fallback
 from sdv2_live.frame import Frame
 from sdv2_live.io.pictures import black_like
-from sdv2_live.live.fallback import Fallback, FallbackMixer
+from sdv2_live.live.fallback import FallbackMixer
 
 
 @dataclass(frozen=True, slots=True)

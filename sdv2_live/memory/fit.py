@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from sdv2_live.config.schema import Config
-from sdv2_live.engine.spec import Schedule
+from sdv2_live.engine.spec import Mode, Schedule
 from sdv2_live.errors import MemoryShortageError
 from sdv2_live.gpu.geometry import model_size
 from sdv2_live.memory.budget import GB, Budget, MemoryRequest, Saving, fit, lighter_vaes, plan, savings, smaller_sizes
@@ -38,7 +38,7 @@ def free_bytes(device: torch.device) -> int:
 def wish_of(config: Config, profile: Profile, device: torch.device) -> MemoryRequest:
     """What the configuration asks for. Text encoder auto is gpu."""
     engine, model = config.engine, config.model
-    default = TEXT_SIZE if engine.mode == "text" else None
+    default = TEXT_SIZE if engine.mode is Mode.TEXT else None
     size = config.video.size or default or model_size(WIDE, None, config.video.max_pixels or profile.max_pixels)
     return MemoryRequest(
         profile,
@@ -49,7 +49,7 @@ def wish_of(config: Config, profile: Profile, device: torch.device) -> MemoryReq
         engine.kv_frames,
         engine.sink_frames,
         config.params.adapt_sink_threshold,
-        Schedule.SEQUENTIAL if engine.mode == "text" else Schedule(engine.schedule),
+        Schedule.SEQUENTIAL if engine.mode is Mode.TEXT else engine.schedule,
         model.fp8,
         Placement.GPU if model.text_encoder == "auto" else Placement(model.text_encoder),
         _precision(config, profile),
@@ -195,10 +195,10 @@ def _with(config: Config, wish: MemoryRequest) -> Config:
     if not wish.unified:
         given_up = {name: "off" for name, kept in (("cuda_graphs", wish.graphs), ("overlap", wish.overlap)) if not kept}
         engine = engine.model_copy(update=given_up)
-    if config.engine.mode != "text":
-        engine = engine.model_copy(update={"schedule": wish.schedule.value})
+    if config.engine.mode is not Mode.TEXT:
+        engine = engine.model_copy(update={"schedule": wish.schedule})
     video = config.video
-    if video.size is None and config.engine.mode != "text":
+    if video.size is None and config.engine.mode is not Mode.TEXT:
         limit = wish.size[0] * wish.size[1]
         if limit < (video.max_pixels or wish.profile.max_pixels) and wish.size != model_size(
             WIDE, None, video.max_pixels or wish.profile.max_pixels

@@ -24,7 +24,7 @@ from sdv2_live.engine.spec import ChunkSettings, Mode, Painting, PromptMix, Sche
 from sdv2_live.engine.state import StreamState
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
-from sdv2_live.gpu.geometry import Fit, Size, model_size, shrunk
+from sdv2_live.gpu.geometry import Size, model_size, shrunk
 from sdv2_live.gpu.lanes import new_lanes
 from sdv2_live.gpu.preprocess import Coming, Preprocessor
 from sdv2_live.model.dit.cache_spec import CacheSpec
@@ -74,7 +74,7 @@ class Stream:
             config.video.pixel_format,
             color=config.video.color,
             input_size=config.video.output_size == "input",
-            fit=Fit(config.video.fit),
+            fit=config.video.fit,
             device=engine.device,
         )
         self._preprocess: Preprocessor | None = None
@@ -128,7 +128,7 @@ class Stream:
             self._state = state = self.engine.new_state(spec)
             self._preprocess = new_preprocessor(
                 (spec.height, spec.width),
-                fit=Fit(self._config.video.fit),
+                fit=self._config.video.fit,
                 dtype=self.engine.pixel_dtype,
                 device=self.engine.device,
             )
@@ -240,8 +240,7 @@ class Stream:
 
     def _spec(self, size: Size, params: Params) -> StreamSpec:
         engine = self._config.engine
-        mode = Mode(engine.mode)
-        schedule = Schedule(engine.schedule) if mode is Mode.VIDEO else Schedule.SEQUENTIAL
+        schedule = engine.schedule if engine.mode is Mode.VIDEO else Schedule.SEQUENTIAL
         return StreamSpec(
             *size,
             schedule=schedule,
@@ -249,7 +248,7 @@ class Stream:
             cache=CacheSpec(engine.kv_frames, engine.sink_frames, params.adapt_sink_threshold),
             rope_refresh_frame=engine.rope_refresh_frame,
             normalize_latents=params.normalize_latents,
-            mode=mode,
+            mode=engine.mode,
         )
 
     def _must_rebuild(self, wanted: StreamSpec, reset: bool) -> bool:

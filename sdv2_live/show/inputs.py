@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 
+from sdv2_live.config.choices import OnLost
 from sdv2_live.config.schema import Config
+from sdv2_live.engine.spec import Mode
 from sdv2_live.io.base import Source
 from sdv2_live.io.open import open_source
 from sdv2_live.io.synthetic import BlackSource
 from sdv2_live.io.texture import TextureSource
 from sdv2_live.live.failover import FailoverSource
-from sdv2_live.live.input_policy import OnLost, Policy
+from sdv2_live.live.input_policy import Policy
 from sdv2_live.stats import Counters
 
 TEST_RATE = Fraction(30)  # of the test card
@@ -33,10 +35,10 @@ def guarded(
     nothing is left open.
     """
     given = config.input
-    if config.engine.mode == "text":
+    if config.engine.mode is Mode.TEXT:
         return FailoverSource(BlackSource(*(config.video.size or TEXT_SIZE), TEXT_RATE), Policy(), counters)
     policy = Policy(
-        on_lost=OnLost(given.on_lost),
+        on_lost=given.on_lost,
         lost_s=given.lost_s,
         frozen_s=given.frozen_s,
         black_s=given.black_s,

@@ -17,13 +17,15 @@ from types import TracebackType
 from typing import Self
 
 from sdv2_live import __version__
+from sdv2_live.config.choices import Fallback
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline.model import Timeline
+from sdv2_live.engine.spec import Mode
 from sdv2_live.io.open import open_sink
 from sdv2_live.live.adaptation import Adaptation
-from sdv2_live.live.fallback import Fallback, FallbackMixer
+from sdv2_live.live.fallback import FallbackMixer
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.load_shedding import TAEHV
 from sdv2_live.live.loop import LiveLoop
@@ -64,7 +66,7 @@ class Show:
         if resumed is not None:
             config = config.with_params(resumed.start_params(config.params), config.given | resumed.values.keys())
         self.config = config
-        self._blind = config.engine.mode == "text"  # there is no input that could be shown
+        self._blind = config.engine.mode is Mode.TEXT  # there is no input that could be shown
         pages = {"/metrics": Metrics(self.reading).page} if config.oscquery.metrics else None
         # First: a port in use shall not cost the time to load a model.
         self.control = ControlPlane(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
@@ -121,7 +123,7 @@ class Show:
 
     def _cover(self) -> FallbackMixer:
         faults = self.config.faults
-        instead = Fallback(faults.on_fault)
+        instead = faults.on_fault
         if instead is Fallback.INPUT and self._blind:
             instead = Fallback.HOLD
         return FallbackMixer(instead, hold_s=faults.hold_s, fade_s=faults.fade_s, text=faults.slate)

@@ -37,7 +37,7 @@ def says(daemon: Daemon, name: str, value: Any, pump: Callable[[], object] = lam
 def test_a_lost_camera_gives_way_to_the_backup_and_comes_back() -> None:
     main, spare = unique_name("main"), unique_name("spare")
     white = np.full((48, 64, 3), 235, np.uint8)  # of another size than the main input's
-    options = {"input.on_lost": "input2", "input.backup": f"ndi:{spare}", "input.return_s": "0.5", "input.fade_s": "0.2"} | AGAIN
+    options = {"input.on_lost": "backup", "input.backup": f"ndi:{spare}", "input.return_s": "0.5", "input.fade_s": "0.2"} | AGAIN
     with running("--input", f"ndi:{main}", *settings(options)) as daemon, sending(spare, white) as second:
 
         def is_white(pixels: np.ndarray) -> bool:

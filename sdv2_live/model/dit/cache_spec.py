@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sdv2_live.errors import EngineError
 
+TIME_ROWS = 1024  # latent frames that the table of temporal positions has a row for
+
 
 @dataclass(frozen=True, slots=True)
 class CacheSpec:

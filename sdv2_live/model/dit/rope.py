@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-TIME_ROWS = 1024  # rows of the temporal table: the highest start frame a call may have
+from sdv2_live.model.dit.cache_spec import TIME_ROWS
 
 
 def axis_pairs(head_dim: int) -> tuple[int, int, int]:

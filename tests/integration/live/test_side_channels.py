@@ -28,12 +28,13 @@ from support.places import ROOT
 from support.sound import Camera, Listener, digits, level, numbers, tone
 from support.waiting import eventually
 
+from sdv2_live.config.choices import OnLost
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.live.failover import FailoverSource
-from sdv2_live.live.input_policy import OnLost, Policy
+from sdv2_live.live.input_policy import Policy
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.playout import Playout
 from sdv2_live.live.side_channels import SideChannels, join_side_channels

@@ -24,13 +24,14 @@ from support.fakes import FakeSink
 from support.systems import ABORTED, crash, kill, pause
 from support.waiting import eventually
 
+from sdv2_live.config.choices import Fallback
 from sdv2_live.config.schema import Config, EngineConfig, FaultsConfig
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import EngineError, WeightsError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
-from sdv2_live.live.fallback import Fallback, FallbackMixer
+from sdv2_live.live.fallback import FallbackMixer
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout

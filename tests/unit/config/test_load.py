@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 import pytest
+from annotated_types import Ge, Le
 from pydantic import ValidationError
 from support.systems import without, words
 
+from sdv2_live.config.choices import OnLost
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_files import config_dir
@@ -183,6 +186,39 @@ def test_option_errors_name_the_option(option: str, message: str) -> None:
 )
 def test_broken_yaml(tmp_path: Path, text: str, message: str) -> None:
     assert problems(tmp_path, text)[0].startswith(message)
+
+
+def test_every_number_is_refused_beyond_its_bounds_in_words_that_name_them() -> None:
+    seen = 0
+    for section, key, field in (
+        (name, key, field)
+        for name in Config.model_fields
+        if name != "params"
+        for key, field in type(getattr(Config(), name)).model_fields.items()
+    ):
+        bounds = {type(limit): limit for limit in field.metadata if isinstance(limit, Ge | Le)}
+        low, high = (bounds[Ge].ge, bounds[Le].le if Le in bounds else None) if Ge in bounds else (None, None)  # type: ignore[union-attr]
+        if low is None:
+            continue
+        seen += 1
+        span = f"from {low}" if high is None else f"{low}..{high}"
+        for beyond in (low - 1, *([] if high is None else [high + 1])):
+            with pytest.raises(ConfigError, match=rf"{section}\.{key}: cannot be {beyond}; give .* {re.escape(span)}(\D|$)"):
+                load_config(None, [f"{section}.{key}={beyond}"])
+    assert seen > 30
+
+
+def test_the_old_word_for_the_backup_is_taken_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(tmp_path, "input:\n  on_lost: input2\n  backup: test\n")
+    assert load_config(path).input.on_lost is OnLost.BACKUP
+    assert without(tmp_path, caplog.messages[-1]) == "show.yaml:2: input.on_lost: 'input2' is called 'backup' now; change it"
+    caplog.clear()
+    assert load_config(path, ["input.on_lost=backup"]).input.on_lost is OnLost.BACKUP
+    assert not caplog.messages
+    with pytest.raises(ConfigError, match=r"input\.on_lost: backup needs a second input; give input\.backup, such as ndi:CAM 2$"):
+        load_config(None, ["input.on_lost=input2"])
+    with pytest.raises(ConfigError, match=r"input\.on_lost: cannot be 'input3'; give one of hold, text, slate, backup$"):
+        load_config(None, ["input.on_lost=input3"])
 
 
 def test_missing_and_undecodable_files(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from sdv2_live.engine.scheduler import FlowSchedule
 from sdv2_live.engine.spec import ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.engine.state import StreamState
 from sdv2_live.errors import EngineError
+from sdv2_live.model.dit.cache_spec import TIME_ROWS
+from sdv2_live.model.dit.dit import check_starts
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +146,15 @@ def test_position_goes_back_before_it_leaves_the_table(engine: Engine) -> None:
     state = engine.new_state(replace(tiny.spec(), rope_refresh_frame=9))
     starts = [state.advance(2)] + [state.advance(1) for _ in range(12)]
     assert starts == [0, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8, 5]
+
+
+def test_every_row_of_the_position_table_can_be_used_and_none_beyond(engine: Engine) -> None:
+    state = engine.new_state(replace(tiny.spec(), rope_refresh_frame=TIME_ROWS))
+    starts = [state.advance(2)] + [state.advance(1) for _ in range(TIME_ROWS)]
+    check_starts(starts, 1)
+    assert max(starts) == TIME_ROWS - 1
+    with pytest.raises(EngineError, match=f"must be above kv_frames = 6 and at most {TIME_ROWS}"):
+        replace(tiny.spec(), rope_refresh_frame=TIME_ROWS + 1)
 
 
 def test_noise_depends_on_seed_and_chunk_alone() -> None:

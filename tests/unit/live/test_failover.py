@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from support.waiting import DEADLINE_S, eventually
 
+from sdv2_live.config.choices import OnLost
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.io.texture import TextureSource
 from sdv2_live.live.failover import FailoverSource
 from sdv2_live.live.input_health import Fault
-from sdv2_live.live.input_policy import ActiveInput, OnLost, Policy
+from sdv2_live.live.input_policy import ActiveInput, Policy
 from sdv2_live.stats import Counters
 from sdv2_live.system.clock import monotonic_ns
 

@@ -7,9 +7,10 @@ import pytest
 from support.fakes import fake_frame
 from support.pictures import assert_like, bars, with_fourth
 
+from sdv2_live.config.choices import Fallback
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
 from sdv2_live.io.pictures import Converter, black_like, blend, slate
-from sdv2_live.live.fallback import Fallback, FallbackMixer
+from sdv2_live.live.fallback import FallbackMixer
 
 MS = 1_000_000
 

@@ -13,11 +13,12 @@ import pytest
 from support.fakes import FakeSink, fake_frame
 from support.waiting import eventually
 
+from sdv2_live.config.choices import Fallback
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import MAX_RATE, Frame, PixelFormat
 from sdv2_live.io.base import Sink
 from sdv2_live.io.pictures import black_like
-from sdv2_live.live.fallback import Fallback, FallbackMixer
+from sdv2_live.live.fallback import FallbackMixer
 from sdv2_live.live.playout import QUEUE, Playout
 from sdv2_live.live.switcher import OutputMode
 from sdv2_live.stats import Counters

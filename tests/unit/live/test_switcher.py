@@ -7,9 +7,10 @@ from itertools import product
 import pytest
 from support.fakes import fake_frame
 
+from sdv2_live.config.choices import Fallback
 from sdv2_live.frame import Frame
 from sdv2_live.io.pictures import BACKGROUND
-from sdv2_live.live.fallback import Fallback, FallbackMixer
+from sdv2_live.live.fallback import FallbackMixer
 from sdv2_live.live.switcher import OutputMode, Switcher
 
 HANDS = [OutputMode(*keys) for keys in product((False, True), repeat=3)]

@@ -17,6 +17,7 @@ from support.clips import grey, noise, write_clip
 from support.systems import KILLED, kill, needs_open_files_to_go
 from support.waiting import eventually
 
+from sdv2_live.config.choices import OnLost
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
@@ -24,7 +25,7 @@ from sdv2_live.io.files import source as file
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.files.source import FileSource
 from sdv2_live.live.failover import FailoverSource
-from sdv2_live.live.input_policy import ActiveInput, OnLost, Policy
+from sdv2_live.live.input_policy import ActiveInput, Policy
 from sdv2_live.stats import Counters
 
 RATE = 50
