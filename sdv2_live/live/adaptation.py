@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from sdv2_live.config.measures import FEWER_STEPS
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import Snapshot
@@ -21,7 +22,7 @@ from sdv2_live.gpu.geometry import model_size
 from sdv2_live.io.pictures import Converter, blank
 from sdv2_live.live.dissolve import Dissolve
 from sdv2_live.live.drift import DriftWatch
-from sdv2_live.live.load_shedding import FEWER_STEPS, LoadShedder, share_of
+from sdv2_live.live.load_shedding import LoadShedder, share_of
 from sdv2_live.stats import Counters
 from sdv2_live.system.clock import monotonic
 
@@ -93,7 +94,7 @@ class Adaptation:
     @property
     def state(self) -> AdaptationState:
         """How things are."""
-        return AdaptationState(self.shed.taken, self._drift.value)
+        return AdaptationState(self.shed.active, self._drift.value)
 
     @property
     def share(self) -> float:
@@ -124,15 +125,15 @@ class Adaptation:
             self._began(done)
             if self._hide or self._refreshing:
                 self._dissolve.begin()
-        if done.shed == self.shed.taken:  # else it was on its way when that changed
+        if done.shed == self.shed.active:  # else it was on its way when that changed
             self._hide = False
         self._watch(done)
         change = self.shed.chunk(self._clock(), done.seconds, len(done.frames), done.input_fps, self._useful)
         if change:
             self._hide = True
             self._counters.add("shed_down" if change.startswith("too slow") else "shed_up")
-            log.warning("%s; steps taken: %s", change, ", ".join(self.shed.taken) or "none")
-            self._on_shed(self.shed.taken)
+            log.warning("%s; steps taken: %s", change, ", ".join(self.shed.active) or "none")
+            self._on_shed(self.shed.active)
         return self._dissolve.over(pictures)
 
     def _began(self, done: Done) -> None:

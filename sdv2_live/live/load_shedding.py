@@ -1,7 +1,7 @@
 """Asking less of the engine while it is too slow for the frame rate that is wanted, and everything again when there is room.
 
-No step is taken or undone for what one chunk did, and none is undone that would have to be taken again: what undoing costs is
-known from what taking it gained, and a step that had to be taken again soon after waits twice as long the next time.
+No measure is taken or undone for what one chunk did, and none is undone that would have to be taken again: what undoing costs
+is known from what taking it gained, and a measure that had to be taken again soon after waits twice as long the next time.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-FEWER_STEPS, SMALLER, TAEHV = "fewer-steps", "smaller", "taehv"  # as `shed.steps` names them
+from sdv2_live.backoff import Backoff
+from sdv2_live.config.measures import FEWER_STEPS, SMALL_VAE, SMALLER
+
 SHARE = 0.6  # of the pixels that "smaller" leaves
-MAX_GAIN = {FEWER_STEPS: 2.0, SMALLER: 2.2, TAEHV: 4.0}  # what seems to gain more came with a load that went away meanwhile
+MAX_GAIN = {FEWER_STEPS: 2.0, SMALLER: 2.2, SMALL_VAE: 4.0}  # what seems to gain more came with a load that went away meanwhile
 WINDOW = 8  # chunks whose median is the engine's speed
 FEWEST = 3  # chunks that are enough where they take as long as an engine may be too slow
 SETTLE = 3  # chunks after a change that say nothing: memory is set up, kernels are chosen
-ROOM = 0.85  # of a frame's time; a step is undone where it would take no more
+ROOM = 0.85  # of a frame's time; a measure is undone where it would take no more
 BUSY = 0.8  # of the time between chunks; an engine that has less to do waits for frames, and is not too slow for them
 PAUSE_S = 2.0  # between chunks, beyond the time that they take or come in: the engine stood still, nothing from before counts
-MAX_PATIENCE = 32  # times up_s
 
 
 @dataclass(slots=True)
-class _Taken:
-    """A step. before: seconds a frame took before it; gain: that over what one took after, None until that is known."""
+class _Measure:
+    """A measure taken. before: seconds a frame took before it; gain: that over what one took after, None until that is known."""
 
     name: str
-    at: float
     before: float
     gain: float | None = None
 
 
 @dataclass(slots=True)
 class _Lasting:
-    """How long something has been so."""
+    """Time a condition has held without interruption."""
 
     since: float | None = None
 
@@ -56,46 +56,46 @@ class _Spell:
     roomy: _Lasting = field(default_factory=_Lasting)
 
 
-def share_of(steps: Sequence[str]) -> float:
-    """Of the pixels asked for, how many are painted after these steps."""
-    return float(SHARE ** list(steps).count(SMALLER))
+def share_of(measures: Sequence[str]) -> float:
+    """Of the pixels asked for, how many are painted under these measures."""
+    return float(SHARE ** list(measures).count(SMALLER))
 
 
 class LoadShedder:
-    """Decides how many of `steps` are taken, by the time that chunks need. Times in seconds, of any one clock.
+    """Decides how many of `measures` are active, by the time that chunks need. Times in seconds, of any one clock.
 
     target_fps: frames a second to be painted; None: as many as come in; 0: never shed. A target above the input's rate means
-    that rate. steps: in the order in which they are taken, of "fewer-steps", "smaller" and "taehv", the same one more than once
-    where it shall go further. down_s: how long the engine must be too slow; up_s: how long there must be room.
+    that rate. measures: in the order in which they are taken, of `config.measures`, the same one more than once where it shall
+    go further. down_s: how long the engine must be too slow; up_s: how long there must be room.
     """
 
-    def __init__(self, target_fps: float | None = 0.0, steps: Sequence[str] = (), *, down_s: float = 5.0, up_s: float = 30.0):
-        self._target, self._down_s, self._up_s = target_fps, down_s, up_s
-        self._steps = list(steps)
-        self._taken: list[_Taken] = []
+    def __init__(self, target_fps: float | None = 0.0, measures: Sequence[str] = (), *, down_s: float = 5.0, up_s: float = 30.0):
+        self._target, self._down_s = target_fps, down_s
+        self._measures = list(measures)
+        self._active: list[_Measure] = []
         self._spell = _Spell(skip=0)
         self._last = -math.inf
-        self._undone: tuple[str, float] | None = None  # the step undone last, and when
-        self._patience = 1
+        self._undone: tuple[str, float] | None = None  # the measure undone last, and when
+        self._room = Backoff(up_s)  # how long there must be room
 
     @property
-    def taken(self) -> tuple[str, ...]:
-        """The steps taken now, in order."""
-        return tuple(step.name for step in self._taken)
+    def active(self) -> tuple[str, ...]:
+        """The measures in force now, in the order in which they were taken."""
+        return tuple(measure.name for measure in self._active)
 
     @property
     def share(self) -> float:
         """Of the pixels asked for, how many shall be painted."""
-        return share_of(self.taken)
+        return share_of(self.active)
 
     def fewer(self, steps: tuple[int, ...]) -> tuple[int, ...]:
         """The denoising steps in place of those that the performer chose; never none."""
-        return steps[: max(len(steps) - self.taken.count(FEWER_STEPS), 1)]
+        return steps[: max(len(steps) - self.active.count(FEWER_STEPS), 1)]
 
     def chunk(self, now: float, seconds: float, frames: int, input_fps: float, useful: Callable[[str], bool]) -> str:
         """A chunk of so many frames was painted in so many seconds. Returns what changed, in words; empty for nothing.
 
-        input_fps: as frames really come, whatever their sender declares. useful: whether a step would change anything now.
+        input_fps: as frames really come, whatever their sender declares. useful: whether a measure would change anything now.
         """
         if self._target == 0 or not frames:
             return ""
@@ -111,41 +111,43 @@ class LoadShedder:
             return ""
         cost = statistics.median(spell.costs)
         target = min(self._target or input_fps, input_fps)
-        if self._taken and self._taken[-1].gain is None:
-            step = self._taken[-1]
-            step.gain = min(max(step.before / cost, 1.0), MAX_GAIN[step.name])
+        if self._active and self._active[-1].gain is None:
+            newest = self._active[-1]
+            newest.gain = min(max(newest.before / cost, 1.0), MAX_GAIN[newest.name])
         if spell.slow.lasts(cost * target > 1 and seconds > BUSY * between, now) >= self._down_s:
             return self._down(cost, now, useful)
-        if spell.roomy.lasts(self._would_fit(cost, target), now) >= self._up_s * self._patience:
+        if spell.roomy.lasts(self._would_fit(cost, target), now) >= self._room.seconds:
             return self._up(now)
         return ""
 
-    def give_up(self, step: str) -> None:
-        """This step cannot be taken: it is undone, and never taken again."""
-        self._steps = [name for name in self._steps if name != step]
-        self._taken = [taken for taken in self._taken if taken.name != step]
+    def give_up(self, measure: str) -> None:
+        """This measure cannot be taken: it is undone, and never taken again."""
+        self._measures = [name for name in self._measures if name != measure]
+        self._active = [one for one in self._active if one.name != measure]
         self._spell = _Spell()
 
     def _would_fit(self, cost: float, target: float) -> bool:
-        """Whether a frame would still be in time without the step taken last."""
-        return bool(self._taken) and cost * (self._taken[-1].gain or 1.0) * target <= ROOM
+        """Whether a frame would still be in time without the measure taken last."""
+        return bool(self._active) and cost * (self._active[-1].gain or 1.0) * target <= ROOM
 
     def _down(self, cost: float, now: float, useful: Callable[[str], bool]) -> str:
-        left = list(self._steps)
-        for name in self.taken:
+        left = list(self._measures)
+        for name in self.active:
             left.remove(name)
-        step = next((name for name in left if useful(name)), None)
-        if step is None:
+        measure = next((name for name in left if useful(name)), None)
+        if measure is None:
             return ""
-        if self._undone is not None and self._undone[0] == step:
-            soon = now - self._undone[1] < 4 * self._up_s * self._patience
-            self._patience = min(2 * self._patience, MAX_PATIENCE) if soon else 1
-        self._taken.append(_Taken(step, now, cost))
+        if self._undone is not None and self._undone[0] == measure:
+            if now - self._undone[1] < 4 * self._room.seconds:
+                self._room.grow()
+            else:
+                self._room.reset()
+        self._active.append(_Measure(measure, cost))
         self._spell = _Spell()
-        return f"too slow ({1 / cost:.1f} frames a second): {step}"
+        return f"too slow ({1 / cost:.1f} frames a second): {measure}"
 
     def _up(self, now: float) -> str:
-        step = self._taken.pop()
-        self._undone = step.name, now
+        measure = self._active.pop()
+        self._undone = measure.name, now
         self._spell = _Spell()
-        return f"there is room again: {step.name} undone"
+        return f"there is room again: {measure.name} undone"

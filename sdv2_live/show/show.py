@@ -18,6 +18,7 @@ from typing import Self
 
 from sdv2_live import __version__
 from sdv2_live.config.choices import Fallback
+from sdv2_live.config.measures import SMALL_VAE, SMALL_VAES
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
@@ -27,7 +28,6 @@ from sdv2_live.io.open import open_sink
 from sdv2_live.live.adaptation import Adaptation
 from sdv2_live.live.fallback import FallbackMixer
 from sdv2_live.live.intake import Intake
-from sdv2_live.live.load_shedding import TAEHV
 from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout
 from sdv2_live.live.side_channels import join_side_channels
@@ -43,7 +43,6 @@ from sdv2_live.system.clock import monotonic
 from sdv2_live.takes.recorder import Recorder
 from sdv2_live.worker.host import EngineHost, InlineEngine
 from sdv2_live.worker.messages import Hello
-from sdv2_live.worker.recovery import SMALL
 from sdv2_live.worker.remote import RemoteEngine
 
 log = logging.getLogger("sdv2_live.app")
@@ -107,8 +106,8 @@ class Show:
         self.upkeep = Adaptation(
             config,
             self.counters,
-            can_take=lambda step: step != TAEHV or self.engine.can_lighten,
-            on_shed=lambda steps: self.engine.lighten(TAEHV in steps),
+            can_take=lambda step: step != SMALL_VAE or self.engine.can_lighten,
+            on_shed=lambda steps: self.engine.lighten(SMALL_VAE in steps),
         )
         self.loop = LiveLoop(
             self.engine, self.intake, self.playout, self.store, self.counters, recorder=self.recorder, upkeep=self.upkeep
@@ -132,8 +131,8 @@ class Show:
         """The models are loaded, for the first time or again; called where that was done."""
         self._up_at = self._up_at or monotonic()
         self.upkeep.up(hello.size, hello.max_pixels)
-        if TAEHV in self.upkeep.shed.taken and hello.vae not in SMALL:  # its file is not there
-            self.upkeep.shed.give_up(TAEHV)
+        if SMALL_VAE in self.upkeep.shed.active and hello.vae not in SMALL_VAES:  # its file is not there
+            self.upkeep.shed.give_up(SMALL_VAE)
         suited = {name: value for name, value in hello.suited.items() if name not in self._chosen}
         if suited:
             self.store.set_many(suited, "model")

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from sdv2_live.config.measures import SMALL_VAE
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.engine.prompt_cache import PromptCache
@@ -17,7 +18,7 @@ from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
 from sdv2_live.takes.fingerprint import header_of
 from sdv2_live.worker.messages import Hello
-from sdv2_live.worker.recovery import TAEHV, lowered
+from sdv2_live.worker.recovery import lowered
 
 log = logging.getLogger("sdv2_live.worker")
 
@@ -38,10 +39,10 @@ def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[
 
 def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> list[str]:
     """The steps that can be taken here."""
-    small = has_weights(profile, TAEHV, weights_dir, text=False)
-    if TAEHV in ladder and not small:
-        log.warning("%s holds no small autoencoder: the step %s is left out", weights_dir, TAEHV)
-    return [step for step in ladder if step != TAEHV or small]
+    small = has_weights(profile, SMALL_VAE, weights_dir, text=False)
+    if SMALL_VAE in ladder and not small:
+        log.warning("%s holds no small autoencoder: the step %s is left out", weights_dir, SMALL_VAE)
+    return [step for step in ladder if step != SMALL_VAE or small]
 
 
 def _hello(config: Config, models: Models) -> Hello:

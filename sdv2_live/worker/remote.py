@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from sdv2_live.config.measures import SMALL_VAES
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
@@ -20,7 +21,7 @@ from sdv2_live.worker.host import EngineHost, EngineState, OnUp
 from sdv2_live.worker.inflight import RemoteLaunched
 from sdv2_live.worker.messages import Discard, EncodePrompts, FrameAt, Hello, Painted, Prepare, Settle, Setup
 from sdv2_live.worker.process import Deadline, EngineProcess, Target
-from sdv2_live.worker.recovery import SMALL, TAEHV, RestartPolicy
+from sdv2_live.worker.recovery import RestartPolicy
 from sdv2_live.worker.server import NO_MEMORY
 
 log = logging.getLogger("sdv2_live.engine")
@@ -68,7 +69,6 @@ class RemoteEngine(EngineHost):
         self._up_at = 0.0
         self._vae = ""
         self._kernels: dict[str, str] = {}
-        self._small = False  # the small autoencoder is wanted, whatever the configuration says
         self._planned = False  # the process ends because it was asked to
         self._size: tuple[int, int] | None = None
         self._prepared: tuple[object, ...] | None = None  # for which input, parameters and share the next chunk is
@@ -107,7 +107,7 @@ class RemoteEngine(EngineHost):
         process = self._process
         restarts = self._counters["engine_restarts"]
         pid, gpu_mb = (process.pid, process.gpu_mb) if process is not None else (0, 0)
-        return EngineState(self._words, pid, restarts, self._recovery.steps, gpu_mb, self._kernels)
+        return EngineState(self._words, pid, restarts, self._recovery.rungs, gpu_mb, self._kernels)
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -126,13 +126,13 @@ class RemoteEngine(EngineHost):
 
     @property
     def can_lighten(self) -> bool:
-        return bool(self._vae) and self._vae not in SMALL
+        return bool(self._vae) and self._vae not in SMALL_VAES
 
     def lighten(self, small: bool) -> None:
         """By another process: two at a time would need the memory of both. The cover is over the pictures meanwhile."""
         process = self._process
-        if small != self._small and process is not None:
-            self._small, self._planned, self.ready = small, True, False
+        if process is not None and self._recovery.lighten(small):
+            self._planned, self.ready = True, False
             process.lost(f"{'the small' if small else 'its own'} autoencoder is wanted")
 
     # What the loop drives.
@@ -253,7 +253,7 @@ class RemoteEngine(EngineHost):
         config, faults = self._config, self._config.faults
         level = log.getEffectiveLevel()
         plain = config.model_dump(mode="json", exclude={"params"})
-        setup = Setup(plain, self._latest(), self._ladder(), level)
+        setup = Setup(plain, self._latest(), self._recovery.asked, level)
         process = self._process = EngineProcess(setup, self._target, self._look, quiet=self._recovery.away)
         try:
             if self._closing.is_set():
@@ -278,14 +278,9 @@ class RemoteEngine(EngineHost):
             return self._news.get(timeout=self._recovery.climbs_in(up_s))
         except queue.Empty:
             self._planned, self.ready = True, False
-            step, left = self._recovery.climb(), ", ".join(self._recovery.steps) or "nothing"
+            step, left = self._recovery.climb(), ", ".join(self._recovery.rungs) or "nothing"
             process.lost(f"all was well for {up_s:.0f} s, so the step {step} is given back; still lowered to: {left}")
             return None
-
-    def _ladder(self) -> tuple[str, ...]:
-        """The steps that crashes took, and the small autoencoder where it is wanted for speed."""
-        steps = self._recovery.steps
-        return (*steps, TAEHV) if self._small and TAEHV not in steps else steps
 
     def _came_up(self, hello: Hello) -> None:
         if self._ever_up:
@@ -307,9 +302,8 @@ class RemoteEngine(EngineHost):
             self._words = f"restarting: {why}"
             log.warning("%s. The output goes on; the engine starts again", why)
             return 0.0
-        before, told = self._recovery.steps, self._recovery.away and why == self._told
+        before, told = self._recovery.rungs, self._recovery.away and why == self._told
         if refused:
-            self._small = False  # its own autoencoder may be whole where the small one is not
             pause = self._recovery.refused()
         else:
             pause = self._recovery.ended(monotonic() - self._up_at if self._was_up else 0.0, self._vae)
@@ -317,8 +311,8 @@ class RemoteEngine(EngineHost):
         self._told = why
         then = "at once" if not pause else f"in {pause:g} s"
         log.log(logging.DEBUG if told else logging.ERROR, "%s. The output goes on; the engine starts again %s", why, then)
-        if self._recovery.steps != before:
-            log.warning("it ended too often: from now on with less (%s)", ", ".join(self._recovery.steps))
+        if self._recovery.rungs != before:
+            log.warning("it ended too often: from now on with less (%s)", ", ".join(self._recovery.rungs))
         self._words = f"away, next try {then}: {why}" if self._recovery.away else f"restarting: {why}"
         if self._recovery.away and not self._ever_up and not _may_pass(why):
             self.failure = EngineError(f"{why}; it never came up, however little was asked of it: see the log above")

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Any
 
+from sdv2_live.backoff import Backoff
 from sdv2_live.frame import ColorSpec, Frame
 from sdv2_live.io.audio import AudioBlock
 from sdv2_live.io.base import Source
@@ -63,7 +64,8 @@ class NdiSource(Source):
         self.recreations = 0  # receivers made anew after the first
         self.on_audio: Callable[[AudioBlock], None] | None = None
         self._pattern = pattern
-        self._timeout = self._patience = receiver_timeout_s
+        self._timeout = receiver_timeout_s
+        self._patience = Backoff(receiver_timeout_s, PATIENCE_S)  # with a sender that is connected
         self._ndi = initialise(settings)
         self._pictures = NdiPictures(self._ndi, color or ColorSpec())
         self._sound = NdiSound()
@@ -156,7 +158,7 @@ class NdiSource(Source):
             if self._flowing and not self._linked and now - self._picture_at > self._timeout:
                 log.warning("no frame from %s for %.1f s: looking for it again", self.connected, self._timeout)
                 self._flowing = False
-            if now - self._alive_at <= (self._patience if connected else self._timeout):
+            if now - self._alive_at <= (self._patience.seconds if connected else self._timeout):
                 return
             self._sound_only = False
         found = self._search.look(now)
@@ -166,7 +168,10 @@ class NdiSource(Source):
     def _connect(self, source: NdiSourceInfo, now: float) -> None:
         if self._receiver is not None:
             connected = self._ndi.recv_get_no_connections(self._receiver) > 0
-            self._patience = min(2 * self._patience, PATIENCE_S) if connected else self._timeout
+            if connected:
+                self._patience.grow()
+            else:
+                self._patience.reset()
             self._disconnect()
             self.recreations += 1
         create = self._ndi.RecvCreateV3()
@@ -233,7 +238,7 @@ class NdiSource(Source):
             log.info("NDI gave fields, or %s, which is not read here: asking for whole pictures in UYVY or BGRA", layout)
             self._color_format = self._ndi.RECV_COLOR_FORMAT_UYVY_BGRA
             self._connect(self._target, monotonic())
-            self._patience = self._timeout  # that was no silence
+            self._patience.reset()  # that was no silence
 
     def _poll_performance(self, *, at_once: bool = False) -> None:
         now = monotonic()

@@ -7,7 +7,9 @@ from itertools import pairwise
 import pytest
 from support.fakes import FakeClock
 
-from sdv2_live.live.load_shedding import FEWER_STEPS, MAX_PATIENCE, SHARE, SMALLER, TAEHV, LoadShedder
+from sdv2_live.backoff import LONGEST
+from sdv2_live.config.measures import FEWER_STEPS, SMALL_VAE, SMALLER
+from sdv2_live.live.load_shedding import SHARE, LoadShedder
 
 FRAMES = 4
 STEPS = (700, 500)
@@ -28,7 +30,7 @@ class Rig:
     @property
     def seconds(self) -> float:
         share = len(self.shed.fewer(STEPS)) / len(STEPS)
-        light = 0.8 if TAEHV in self.shed.taken else 1.0
+        light = 0.8 if SMALL_VAE in self.shed.active else 1.0
         return FRAMES * self.cost * light * (0.5 + 0.5 * share) * self.shed.share
 
     def run(self, seconds: float) -> tuple[str, ...]:
@@ -40,7 +42,7 @@ class Rig:
             now, fps = self.clock.now(), self.declared_fps or self.input_fps
             if change := self.shed.chunk(now, took, FRAMES, fps, lambda step: step not in self.useless):
                 self.changes.append((now - self._start, change))
-        return self.shed.taken
+        return self.shed.active
 
 
 def test_nothing_is_shed_where_that_is_not_asked_for_or_not_needed() -> None:
@@ -93,7 +95,7 @@ def test_room_is_what_would_be_left_without_the_step() -> None:
 
 @pytest.mark.parametrize("cost", [0.7, 0.86, 0.99, 1.01, 1.1, 1.33, 1.4, 1.7, 2.2, 3.0])
 def test_a_steady_load_never_flaps(cost: float) -> None:
-    rig = Rig(cost / 15, steps=(FEWER_STEPS, SMALLER, TAEHV))
+    rig = Rig(cost / 15, steps=(FEWER_STEPS, SMALLER, SMALL_VAE))
     rig.run(60)
     settled = len(rig.changes)
     rig.run(3600)
@@ -104,13 +106,13 @@ def test_a_load_that_comes_back_whenever_there_is_room_is_met_ever_more_patientl
     rig = Rig(1.0)
     rig.run(20)
     for _ in range(4000):  # another program that takes the GPU as soon as we have taken all of it again
-        rig.cost = (0.5 if rig.shed.taken else 1.3) / 15
+        rig.cost = (0.5 if rig.shed.active else 1.3) / 15
         rig.run(1)
     ups = [at for at, change in rig.changes if change.startswith("there is room")]
     gaps = [b - a for a, b in pairwise(ups)]
     assert all(b > 1.5 * a for a, b in pairwise(gaps[:5]))
     assert 5 < len(ups) < 10
-    assert rig.shed._patience <= MAX_PATIENCE
+    assert rig.shed._room.seconds <= LONGEST * 30.0
 
 
 def test_auto_aims_at_the_inputs_rate_and_no_target_lies_above_it() -> None:
@@ -150,7 +152,7 @@ def test_after_a_pause_the_counting_begins_anew() -> None:
     for _ in range(20):
         rig.run(4)
         rig.clock.advance(10)  # frozen, or no input
-    assert rig.shed.taken == ()
+    assert rig.shed.active == ()
 
 
 def test_the_performers_steps_are_thinned_and_never_all_gone() -> None:

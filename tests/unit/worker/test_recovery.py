@@ -8,30 +8,31 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdv2_live.backoff import LONGEST
 from sdv2_live.config.load import load_config
-from sdv2_live.worker.recovery import MAX_PATIENCE, STABLE_S, RestartPolicy, lowered
+from sdv2_live.worker.recovery import STABLE_S, RestartPolicy, lowered
 
 
 def test_short_lives_lead_down_the_ladder_and_then_away() -> None:
     recovery = RestartPolicy(2, ["taehv", "60%"], 30.0)
     assert recovery.ended(1.0) == 0.0
-    assert recovery.steps == ()
+    assert recovery.rungs == ()
     recovery.ended(1.0)
-    assert recovery.steps == ("taehv",)
+    assert recovery.rungs == ("taehv",)
     recovery.ended(1.0)
     recovery.ended(1.0)
-    assert recovery.steps == ("taehv", "60%")
+    assert recovery.rungs == ("taehv", "60%")
     assert not recovery.away
     assert [recovery.ended(0.0) for _ in range(4)][1:] == [30.0] * 3
     assert recovery.away
-    assert recovery.steps == ("taehv", "60%")
+    assert recovery.rungs == ("taehv", "60%")
 
 
 def test_a_long_life_is_no_crash_loop() -> None:
     recovery = RestartPolicy(2, ["60%"], 30.0)
     for _ in range(5):
         assert recovery.ended(STABLE_S) == 0.0
-    assert recovery.steps == ()
+    assert recovery.rungs == ()
 
 
 def test_pauses_grow_while_no_step_is_taken() -> None:
@@ -43,7 +44,7 @@ def test_what_refuses_to_come_up_is_asked_for_no_less() -> None:
     recovery = RestartPolicy(1, ["60%"], 10.0)
     assert [recovery.refused() for _ in range(6)] == [1.0, 3.0, 7.0, 10.0, 10.0, 10.0]
     assert recovery.away
-    assert recovery.steps == ()
+    assert recovery.rungs == ()
     recovery.came_up()
     assert not recovery.away
     assert recovery.refused() == 1.0
@@ -54,14 +55,31 @@ def test_a_step_given_back_to_what_then_refuses_is_taken_again() -> None:
     recovery.ended(0.0)
     recovery.climb()
     assert recovery.refused() == 0.0
-    assert recovery.steps == ("taehv",)
+    assert recovery.rungs == ("taehv",)
     assert recovery.climbs_in(0.0) == 120.0
 
 
 def test_a_step_that_changes_nothing_is_left_out() -> None:
     recovery = RestartPolicy(1, ["taehv", "60%"], 30.0)
     recovery.ended(0.0, vae="taehv")
-    assert recovery.steps == ("60%",)
+    assert recovery.rungs == ("60%",)
+
+
+def test_the_small_autoencoder_has_one_owner_whether_speed_or_a_crash_asks_for_it() -> None:
+    recovery = RestartPolicy(1, ["taehv", "60%"], 30.0, climb_s=10.0)
+    assert recovery.lighten(True)
+    assert not recovery.lighten(True)  # once is enough
+    assert (recovery.rungs, recovery.asked) == ((), ("taehv",))
+    recovery.ended(0.0, vae="wan")  # before the change had been made
+    assert recovery.asked == ("taehv",)
+    assert not recovery.lighten(False)  # a crash keeps it: no other process is needed
+    recovery.climb()
+    assert recovery.asked == ()
+    recovery.lighten(True)
+    recovery.refused()  # the small one's file may be damaged
+    assert recovery.asked == ("taehv",)  # for the crash alone: the rung that was given back is taken again
+    recovery.climb()
+    assert recovery.asked == ()
 
 
 def test_a_step_asks_for_a_smaller_picture_of_the_same_shape() -> None:
@@ -94,7 +112,7 @@ class Engine:
 
     def run(self, until: float) -> None:
         while self.now < until:
-            life = math.inf if len(self.recovery.steps) >= self.needed else self.frail_s
+            life = math.inf if len(self.recovery.rungs) >= self.needed else self.frail_s
             climb = self.recovery.climbs_in(0.0)
             if climb is not None and climb <= life:
                 assert self.recovery.climbs_in(climb) == 0.0
@@ -108,7 +126,7 @@ class Engine:
                 self.now += life
                 self.crashes.append(self.now)
                 self.now += self.recovery.ended(life)
-            assert LADDER[: len(self.recovery.steps)] == self.recovery.steps  # in their order, whatever went before
+            assert LADDER[: len(self.recovery.rungs)] == self.recovery.rungs  # in their order, whatever went before
 
 
 HOUR = 3600.0
@@ -124,11 +142,11 @@ engines = st.builds(
 @given(engines)
 def test_a_fault_that_stays_costs_less_and_less(engine: Engine) -> None:
     engine.run(10 * HOUR)
-    wait = engine.recovery._climb_s
-    assert len(engine.recovery.steps) >= engine.needed - 1  # never far from what it can do
+    wait = engine.recovery._climb.first
+    assert len(engine.recovery.rungs) >= engine.needed - 1  # never far from what it can do
     gaps = [after - before for before, after in pairwise(engine.climbs)]
     assert all(after >= 0.99 * before for before, after in pairwise(gaps))
-    assert not gaps or gaps[-1] <= 1.01 * MAX_PATIENCE * wait + engine.frail_s
+    assert not gaps or gaps[-1] <= 1.01 * LONGEST * wait + engine.frail_s
     if engine.needed and engine.climbs:  # each climb costs one crash, and no other one comes
         assert len([at for at in engine.crashes if at > engine.climbs[0]]) <= len(engine.climbs)
 
@@ -137,8 +155,8 @@ def test_a_fault_that_stays_costs_less_and_less(engine: Engine) -> None:
 def test_a_fault_that_goes_away_is_forgotten(engine: Engine, healed_at: float) -> None:
     engine.run(healed_at)
     engine.needed = 0
-    engine.run(healed_at + (2 * MAX_PATIENCE + len(LADDER)) * engine.recovery._climb_s + 60)
-    assert engine.recovery.steps == ()
+    engine.run(healed_at + (2 * LONGEST + len(LADDER)) * engine.recovery._climb.first + 60)
+    assert engine.recovery.rungs == ()
     crashed = len(engine.crashes)
     engine.run(engine.now + HOUR)
     assert len(engine.crashes) == crashed
@@ -149,7 +167,7 @@ def test_without_a_quiet_time_nothing_is_given_back(needed: int, frail_s: float)
     engine = Engine(0.0, 1, needed, frail_s)
     engine.run(10 * HOUR)
     assert engine.climbs == []
-    assert len(engine.recovery.steps) == needed
+    assert len(engine.recovery.rungs) == needed
 
 
 def test_a_process_that_lived_its_quiet_time_makes_the_next_wait_short_again() -> None:
@@ -158,11 +176,11 @@ def test_a_process_that_lived_its_quiet_time_makes_the_next_wait_short_again() -
     recovery.ended(0.0)
     recovery.climb()
     recovery.ended(50.0)
-    assert recovery.steps == ("60%", "30%")
+    assert recovery.rungs == ("60%", "30%")
     assert recovery.climbs_in(0.0) == 200.0
     recovery.climb()
     assert recovery.climbs_in(0.0) == 100.0  # it is the next step's turn when this one has proved itself
     assert recovery.climb() == "60%"
     recovery.ended(50.0)
-    assert recovery.steps == ("60%",)
+    assert recovery.rungs == ("60%",)
     assert recovery.climbs_in(30.0) == 170.0
