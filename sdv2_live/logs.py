@@ -116,6 +116,17 @@ class LogFile(RotatingFileHandler):
         opener = lambda path, flags: os.open(path, flags, 0o600)  # noqa: E731
         return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=opener)
 
+    def doRollover(self) -> None:  # noqa: N802 (logging's name)
+        """Begin a new file. Windows renames none that another program has open: until that lets go, this one grows on."""
+        if self.stream:
+            self.stream.close()
+        try:
+            os.rename(self.baseFilename, self.baseFilename)  # before the older files move, of which the oldest goes
+        except OSError:
+            self.stream = self._open()
+        else:
+            super().doRollover()
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """Say so, once: a full disk shall not fill the terminal too."""
         error = sys.exc_info()[1]

@@ -17,6 +17,7 @@ from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.control.timeline.model import Timeline
 from sdv2_live.control.timeline.scope_export import to_scope
 from sdv2_live.errors import ConfigError
+from sdv2_live.system.files import check
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,6 +60,7 @@ def run_convert(args: argparse.Namespace) -> int:
         case _:
             raise ConfigError(f"{args.target}: a timeline is written as .yaml, or as .json for Scope; choose one of these")
     try:
+        check(args.target)
         with args.target.open("w" if args.force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:

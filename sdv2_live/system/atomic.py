@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sdv2_live.system.files import replace
+from sdv2_live.system.files import check, replace
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; it takes the place of `path` at the end. What raises leaves nothing behind."""
+    """Yields a path beside `path` to write to; it takes the place of `path` at the end. What raises leaves nothing behind.
+
+    Raises OSError for a path that the system has no file of, and when `path` cannot be replaced.
+    """
+    check(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part

@@ -40,3 +40,9 @@ def config_folder() -> Path:
 
         return platformdirs.user_config_path(OWN, appauthor=False)
     return Path("~/.config").expanduser() / OWN
+
+
+def ndi_folder() -> Path:
+    """Of the machine's settings of NDI, which its Access Manager keeps on Windows (docs.ndi.video, SDK, "Platform
+    Considerations")."""
+    return Path(os.environ.get("PROGRAMDATA", "C:/ProgramData"), "NDI") if sys.platform == "win32" else Path.home() / ".ndi"

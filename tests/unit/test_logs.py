@@ -116,6 +116,20 @@ def test_a_full_file_is_put_aside_and_the_oldest_goes(logger: logging.Logger, tm
     assert lines(path)[-1]["message"] == "number 59 of many"
 
 
+def test_a_full_file_that_somebody_reads_loses_nothing(logger: logging.Logger, tmp_path: Path) -> None:
+    """Windows puts it aside only once it is let go."""
+    path = tmp_path / "show.log"
+    logs.to_file(path, 0.002, 2)
+    with path.open(encoding="utf-8"):
+        for number in range(60):
+            logger.warning("message %d", number)
+    for number in range(60, 70):
+        logger.warning("message %d", number)
+    kept = [line["message"] for one in sorted(tmp_path.iterdir(), reverse=True) for line in lines(one)]
+    assert kept[-20:] == [f"message {number}" for number in range(50, 70)]
+    assert (tmp_path / "show.log.1").exists()
+
+
 def test_a_file_that_cannot_be_written_names_its_key(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"log\.file: .*show\.log cannot be written"):

@@ -84,7 +84,7 @@ class PresetFolder:
     def _signatures(self) -> dict[Path, tuple[int, ...]]:
         """Each preset file, in the order of names, with what changes when it is written."""
         try:
-            paths = sorted(path for path in self._folder.iterdir() if path.suffix == ".yaml")
+            paths = sorted(path for path in self._folder.iterdir() if path.suffix.lower() == ".yaml")
         except OSError as error:
             why = f"not a folder of presets ({error.strerror})"
             raise ConfigError(f"{self._folder}: {why}; create it, or set presets.dir to another (or to auto)") from error

@@ -28,6 +28,7 @@ from sdv2_live.io.files.ffmpeg import (
     reason,
     rows_of,
 )
+from sdv2_live.system.files import check, replace
 
 log = logging.getLogger("sdv2_live.file")
 
@@ -83,6 +84,7 @@ class FileSink(Sink):
         self._failed = self._closed = False
         options = {} if self._lossless or offline else FRAGMENTED
         try:
+            check(self._path)
             self._put_aside()
             self._part.write_bytes(b"")  # FFmpeg opens it with the first frame only: too late to choose another folder
             self._container = av.open(file_url(self._part), "w", format=container, options=options)
@@ -196,7 +198,7 @@ class FileSink(Sink):
                 if self._stream is None:
                     self._part.unlink(missing_ok=True)
                 elif not self._failed:
-                    self._part.replace(self._path)
+                    replace(self._part, self._path)
             except (av.error.FFmpegError, OSError) as error:
                 if not self._failed:  # else it was told before
                     raise self._failure(error) from error

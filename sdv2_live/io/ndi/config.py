@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sdv2_live.system.folders import ndi_folder
+
 log = logging.getLogger("sdv2_live.ndi")
 
 CONFIG_NAME = "ndi-config.v1.json"  # the name the SDK looks for inside NDI_CONFIG_DIR
@@ -28,9 +30,9 @@ def use_discovery_server(server: str) -> None:
 
 def _user_config() -> dict[str, Any]:
     """The machine's own NDI settings, which NDI_CONFIG_DIR would otherwise hide."""
-    path = Path(os.environ.get("NDI_CONFIG_DIR") or Path.home() / ".ndi") / CONFIG_NAME
+    path = Path(os.environ.get("NDI_CONFIG_DIR") or ndi_folder()) / CONFIG_NAME
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -11,7 +11,7 @@ import pytest
 from sdv2_live.commands.midi import own_maps
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema_files import StateConfig
-from sdv2_live.system.folders import cache_folder, config_folder, state_folder
+from sdv2_live.system.folders import cache_folder, config_folder, ndi_folder, state_folder
 
 HOME = Path.home()
 
@@ -27,6 +27,7 @@ def test_posix_has_them_in_the_home() -> None:
     assert state_folder() == HOME / ".local/state/sdv2-live"
     assert cache_folder() == HOME / ".cache/sdv2-live"
     assert config_folder() == HOME / ".config/sdv2-live"
+    assert ndi_folder() == HOME / ".ndi"
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="Windows' folders")
@@ -34,6 +35,7 @@ def test_windows_has_them_in_the_local_application_data() -> None:
     local = Path(os.environ["LOCALAPPDATA"])
     assert state_folder() == config_folder() == local / "sdv2-live"
     assert cache_folder() == local / "sdv2-live" / "Cache"
+    assert ndi_folder() == Path(os.environ["PROGRAMDATA"]) / "NDI"
 
 
 def test_a_chosen_folder_of_states_counts_on_every_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
