@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import ThreadingOSCUDPServer
@@ -82,6 +83,24 @@ def test_killed_on_stage() -> None:
 
 def _painted(picture: np.ndarray) -> bool:
     return picture.shape == (64, 64, 4)
+
+
+def test_a_show_that_is_killed_takes_its_engine_with_it_and_the_next_goes_on(tmp_path: Path) -> None:
+    with controller() as desk:
+        options = ("--input", "test:64x64", "--set", f"osc.subscribers=127.0.0.1:{desk.port}", "--set", f"state.dir={tmp_path}")
+        first = Daemon(*options)
+        engine = eventually("an engine", lambda: desk["info/engine"] == "running" and int(desk["status/engine_pid"]))
+        first.osc("/sdv2/seed", "7")
+        journal = eventually("the journal", lambda: list(tmp_path.glob("*.json")))[0]
+        eventually("the seed to be kept", lambda: '"seed": 7' in journal.read_text(encoding="utf-8"))
+        kill(first.process.pid)
+        assert first.process.wait(DEADLINE_S) == KILLED
+        eventually("its engine to end", lambda: not psutil.pid_exists(engine))
+        desk.heard.clear()
+        again = ("--output", f"ndi:{first.output}", "--set", f"osc.port={first.port}", "--resume")
+        with running(*options, *again) as second:
+            assert second.port == first.port
+            eventually("the seed of the first", lambda: desk["seed"] == 7)
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -1,8 +1,9 @@
 # Run a command with the Wine that setup.sh made in FOLDER, in this source tree: `bash tools/windows/wine.sh FOLDER COMMAND...`,
 # as in `bash tools/windows/wine.sh FOLDER python -m sdv2_live doctor`.
 #
-# Its processes end with it, and its network is a loopback alone, as far as the system lets this user have either. Commands of one
-# folder wait for each other: a Wine cannot be served in two process namespaces.
+# Its processes end with it, and its network is a loopback alone, as far as the system lets this user have either; with
+# NETWORK=caller it is the caller's, where a program of Linux can reach it. Commands of one folder wait for each other: a Wine cannot
+# be served in two process namespaces.
 set -euo pipefail
 PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 DIR=$(cd "$1" && pwd)
@@ -37,7 +38,8 @@ inside() {
 }
 export -f inside
 
-spaces=(--mount --net --pid --fork --kill-child)
+spaces=(--mount --pid --fork --kill-child)
+[ "${NETWORK:-own}" = caller ] || spaces+=(--net)
 [ "$(id -u)" = 0 ] || spaces+=(--map-root-user --mount-proc)
 if unshare "${spaces[@]}" true 2>/dev/null; then
     exec unshare "${spaces[@]}" bash -c 'inside "$@"' bash "$@"
