@@ -22,7 +22,7 @@ from sdv2_live.gpu.geometry import model_size
 from sdv2_live.io.pictures import Converter, blank
 from sdv2_live.live.dissolve import Dissolve
 from sdv2_live.live.drift import DriftWatch
-from sdv2_live.live.load_shedding import LoadShedder, share_of
+from sdv2_live.live.load_shedding import LoadShedder, render_scale
 from sdv2_live.stats import Counters
 from sdv2_live.system.clock import monotonic
 
@@ -59,7 +59,7 @@ class Adaptation:
     shed_down, shed_up and refreshes.
 
     clock: seconds. can_take: whether a step would change anything, for what the parameters do not tell. on_shed: told which
-    steps are taken, after every change; for what is neither in `used` nor in `share`.
+    steps are taken, after every change; for what is neither in `used` nor in the render scale.
     """
 
     def __init__(
@@ -95,11 +95,6 @@ class Adaptation:
     def state(self) -> AdaptationState:
         """How things are."""
         return AdaptationState(self.shed.active, self._drift.value)
-
-    @property
-    def share(self) -> float:
-        """Of the pixels asked for, how many the engine shall paint."""
-        return self.shed.share
 
     def used(self, params: Params) -> Params:
         """What the engine is given for what the performer asked for, whose own values stay as they are."""
@@ -158,7 +153,7 @@ class Adaptation:
 
     def _full_size(self, done: Done) -> Sequence[Frame]:
         """Pictures that were made smaller to save time, in the size that receivers know."""
-        if share_of(done.shed) == 1 or self._as_input:
+        if render_scale(done.shed) == 1 or self._as_input:
             return done.pictures
         height, width = model_size(done.frames[-1].size, self._fixed, self._max_pixels or sys.maxsize)
         return [self._convert(picture, blank(picture, height, width)) for picture in done.pictures]

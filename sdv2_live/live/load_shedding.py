@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sdv2_live.backoff import Backoff
 from sdv2_live.config.measures import FEWER_STEPS, SMALL_VAE, SMALLER
 
-SHARE = 0.6  # of the pixels that "smaller" leaves
+SMALLER_SCALE = 0.6  # of the pixels asked for, how many "smaller" leaves
 MAX_GAIN = {FEWER_STEPS: 2.0, SMALLER: 2.2, SMALL_VAE: 4.0}  # what seems to gain more came with a load that went away meanwhile
 WINDOW = 8  # chunks whose median is the engine's speed
 FEWEST = 3  # chunks that are enough where they take as long as an engine may be too slow
@@ -56,9 +56,9 @@ class _Spell:
     roomy: _Lasting = field(default_factory=_Lasting)
 
 
-def share_of(measures: Sequence[str]) -> float:
+def render_scale(measures: Sequence[str]) -> float:
     """Of the pixels asked for, how many are painted under these measures."""
-    return float(SHARE ** list(measures).count(SMALLER))
+    return float(SMALLER_SCALE ** list(measures).count(SMALLER))
 
 
 class LoadShedder:
@@ -82,11 +82,6 @@ class LoadShedder:
     def active(self) -> tuple[str, ...]:
         """The measures in force now, in the order in which they were taken."""
         return tuple(measure.name for measure in self._active)
-
-    @property
-    def share(self) -> float:
-        """Of the pixels asked for, how many shall be painted."""
-        return share_of(self.active)
 
     def fewer(self, steps: tuple[int, ...]) -> tuple[int, ...]:
         """The denoising steps in place of those that the performer chose; never none."""

@@ -28,7 +28,7 @@ from sdv2_live.errors import EngineLostError
 from sdv2_live.frame import Frame
 from sdv2_live.live.adaptation import Adaptation, Done
 from sdv2_live.live.intake import Intake
-from sdv2_live.live.load_shedding import share_of
+from sdv2_live.live.load_shedding import render_scale
 from sdv2_live.live.playout import Playout
 from sdv2_live.pipeline.in_flight import Flight
 from sdv2_live.stats import Counters, Fill, Rate, StageTimer
@@ -61,9 +61,8 @@ class Painter(Protocol):
 
     timer: StageTimer
     ready: bool  # it can paint now
-    share: float  # of the pixels asked for, how many to paint
 
-    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         """See `pipeline.stream.Stream`."""
 
     def push(self, frames: Sequence[Frame]) -> None:
@@ -190,8 +189,8 @@ class LiveLoop:
             return
         upkeep = self._upkeep
         shed = upkeep.state.steps
-        self._stream.share = share_of(shed)
-        needed = self._stream.prepare(newest, upkeep.used(self._store.latest()))
+        scale = render_scale(shed)
+        needed = self._stream.prepare(newest, upkeep.used(self._store.latest()), render_scale=scale)
         begun = self._intake.begin(needed, newest)
         if begun:
             self._stream.push(begun)
@@ -203,7 +202,7 @@ class LiveLoop:
         anew = starting or "reset" in taken.fired or upkeep.due()
         if anew:
             self._flight.land()
-        needed = self._stream.prepare(newest, taken.params, reset=anew)
+        needed = self._stream.prepare(newest, taken.params, reset=anew, render_scale=scale)
         if starting:
             self._stream.settle()
         with self._stream.timer("capture"):  # 0 but for a reset, which needs a frame more

@@ -52,7 +52,6 @@ class Stream:
     """One stream of pictures over an engine: keeps its state, and sets it up anew when the input or the settings ask for it."""
 
     ready = True  # as `live.loop.Painter` wants to know
-    share = 1.0  # of the pixels asked for, how many to paint: where that changes, the stream is set up anew
 
     def __init__(
         self,
@@ -96,8 +95,10 @@ class Stream:
         """The stream is past its first chunk."""
         return self._state is not None and self._state.started
 
-    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         """Make the state fit the input's size and the settings, and return how many frames the next chunk takes.
+
+        render_scale: of the pixels asked for, how many to paint; where it changes, the stream is set up again.
 
         Frames that were pushed and are not like those that come now are dropped, as one chunk's frames are alike. Where the
         encoder has them already, only a reset rids it of them.
@@ -107,8 +108,8 @@ class Stream:
             self._coming = None
             reset = reset or (self._state is not None and self._state.pushed > 0)
         size = model_size(like.size, self._config.video.size, self._max_pixels)
-        if self.share < 1:
-            size = shrunk(size, self.share)
+        if render_scale < 1:
+            size = shrunk(size, render_scale)
         spec = self._spec(size, params)
         if self._state is None or self._must_rebuild(spec, reset):
             where = (*size, like.height, like.width, self._postprocess.backend)

@@ -49,7 +49,6 @@ class EngineHost(ABC):
         self.timer = StageTimer()
         self.painting: Painting | None = None  # of the last chunk
         self.ready = False  # it can paint now
-        self.share = 1.0  # of the pixels asked for, how many to paint
         self.failure: Sdv2Error | None = None  # why there is no engine and will be none, until somebody repairs it
 
     @abstractmethod
@@ -69,7 +68,7 @@ class EngineHost(ABC):
         """Encode these prompts before they are used, in place of what was written into the same slot before. Never waits."""
 
     @abstractmethod
-    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         """As `Stream.prepare`."""
 
     @abstractmethod
@@ -143,9 +142,8 @@ class InlineEngine(EngineHost):
             for prompt in prompts:
                 self._prompts.request(prompt, slot)
 
-    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
-        self._up.share = self.share
-        return self._up.prepare(like, params, reset=reset)
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
+        return self._up.prepare(like, params, reset=reset, render_scale=render_scale)
 
     def push(self, frames: Sequence[Frame]) -> None:
         self._up.push(frames)

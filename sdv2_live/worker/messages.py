@@ -86,12 +86,12 @@ class ShareSegment:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """As `Stream.prepare`; answered by `Prepared`. share: of the pixels asked for, how many to paint."""
+    """As `Stream.prepare`; answered by `Prepared`."""
 
     like: FrameAt
     params: Params
     reset: bool
-    share: float = 1.0
+    render_scale: float
     kind: Literal["prepare"] = "prepare"
 
 

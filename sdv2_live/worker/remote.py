@@ -71,7 +71,7 @@ class RemoteEngine(EngineHost):
         self._kernels: dict[str, str] = {}
         self._planned = False  # the process ends because it was asked to
         self._size: tuple[int, int] | None = None
-        self._prepared: tuple[object, ...] | None = None  # for which input, parameters and share the next chunk is
+        self._prepared: tuple[object, ...] | None = None  # for which input, parameters and render scale the next chunk is
         self._needed = 0  # frames that it takes
         self._cold = True  # the next chunk is the first of its process or of its size
         self._warm = 0  # chunks painted since
@@ -137,14 +137,14 @@ class RemoteEngine(EngineHost):
 
     # What the loop drives.
 
-    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         """Raises EngineLostError when the process has ended or hangs. It is not asked twice for the same: nothing shall stand
         between a chunk's last frame and the painting."""
-        wanted = like.size, like.format, params, self.share
+        wanted = like.size, like.format, params, render_scale
         with self._using() as process:
             if reset or wanted != self._prepared:
                 self._prepared = None
-                request = Prepare(FrameAt.of(like), params, reset, self.share)
+                request = Prepare(FrameAt.of(like), params, reset, render_scale)
                 prepared = process.prepare(request, self._patience(like.size, cold=self._cold))
                 if prepared.size != self._size:
                     self._size, self._cold, self._warm = prepared.size, True, 0

@@ -191,8 +191,8 @@ class Server:
     def _prepare(self, request: Prepare) -> None:
         at = request.like
         bytes_nowhere = np.broadcast_to(np.uint8(0), (at.height, at.stride))  # only the size is looked at
-        self._stream.share = request.share
-        needed = self._stream.prepare(at.frame(bytes_nowhere), request.params, reset=request.reset)
+        like, scale = at.frame(bytes_nowhere), request.render_scale
+        needed = self._stream.prepare(like, request.params, reset=request.reset, render_scale=scale)
         size = self._stream.size
         assert size is not None
         self._say(Prepared(needed, size, not self._stream.started))

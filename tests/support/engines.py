@@ -54,7 +54,7 @@ class Negative:
         self._params = Params()
         self._pushed: list[Frame] = []  # of the next chunk, painted as they came
 
-    def prepare(self, like: Frame, params: Params, *, reset: bool = False) -> int:
+    def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         if self.size != like.size or reset:
             self.discard()
         self.size, self._params = like.size, params

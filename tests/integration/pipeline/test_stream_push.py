@@ -52,13 +52,19 @@ def noise(first: int, count: int, height: int = 32, width: int = 32, format: Pix
 
 
 def chunk(
-    stream: Stream, frames: Sequence[Frame], pushed: Sequence[int], params: Params = PARAMS, *, reset: bool = False
+    stream: Stream,
+    frames: Sequence[Frame],
+    pushed: Sequence[int],
+    params: Params = PARAMS,
+    *,
+    reset: bool = False,
+    scale: float = 1.0,
 ) -> bytes:
     """The pictures of one chunk: `pushed` says how many of its frames were there at each push."""
-    stream.prepare(frames[0], params)
+    stream.prepare(frames[0], params, render_scale=scale)
     for count in pushed:
         stream.push(frames[:count])
-    needed = stream.prepare(frames[0], params, reset=reset)
+    needed = stream.prepare(frames[0], params, reset=reset, render_scale=scale)
     return b"".join(frame.data.tobytes() for frame in stream.paint(frames[:needed], params, wait_for_prompt=True))
 
 
@@ -109,21 +115,21 @@ def test_what_was_pushed_is_gone_with_a_stream_that_is_thrown_away(engine: Engin
     assert chunk(stream, frames, (2,)) == chunk(new_stream(engine, prompts), frames, ())
 
 
-@pytest.mark.parametrize("change", ["size", "share", "spec"])
+@pytest.mark.parametrize("change", ["size", "render scale", "spec"])
 def test_what_was_pushed_is_gone_with_a_new_stream(engine: Engine, prompts: PromptCache, change: str) -> None:
-    stream, fresh, frames = new_stream(engine, prompts), new_stream(engine, prompts), noise(20, 5)
+    stream, fresh, frames, scale = new_stream(engine, prompts), new_stream(engine, prompts), noise(20, 5), 1.0
     chunk(stream, noise(0, 5), ())
     stream.prepare(frames[0], PARAMS)
     stream.push(frames[:3])
     if change == "size":
         frames = noise(30, 5, 48, 64)
-    elif change == "share":
-        stream.share = fresh.share = 0.3
+    elif change == "render scale":
+        scale = 0.3
     else:
         state = stream._state
         assert state is not None
         stream.begin(state.spec)
-    assert chunk(stream, frames, (2,)) == chunk(fresh, frames, ())
+    assert chunk(stream, frames, (2,), scale=scale) == chunk(fresh, frames, (), scale=scale)
 
 
 @pytest.mark.parametrize("other", [{"height": 48}, {"format": PixelFormat.UYVY}])

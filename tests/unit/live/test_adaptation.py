@@ -16,6 +16,7 @@ from sdv2_live.control.store import Snapshot
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.gpu.geometry import model_size, shrunk
 from sdv2_live.live.adaptation import Adaptation, Done
+from sdv2_live.live.load_shedding import render_scale
 from sdv2_live.stats import Counters
 
 RATE = Fraction(30)
@@ -33,15 +34,16 @@ class Rig:
         self.began = 0  # streams
         self.index = 0
         self.shown: list[Frame] = []
-        self._share: float | None = None
+        self._scale: float | None = None
 
     def chunk(self, *, reset: bool = False) -> list[Frame]:
-        share, shed = self.upkeep.share, self.upkeep.state.steps
+        shed = self.upkeep.state.steps
+        scale = render_scale(shed)
         taken = self.upkeep.used_by(Snapshot(self.params, frozenset(), 1))
-        begins = self.upkeep.due() or reset or share != self._share
-        self._share, self.began = share, self.began + begins
+        begins = self.upkeep.due() or reset or scale != self._scale
+        self._scale, self.began = scale, self.began + begins
         self.clock.advance(4 / 30)
-        size = shrunk(model_size(self.input_size, None, self.max_pixels), share)
+        size = shrunk(model_size(self.input_size, None, self.max_pixels), scale)
         frames = [self._frame(0, self.input_size, i) for i in range(4)]
         pictures = [self._frame(self.value, size, i) for i in range(4)]
         self.index += 4

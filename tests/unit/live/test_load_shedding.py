@@ -9,7 +9,7 @@ from support.fakes import FakeClock
 
 from sdv2_live.backoff import LONGEST
 from sdv2_live.config.measures import FEWER_STEPS, SMALL_VAE, SMALLER
-from sdv2_live.live.load_shedding import SHARE, LoadShedder
+from sdv2_live.live.load_shedding import SMALLER_SCALE, LoadShedder, render_scale
 
 FRAMES = 4
 STEPS = (700, 500)
@@ -31,7 +31,7 @@ class Rig:
     def seconds(self) -> float:
         share = len(self.shed.fewer(STEPS)) / len(STEPS)
         light = 0.8 if SMALL_VAE in self.shed.active else 1.0
-        return FRAMES * self.cost * light * (0.5 + 0.5 * share) * self.shed.share
+        return FRAMES * self.cost * light * (0.5 + 0.5 * share) * render_scale(self.shed.active)
 
     def run(self, seconds: float) -> tuple[str, ...]:
         """Chunk after chunk, for so long, and what is shed at its end."""
@@ -63,7 +63,7 @@ def test_steps_are_taken_one_after_the_other_until_it_is_fast_enough() -> None:
 def test_a_step_may_be_listed_again_to_go_further() -> None:
     rig = Rig(3.0 / 15, steps=(SMALLER, SMALLER, SMALLER))
     assert rig.run(300) == (SMALLER,) * 3
-    assert rig.shed.share == pytest.approx(SHARE**3)
+    assert render_scale(rig.shed.active) == pytest.approx(SMALLER_SCALE**3)
 
 
 def test_a_hitch_takes_no_step() -> None:
