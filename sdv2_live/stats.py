@@ -8,9 +8,10 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from threading import Lock
+from typing import Any
 
 from sdv2_live.system.clock import monotonic
 
@@ -36,6 +37,11 @@ class Counters:
         """All totals at one moment, by name in order of first use."""
         with self._lock:
             return dict(self._totals)
+
+
+def total(doc: str) -> Any:
+    """A running total as a field of a dataclass, and the sentence that says what it counts wherever it is published."""
+    return field(default=0, metadata={"doc": doc})
 
 
 @dataclass(frozen=True, slots=True)

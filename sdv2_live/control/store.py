@@ -18,6 +18,7 @@ from sdv2_live.control.morph import Morph, can_glide
 from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import PARAMS, Kind, Params, Value, updated, value_of
 from sdv2_live.errors import ParamError
+from sdv2_live.stats import total
 from sdv2_live.system.clock import monotonic
 
 MAX_QUEUED = 8  # firings of one trigger that wait for their chunk; a stuck button shall not reset for minutes
@@ -53,14 +54,14 @@ class Applied:
 
 @dataclass(slots=True)
 class StoreCounters:
-    """Totals since start. `coalesced`: writes that a later one replaced before any chunk saw them."""
+    """Totals since start."""
 
-    written: int = 0
-    clamped: int = 0
-    refused: int = 0
-    fired: int = 0
-    coalesced: int = 0
-    overflowed: int = 0  # trigger firings beyond MAX_QUEUED
+    written: int = total("Values of parameters written.")
+    clamped: int = total("Values that were out of range and were brought into it.")
+    refused: int = total("Requests that could not be used, and changed nothing.")
+    fired: int = total("Triggers fired.")
+    coalesced: int = total("Values that a later one replaced before any chunk saw them.")
+    overflowed: int = total("Firings of a trigger left out, because so many waited for their chunk already.")
 
 
 @dataclass(slots=True)

@@ -90,7 +90,7 @@ class ControlPlane:
                 subscribers=osc.subscribers,
                 echo=osc.echo == "all",
                 actions=actions,
-                status=self._whole_status,
+                status=self._status,
             )
             self.oscquery = self._describe(self.osc, config, actions)
 
@@ -108,7 +108,7 @@ class ControlPlane:
                 allow=config.osc.allow,
                 hosts=config.osc.hosts,
                 presets=lambda: [preset.name for preset in self.presets.presets],
-                status=self._whole_status,
+                status=self._status,
                 actions=actions,
                 pages=self._pages,
             )
@@ -137,13 +137,13 @@ class ControlPlane:
 
     @property
     def counted(self) -> dict[str, int]:
-        """What the servers count, by name."""
-        servers = {"osc": self.osc, "oscquery": self.oscquery}
+        """What the servers and the store count, by name."""
+        counting = {"osc": self.osc, "oscquery": self.oscquery, "params": self.store}
         return {
             f"{prefix}_{name}": count
-            for prefix, server in servers.items()
-            if server is not None
-            for name, count in asdict(server.counters).items()
+            for prefix, part in counting.items()
+            if part is not None
+            for name, count in asdict(part.counters).items()
         }
 
     def close(self) -> None:
@@ -189,9 +189,3 @@ class ControlPlane:
         """Have OSCQuery clients read again which presets there are."""
         if self.oscquery is not None:
             self.oscquery.path_changed("/sdv2/preset/name")
-
-    def _whole_status(self) -> Mapping[str, float | str]:
-        own: dict[str, float | str] = {"presets": len(self.presets.presets)}
-        if self.transport is not None:
-            own |= {"timeline": round(self.transport.position, 1), "timeline_playing": self.transport.playing}
-        return own | dict(self._status() if self._status else {})

@@ -12,7 +12,6 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
@@ -68,11 +67,12 @@ class Show:
         self._blind = config.engine.mode is Mode.TEXT  # there is no input that could be shown
         pages = {"/metrics": Metrics(self.reading).page} if config.oscquery.metrics else None
         # First: a port in use shall not cost the time to load a model.
-        self.control = ControlPlane(config, preset=preset, timeline=timeline, resumed=resumed, status=self._numbers, pages=pages)
+        self.control = ControlPlane(
+            config, preset=preset, timeline=timeline, resumed=resumed, status=lambda: self.status().numbers(), pages=pages
+        )
         self.store = self.control.store
         self._chosen = self._chosen_so_far(preset)  # parameters whose value somebody chose: they stay, whatever suits the model
         self._up_at: float | None = None  # when the engine was up for the first time
-        self.running = False
         self.counters = Counters()
         with ExitStack() as opened:
             self._open(opened)
@@ -154,7 +154,6 @@ class Show:
         self.engine.start()
         self.loop.start()
         self.control.start()
-        self.running = True
 
     def close(self) -> None:
         """Stop everything, engine first, output last. Idempotent."""
@@ -168,7 +167,7 @@ class Show:
 
     def status(self) -> Status:
         """How the show is doing."""
-        latency = self.playout.shown_latency
+        latency, transport = self.playout.shown_latency, self.control.transport
         return Status(
             source=self.input.status,
             input=self.input.state,
@@ -179,10 +178,12 @@ class Show:
             fps_out=self.playout.rate.per_second(),
             latency_p50=latency.p50,
             latency_p95=latency.p95,
-            counters=self.counters.snapshot(),
+            counters=self.counters.snapshot() | self.control.counted,
             recording=self.recorder.recording,
             engine=self.engine.state(),
             tally=self.playout.sink.tally,
+            presets=len(self.control.presets.presets),
+            timeline=None if transport is None else (transport.position, transport.playing),
         )
 
     @property
@@ -192,28 +193,12 @@ class Show:
         return {name: fill for part in parts if part is not None for name, fill in part.queues.items()}
 
     def reading(self) -> Reading:
-        """What the show counts, for its metrics; nothing before the start."""
-        if not self.running:
-            return Reading()
-        status = self.status()
-        counters = dict(status.counters) | {"engine_restarts": status.engine.restarts} | self.control.counted
-        counters |= {f"params_{name}": count for name, count in asdict(self.store.counters).items()}
-        gauges = {
-            "fps_in": status.fps_in,
-            "fps_painted": status.fps_painted,
-            "fps_out": status.fps_out,
-            "watched": float(status.watched),
-            "recording": float(status.recording),
-            "shed_steps": float(len(status.upkeep.steps)),
-            "drift": status.upkeep.drift,
-            "engine_lowered_steps": float(len(status.engine.ladder)),
-            "gpu_memory_bytes": status.engine.gpu_mb * 2.0**20,
-        }
+        """What the metrics page tells."""
         stages = self.engine.timer.distributions()
         distributions = {"latency_seconds": self.playout.latency.distribution()}
         if "chunk" in stages:
             distributions["chunk_seconds"] = stages.pop("chunk")
-        return Reading(counters, gauges, distributions, stages, self.queues, {"version": __version__})
+        return Reading(self.status().metrics(), distributions, stages, self.queues, {"version": __version__})
 
     def run(self, stopped: Callable[[float], bool], report: Callable[[Status], None], seconds: float | None = None) -> None:
         """Run until `stopped(timeout)` says so, `seconds` have passed since the engine was up, or the source has ended; report
@@ -251,10 +236,6 @@ class Show:
     def _chosen_so_far(self, preset: str | None) -> frozenset[str]:
         """What the configuration gives, and the preset that is recalled already."""
         return self.config.given | (self.control.presets.get(preset).values.keys() if preset is not None else frozenset())
-
-    def _numbers(self) -> dict[str, float | str]:
-        """The status as OSC sends it; nothing before the start."""
-        return self.status().numbers() if self.running else {}
 
     def _showing(self) -> OutputMode:
         params = self.store.latest()

@@ -1,9 +1,14 @@
-"""How a running show is doing, as the terminal and OSC tell it."""
+"""How a running show is doing, and the one table of what it tells: in the terminal's line, by OSC and to Prometheus."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
 
+from sdv2_live.control.http.door import HttpCounters
+from sdv2_live.control.osc.dispatch import OscCounters
+from sdv2_live.control.store import StoreCounters
 from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import ActiveInput, InputState
 from sdv2_live.worker.host import EngineState
@@ -18,6 +23,7 @@ class Status:
     """One moment of a running show.
 
     fps_out counts all frames sent, fps_painted the engine's. Latencies are in milliseconds. tally: (on program, on preview).
+    timeline: where it stands, in seconds, and whether it plays; None without one.
     """
 
     source: str
@@ -33,58 +39,120 @@ class Status:
     upkeep: AdaptationState
     recording: bool = False
     tally: tuple[bool, bool] = (False, False)
+    presets: int = 0
+    timeline: tuple[float, bool] | None = None
 
     def line(self) -> str:
         """What a stage hand wants to know, in one line."""
-        count = self.counters.get
-        parts = (
-            self.source,
-            f"in {self.fps_in:4.1f} fps",
-            f"painted {self.fps_painted:4.1f} fps",
-            f"out {self.fps_out:4.1f} fps" + ("" if self.watched else " (no receiver)"),
-            f"latency {self.latency_p50:3.0f} ms (p95 {self.latency_p95:3.0f})",
-            f"skipped {count('frames_skipped', 0)}, repeated {count('frames_repeated', 0)}, late {count('frames_late', 0)}",
-            f"failed {self._failed}",
-            *(["recording"] if self.recording else []),
-            *([f"shed {', '.join(self.upkeep.steps)}"] if self.upkeep.steps else []),
-            *([f"engine {self.engine.words}"] if self.engine.words != "running" else []),
-            *([f"lowered to {', '.join(self.engine.ladder)}"] if self.engine.ladder else []),
-        )
-        return " | ".join(parts)
+        shown = [row for row in STATUS if row.line and row.read(self) != row.usual]
+        pieces = [row.line.format(row.sent(row.read(self), exact=True)) for row in shown]
+        return "".join(piece if piece[0] in " ," else f" | {piece}" for piece in pieces).removeprefix(" | ")
 
     def numbers(self) -> dict[str, float | str]:
-        """What OSC sends, by name: numbers, then words."""
-        count = self.counters.get
-        program, preview = self.tally
-        return {
-            "fps": round(self.fps_painted, 2),
-            "fps_in": round(self.fps_in, 2),
-            "fps_out": round(self.fps_out, 2),
-            "latency_ms": round(self.latency_p50, 1),
-            "latency_p95_ms": round(self.latency_p95, 1),
-            "chunk": count("chunks", 0),
-            "dropped": count("frames_skipped", 0) + count("frames_late", 0),
-            "repeated": count("frames_repeated", 0),
-            "failed": self._failed,
-            "watched": int(self.watched),
-            "tally_program": int(program),
-            "tally_preview": int(preview),
-            "recording": int(self.recording),
-            "engine_pid": self.engine.pid,
-            "restarts": self.engine.restarts,
-            "lowered": len(self.engine.ladder),
-            "gpu_mb": self.engine.gpu_mb,
-            "shed": len(self.upkeep.steps),
-            "drift": round(self.upkeep.drift, 4),
-            "input_shown": SHOWN[self.input.shown],
-            "source": self.source,
-            "input": self.input.words,
-            "shed_steps": ", ".join(self.upkeep.steps) or "none",
-            "engine": self.engine.words,
-            "attention": self.engine.kernels.get("attention", UNKNOWN),
-            "frame_kernels": self.engine.kernels.get("frames", UNKNOWN),
-        }
+        """What OSC sends, by name: numbers and words."""
+        return {row.osc: row.sent(value) for row in STATUS if row.osc and (value := row.read(self)) is not None}
 
-    @property
-    def _failed(self) -> int:
-        return sum(self.counters.get(name, 0) for name in FAILURES)
+    def metrics(self) -> dict[str, float]:
+        """What Prometheus is told, by name."""
+        return {row.metric: float(row.read(self)) * row.scale for row in STATUS if row.metric}
+
+    def count(self, *names: str) -> int:
+        """The sum of these counters."""
+        return sum(self.counters.get(name, 0) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One thing that a show tells of itself.
+
+    read: its value; a tuple is a list of words, None is not told. doc: a sentence on it.
+    osc: its name by OSC. digits: decimals that OSC sends.
+    metric: its name for Prometheus, without prefix. counter: it is a total since the start, else a gauge. scale: one unit of the
+    value in the metric's.
+    line: its piece of the terminal's line; a space or a comma at its beginning joins it to the piece before. usual: a value of
+    which the line says nothing.
+    """
+
+    read: Callable[[Status], Any]
+    doc: str
+    osc: str = ""
+    metric: str = ""
+    digits: int | None = None
+    line: str = ""
+    usual: Any = None
+    counter: bool = False
+    scale: float = 1.0
+
+    def sent(self, value: Any, *, exact: bool = False) -> Any:
+        """A value as OSC sends it; with all its decimals if `exact`."""
+        if isinstance(value, tuple):
+            return ", ".join(value) or "none"
+        if isinstance(value, bool):
+            return int(value)
+        return value if exact or self.digits is None else round(value, self.digits)
+
+
+def _total(metric: str, doc: str, osc: str = "", line: str = "") -> Published:
+    return Published(lambda status: status.count(metric), doc, osc, metric, line=line, counter=True)
+
+
+def _totals(prefix: str, counters: type[Any]) -> Iterator[Published]:
+    """Those of a dataclass of `stats.total`s."""
+    return (_total(f"{prefix}_{field.name}", field.metadata["doc"]) for field in fields(counters))
+
+
+STATUS: tuple[Published, ...] = (
+    Published(lambda s: s.source, "How the input is connected.", "source", line="{}"),
+    Published(lambda s: s.fps_in, "Frames a second that come in.", "fps_in", "fps_in", 2, "in {:4.1f} fps"),
+    Published(lambda s: s.fps_painted, "Frames a second that are painted.", "fps", "fps_painted", 2, "painted {:4.1f} fps"),
+    Published(lambda s: s.fps_out, "Frames a second sent, repeats included.", "fps_out", "fps_out", 2, "out {:4.1f} fps"),
+    Published(lambda s: s.watched, "1 while somebody receives the output.", "watched", "watched", None, " (no receiver)", True),
+    Published(lambda s: s.latency_p50, "Median from capture to sending, in ms.", "latency_ms", "", 1, "latency {:3.0f} ms"),
+    Published(lambda s: s.latency_p95, "95th percentile of the same, in ms.", "latency_p95_ms", "", 1, " (p95 {:3.0f})"),
+    _total("frames_in", "Frames read from the input."),
+    _total("frames_out", "Frames sent to the output, repeats included."),
+    _total("frames_skipped", "Input frames that no chunk took, because the engine was busy.", line="skipped {}"),
+    _total("frames_repeated", "Frames sent again for want of a new one.", "repeated", line=", repeated {}"),
+    _total("frames_late", "Painted frames that were overtaken before they could be sent.", line=", late {}"),
+    Published(lambda s: s.count("frames_skipped", "frames_late"), "Frames skipped, and frames that came too late.", "dropped"),
+    Published(lambda s: s.count(*FAILURES), "Chunks, frames and reads that failed.", "failed", line="failed {}"),
+    _total("frames_failed", "Frames that could not be sent."),
+    _total("reads_failed", "Reads of the input that failed."),
+    _total("chunks", "Chunks painted.", "chunk"),
+    _total("engine_failures", "Chunks that failed."),
+    Published(lambda s: s.recording, "1 while a take is recorded.", "recording", "recording", None, "recording", False),
+    _total("takes_recorded", "Takes recorded to their end."),
+    _total("takes_failed", "Takes that ended early."),
+    Published(lambda s: s.tally[0], "1 while the output is on program, where receivers report it.", "tally_program"),
+    Published(lambda s: s.tally[1], "1 while the output is on preview, where receivers report it.", "tally_preview"),
+    Published(lambda s: s.input.words, "The input that is shown, and what is wrong with the main one.", "input"),
+    Published(lambda s: SHOWN[s.input.shown], "0 main input, 1 backup, 2 colours of `text`, 3 nothing.", "input_shown"),
+    _total("inputs_lost", "Times the main input gave no frames any more."),
+    _total("inputs_frozen", "Times the main input stood still."),
+    _total("inputs_black", "Times the main input was black."),
+    _total("inputs_repeated", "Frames of a silent but connected input that were given once more."),
+    _total("inputs_returned", "Times the main input took its place again."),
+    _total("audio_blocks", "Blocks of sound sent."),
+    _total("audio_dropped", "Blocks of sound left out."),
+    _total("side_channels_failed", "Times that sound, tally or metadata could not be passed on."),
+    Published(lambda s: len(s.upkeep.steps), "Steps of load shedding taken now.", "shed", "shed_steps"),
+    Published(lambda s: s.upkeep.steps, "The steps of load shedding taken now.", "shed_steps", line="shed {}", usual=()),
+    _total("shed_down", "Times less was asked of an engine that was too slow."),
+    _total("shed_up", "Times more was asked of it again."),
+    _total("refreshes", "Times the stream was begun anew, unseen."),
+    Published(lambda s: s.upkeep.drift, "Change of colour or contrast since the look began, of full scale.", "drift", "drift", 4),
+    Published(lambda s: s.engine.words, "How the engine is.", "engine", line="engine {}", usual="running"),
+    Published(lambda s: s.engine.pid, "The number of the engine's process.", "engine_pid"),
+    Published(lambda s: s.engine.restarts, "Starts of the engine after the first.", "restarts", "engine_restarts", counter=True),
+    Published(lambda s: len(s.engine.ladder), "Steps by which the engine is lowered.", "lowered", "engine_lowered_steps"),
+    Published(lambda s: s.engine.ladder, "The steps by which the engine is lowered.", line="lowered to {}", usual=()),
+    Published(lambda s: s.engine.gpu_mb, "GPU memory of the engine; OSC: MiB.", "gpu_mb", "gpu_memory_bytes", scale=2.0**20),
+    Published(lambda s: s.engine.kernels.get("attention", UNKNOWN), "What computes attention.", "attention"),
+    Published(lambda s: s.engine.kernels.get("frames", UNKNOWN), "What converts the frames.", "frame_kernels"),
+    Published(lambda s: s.presets, "Presets that can be recalled.", "presets"),
+    Published(lambda s: s.timeline and s.timeline[0], "Where the timeline stands, in seconds.", "timeline", digits=1),
+    Published(lambda s: s.timeline and s.timeline[1], "1 while the timeline plays.", "timeline_playing"),
+    *_totals("osc", OscCounters),
+    *_totals("oscquery", HttpCounters),
+    *_totals("params", StoreCounters),
+)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import readme
 import yaml
 from support.places import ROOT as TOP
 
@@ -23,12 +24,9 @@ from sdv2_live.control.osc.addresses import ACTIONS, ROOT, resolve
 from sdv2_live.control.presets.file import load_preset
 from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.errors import ParamError
-from sdv2_live.live.adaptation import AdaptationState
-from sdv2_live.live.input_policy import InputState
 from sdv2_live.show import metrics
-from sdv2_live.show.status import Status
+from sdv2_live.show.status import STATUS
 from sdv2_live.wording import nearest
-from sdv2_live.worker.host import EngineState
 
 README = TOP / "README.md"
 PAGES = [README, *sorted((TOP / "examples").rglob("README.md"))]
@@ -157,8 +155,7 @@ def test_every_key_of_the_configuration_that_is_named_exists() -> None:
 
 def status_names() -> set[str]:
     """The names under which a show tells how it is."""
-    status = Status("", True, 0.0, 0.0, 0.0, 0.0, 0.0, {}, EngineState("running"), InputState(), AdaptationState())
-    return set(status.numbers())
+    return {row.osc for row in STATUS if row.osc}
 
 
 def check_address(address: str) -> None:
@@ -189,11 +186,19 @@ def test_an_address_that_is_not_known_is_noticed() -> None:
             check_address(address)
 
 
-def test_the_status_that_is_told_is_in_the_readme() -> None:
-    listed = re.search(r"The numbers are\s.*?`engine`\.\n", text_of(README), re.S)
-    assert listed is not None
-    named = set(re.findall(r"`(?:/sdv2/(?:status|info)/)?(\w+)`", listed[0]))
-    assert named == status_names()
+def test_the_generated_parts_are_current() -> None:
+    assert readme.current(text_of(README)) == text_of(README), "write them anew: python tools/readme.py"
+
+
+def test_what_is_generated_replaces_what_stood_between_its_markers() -> None:
+    stale = "a\n" + "".join(f"<!-- {name}: begin -->\nstale\n<!-- {name}: end -->\nb\n" for name in readme.PARTS)
+    text = readme.current(stale)
+    assert readme.current(text) == text
+    assert "\nstale\n" not in text
+    assert text.startswith("a\n<!-- reference: begin -->\n| Address |")
+    assert text.endswith(" |\n<!-- metrics: end -->\nb\n")
+    with pytest.raises(ValueError, match="there are no '<!-- status: begin -->' and"):
+        readme.current(text.replace("status: end", "the end"))
 
 
 def test_the_examples_of_files_can_be_used(tmp_path: Path) -> None:
@@ -261,8 +266,9 @@ def test_every_example_is_in_the_index() -> None:
 
 
 def test_metrics_and_exit_codes_are_those_of_the_program() -> None:
-    for name in re.findall(r"`sdv2_(?!live)(\w+)`", text_of(README)):
-        assert name in metrics.DESCRIPTIONS or name == "stage_seconds", name
+    known = metrics.MEASURED.keys() | {row.metric for row in STATUS}
+    named = {name.removesuffix("_total") for name in re.findall(r"`sdv2_(?!live)(\w+)`", text_of(README))}
+    assert named - known == set()
     codes = {kind.exit_code for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.Sdv2Error)}
     told = re.search(r"exit\s+codes\s+are\s+(.*?)\.\n", text_of(README), re.S)
     assert told is not None

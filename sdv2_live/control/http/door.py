@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sdv2_live.control.throttle import ThrottledLog
+from sdv2_live.stats import total
 from sdv2_live.system.descriptors import most_descriptors
 
 Address = tuple[str, int]
@@ -32,22 +33,18 @@ MAX_LEFT = 65_536  # bytes that it has sent by then
 
 @dataclass(slots=True)
 class HttpCounters:
-    """Totals since start. `barred` counts connections from outside the allowed networks, `gave_way` those that were closed for
-    newer ones, `turned_away` those for which there was no place, `late` those that were closed for silence. `malformed` counts
-    what was no HTTP request, `foreign` requests of web pages and by foreign names, `flooded` requests and commands beyond their
-    rate. `held` counts the times that nothing more was read from a WebSocket until OSC had caught up, `unread` the messages for
-    WebSockets that were dropped because their clients do not read."""
+    """Totals since start."""
 
-    barred: int = 0
-    gave_way: int = 0
-    turned_away: int = 0
-    late: int = 0
-    malformed: int = 0
-    foreign: int = 0
-    flooded: int = 0
-    held: int = 0
-    unread: int = 0
-    failures: int = 0
+    barred: int = total("HTTP connections from outside the allowed networks.")
+    gave_way: int = total("HTTP connections that were closed for newer ones.")
+    turned_away: int = total("HTTP connections for which there was no place.")
+    late: int = total("HTTP connections that were closed for silence.")
+    malformed: int = total("What came by HTTP and was no request.")
+    foreign: int = total("HTTP requests of other sites' pages, and by other machines' names.")
+    flooded: int = total("HTTP requests and commands beyond their rate.")
+    held: int = total("Times that a WebSocket had to wait until OSC had caught up.")
+    unread: int = total("Messages for WebSockets that were dropped because their clients do not read.")
+    failures: int = total("The HTTP server's own mistakes, which are logged in full.")
 
 
 @dataclass(slots=True, eq=False)

@@ -20,6 +20,7 @@ from sdv2_live.control.osc.subscriptions import Subscriptions
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ParamError, Sdv2Error
+from sdv2_live.stats import total
 
 MAX_WORK = MAX_MESSAGES  # messages, and addresses that patterns match, of one packet
 ACTION_WORK = 20  # messages: an action may set all there is
@@ -34,22 +35,18 @@ Action = Callable[[tuple[Any, ...]], Future[None] | None]
 
 @dataclass(slots=True)
 class OscCounters:
-    """Totals since start. `refused` counts messages, `malformed` packets or parts of packets that are not OSC, `coalesced`
-    packets that a later one replaced before they were read, `barred` those of senders outside the allowed networks, `flooded`
-    packets and messages beyond a sender's rate, beyond its share of what may wait, or beyond what one packet may ask for,
-    `given_up` subscriptions and connections that made room for new ones or where nobody was any more, `failures` the server's
-    own mistakes, which are logged in full."""
+    """Totals since start."""
 
-    packets: int = 0
-    messages: int = 0
-    refused: int = 0
-    malformed: int = 0
-    coalesced: int = 0
-    scheduled: int = 0
-    barred: int = 0
-    flooded: int = 0
-    given_up: int = 0
-    failures: int = 0
+    packets: int = total("OSC packets read.")
+    messages: int = total("OSC messages read.")
+    refused: int = total("OSC messages that were answered with an error.")
+    malformed: int = total("OSC packets, or parts of them, that could not be read.")
+    coalesced: int = total("OSC packets that a later one replaced before they were read.")
+    scheduled: int = total("OSC bundles that waited for their time.")
+    barred: int = total("OSC packets and connections from outside the allowed networks.")
+    flooded: int = total("OSC packets and messages beyond a sender's rate, its share of what may wait, or a packet's limit.")
+    given_up: int = total("Subscriptions and connections that made room for new ones, or where nobody was any more.")
+    failures: int = total("The OSC server's own mistakes, which are logged in full.")
 
 
 @dataclass(slots=True)

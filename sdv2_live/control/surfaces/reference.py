@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from sdv2_live.control.osc.addresses import ACTIONS, MIDI, NORM, ROOT, SCOPE_IGNORED, SCOPE_NAMES, SCOPE_ROOT, scalable
 from sdv2_live.control.params import PARAMS, ParamSpec
-
-BEGIN = "<!-- reference: begin -->"
-END = "<!-- reference: end -->"
 
 _DEFAULT_SHOWN = 40  # characters
 
@@ -66,29 +62,6 @@ def reference_markdown() -> str:
             *scope,
         ]
     )
-
-
-def write_reference(path: Path) -> bool:
-    """Put the current reference between the markers of a Markdown file; True when that changed it."""
-    text = path.read_text(encoding="utf-8")
-    before, _, after = _split(text, path)
-    new = f"{before}{BEGIN}\n{reference_markdown()}\n{END}{after}"
-    if new != text:
-        path.write_text(new, encoding="utf-8")
-    return new != text
-
-
-def reference_is_current(path: Path) -> bool:
-    """Whether a Markdown file holds the current reference between its markers. Raises ValueError when it has no markers."""
-    return _split(path.read_text(encoding="utf-8"), path)[1].strip() == reference_markdown()
-
-
-def _split(text: str, path: Path) -> tuple[str, str, str]:
-    before, begin, rest = text.partition(BEGIN)
-    inside, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path}: has no '{BEGIN}' and '{END}' for the reference to stand between")
-    return before, inside, after
 
 
 def _address(spec: ParamSpec) -> str:

@@ -17,9 +17,7 @@ def scraped(reading: Reading) -> dict[tuple[str, tuple[tuple[str, str], ...]], f
 
 
 def test_counters_and_gauges() -> None:
-    counters = Counters()
-    counters.add("frames_in", 1200)
-    page = scraped(Reading(counters=counters.snapshot(), gauges={"fps_out": 29.5}, info={"model": 'ti"ny\n', "device": "cpu"}))
+    page = scraped(Reading({"frames_in": 1200, "fps_out": 29.5}, info={"model": 'ti"ny\n', "device": "cpu"}))
     assert page["sdv2_frames_in_total", ()] == 1200
     assert page["sdv2_fps_out", ()] == 29.5
     assert page["sdv2_info", (("device", "cpu"), ("model", 'ti"ny\n'))] == 1
@@ -60,7 +58,7 @@ def test_every_queue_has_its_length_and_its_bound() -> None:
 
 def test_the_page_is_of_the_moment() -> None:
     counters = Counters()
-    metrics = Metrics(lambda: Reading(counters=counters.snapshot()))
+    metrics = Metrics(lambda: Reading(counters.snapshot()))
     assert metrics.page()[0] == b""
     counters.add("chunks")
     first, _ = metrics.page()
