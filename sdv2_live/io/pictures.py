@@ -62,6 +62,12 @@ def blend(below: np.ndarray, above: np.ndarray, level: float) -> np.ndarray:
     return out
 
 
+def mix(frame: Frame, above: Frame, level: float) -> Frame:
+    """The frame with a share, 0..1, of another picture of its size and layout laid over it."""
+    width = frame.width * frame.format.bytes_per_pixel
+    return replace(frame, data=blend(frame.data[:, :width], above.data[:, :width], level))
+
+
 def slate(size: tuple[int, int], text: str) -> Frame:
     """A still, RGBX, of (height, width): dark, with a small text in its middle."""
     height, width = size

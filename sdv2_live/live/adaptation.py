@@ -1,7 +1,7 @@
 """What the engine's thread does for a long show beside painting: asks less of an engine that is too slow, begins a stream anew
-that has run for long or has wandered, and hides under a short dissolve that it did.
+that has run for long or has wandered, and hides under a short crossfade that it did.
 
-A stream that begins anew has empty caches, so its picture jumps. The dissolve goes from the picture shown last, which stands
+A stream that begins anew has empty caches, so its picture jumps. The crossfade goes from the picture shown last, which stands
 still meanwhile, to the new ones. Two streams that overlap would move on both sides of it, at twice the cost: too much for
 an engine that has just enough time.
 """
@@ -20,7 +20,7 @@ from sdv2_live.control.store import Snapshot
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.geometry import model_size
 from sdv2_live.io.pictures import Converter, blank
-from sdv2_live.live.dissolve import Dissolve
+from sdv2_live.live.crossfade import Crossfade
 from sdv2_live.live.drift import DriftWatch
 from sdv2_live.live.load_shedding import LoadShedder, render_scale
 from sdv2_live.stats import Counters
@@ -82,7 +82,7 @@ class Adaptation:
         self._began_at = clock()
         self._hide = False  # the next chunk, if it begins a stream
         self._refreshing = False
-        self._dissolve = Dissolve(refresh.fade_s)
+        self._fade = Crossfade(refresh.fade_s)
         self._convert = Converter()
         video = config.video
         self._fixed, self._max_pixels, self._as_input = video.size, video.max_pixels, video.output_size == "input"
@@ -119,7 +119,7 @@ class Adaptation:
         if done.began:
             self._began(done)
             if self._hide or self._refreshing:
-                self._dissolve.begin()
+                self._fade.begin()
         if done.shed == self.shed.active:  # else it was on its way when that changed
             self._hide = False
         self._watch(done)
@@ -129,7 +129,7 @@ class Adaptation:
             self._counters.add("shed_down" if change.startswith("too slow") else "shed_up")
             log.warning("%s; steps taken: %s", change, ", ".join(self.shed.active) or "none")
             self._on_shed(self.shed.active)
-        return self._dissolve.over(pictures)
+        return [self._fade.over(picture) for picture in pictures]
 
     def _began(self, done: Done) -> None:
         if self._refreshing:

@@ -9,12 +9,12 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 from sdv2_live.config.choices import OnLost
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
-from sdv2_live.io.pictures import Converter, blend
+from sdv2_live.io.pictures import Converter
+from sdv2_live.live.crossfade import Crossfade
 from sdv2_live.live.input_health import CAMERA_S, Fault, InputHealth
 from sdv2_live.live.input_policy import ActiveInput, InputState, Policy
 from sdv2_live.live.reader import QUEUE, SourceReader
@@ -66,9 +66,7 @@ class FailoverSource(Source):
         self._main.on_air = True
         self._converter = Converter()
         self._like: Frame | None = None  # of the main input, the one given last
-        self._last: Frame | None = None  # of all that were given
-        self._fading: Frame | None = None  # the picture that the present input is faded in over
-        self._fade_begin = 0
+        self._fade = Crossfade(policy.fade_s)
         self._failed: list[SourceReader] = []  # said to have
         self._held = False
         self._given = 0
@@ -137,7 +135,7 @@ class FailoverSource(Source):
                     return None
                 lost_at = self._main.watch.lost_at
                 self._ready.wait((min(until, lost_at) if now < lost_at else until) / 1e9 - now / 1e9)
-        return self._placed(frame, shown, now)
+        return self._placed(frame, shown)
 
     def close(self) -> None:
         with self._ready:
@@ -165,7 +163,7 @@ class FailoverSource(Source):
             self._tell_fault(fault)
         self.state = InputState(shown, fault)
         if shown is not before.shown:
-            self._change(before.shown, shown, now)
+            self._change(before.shown, shown)
         held = shown is ActiveInput.NOTHING and self._policy.on_lost is OnLost.SLATE
         if held is not self._held:
             self._held = held
@@ -197,43 +195,28 @@ class FailoverSource(Source):
             self._counters.add(f"inputs_{fault.value}")
             log.warning("the input is %s: %s", fault.value, self._main.status)
 
-    def _change(self, before: ActiveInput, shown: ActiveInput, now: int) -> None:
+    def _change(self, before: ActiveInput, shown: ActiveInput) -> None:
         for which, feed in self._feeds.items():
             feed.on_air = which is shown
         if before in self._feeds:
             self._feeds[before].frames.clear()
-        if shown is ActiveInput.NOTHING:
-            self._fading = None
-        else:
-            self._fading, self._fade_begin = self._last, now
-        if shown is ActiveInput.MAIN and self._last is not None:
+        self._fade.begin()
+        if shown is ActiveInput.MAIN and self._fade.last is not None:
             self._counters.add("inputs_returned")
         log.info("the input is now: %s", self._named(shown))
 
     def _named(self, shown: ActiveInput) -> str:
         return f"{shown.value} ({self._feeds[shown].status})" if shown in self._feeds else shown.value
 
-    def _placed(self, frame: Frame, shown: ActiveInput, now: int) -> Frame:
+    def _placed(self, frame: Frame, shown: ActiveInput) -> Frame:
         """The frame in the main input's size and layout, over what was given before, and later than that."""
         if shown is ActiveInput.MAIN:
             self._like = frame
         elif self._like is not None:
             frame = self._converter(frame, self._like)
-        frame = self._faded(frame, now, self._feeds[shown].spacing_s)
-        after = self._last.captured_ns + 1 if self._last is not None else 0
+        last = self._fade.last
+        after = last.captured_ns + 1 if last is not None else 0
         index, self._given = self._given, self._given + 1
-        self._last = frame.at(rate=frame.rate, captured_ns=max(frame.captured_ns, after), index=index)
-        return self._last
-
-    def _faded(self, frame: Frame, now: int, spacing_s: float) -> Frame:
-        """The frame at its level by the time that the next is there: a slow input's first is already its own picture."""
-        below = self._fading
-        if below is None:
-            return frame
-        elapsed = (now - self._fade_begin) / 1e9 + spacing_s
-        level = elapsed / self._policy.fade_s if self._policy.fade_s else 1.0
-        if level >= 1 or (below.size, below.format) != (frame.size, frame.format):
-            self._fading = None
-            return frame
-        width = frame.width * frame.format.bytes_per_pixel
-        return replace(frame, data=blend(below.data[:, :width], frame.data[:, :width], level))
+        frame = frame.at(rate=frame.rate, captured_ns=max(frame.captured_ns, after), index=index)
+        # By its own spacing a slow input's first frame is already its own picture.
+        return self._fade.over(frame, self._feeds[shown].spacing_ns)

@@ -11,7 +11,7 @@ import numpy as np
 
 from sdv2_live.config.choices import Fallback
 from sdv2_live.frame import Frame
-from sdv2_live.io.pictures import Converter, black_like, blend, slate
+from sdv2_live.io.pictures import Converter, black_like, mix, slate
 
 
 class FallbackMixer:
@@ -61,10 +61,7 @@ class FallbackMixer:
             return painted
         else:
             above = self._convert(seen, painted)
-        if level >= 1:
-            return above
-        width = painted.width * painted.format.bytes_per_pixel
-        return replace(above, data=blend(painted.data[:, :width], above.data[:, :width], level))
+        return above if level >= 1 else mix(above, painted, 1 - level)
 
     def _drawn(self, like: Frame) -> Frame:
         if self._still is None or (self._still.size, self._still.format) != (like.size, like.format):

@@ -61,9 +61,9 @@ class SourceReader:
         return self.watch.came and self.watch.fault(now) is None
 
     @property
-    def spacing_s(self) -> float:
-        """Seconds between the frames that it gives."""
-        return (self._still.interval if self._still.silent else self.watch.spacing) / 1e9
+    def spacing_ns(self) -> int:
+        """Nanoseconds between the frames that it gives."""
+        return self._still.interval if self._still.silent else self.watch.spacing
 
     def start(self) -> None:
         """Begin to read."""

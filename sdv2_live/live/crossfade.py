@@ -1,0 +1,42 @@
+"""From one picture to those that follow another: a short crossfade, so that no jump shows."""
+
+from __future__ import annotations
+
+from sdv2_live.frame import Frame
+from sdv2_live.io.pictures import Converter, mix
+
+
+class Crossfade:
+    """Lays the picture that was shown last over those that come, less of it each time, for `seconds`; 0 cuts.
+
+    Time is that of the pictures' capture. Not for several threads at once.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._ns = seconds * 1e9
+        self.last: Frame | None = None  # as it was seen
+        self._above: Frame | None = None
+        self._begin: int | None = None  # capture time at which nothing was to be seen of the new pictures
+        self._convert = Converter()
+
+    def begin(self) -> None:
+        """The next picture is the first that follows another."""
+        self._above, self._begin = self.last if self._ns else None, None
+
+    def over(self, frame: Frame, spacing_ns: int | None = None) -> Frame:
+        """The frame as it is to be seen. spacing_ns: to the next one, where that is not as the frame's rate says."""
+        if self._above is not None and self._begin is None:
+            self._begin = frame.captured_ns - (int(1e9 / frame.rate) if spacing_ns is None else spacing_ns)
+        self.last = self._laid_over(frame)
+        return self.last
+
+    def _laid_over(self, frame: Frame) -> Frame:
+        if self._above is None or self._begin is None:
+            return frame
+        level = 1 - (frame.captured_ns - self._begin) / self._ns
+        if level <= 0:
+            self._above = None
+            return frame
+        if (self._above.size, self._above.format) != (frame.size, frame.format):
+            self._above = self._convert(self._above, frame)
+        return mix(frame, self._above, level)
