@@ -1,16 +1,18 @@
 """What every video source and sink looks like.
 
-Sources and sinks are passive: they own no thread. `pacing` drives them. Each object is used from one thread only, except
+Sources and sinks are passive: they own no thread. Each object is used from one thread only, except
 `close`, which may be called from any thread and any number of times.
 """
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 from sdv2_live.frame import Frame
+from sdv2_live.system.clock import monotonic
 
 
 class Port(ABC):
@@ -64,6 +66,38 @@ class Source(Port):
     def ended(self) -> bool:
         """True when no frame will ever come again (a file that does not loop)."""
         return False
+
+
+class PollingSource(Source):
+    """A source that looks for its next frame again and again, until `close`, which waits for no more than one look."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # nothing may be released while `_look` uses it
+        self._closing = threading.Event()
+
+    def read(self, timeout: float) -> Frame | None:
+        """The next frame, or None when none came within `timeout` seconds or the source is closed."""
+        deadline = monotonic() + timeout
+        while True:
+            with self._lock:
+                if self._closing.is_set():
+                    return None
+                frame = self._look(deadline - monotonic())
+            if frame is not None or monotonic() >= deadline:
+                return frame
+
+    @abstractmethod
+    def _look(self, left: float) -> Frame | None:
+        """A frame, or None after a short wait: at most `left` seconds, and not beyond `_closing`."""
+
+    def close(self) -> None:
+        self._closing.set()  # before the lock, so that a reader in its loop does not take it again
+        with self._lock:
+            self._release()
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let go of everything. Called with nothing in `_look`; idempotent."""
 
 
 class Sink(Port):

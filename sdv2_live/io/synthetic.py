@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -21,24 +22,15 @@ GLYPHS = [  # digits 0 to 9, five rows of three bits each
 DIGITS = 6
 
 
-class TestSource(Source):
-    """A moving card as RGBX: 75 % colour bars, a landscape that drifts, two shaded balls, a grey ramp, the frame's number.
+class GeneratedSource(Source):
+    """Pictures drawn from their index alone, RGBX uint8 (height, width, 4).
 
-    The picture is a function of size and frame index alone. realtime: frames come when they are due; otherwise at once.
+    realtime: frames come when they are due; otherwise at once.
     """
 
-    __test__ = False  # not a test case, whatever its name suggests to pytest
-
-    def __init__(self, height: int = 512, width: int = 512, rate: Fraction = Fraction(30), *, realtime: bool = True) -> None:
-        """Raises VideoError for a size outside 16..8192 or a rate that is not positive."""
-        if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
-            raise VideoError(f"test:{height}x{width}: sides must lie in {MIN_SIDE}..{MAX_SIDE}, as in test:512x512")
-        if rate <= 0:
-            raise VideoError(f"test: the rate must be above 0, not {rate}")
-        self.name = f"test:{height}x{width}"
-        self._rate = rate
-        self._realtime = realtime
-        self._card = self._new_card(height, width)
+    def __init__(self, name: str, draw: Callable[[int], np.ndarray], rate: Fraction, *, realtime: bool = True) -> None:
+        self.name = name
+        self._draw, self._rate, self._realtime = draw, rate, realtime
         self._clock = PlaybackClock()
         self._index = 0
         self._closed = False
@@ -47,7 +39,7 @@ class TestSource(Source):
         if self._closed or (self._realtime and not self._clock.wait(float(self._index / self._rate), timeout)):
             return None
         index, self._index = self._index, self._index + 1
-        pixels = self._card.draw(index)
+        pixels = self._draw(index)
         height, width = pixels.shape[:2]
         rows = pixels.reshape(height, 4 * width)
         return Frame(rows, width, height, PixelFormat.RGBX, self._rate, monotonic_ns(), index)
@@ -60,31 +52,28 @@ class TestSource(Source):
         self._closed = True
         self._clock.interrupt()
 
-    def _new_card(self, height: int, width: int) -> Card | Black:
-        return Card(height, width)
+
+class TestSource(GeneratedSource):
+    """A moving card as RGBX: 75 % colour bars, a landscape that drifts, two shaded balls, a grey ramp, the frame's number."""
+
+    __test__ = False  # not a test case, whatever its name suggests to pytest
+
+    def __init__(self, height: int = 512, width: int = 512, rate: Fraction = Fraction(30), *, realtime: bool = True) -> None:
+        """Raises VideoError for a size outside 16..8192 or a rate that is not positive."""
+        if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
+            raise VideoError(f"test:{height}x{width}: sides must lie in {MIN_SIDE}..{MAX_SIDE}, as in test:512x512")
+        if rate <= 0:
+            raise VideoError(f"test: the rate must be above 0, not {rate}")
+        super().__init__(f"test:{height}x{width}", Card(height, width).draw, rate, realtime=realtime)
 
 
-class BlackSource(TestSource):
+class BlackSource(GeneratedSource):
     """Black at a steady rate: the clock and the shape of a show that has no input, and what is seen until it paints."""
 
     def __init__(self, height: int, width: int, rate: Fraction) -> None:
-        super().__init__(height, width, rate)
-        self.name = "no input"
-
-    def _new_card(self, height: int, width: int) -> Black:
-        return Black(height, width)
-
-
-class Black:
-    """A card with nothing on it."""
-
-    def __init__(self, height: int, width: int) -> None:
-        self._pixels = np.zeros((height, width, 4), np.uint8)
-        self._pixels[..., 3] = 255
-
-    def draw(self, index: int) -> np.ndarray:
-        """RGBX uint8, (height, width, 4), the same for every index."""
-        return self._pixels
+        black = np.zeros((height, width, 4), np.uint8)
+        black[..., 3] = 255
+        super().__init__("no input", lambda index: black, rate)
 
 
 class Card:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
-from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.base import Source
-from sdv2_live.io.playback import PlaybackClock
-from sdv2_live.system.clock import monotonic_ns
+from sdv2_live.io.synthetic import GeneratedSource
 
 HEIGHT, WIDTH = 144, 256  # soft as it is, it may be scaled to any size
 WAVES = 12  # of each colour
@@ -17,39 +15,20 @@ SPEED = 0.4  # pixels a frame
 MIDDLE, SWING = 118.0, 70.0  # of 0..255: neither black nor glaring
 
 
-class TextureSource(Source):
-    """Soft clouds of colour, RGBX, drifting slowly in real time. The picture is a function of the frame's index alone."""
+class TextureSource(GeneratedSource):
+    """Soft clouds of colour, drifting slowly in real time."""
 
     def __init__(self, rate: Fraction = Fraction(30)) -> None:
-        self.name = "texture"
-        self._rate = rate
-        self._layers = _layers()
-        self._clock = PlaybackClock()
-        self._index = 0
-        self._closed = False
-
-    def read(self, timeout: float) -> Frame | None:
-        if self._closed or not self._clock.wait(float(self._index / self._rate), timeout):
-            return None
-        index, self._index = self._index, self._index + 1
-        return Frame(drawn(self._layers, index), WIDTH, HEIGHT, PixelFormat.RGBX, self._rate, monotonic_ns(), index)
-
-    @property
-    def ended(self) -> bool:
-        return self._closed
-
-    def close(self) -> None:
-        self._closed = True
-        self._clock.interrupt()
+        super().__init__("texture", partial(drawn, _layers()), rate)
 
 
 def drawn(layers: np.ndarray, index: int) -> np.ndarray:
-    """Rows (HEIGHT, 4 * WIDTH) of one index: layers (2, HEIGHT, WIDTH, 3) that drift against each other."""
+    """RGBX (HEIGHT, WIDTH, 4) of one index: layers (2, HEIGHT, WIDTH, 3) that drift against each other."""
     shift = int(index * SPEED)
     picture = np.roll(layers[0], shift, axis=1) + np.roll(layers[1], -shift, axis=0)
     rgbx = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
     rgbx[..., :3] = picture
-    return rgbx.reshape(HEIGHT, 4 * WIDTH)
+    return rgbx
 
 
 def _layers() -> np.ndarray:

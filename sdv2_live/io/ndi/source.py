@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Collection
 from typing import Any
 
 from sdv2_live.backoff import Backoff
 from sdv2_live.frame import ColorSpec, Frame
 from sdv2_live.io.audio import AudioBlock
-from sdv2_live.io.base import Source
+from sdv2_live.io.base import PollingSource
 from sdv2_live.io.ndi.lib import NdiSettings, NdiSourceInfo, destroy, initialise, product, sdk_source
 from sdv2_live.io.ndi.pictures import NdiPictures
 from sdv2_live.io.ndi.search import NdiSearch
@@ -27,7 +26,7 @@ PATIENCE_S = 60.0  # the most that is waited for a connected sender's next frame
 SOUND_S = 2.0  # sound without a picture for so long is told
 
 
-class NdiSource(Source):
+class NdiSource(PollingSource):
     """Frames of the NDI source that `pattern` means (see `match_source`; "ip:port" connects directly; "" takes the first).
 
     The source may appear later, vanish, return at another address, change size, format or rate: `read` gives None meanwhile
@@ -57,6 +56,7 @@ class NdiSource(Source):
         color: ColorSpec | None = None,
     ) -> None:
         """Raises VideoError where NDI cannot run; a source that is not there yet is no error."""
+        super().__init__()
         settings = settings or NdiSettings()
         self.name = f"ndi:{pattern}"
         self.received = 0  # frames given by the SDK
@@ -74,8 +74,6 @@ class NdiSource(Source):
         self._receiver: Any = None
         self._made_at = 0.0  # when the receiver was
         self._target: NdiSourceInfo | None = None
-        self._lock = threading.Lock()  # the receiver must not be destroyed while the SDK captures on it
-        self._closing = threading.Event()
         self._tally = (False, False)
         self._tally_sent: tuple[bool, bool] | None = None
         self._dropped_before = 0
@@ -114,18 +112,7 @@ class NdiSource(Source):
         """Tell the sender that its picture is on air or in preview; kept across reconnections, sent by the next `read`."""
         self._tally = (on_program, on_preview)
 
-    def read(self, timeout: float) -> Frame | None:
-        """The next frame, or None when none came within `timeout` seconds or the source is closed."""
-        deadline = monotonic() + timeout
-        while True:
-            with self._lock:
-                if self._closing.is_set():
-                    return None
-                frame = self._step(deadline - monotonic())
-            if frame is not None or monotonic() >= deadline:
-                return frame
-
-    def _step(self, left: float) -> Frame | None:
+    def _look(self, left: float) -> Frame | None:
         """One wait in the SDK, of at most STEP_S."""
         wait = min(max(left, 0.0), STEP_S)
         if self._receiver is None:
@@ -252,10 +239,8 @@ class NdiSource(Source):
         receiver, self._receiver = self._receiver, None
         destroy(self._ndi, "recv_destroy", self._made_at, receiver)
 
-    def close(self) -> None:
-        self._closing.set()  # before the lock, so that a reader in its loop does not take it again
-        with self._lock:
-            if self._receiver is not None:
-                self._disconnect()
-            self._search.close()
-            self._target, self._flowing, self._linked = None, False, False
+    def _release(self) -> None:
+        if self._receiver is not None:
+            self._disconnect()
+        self._search.close()
+        self._target, self._flowing, self._linked = None, False, False

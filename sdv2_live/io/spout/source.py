@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Collection
 from fractions import Fraction
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.base import Source
+from sdv2_live.io.base import PollingSource
 from sdv2_live.io.rate import MeasuredRate
 from sdv2_live.io.spout.lib import OneThread, load, match_sender
 from sdv2_live.system.clock import monotonic, monotonic_ns
@@ -23,7 +22,7 @@ LOOK_S = 0.2  # how often a sender that is not there is looked for
 UNCOUNTED_S = 1 / 60  # a sender that does not count its frames gives one on every look: take so many
 
 
-class SpoutSource(Source):
+class SpoutSource(PollingSource):
     """Pictures of the sender that `pattern` means (see `match_sender`; "" takes the active one).
 
     The sender may appear later, vanish, return or change its size: `read` gives None meanwhile. The first picture after
@@ -35,12 +34,11 @@ class SpoutSource(Source):
 
     def __init__(self, pattern: str, *, ignore: Collection[str] = ()) -> None:
         """Raises VideoError where there is no Spout; a sender that is not there yet is no error."""
+        super().__init__()
         self.name = f"spout:{pattern}"
         self.received = 0
         self._spout = load()
         self._pattern, self._ignore = pattern, tuple(ignore)
-        self._lock = threading.Lock()
-        self._closing = threading.Event()
         self._sender: str | None = None
         self._pixels: np.ndarray | None = None  # (height, width * 4): the next picture's place
         self._first = True  # of a new connection or size
@@ -67,21 +65,14 @@ class SpoutSource(Source):
             return f"{'connected to' if self._pixels is not None else 'waiting for'} '{self._sender}'"
         return f"searching for '{self._pattern}'" if self._pattern else "searching for any Spout sender"
 
-    def read(self, timeout: float) -> Frame | None:
-        """The next picture, or None when none came within `timeout` seconds or the source is closed."""
-        deadline = monotonic() + timeout
-        while True:
-            with self._lock:
-                if self._closing.is_set():
-                    return None
-                frame = self._thread(self._step)
-            left = deadline - monotonic()
-            if frame is not None or left <= 0:
-                return frame
-            self._closing.wait(min(POLL_S, left))
+    def _look(self, left: float) -> Frame | None:
+        frame = self._thread(self._received)
+        if frame is None:
+            self._closing.wait(min(POLL_S, max(left, 0.0)))
+        return frame
 
-    def _step(self) -> Frame | None:
-        """One look. The update flag must be asked for: until it is, a receive succeeds and copies nothing."""
+    def _received(self) -> Frame | None:
+        """The sender's next picture. The update flag must be asked for: until it is, a receive succeeds and copies nothing."""
         now = monotonic()
         if self._sender is None and not self._find(now):
             return None
@@ -139,13 +130,11 @@ class SpoutSource(Source):
         height, width = pixels.shape[0], pixels.shape[1] // 4
         return Frame(pixels, width, height, PixelFormat.RGBX, self._rate.add(captured_ns / 1e9), captured_ns, index)
 
-    def close(self) -> None:
-        self._closing.set()
-        with self._lock:
-            if self._receiver is not None:
-                self._thread(self._release)
-                self._thread.close()
-
     def _release(self) -> None:
+        if self._receiver is not None:
+            self._thread(self._let_go)
+            self._thread.close()
+
+    def _let_go(self) -> None:
         self._receiver.releaseReceiver()
         self._receiver = self._sender = self._pixels = None  # the last reference goes on the thread that made the object
