@@ -43,6 +43,8 @@ os.environ["XDG_STATE_HOME"] = _state.name
 if shutil.which("nvidia-smi") is None:
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+MOST_WORKERS = 4  # each takes a gigabyte
+
 CLONE_NEWNET = 0x40000000
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1
@@ -72,14 +74,22 @@ def _program_as_it_was() -> Iterator[None]:
         handler.close()
 
 
-def _enter_private_network() -> None:
-    """Holds for this thread and for every thread and process started from it."""
+def _enter_private_network() -> bool:
+    """Holds for this thread and for every thread and process started from it. False where the system does not allow it: the
+    tests then run on the machine's own network."""
     if sys.platform != "linux" or ctypes.CDLL(None).unshare(CLONE_NEWNET) != 0:
-        return  # not possible or not permitted: the tests run on the machine's own network
+        return False
     import fcntl  # not on every system
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+    return True
 
 
-_enter_private_network()
+_private = _enter_private_network()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means: as many processes as cores, where each has a network of its own; else they would share real ports."""
+    return min(os.cpu_count() or 1, MOST_WORKERS) if _private else 0
