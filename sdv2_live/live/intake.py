@@ -98,7 +98,7 @@ class Intake:
     def begin(self, count: int, like: Frame) -> list[Frame]:
         """While too few frames have come for a chunk of `count`, those that have, in order: from now on they are that chunk's.
 
-        Empty when there are enough: `take` may have to choose them evenly. Also when what comes now is not like `like`.
+        Empty when there are enough: `pop_chunk` may have to choose them evenly. Also when what comes now is not like `like`.
         """
         with self._changed:
             window = self._window
@@ -110,7 +110,7 @@ class Intake:
             self._clear()
             return list(self._begun)
 
-    def take(self, count: int, timeout: float, like: Frame | None = None) -> list[Frame] | None:
+    def pop_chunk(self, count: int, timeout: float, like: Frame | None = None) -> list[Frame] | None:
         """`count` frames in order: those that the chunk was begun with, then, evenly spaced, of what came since; the newest last.
 
         None when `timeout` seconds did not bring enough, or when what comes now is not like `like`: then nothing is consumed.
@@ -199,7 +199,7 @@ class Intake:
         return []
 
     def _keep(self, frame: Frame) -> None:
-        """Into the window: all of the time since the last take, evenly, in bounded memory, however slow the engine."""
+        """Into the window: all of the time since the last chunk, evenly, in bounded memory, however slow the engine."""
         if self._beyond:  # the newest of before was kept for being the newest alone
             self._window.pop()
             self._counters.add("frames_skipped")

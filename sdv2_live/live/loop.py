@@ -206,7 +206,7 @@ class LiveLoop:
         if starting:
             self._stream.settle()
         with self._stream.timer("capture"):  # 0 but for a reset, which needs a frame more
-            frames = self._intake.take(needed, timeout=1.0, like=newest)
+            frames = self._intake.pop_chunk(needed, timeout=1.0, like=newest)
         if frames is None:
             return
         begin = monotonic()

@@ -60,7 +60,7 @@ class Rig:
     def _paint(self) -> None:
         chunks: list[tuple[float, list[Frame]]] = []
         while not self._stop.is_set():
-            frames = self.intake.take(4, 0.01)
+            frames = self.intake.pop_chunk(4, 0.01)
             if frames:
                 chunks.append((time.monotonic() + self.late_s, frames))
             if chunks and time.monotonic() >= chunks[0][0]:

@@ -41,14 +41,14 @@ def indices(taken: list[Frame] | None) -> list[int] | None:
 
 def test_as_many_frames_as_came_are_taken_as_they_are() -> None:
     with reading(FakeSource(frames(5))) as (intake, counters):
-        assert indices(intake.take(5, 5)) == [0, 1, 2, 3, 4]
+        assert indices(intake.pop_chunk(5, 5)) == [0, 1, 2, 3, 4]
         assert counters.snapshot() == {"frames_in": 5, "frames_skipped": 0}
 
 
 def test_too_few_frames_are_kept_for_later() -> None:
     source = FakeSource([*frames(3), Gap(1), *frames(2, first=3)])
     with reading(source) as (intake, _):
-        taken = eventually("all frames", lambda: intake.take(5, 0.01))
+        taken = eventually("all frames", lambda: intake.pop_chunk(5, 0.01))
         assert indices(taken) == [0, 1, 2, 3, 4]
         for frame, sent in zip(taken, frames(5), strict=True):
             np.testing.assert_array_equal(frame.data, sent.data)
@@ -57,7 +57,7 @@ def test_too_few_frames_are_kept_for_later() -> None:
 def test_a_slow_engine_gets_evenly_spaced_frames_ending_with_the_newest() -> None:
     with reading(FakeSource(frames(12))) as (intake, counters):
         eventually("twelve frames", lambda: counters["frames_in"] == 12)
-        assert indices(intake.take(4, 5)) == [2, 5, 8, 11]
+        assert indices(intake.pop_chunk(4, 5)) == [2, 5, 8, 11]
         assert counters["frames_skipped"] == 8
 
 
@@ -80,7 +80,7 @@ def test_a_standing_engine_keeps_the_time_span_in_bounded_memory() -> None:
     count = WINDOW * 5
     with reading(FakeSource(frames(count))) as (intake, counters):
         eventually("all frames", lambda: counters["frames_in"] == count)
-        taken = intake.take(4, 5)
+        taken = intake.pop_chunk(4, 5)
         assert taken is not None
         assert counters["frames_skipped"] == count - 4
         spans = [b.index - a.index for a, b in pairwise(taken)]
@@ -92,7 +92,7 @@ def test_a_change_of_size_or_format_starts_the_chunk_anew() -> None:
     other = [*frames(3), *frames(4, first=3, width=32), *frames(4, first=7, width=32, format=PixelFormat.UYVY)]
     with reading(FakeSource(other)) as (intake, counters):
         eventually("all frames", lambda: counters["frames_in"] == 11)
-        taken = intake.take(4, 5)
+        taken = intake.pop_chunk(4, 5)
         assert indices(taken) == [7, 8, 9, 10]
         assert taken is not None
         assert {frame.format for frame in taken} == {PixelFormat.UYVY}
@@ -102,7 +102,7 @@ def test_skip_drops_what_came() -> None:
     with reading(FakeSource(frames(9))) as (intake, counters):
         eventually("nine frames", lambda: counters["frames_in"] == 9)
         intake.skip()
-        assert intake.take(1, 0.01) is None
+        assert intake.pop_chunk(1, 0.01) is None
         assert counters["frames_skipped"] == 0  # nothing was being painted that they could be missing from
 
 
@@ -121,12 +121,12 @@ def test_a_broken_source_is_remembered_and_wakes_the_waiting() -> None:
         eventually("the failure", lambda: intake.failure)
         assert intake.ended
         assert "the disk is gone" in str(intake.failure)
-        assert intake.take(5, 0.01) is None
+        assert intake.pop_chunk(5, 0.01) is None
 
 
 def test_what_nobody_foresaw_does_not_end_the_input() -> None:
     with reading(FakeSource([*frames(2), ValueError("not a VideoError"), *frames(3, first=2)])) as (intake, counters):
-        assert indices(intake.take(5, 10)) == [0, 1, 2, 3, 4]
+        assert indices(intake.pop_chunk(5, 10)) == [0, 1, 2, 3, 4]
         assert counters["reads_failed"] == 1
         assert intake.failure is None
 
@@ -158,7 +158,7 @@ def test_an_engine_far_slower_than_the_input_gets_even_steps_and_the_newest_fram
     for chunk in range(chunks):
         for frame in given[chunk * per_chunk : (chunk + 1) * per_chunk]:
             intake._accept(frame)
-        got = intake.take(4, 0)
+        got = intake.pop_chunk(4, 0)
         assert got is not None
         assert got[-1] is given[(chunk + 1) * per_chunk - 1]  # nothing older than it must be: the delay does not grow
         taken += got
@@ -174,7 +174,7 @@ def test_a_camera_of_120_frames_a_second_is_held_in_bounded_memory() -> None:
     for frame in frames(120 * 60, step_ms=1000 / 120):
         intake._accept(frame)
         assert len(intake._window) <= WINDOW
-    got = intake.take(4, 0)
+    got = intake.pop_chunk(4, 0)
     assert got is not None
     assert [b.index - a.index for a, b in pairwise(got)] == pytest.approx([120 * 60 / 4] * 3, rel=0.15)
 
@@ -192,16 +192,16 @@ def test_a_chunk_that_must_wait_begins_with_what_has_come_and_ends_with_the_newe
     assert intake.newest(0) is None  # no frame has come that no chunk has
     came(intake, given[2:3])
     assert intake.begin(4, given[0]) == given[:3]
-    assert intake.take(4, 0) is None
+    assert intake.pop_chunk(4, 0) is None
     came(intake, given[3:4])
     assert intake.begin(4, given[0]) == []  # they are all there
-    assert intake.take(4, 0) == given[:4]
+    assert intake.pop_chunk(4, 0) == given[:4]
     assert not intake.begun
     came(intake, given[4:5])
     assert intake.begin(4, given[0]) == given[4:5]
     came(intake, given[5:12])  # the engine was held up
     assert intake.begin(4, given[0]) == []
-    assert indices(intake.take(4, 0)) == [4, 6, 9, 11]  # the rest evenly over what came since
+    assert indices(intake.pop_chunk(4, 0)) == [4, 6, 9, 11]  # the rest evenly over what came since
     assert counters["frames_in"] == len(given) == 4 + 4 + counters["frames_skipped"]
 
 
@@ -209,7 +209,7 @@ def test_where_enough_frames_wait_none_is_begun_with() -> None:
     intake = Intake(FakeSource([]), Counters())
     came(intake, given := frames(8))
     assert intake.begin(4, given[0]) == []
-    assert indices(intake.take(4, 0)) == [1, 3, 5, 7]
+    assert indices(intake.pop_chunk(4, 0)) == [1, 3, 5, 7]
 
 
 def test_a_chunk_that_needs_more_after_a_reset_keeps_the_frames_it_began_with() -> None:
@@ -218,9 +218,9 @@ def test_a_chunk_that_needs_more_after_a_reset_keeps_the_frames_it_began_with() 
     intake.begin(4, given[0])
     came(intake, given[3:4])
     assert intake.begin(4, given[0]) == []
-    assert intake.take(5, 0) is None
+    assert intake.pop_chunk(5, 0) is None
     came(intake, given[4:])
-    assert intake.take(5, 0) == given
+    assert intake.pop_chunk(5, 0) == given
 
 
 def test_a_chunk_that_needs_fewer_after_a_reset_takes_the_newest() -> None:
@@ -229,7 +229,7 @@ def test_a_chunk_that_needs_fewer_after_a_reset_takes_the_newest() -> None:
     came(intake, given[:3])
     intake.begin(4, given[0])
     came(intake, given[3:])
-    assert intake.take(1, 0) == given[3:]
+    assert intake.pop_chunk(1, 0) == given[3:]
     assert not intake.begun
     assert counters["frames_skipped"] == 3
 
@@ -240,7 +240,7 @@ def test_a_source_that_stopped_in_a_chunk_completes_it_when_it_is_back() -> None
     assert intake.begin(4, before[0]) == before
     assert intake.newest(0) is None
     came(intake, after)  # minutes later
-    assert intake.take(4, 0) == before + after
+    assert intake.pop_chunk(4, 0) == before + after
     assert counters["frames_skipped"] == 0
 
 
@@ -256,8 +256,8 @@ def test_a_change_of_size_or_format_drops_the_chunk_that_was_begun_and_counts_it
     assert intake.begin(4, after[0]) == after[:2]
     assert counters["frames_skipped"] == 3
     came(intake, after[2:])
-    assert intake.take(4, 0, like=before[0]) is None  # nothing is consumed
-    assert intake.take(4, 0, like=after[0]) == after
+    assert intake.pop_chunk(4, 0, like=before[0]) is None  # nothing is consumed
+    assert intake.pop_chunk(4, 0, like=after[0]) == after
 
 
 def test_skip_drops_the_chunk_that_was_begun() -> None:
@@ -267,7 +267,7 @@ def test_skip_drops_the_chunk_that_was_begun() -> None:
     intake.skip()
     assert not intake.begun
     came(intake, later := frames(4, first=10))
-    assert intake.take(4, 0) == later
+    assert intake.pop_chunk(4, 0) == later
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_strays_of_another_kind_cost_the_chunk_nothing_that_was_begun(strays: li
     came(intake, given[begun:])
     newest = intake.newest(0)
     assert newest is given[5]
-    taken = intake.take(4, 0, like=newest)
+    taken = intake.pop_chunk(4, 0, like=newest)
     assert taken is not None
     assert taken[:begun] == given[:begun]
     assert all(frame.alike(newest) for frame in taken)
@@ -310,7 +310,7 @@ def test_the_window_is_bound_by_bytes(height: int, width: int, bound: int) -> No
         intake._accept(Frame(data, width, height, PixelFormat.BGRX, captured_ns=i * 33 * MS, index=i))
         fill = intake.queues["intake"]
         assert fill.length <= fill.bound <= bound
-    taken = intake.take(5, 0)
+    taken = intake.pop_chunk(5, 0)
     assert taken is not None
     assert taken[-1].index == 99
     assert min(b.index - a.index for a, b in pairwise(taken)) >= 8
