@@ -41,7 +41,7 @@ from sdv2_live.config.schema import Config
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.errors import EngineError, Sdv2Error
 from sdv2_live.frame import Frame
-from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.synthetic import TestSource
 from sdv2_live.model.dit.dit import CausalDiT

@@ -33,7 +33,7 @@ from pythonosc.udp_client import SimpleUDPClient
 
 from sdv2_live.errors import EngineError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.io.synthetic import TestSource

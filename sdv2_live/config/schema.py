@@ -37,7 +37,7 @@ from sdv2_live.control.params import LORA_SLOTS, Params, Value
 from sdv2_live.engine.spec import Mode, Schedule
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.gpu.geometry import Fit
-from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.model.dit.cache_spec import TIME_ROWS
 from sdv2_live.system.folders import cache_folder
 

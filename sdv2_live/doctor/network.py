@@ -14,7 +14,8 @@ from sdv2_live.control.osc.sockets import bind_listener, bind_osc, query_port
 from sdv2_live.doctor.probe import Check, Status, fail, ok, warn
 from sdv2_live.errors import ConfigError, VideoError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.ndi.lib import NdiSettings, destroy, initialise
+from sdv2_live.io.ndi.lib import destroy, initialise
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.system.clock import monotonic

@@ -15,7 +15,7 @@ from sdv2_live.frame import ColorSpec, Frame
 from sdv2_live.io.base import Sink, Source
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.files.source import FileSource
-from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.io.spout.sink import SpoutSink

@@ -11,7 +11,8 @@ from functools import partial
 from sdv2_live.frame import Frame
 from sdv2_live.io.audio import LIMIT_S, AudioBlock, DelayLine
 from sdv2_live.io.base import Port, Sink, Source
-from sdv2_live.io.ndi.lib import Finder, NdiSettings, NdiSourceInfo, as_address, match_source
+from sdv2_live.io.ndi.lib import Finder, NdiSourceInfo, as_address, match_source
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.stats import Counters, Fill

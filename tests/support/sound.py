@@ -13,7 +13,8 @@ from itertools import count
 
 import numpy as np
 
-from sdv2_live.io.ndi.lib import NdiSettings, NdiSourceInfo, destroy, initialise, list_sources, sdk_source
+from sdv2_live.io.ndi.lib import NdiSourceInfo, destroy, initialise, list_sources, sdk_source
+from sdv2_live.io.ndi.settings import NdiSettings
 from support.ndi_client import ClientSender, unique_name
 from support.waiting import eventually
 

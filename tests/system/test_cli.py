@@ -20,7 +20,7 @@ from sdv2_live import __version__
 from sdv2_live.cli import COMMANDS, main
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.files.source import FileSource
-from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.synthetic import TestSource
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import re
-import sys
 import threading
 import time
 import unicodedata
@@ -25,14 +24,12 @@ from sdv2_live import __version__
 from sdv2_live.errors import VideoError
 from sdv2_live.io.base import Port
 from sdv2_live.io.ndi.config import use_discovery_server
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.ndi")
 
 LOOPBACK = "127.0.0.1"
-DRAWS = (
-    32 if sys.platform == "linux" else 1
-)  # loopback addresses asked; elsewhere only the first one exists, and mDNS does the work
 CAPABILITIES = '<ndi_capabilities ntk_ptz="false" ntk_exposure_v2="false"/>'  # of our output: no camera
 REPLACED = str.maketrans(dict.fromkeys('"*/:<>?\\|', " "))  # in the names of sources, by libndi 6.3.2
 REFRESH_S = 2.0  # a finder older than this is followed by a new one, which draws again
@@ -41,27 +38,6 @@ SETTLED_S = 0.5  # a connection is no risk to its sender any more: see `destroy`
 _lock = threading.Lock()
 _module: Any = None
 _discovery_server: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NdiSettings:
-    """How this process takes part in the NDI network.
-
-    extra_ips: addresses asked directly for their sources, for networks without mDNS; the loopback is always asked.
-    groups: NDI groups to search and to publish in; none means the SDK's default group, "public".
-    discovery_server: "host" or "host:port" of an NDI Discovery Server, several separated by commas. Read when NDI is first
-        used; it cannot change afterwards.
-    """
-
-    extra_ips: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    discovery_server: str | None = None
-
-    @property
-    def ips(self) -> str:
-        """Comma-separated addresses for the SDK, the loopback's among them, without repeats."""
-        loopback = (f"127.0.0.{i}" for i in range(1, DRAWS + 1))
-        return ",".join(dict.fromkeys((*self.extra_ips, *loopback)))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Collection
 
 from sdv2_live.io.base import Port
-from sdv2_live.io.ndi.lib import Finder, NdiSettings, NdiSourceInfo, as_address, match_source
+from sdv2_live.io.ndi.lib import Finder, NdiSourceInfo, as_address, match_source
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.ndi_in")

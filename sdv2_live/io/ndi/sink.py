@@ -16,7 +16,8 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.audio import AudioBlock
 from sdv2_live.io.base import Sink
-from sdv2_live.io.ndi.lib import CAPABILITIES, NdiSettings, NdiSourceInfo, initialise, product, sdk_source
+from sdv2_live.io.ndi.lib import CAPABILITIES, NdiSourceInfo, initialise, product, sdk_source
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.ndi_out")

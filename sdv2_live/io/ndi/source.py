@@ -10,9 +10,10 @@ from sdv2_live.backoff import Backoff
 from sdv2_live.frame import ColorSpec, Frame
 from sdv2_live.io.audio import AudioBlock
 from sdv2_live.io.base import PollingSource
-from sdv2_live.io.ndi.lib import NdiSettings, NdiSourceInfo, destroy, initialise, product, sdk_source
+from sdv2_live.io.ndi.lib import NdiSourceInfo, destroy, initialise, product, sdk_source
 from sdv2_live.io.ndi.pictures import NdiPictures
 from sdv2_live.io.ndi.search import NdiSearch
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sound import NdiSound
 from sdv2_live.system.clock import monotonic, monotonic_ns
 

@@ -21,7 +21,7 @@ from sdv2_live.doctor.network import AVAHI, SIZE, _compared, discovery, look_ndi
 from sdv2_live.doctor.probe import Status
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.ndi.config import CONFIG_NAME
-from sdv2_live.io.ndi.lib import NdiSettings
+from sdv2_live.io.ndi.settings import NdiSettings
 
 
 @contextmanager

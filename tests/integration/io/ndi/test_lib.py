@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from support.waiting import DEADLINE_S
 
-from sdv2_live.io.ndi.lib import SETTLED_S, Finder, NdiSettings, NdiSourceInfo, as_address, match_source
+from sdv2_live.io.ndi.lib import SETTLED_S, Finder, NdiSourceInfo, as_address, match_source
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
 
@@ -165,7 +166,8 @@ def test_another_process_is_found_without_configuration_or_mdns() -> None:
 
     code = """
 import sys
-from sdv2_live.io.ndi.lib import Finder, NdiSettings, match_source
+from sdv2_live.io.ndi.lib import Finder, match_source
+from sdv2_live.io.ndi.settings import NdiSettings
 with Finder(NdiSettings()) as finder:
     print(match_source(sys.argv[1], finder.wait(lambda found: match_source(sys.argv[1], found) is not None, 60)))
 """
@@ -180,7 +182,8 @@ def test_discovery_server_is_asked_and_other_settings_stay(tmp_path: Path) -> No
     code = """
 import os, sys, time
 from pathlib import Path
-from sdv2_live.io.ndi.lib import Finder, NdiSettings
+from sdv2_live.io.ndi.lib import Finder
+from sdv2_live.io.ndi.settings import NdiSettings
 with Finder(NdiSettings(discovery_server=sys.argv[1])):
     print(Path(os.environ["NDI_CONFIG_DIR"], "ndi-config.v1.json").read_text(), flush=True)
     sys.stdin.read()  # until the test closes it

@@ -22,7 +22,8 @@ from support.waiting import DEADLINE_S, eventually
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.ndi.lib import Finder, NdiSettings, NdiSourceInfo, list_sources
+from sdv2_live.io.ndi.lib import Finder, NdiSourceInfo, list_sources
+from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
 
