@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdv2_live.config.load import load_config
-from sdv2_live.engine.engine import ChunkPlan, Engine
-from sdv2_live.engine.spec import StreamSpec
+from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.spec import ChunkPlan, StreamSpec
 from sdv2_live.model.checkpoints.assign import load_strict, synthetic_state_dict
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.fp8 import fits, to_fp8, why_not_fp8

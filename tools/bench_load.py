@@ -30,8 +30,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from sdv2_live.engine.engine import ChunkPlan, Engine
-from sdv2_live.engine.spec import StreamSpec
+from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.spec import ChunkPlan, StreamSpec
 from sdv2_live.model.checkpoints.assign import assign, on_meta, synthetic_tensor
 from sdv2_live.model.checkpoints.checkpoint import read_checkpoint
 from sdv2_live.model.dit.dit import CausalDiT

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sdv2_live.engine import steps
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.noise import MotionController
 from sdv2_live.engine.scheduler import FlowSchedule
@@ -81,15 +82,15 @@ def run_causal_dit(case: Case, data: Data) -> Iterator[Comparison]:
 
 def run_causal_dit_stream_batch(case: Case, data: Data) -> Iterator[Comparison]:
     dit: CausalDiT = filled(CausalDiT(dit_config(case["config"])), case, data)
-    spec, latent_hw, steps = cache_spec(case), tuple(case["latent_hw"]), case["steps"]
-    single, cache = dit.new_cache(spec, latent_hw), dit.new_cache(spec, latent_hw, len(steps))
+    spec, latent_hw, timesteps = cache_spec(case), tuple(case["latent_hw"]), case["steps"]
+    single, cache = dit.new_cache(spec, latent_hw), dit.new_cache(spec, latent_hw, len(timesteps))
     rope, cross = dit.rope(), dit.condition(data["context"])
-    for i, step in enumerate(steps):
+    for i, step in enumerate(timesteps):
         x = data[f"prep_x.{i}"]
         t = torch.full(x.shape[:2], float(step), device=place(data))
         yield f"prep_flow.{i}", dit(x, t, [0], cross=cross, cache=single, rope=rope), data[f"prep_flow.{i}"]
     cache.copy_level_(single)
-    t = torch.tensor(steps, dtype=torch.float32, device=place(data))[:, None]
+    t = torch.tensor(timesteps, dtype=torch.float32, device=place(data))[:, None]
     for i, call in enumerate(case["calls"]):
         yield f"flow.{i}", dit(data[f"x.{i}"], t, call["start_frames"], cross=cross, cache=cache, rope=rope), data[f"flow.{i}"]
 
@@ -153,19 +154,19 @@ def run_taehv(case: Case, data: Data) -> Iterator[Comparison]:
 
 
 def run_scheduler(case: Case, data: Data) -> Iterator[Comparison]:
-    schedule, steps = FlowSchedule(case["shift"], case.get("num_train_timesteps", 1000)), case["timesteps_t"]
-    yield "sigma", torch.tensor([schedule.sigma(t) for t in steps]), torch.tensor(case["sigma_at"])
-    noised = torch.stack([schedule.add_noise(x, n, t) for x, n, t in zip(data["x"], data["noise"], steps, strict=True)])
-    yield "noised", noised, data["noised"]
-    x0 = torch.stack([schedule.clean(x, f, t) for x, f, t in zip(data["noised"], data["flow"], steps, strict=True)])
-    yield "x0", x0, data["x0"]
+    schedule, timesteps = FlowSchedule(case["shift"], case.get("num_train_timesteps", 1000)), case["timesteps_t"]
+    numbers = schedule.numbers(schedule.sigma(timesteps[0]), timesteps, [0] * len(timesteps)).to(place(data))
+    _, sigma, noise_share, clean_share, _ = (column.view(-1, *[1] * (data["x"].ndim - 1)) for column in numbers.unbind(1))
+    yield "sigma", sigma.flatten(), torch.tensor(case["sigma_at"])
+    yield "noised", steps.noised(data["x"], data["noise"], clean_share, noise_share), data["noised"]
+    yield "x0", steps.clean(data["noised"], data["flow"], sigma), data["x0"]
     wanted = case["noise_controller"]
-    motion, chunk, chosen = MotionController(), wanted["chunk"], wanted["init_noise_scale"]
-    motion.update(data["video"][:, :, : wanted["sequence"][0]["end_frame"] - chunk], chosen, enabled=True)
+    motion, chunk, settings = MotionController(), wanted["chunk"], ChunkSettings(wanted["init_noise_scale"], steps=(1000,))
+    motion.plan(data["video"][:, :, : wanted["sequence"][0]["end_frame"] - chunk], settings)
     ends = [entry["end_frame"] for entry in wanted["sequence"]]
-    scales = [motion.update(data["video"][:, :, end - chunk : end], chosen, enabled=True) for end in ends]
+    plans = [motion.plan(data["video"][:, :, end - chunk : end], settings) for end in ends]
+    scales, firsts = [plan.noise_scale for plan in plans], [float(plan.timesteps[0]) for plan in plans]
     yield "noise scale", torch.tensor(scales), torch.tensor([entry["noise_scale"] for entry in wanted["sequence"]])
-    firsts = [float(int(1000 * scale) - 100) for scale in scales]
     yield "first timestep", torch.tensor(firsts), torch.tensor([float(e["first_timestep"]) for e in wanted["sequence"]])
 
 
@@ -189,19 +190,19 @@ def run_stream(case: Case, data: Data) -> Iterator[Comparison]:
     dit: CausalDiT = filled(CausalDiT(dit_config(case["dit"])), case, data, "dit_manifest")
     vae: WanVAE = filled(WanVAE(vae_config(case["vae"])), case, data, "vae_manifest")
     engine = Engine(dit, vae)
-    steps = tuple(case["steps"])
+    timesteps = tuple(case["steps"])
     spec = StreamSpec(
         case["height"],
         case["width"],
         Schedule(case["mode"]),
-        len(steps),
+        len(timesteps),
         cache_spec(case),
         case.get("rope_refresh_frame", 50),
         case.get("normalize_latents", False),
     )
     state = engine.new_state(spec)
     state.noise = InjectedNoise(data)
-    settings = ChunkSettings(case["init_noise_scale"], steps, noise_controller=case.get("noise_controller", True))
+    settings = ChunkSettings(case["init_noise_scale"], timesteps, noise_controller=case.get("noise_controller", True))
     cross = dit.condition(data["context"])
     scales, starts = [], []
     for entry in case["log"]:

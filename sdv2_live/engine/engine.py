@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
@@ -14,7 +12,7 @@ from torch import Tensor
 
 from sdv2_live.engine.graphs import Capture, Graphs
 from sdv2_live.engine.scheduler import FlowSchedule
-from sdv2_live.engine.spec import TEXT_STEPS, ChunkSettings, Mode, Schedule, StreamSpec
+from sdv2_live.engine.spec import TEXT_STEPS, ChunkPlan, ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.engine.state import BatchQueue, StreamState
 from sdv2_live.engine.steps import sequential, stream_batch
 from sdv2_live.engine.transfer import upload
@@ -40,21 +38,6 @@ class Autoencoder(Protocol):
 
     def decode(self, latent_NFCHW: Tensor, memory: Any) -> Tensor:
         """Pixels, not clamped, of normalised latents."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkPlan:
-    """The noise of one chunk: its scale (0..1), and the timesteps of its denoising steps."""
-
-    noise_scale: float
-    timesteps: tuple[int, ...]
-
-
-def check_steps(steps: tuple[int, ...]) -> None:
-    """Raise EngineError unless `steps` are 1 to 4 strictly descending timesteps in 0..1000."""
-    descending = all(a > b for a, b in pairwise(steps))
-    if not 1 <= len(steps) <= 4 or not descending or not all(0 <= step <= 1000 for step in steps):
-        raise EngineError(f"steps = {list(steps)} must be 1 to 4 strictly descending timesteps in 0..1000, such as [700, 500]")
 
 
 class Engine:
@@ -167,15 +150,9 @@ class Engine:
 
     def plan(self, pixels_1CTHW: Tensor | None, settings: ChunkSettings, state: StreamState) -> ChunkPlan:
         """How much noise this chunk gets. `pixels` as given to encode, or None in text mode."""
-        check_steps(settings.steps)
         if state.spec.mode is Mode.TEXT or pixels_1CTHW is None:
             return ChunkPlan(1.0, TEXT_STEPS)
-        first = state.motion.fresh
-        scale = state.motion.update(pixels_1CTHW, settings.noise_scale, settings.noise_controller)
-        if first:
-            return ChunkPlan(scale, settings.steps)
-        lowest = settings.steps[1] + 1 if len(settings.steps) > 1 else 0
-        return ChunkPlan(scale, (max(int(1000 * scale) - 100, lowest), *settings.steps[1:]))
+        return state.motion.plan(pixels_1CTHW, settings)
 
     @torch.inference_mode()
     def denoise(self, latent: Tensor | None, cross: CrossKV, plan: ChunkPlan, seed: int, state: StreamState) -> Tensor | None:
@@ -206,14 +183,7 @@ class Engine:
         return self.vae.decode(latent_1FCHW.to(self._vae_dtype), state.vae).clamp(-1, 1)
 
     def _numbers(self, plan: ChunkPlan, starts: Sequence[int]) -> Tensor:
-        """What `steps` takes: a row for each step, of which the first mixes noise into the input, later ones into clean x."""
-        sigmas = [self.schedule.sigma(timestep) for timestep in plan.timesteps]
-        shares = [plan.noise_scale, *sigmas[1:]]
-        rows = [
-            (timestep, sigma, share, 1 - share, start)
-            for timestep, sigma, share, start in zip(plan.timesteps, sigmas, shares, starts, strict=True)
-        ]
-        return upload(torch.tensor(rows, dtype=torch.float64), self.device)
+        return upload(self.schedule.numbers(plan.noise_scale, plan.timesteps, starts), self.device)
 
     def _sequential(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
         """All steps of the chunk in turn."""

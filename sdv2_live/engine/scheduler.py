@@ -1,6 +1,8 @@
-"""Flow matching with a shifted noise schedule: what a timestep means, how to add noise, how to read the clean latent."""
+"""Flow matching with a shifted noise schedule: what a timestep means, and what the denoising steps are made of."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -21,11 +23,12 @@ class FlowSchedule:
         """Noise share in 0..1 at a timestep in 0..1000: that of the nearest grid timestep. Host only, no device access."""
         return float(self.sigmas[(self.timesteps - timestep).abs().argmin()])
 
-    def add_noise(self, clean: Tensor, noise: Tensor, timestep: float) -> Tensor:
-        """(1 - sigma) * clean + sigma * noise."""
-        sigma = self.sigma(timestep)
-        return (1 - sigma) * clean + sigma * noise
-
-    def clean(self, noisy: Tensor, flow: Tensor, timestep: float) -> Tensor:
-        """x0 = x - sigma * flow, in float64, returned in the dtype of `noisy`."""
-        return (noisy.double() - self.sigma(timestep) * flow.double()).type_as(noisy)
+    def numbers(self, noise_scale: float, timesteps: Sequence[float], starts: Sequence[int]) -> Tensor:
+        """What `steps` takes, on the host: a row for each step. The first mixes noise into the input, later ones into clean x."""
+        sigmas = [self.sigma(timestep) for timestep in timesteps]
+        shares = [noise_scale, *sigmas[1:]]
+        rows = [
+            (timestep, sigma, share, 1 - share, start)
+            for timestep, sigma, share, start in zip(timesteps, sigmas, shares, starts, strict=True)
+        ]
+        return torch.tensor(rows, dtype=torch.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 from typing import Literal
 
 from sdv2_live.errors import EngineError
@@ -66,13 +67,28 @@ class ChunkSettings:
     """What the performer may change at every chunk.
 
     noise_scale: 0..1, share of noise in the noisy latent. steps: 1 to 4 strictly descending timesteps in 0..1000.
-    seed: 0 .. 2**63 - 1. noise_controller: lower the noise scale with motion.
+    seed: 0 .. 2**63 - 1. noise_controller: lower the noise scale with motion. Raises EngineError for other steps.
     """
 
     noise_scale: float = 0.7
     steps: tuple[int, ...] = (700, 500)
     seed: int = 42
     noise_controller: bool = True
+
+    def __post_init__(self) -> None:
+        steps, descending = self.steps, all(a > b for a, b in pairwise(self.steps))
+        if not 1 <= len(steps) <= 4 or not descending or not all(0 <= step <= 1000 for step in steps):
+            raise EngineError(
+                f"steps = {list(steps)} must be 1 to 4 strictly descending timesteps in 0..1000, such as [700, 500]"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """The noise of one chunk: its scale (0..1), and the timesteps of its denoising steps."""
+
+    noise_scale: float
+    timesteps: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,9 @@ def sequential(
     rotations = rope.rotations(start[:1].long(), latent_1FCHW.shape[1], *_grid(latent_1FCHW))
     x = latent_1FCHW
     for i, plan in enumerate(plans):
-        x = clean_share[i] * x + noise_share[i] * noise_n1FCHW[i]
+        x = noised(x, noise_n1FCHW[i], clean_share[i], noise_share[i])
         flow = dit.flow(x, times.of(i, x.shape[1]), dit.call(rotations, cache, plan, cross))
-        x = _clean(x, flow, sigma[i])
+        x = clean(x, flow, sigma[i])
     return x
 
 
@@ -55,17 +55,22 @@ def stream_batch(
     latents_n1CHW: those in flight, of which level i takes step i; written in place.
     """
     timestep, sigma, noise_share, clean_share, start = (column.view(-1, 1, 1, 1, 1) for column in numbers.unbind(1))
-    noise = noise_share.float() * noise_n11CHW[:, 0]
-    latents_n1CHW[0] = clean_share[0, 0].float() * latent_11CHW[0] + noise[0]
+    noise = noise_n11CHW[:, 0]
+    latents_n1CHW[0] = noised(latent_11CHW[0], noise[0], clean_share[0, 0], noise_share[0, 0])
     rotations = rope.rotations(start.flatten().long(), 1, *_grid(latent_11CHW))
     flow = dit.flow(latents_n1CHW, dit.times(timestep.view(-1, 1)), dit.call(rotations, cache, plan, cross))
-    clean = _clean(latents_n1CHW, flow, sigma)
-    latents_n1CHW[1:] = clean_share[1:].float() * clean[:-1] + noise[1:]
-    return clean[-1:]
+    x0 = clean(latents_n1CHW, flow, sigma)
+    latents_n1CHW[1:] = noised(x0[:-1], noise[1:], clean_share[1:], noise_share[1:])
+    return x0[-1:]
 
 
-def _clean(noisy: Tensor, flow: Tensor, sigma: Tensor) -> Tensor:
-    """x0 = x - sigma * flow, in float64."""
+def noised(x: Tensor, noise: Tensor, clean_share: Tensor, noise_share: Tensor) -> Tensor:
+    """clean_share * x + noise_share * noise, in the type of `x`; the shares are broadcast."""
+    return clean_share.type_as(x) * x + noise_share.type_as(x) * noise
+
+
+def clean(noisy: Tensor, flow: Tensor, sigma: Tensor) -> Tensor:
+    """x0 = noisy - sigma * flow, computed in float64, in the type of `noisy`; sigma is broadcast."""
     return (noisy.double() - sigma * flow.double()).type_as(noisy)
 
 

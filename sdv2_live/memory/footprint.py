@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sdv2_live.engine.engine import ChunkPlan, Engine
-from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, Schedule, StreamSpec
+from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, ChunkPlan, Schedule, StreamSpec
 from sdv2_live.memory.live_bytes import FusedAttention, peak_of, seen_of
 from sdv2_live.model.checkpoints.assign import on_meta
 from sdv2_live.model.dit.cache_spec import CacheSpec

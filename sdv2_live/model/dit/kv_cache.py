@@ -70,14 +70,12 @@ class KVCache:
             self.sink_v = torch.zeros(means, device=device)
             self.may_adapt = torch.zeros(levels, dtype=torch.bool, device=device)
         self.filled = [0] * levels
-        self._frames = 1  # of the last call: so many columns of `slots` are its own
         self._last: list[tuple[int, int] | None] = [None] * levels  # (start frame, frames) of each level's last call
 
     def reset_(self) -> None:
         """Forget everything, in place: a reset cache equals a fresh one and keeps its addresses."""
         for tensor in (self.k, self.v, self.ring, self.slots):
             tensor.zero_()
-        self._frames = 1
         self.filled = [0] * self.levels
         self._last = [None] * self.levels
 
@@ -85,14 +83,8 @@ class KVCache:
         """Take over a one-level cache into every level of this one (stream_batch's preparation)."""
         for mine, theirs in ((self.k, source.k), (self.v, source.v), (self.ring, source.ring), (self.slots, source.slots)):
             mine.copy_(theirs.expand_as(mine))
-        self._frames = source._frames
         self.filled = source.filled * self.levels
         self._last = source._last * self.levels
-
-    def last_slots(self, layer: int, level: int) -> list[int]:
-        """Slots the last call wrote, for tests and debugging (waits for the device)."""
-        slots: list[int] = self.slots[layer, level, : self._frames].tolist()
-        return slots
 
     def plan(self, starts: Sequence[int], frames: int) -> CachePlan:
         """Plan a call whose level b begins at frame starts[b] and brings `frames` frames, on the host, and count it as done.
@@ -112,7 +104,6 @@ class KVCache:
             new and spec.adaptive and frames == 1 and filled == spec.kv_frames for new, filled in zip(fresh, before, strict=True)
         )
         self.filled = [min(filled + frames * new, spec.kv_frames) for filled, new in zip(before, fresh, strict=True)]
-        self._frames = frames
         self._last = [(start, frames) for start in starts]
         return CachePlan(frames, before, tuple(self.filled), fresh, adapts)
 

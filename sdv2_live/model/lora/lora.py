@@ -127,17 +127,6 @@ class LoraSet:
 Loaded = Sequence[tuple[LoraSource, LoraFile]]
 
 
-def load_loras(dit: CausalDiT, sources: Sequence[LoraSource]) -> LoraSet:
-    """Read the files, merge those that are not live into the weights, and put the others beside them at scale 0.
-
-    Call it once, when the weights are in place. Where they are quantised, that comes between `merge_loras` and
-    `attach_loras`. Raises WeightsError naming file, key and shapes of what does not fit.
-    """
-    loras = read_loras(dit, sources)
-    merge_loras(dit, loras)
-    return attach_loras(dit, loras)
-
-
 def read_loras(dit: CausalDiT, sources: Sequence[LoraSource]) -> Loaded:
     """The files, checked against a model of these sizes; what fits no part of it is logged. Raises WeightsError."""
     if not sources:

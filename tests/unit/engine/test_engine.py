@@ -9,6 +9,7 @@ import torch
 from support import tiny
 from torch import Tensor
 
+from sdv2_live.engine import steps
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.noise import MotionController, SeededNoise
 from sdv2_live.engine.scheduler import FlowSchedule
@@ -181,11 +182,10 @@ def test_motion_lowers_the_noise_scale() -> None:
 
 
 def test_noise_and_clean_are_inverse() -> None:
-    schedule = FlowSchedule()
     clean, noise = torch.randn(4, 4), torch.randn(4, 4)
-    for timestep in (1000, 700, 30):
-        noisy = schedule.add_noise(clean, noise, timestep)
-        torch.testing.assert_close(schedule.clean(noisy, noise - clean, timestep), clean, rtol=1e-5, atol=1e-5)
+    for _, sigma, noise_share, clean_share, _ in FlowSchedule().numbers(1.0, (1000, 700, 30), (0, 0, 0)):
+        noisy = steps.noised(clean, noise, clean_share, noise_share)
+        torch.testing.assert_close(steps.clean(noisy, noise - clean, sigma), clean, rtol=1e-5, atol=1e-5)
 
 
 def test_motion_is_measured_before_the_encoder_and_taken_in_by_the_plan(engine: Engine) -> None:

@@ -17,9 +17,9 @@ from torch._C._profiler import _EventType
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiled
 
-from sdv2_live.engine.engine import ChunkPlan, Engine
+from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.graphs import CudaCapture
-from sdv2_live.engine.spec import Schedule, StreamSpec
+from sdv2_live.engine.spec import ChunkPlan, Schedule, StreamSpec
 from sdv2_live.engine.vae_graphs import graphed
 from sdv2_live.memory.budget import MARGIN, MemoryRequest, plan
 from sdv2_live.memory.footprint import _NoVae, _size, cache_bytes, denoise_peak, fixed_need, vae_need

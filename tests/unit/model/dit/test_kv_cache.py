@@ -25,7 +25,8 @@ def write(cache: KVCache, starts: list[int], value: Tensor | float, frames: int 
     value = torch.as_tensor(value, dtype=torch.float32).expand(len(starts))
     x = value[:, None, None, None].expand(-1, frames * TOKENS, HEADS, WIDTH)
     cache.write(0, plan, x, x)
-    return [cache.last_slots(0, level) for level in range(len(starts))]
+    slots: list[list[int]] = cache.slots[0, :, :frames].tolist()
+    return slots
 
 
 @pytest.mark.parametrize(("kv", "sinks"), [(6, 3), (5, 2), (4, 0), (3, 2)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.layers import CrossKV, DitConfig
 from sdv2_live.model.lora.alpha import _Pattern
 from sdv2_live.model.lora.file import read_lora
-from sdv2_live.model.lora.lora import LoraLinear, LoraSource, load_loras
+from sdv2_live.model.lora.lora import LoraLinear, LoraSet, LoraSource, attach_loras, merge_loras, read_loras
 from sdv2_live.model.profiles import profile
 
 CONFIG = DitConfig(dim=96, heads=2, ffn=192, layers=2, text_dim=tiny.TEXT_DIM)
@@ -46,6 +46,13 @@ def painted(dit: CausalDiT) -> Tensor:
     context = torch.randn(1, 20, tiny.TEXT_DIM, generator=generator)
     cache = dit.new_cache(tiny.CACHE, (4, 4))
     return dit(x, torch.full((1, 2), 700.0), [0], cross=dit.condition(context), cache=cache, rope=dit.rope())
+
+
+def load_loras(dit: CausalDiT, sources: Sequence[LoraSource]) -> LoraSet:
+    """As a show takes them in, without quantised layers in between."""
+    loras = read_loras(dit, sources)
+    merge_loras(dit, loras)
+    return attach_loras(dit, loras)
 
 
 def merged(path: Path, scale: float = 1.0, dit: CausalDiT | None = None) -> CausalDiT:
