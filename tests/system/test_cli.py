@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.waiting import eventually
+from support.waiting import DEADLINE_S, eventually
 
 from sdv2_live import __version__
 from sdv2_live.cli import COMMANDS, main
@@ -225,3 +225,9 @@ def test_render_gives_each_frame_its_own_time(tmp_path: Path) -> None:
 def test_a_program_without_standard_streams_runs(closed: str) -> None:
     command = f'exec "$0" -m sdv2_live presets list {closed}'
     assert subprocess.run(["sh", "-c", command, sys.executable], timeout=60).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="pythonw is Windows' own")
+def test_a_program_without_a_console_runs() -> None:
+    pythonw = Path(sys.executable).with_name("pythonw.exe")
+    assert subprocess.run([pythonw, "-m", "sdv2_live", "presets", "list"], timeout=DEADLINE_S).returncode == 0

@@ -196,6 +196,7 @@ def test_a_thread_that_hangs_is_left_behind(
 ) -> None:
     part = made(hang, tmp_path, monkeypatch)
     assert hang.entered.wait(DEADLINE_S)
+    caplog.clear()  # what else had to end may have been late on a busy machine
     closing, _ = started("closing", part.close)
     closing.join(DEADLINE_S)
     assert not closing.is_alive()

@@ -83,6 +83,7 @@ cd "$DIR"
 [ -L root/usr/bin/wine ] || has_wine || wine_of_its_own # Debian's `alternatives` make it a link
 [ -x tools/bin/uv ] || { python3 -m venv tools && tools/bin/pip install -qq uv pefile setuptools wheel; }
 [ -f py/python.exe ] || windows_python
+rm -f py/python*._pth # with it, Python reads neither PYTHONPATH nor its working directory
 windows_packages
 [ -f prefix/drive_c/windows/system32/ucrtwine.dll ] || windows_runtime
 bash "$PROJECT/tools/windows/wine.sh" "$DIR" python -m sdv2_live --version >/dev/null || fail "sdv2-live does not start in $DIR"

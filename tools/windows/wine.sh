@@ -12,6 +12,7 @@ shift
 export PROJECT DIR SEEN
 export WINEPREFIX=$HOME_OF_WINE/prefix WINEDEBUG=${WINEDEBUG:--all}
 export WINEDLLOVERRIDES=${WINEDLLOVERRIDES-ucrtbase=n}             # the runtime that ucrt.py made
+export PYTHONPATH="Z:${SEEN//\//\\}"
 export XDG_RUNTIME_DIR=/tmp
 export KMP_AFFINITY=disabled OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # Wine tells OpenMP of no processors
 
@@ -19,9 +20,6 @@ export KMP_AFFINITY=disabled OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # Wine tells 
 
 exec 9>"$DIR/lock"
 flock --nonblock 9 || { echo "wine.sh: waiting for another command that uses $DIR" >&2 && flock 9; }
-
-# What this Python imports from; it reads neither PYTHONPATH nor its working directory.
-printf '%s\r\n' python311.zip . 'Lib\site-packages' "Z:${SEEN//\//\\}" 'import site' >"$DIR/py/python311._pth"
 
 inside() {
     set -e
