@@ -245,8 +245,9 @@ def value_of(params: Params, spec: ParamSpec) -> Value:
     """The value that `params` holds for one row; False for a trigger."""
     if not spec.field:
         return False
-    value: Any = getattr(params, spec.field)
-    return value if spec.index is None else value[spec.index]
+    held: Any = getattr(params, spec.field)
+    value: Value = held if spec.index is None else held[spec.index]
+    return value
 
 
 def updated(params: Params, values: Mapping[str, Value]) -> Params:

@@ -29,7 +29,7 @@ class AudioBlock:
     @property
     def duration_ns(self) -> int:
         """How long it sounds."""
-        return self.samples.shape[1] * 1_000_000_000 // self.rate
+        return int(self.samples.shape[1]) * 1_000_000_000 // self.rate
 
 
 class DelayLine:

@@ -24,7 +24,7 @@ class LiveBytes(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = self.tensors = 0
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
 

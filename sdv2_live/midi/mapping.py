@@ -155,7 +155,7 @@ class Entry:
 
     def argument(self, position: float) -> int | float:
         """What a fader at `position` 0..1 sends."""
-        value = self.low + position**self.curve * (self.high - self.low)
+        value: float = self.low + position**self.curve * (self.high - self.low)
         spec = self.target.spec
         if self.target.form or (spec is not None and spec.kind is Kind.FLOAT):
             return value
@@ -165,7 +165,7 @@ class Entry:
         """Where a fader stands, 0..1, when its parameter has `value`: the inverse of `argument`."""
         span = self.high - self.low
         share = (_number(self.target, value) - self.low) / span if span else 0.0
-        return min(max(share, 0.0), 1.0) ** (1 / self.curve)
+        return float(min(max(share, 0.0), 1.0) ** (1 / self.curve))
 
     def unit(self) -> float:
         """The share of a fader's way, 0..1, from one value of a parameter in whole steps to the next; 0 for one without steps."""

@@ -41,7 +41,8 @@ def hlg_light(signal: np.ndarray) -> np.ndarray:
     """cd/m2 of HLG values (..., 3) in 0..1, on a display of PEAK."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
-    return PEAK * (scene @ LUMA_2020)[..., None] ** 0.2 * scene
+    light: np.ndarray = PEAK * (scene @ LUMA_2020)[..., None] ** 0.2 * scene
+    return light
 
 
 def compressed(light: np.ndarray) -> np.ndarray:
@@ -60,7 +61,8 @@ def to_bt709(rgb: np.ndarray, transfer: int) -> np.ndarray:
     light = pq_light(rgb) if transfer == ColorTrc.SMPTE2084 else hlg_light(rgb)
     brightest = np.maximum(light.max(-1, keepdims=True), 1e-6)
     linear = light * (compressed(brightest) / brightest) / WHITE
-    return (linear @ TO_BT709.T).clip(0, 1) ** (1 / GAMMA)
+    rgb_bt709: np.ndarray = (linear @ TO_BT709.T).clip(0, 1) ** (1 / GAMMA)
+    return rgb_bt709
 
 
 class ToneMap:

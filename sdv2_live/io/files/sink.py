@@ -145,7 +145,7 @@ class FileSink(Sink):
             packets[-1].duration = self._next + (self._first_dts or 0) - packets[-1].dts
         self._mux(packets)
 
-    def _mux(self, packets: list[av.Packet]) -> None:
+    def _mux(self, packets: list[av.Packet[av.VideoStream]]) -> None:
         for packet in packets:
             self._first_dts = packet.dts if self._first_dts is None else self._first_dts
             self._container.mux(packet)

@@ -92,14 +92,16 @@ def _module(name: str, choice: str) -> Any:
 
 def _flash3(module: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     def run(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        out = module.flash_attn_func(q, k, v)
-        return out[0] if isinstance(out, tuple) else out  # older builds also give the softmax's normaliser
+        found = module.flash_attn_func(q, k, v)
+        out: Tensor = found[0] if isinstance(found, tuple) else found  # older builds also give the softmax's normaliser
+        return out
 
     return run
 
 
 def _sage(module: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     def run(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return module.sageattn(q, k, v, tensor_layout="NHD", is_causal=False)
+        out: Tensor = module.sageattn(q, k, v, tensor_layout="NHD", is_causal=False)
+        return out
 
     return run

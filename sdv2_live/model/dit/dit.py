@@ -149,5 +149,5 @@ class CausalDiT(nn.Module):
 
     def _unpatchify(self, x_BFLP: Tensor, rows: int, columns: int) -> Tensor:
         """(B, F, L, 2*2*C) with the channel innermost -> (B, F, C, h, w)."""
-        x = x_BFLP.unflatten(-1, (PATCH, PATCH, -1)).unflatten(2, (rows, columns))
+        x: Tensor = x_BFLP.unflatten(-1, (PATCH, PATCH, -1)).unflatten(2, (rows, columns))
         return x.permute(0, 1, 6, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)

@@ -125,7 +125,8 @@ class Attention(nn.Module):
 
     def split(self, x_BSD: Tensor) -> Tensor:
         """(B, S, D) -> (B, S, H, d)."""
-        return x_BSD.unflatten(-1, (self.heads, -1))
+        x_BSHd: Tensor = x_BSD.unflatten(-1, (self.heads, -1))
+        return x_BSHd
 
     def key_value(self, x_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised keys, and values, (B, S, H, d) each."""
@@ -147,14 +148,16 @@ def self_attention(attn: Attention, x_BSD: Tensor, layer: int, call: Call) -> Te
     else:  # only while stream_batch's caches are filling: levels differ in length
         levels = [(slice(b, b + 1), n) for b, n in enumerate(filled)]
         out = torch.cat([call.attend(q[b], *call.cache.filled_keys_values(layer, b, n)) for b, n in levels])
-    return attn.o(out.flatten(2))
+    mixed_BSD: Tensor = attn.o(out.flatten(2))
+    return mixed_BSD
 
 
 def cross_attention(attn: Attention, x_BSD: Tensor, layer: int, call: Call) -> Tensor:
     """Attend to all 512 text rows, the zero rows included."""
     q = attn.split(call.ops.rms_norm(attn.q(x_BSD), attn.norm_q.weight))
     k, v = (of_layers[layer].expand(q.shape[0], -1, -1, -1) for of_layers in (call.cross.k, call.cross.v))
-    return attn.o(call.attend(q, k, v, call.cross.bias).flatten(2))
+    mixed_BSD: Tensor = attn.o(call.attend(q, k, v, call.cross.bias).flatten(2))
+    return mixed_BSD
 
 
 class AffineNorm(nn.Module):
@@ -211,7 +214,8 @@ class Head(nn.Module):
 
     def forward(self, x_BFLD: Tensor, e_BFD: Tensor) -> Tensor:
         shift, scale = (self.modulation + e_BFD[:, :, None]).unsqueeze(-2).unbind(2)
-        return self.head(modulate(layer_norm(x_BFLD), shift, scale))
+        patches_BFLP: Tensor = self.head(modulate(layer_norm(x_BFLD), shift, scale))
+        return patches_BFLP
 
     def vectors(self, e_BFD: Tensor) -> tuple[Tensor, Tensor]:
         """1 + scale and shift of the norm, (B, F, D) each."""

@@ -70,7 +70,7 @@ class TorchOps:
 
     def rms_norm(self, x_BSD: Tensor, weight_D: Tensor) -> Tensor:
         x = x_BSD.float()
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # one pass; F.rms_norm makes four of it on a CPU
+        length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # one pass; F.rms_norm makes four of it on a CPU
         root_mean_square = length.square_().div_(x.shape[-1]).add_(EPS).sqrt_()
         return (x / root_mean_square).mul_(weight_D).type_as(x_BSD)
 

@@ -128,7 +128,8 @@ def _taps(weight: Tensor, dim: int) -> Tensor:
 def interleaved(y: Tensor) -> Tensor:
     """Pictures (B, C, 2h, 2w), or (N, C, T, 2h, 2w), of `upsampled`'s convolution (B, 4 * C, h + 1, w + 1)."""
     if y.ndim == 5:
-        return interleaved(y.transpose(1, 2).flatten(0, 1)).unflatten(0, (y.shape[0], -1)).transpose(1, 2)
+        clip: Tensor = interleaved(y.transpose(1, 2).flatten(0, 1)).unflatten(0, (y.shape[0], -1))
+        return clip.transpose(1, 2)
     y = y.contiguous(memory_format=torch.channels_last)
     (count, channels, height, width), c = y.shape, y.shape[1] // 4
     row, column = width * channels, channels
@@ -140,7 +141,7 @@ def interleaved(y: Tensor) -> Tensor:
 
 def unfolded(x: Tensor, count: int) -> Tensor:
     """Frames (B * count, C, H, W) of frames (B, count * C, H, W), whose channels they were."""
-    frames = x.permute(0, 2, 3, 1).unflatten(3, (count, -1)).permute(0, 3, 1, 2, 4)
+    frames: Tensor = x.permute(0, 2, 3, 1).unflatten(3, (count, -1)).permute(0, 3, 1, 2, 4)
     return frames.flatten(0, 1).contiguous().permute(0, 3, 1, 2)
 
 

@@ -154,7 +154,8 @@ class TAEHV(nn.Module):
         """Frames (N, 4F, 3, H, W), neither clamped to [0, 1] nor trimmed, of normalised latents."""
         x = self._run(self.decoder, latent_NFCHW.flatten(0, 1), memory.decoder, latent_NFCHW.shape[0])
         assert x is not None  # only folding time waits
-        return F.pixel_shuffle(x.flatten(0, 1), self.config.patch).unflatten(0, x.shape[:2])
+        frames: Tensor = F.pixel_shuffle(x.flatten(0, 1), self.config.patch).unflatten(0, x.shape[:2])
+        return frames
 
     @staticmethod
     def _run(half: nn.Sequential, x: Tensor, memory: FrameMemory, samples: int) -> Tensor | None:

@@ -170,7 +170,7 @@ class WanVAE(nn.Module):
         self.push(pixels_NCTHW, memory)
         moments = joined(memory.moments)
         memory.moments.clear()
-        latent = self.conv1(moments).chunk(2, dim=1)[0].transpose(1, 2)
+        latent: Tensor = self.conv1(moments).chunk(2, dim=1)[0].transpose(1, 2)
         return (latent - self.mean) / self.std if normalize else latent
 
     def decode(self, latent_NFCHW: Tensor, memory: VaeMemory) -> Tensor:

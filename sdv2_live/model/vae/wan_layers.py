@@ -213,7 +213,8 @@ def as_frames(x: Tensor) -> Tensor:
 
 def as_clip(frames: Tensor, samples: int) -> Tensor:
     """(N * T, C, H, W) as (N, C, T, H, W)."""
-    return frames.unflatten(0, (samples, -1)).transpose(1, 2)
+    x: Tensor = frames.unflatten(0, (samples, -1))
+    return x.transpose(1, 2)
 
 
 def stream_through(modules: nn.Sequential, pending: Pending, memory: ConvMemory) -> Pending | None:
