@@ -9,6 +9,8 @@ import sys
 
 from sdv2_live.system.clock import monotonic
 
+_DATAGRAM = 65_535  # bytes; no datagram is longer
+
 
 class Loop(asyncio.SelectorEventLoop):
     """An event loop that can wait for sockets which are read by hand, on every system: the one that asyncio takes on Windows by
@@ -30,6 +32,13 @@ def claim(server: socket.socket) -> None:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
     elif server.type == socket.SOCK_STREAM:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def send_whole(udp: socket.socket) -> None:
+    """Have datagrams sent as long as UDP allows them. macOS sends none that is longer than the socket's buffer, of 9216 bytes
+    unless told otherwise (sysctl net.inet.udp.maxdgram): half of what a prompt may have."""
+    if sys.platform == "darwin":
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _DATAGRAM)
 
 
 def taken(error: OSError) -> bool:

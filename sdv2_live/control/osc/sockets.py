@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from sdv2_live.control.access import plain_address
 from sdv2_live.errors import ConfigError
-from sdv2_live.system.sockets import claim, taken
+from sdv2_live.system.sockets import claim, send_whole, taken
 
 _TRIES = 20
 RECEIVE_BUFFER = 1 << 20  # bytes: a fader storm during one slow moment
@@ -135,6 +135,7 @@ def _bind(host: str, port: int, kind: socket.SocketKind, key: str = "osc.port") 
     try:
         if kind is socket.SOCK_DGRAM:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            send_whole(server)
             if sys.platform == "linux":  # which alone tells which message was refused
                 for level, option in _RECVERR[: 2 if family is socket.AF_INET6 else 1]:
                     server.setsockopt(level, option, 1)

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from sdv2_live.system.clock import monotonic
-from sdv2_live.system.sockets import Loop, claim, taken
+from sdv2_live.system.sockets import Loop, claim, send_whole, taken
 
 KINDS = [socket.SOCK_DGRAM, socket.SOCK_STREAM]
 
@@ -72,3 +72,12 @@ def test_the_loop_waits_for_sockets_read_by_hand_and_keeps_the_clock() -> None:
         one.setblocking(False)
         assert runner.run(received()) == b"hello"
         assert isinstance(runner.get_loop(), asyncio.SelectorEventLoop)
+
+
+def test_the_longest_message_is_sent_whole() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        send_whole(sender)
+        sender.sendto(b"x" * 20_000, receiver.getsockname())
+        assert len(receiver.recv(65_536)) == 20_000
