@@ -15,6 +15,7 @@ from sdv2_live.control.store import Snapshot
 from sdv2_live.engine.spec import Painting
 from sdv2_live.errors import TakeError, VideoError
 from sdv2_live.frame import Frame
+from sdv2_live.system.files import check
 from sdv2_live.takes.compare import samples_of, sha256_of
 from sdv2_live.takes.format import (
     CHUNKS,
@@ -131,6 +132,7 @@ def _new_folder(parent: Path) -> Path:
     name = time.strftime("%Y%m%d-%H%M%S")
     for number in range(1, 1000):
         folder = parent / (name if number == 1 else f"{name}-{number}")
+        check(folder / CHUNKS)
         with suppress(FileExistsError):
             folder.mkdir()
             return folder

@@ -186,3 +186,24 @@ def test_a_comma_within_braces_ends_a_text(tmp_path: Path) -> None:
 )
 def test_numbers_are_read_as_they_look(text: str, value: object) -> None:
     assert parse_yaml(f"a: {text}", Path("x.yaml")).data == {"a": value}
+
+
+NEON = "params:\n  prompt: |-\n    neon rain,\n    at night\n  noise_scale: {}\n"
+
+
+def as_notepad(path: Path, text: str) -> Path:
+    """A file as Windows' Notepad saves it: with a mark of its byte order, and two characters at each line's end."""
+    path.write_text(text, encoding="utf-8-sig", newline="\r\n")
+    return path
+
+
+def test_what_notepad_saves_is_read_as_it_was_meant(tmp_path: Path) -> None:
+    assert load_preset(as_notepad(tmp_path / "a.yaml", NEON.format(0.5))).values == {
+        "prompt": "neon rain,\nat night",
+        "noise_scale": 0.5,
+    }
+    with pytest.raises(ConfigError, match=r"b\.yaml:5: noise_scale"):
+        load_preset(as_notepad(tmp_path / "b.yaml", NEON.format("loud")))
+    timeline = load_timeline(as_notepad(tmp_path / "c.yaml", "events:\n- at: 0:01\n  set:\n    prompt: Füchse\n"))
+    assert timeline.events[0].values == {"prompt": "Füchse"}
+    assert load_config(as_notepad(tmp_path / "d.yaml", "osc:\n  port: 9100\n")).osc.port == 9100
