@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
             if stop.is_set():
                 return 0
             osc = f"osc://{config.osc.host}:{show.control.osc.port}/sdv2" if show.control.osc else "off"
-            relayed.say(f"input {show.intake.source.name}  output {show.playout.sink.name}  control {osc}")
+            relayed.say(f"input {show.input.name}  output {show.playout.sink.name}  control {osc}")
             for line in _ways_in(show.control.osc):
                 relayed.say(line)
             show.run(stop.wait, report, args.seconds)

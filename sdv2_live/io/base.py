@@ -43,16 +43,6 @@ class Source(Port):
         """
 
     @property
-    def inputs(self) -> tuple[Source, ...]:
-        """The sources whose frames this one may give: itself, unless it chooses among others."""
-        return (self,)
-
-    @property
-    def on_air(self) -> Source:
-        """The one of `inputs` that is shown: what comes beside the picture, such as sound, is taken from it."""
-        return self
-
-    @property
     def linked(self) -> bool:
         """Whether the sender is connected: while it sends nothing, its newest picture is still what it shows."""
         return False

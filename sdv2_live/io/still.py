@@ -5,8 +5,6 @@ from __future__ import annotations
 from sdv2_live.frame import Frame
 
 SILENT_S = 0.25  # a stream's frames may be so late, or two frame times; what is silent for longer sends on change
-
-
 SLOWEST = 10  # repeats a second, also of a sender that declares fewer: what the hand does shows with the next chunk
 
 
@@ -38,6 +36,11 @@ class Still:
     def silent(self) -> bool:
         """Whether what is given now are repeats, and lone frames among them."""
         return self._silent
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the newest frame was given again."""
+        return self._repeated
 
     def wait_s(self, now: int, longest: float) -> float:
         """Seconds until `again` has something, at most `longest`."""

@@ -23,6 +23,10 @@ class Crossfade:
         """The next picture is the first that follows another."""
         self._above, self._begin = self.last if self._ns else None, None
 
+    def cut(self) -> None:
+        """The next picture shows as it is."""
+        self._above = None
+
     def over(self, frame: Frame, spacing_ns: int | None = None) -> Frame:
         """The frame as it is to be seen. spacing_ns: to the next one, where that is not as the frame's rate says."""
         if self._above is not None and self._begin is None:

@@ -11,28 +11,29 @@ import threading
 from collections.abc import Callable
 
 from sdv2_live.config.choices import OnLost
+from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
-from sdv2_live.io.base import Source
+from sdv2_live.io.base import Port, Source
 from sdv2_live.io.pictures import Converter
 from sdv2_live.live.crossfade import Crossfade
 from sdv2_live.live.input_health import CAMERA_S, Fault, InputHealth
 from sdv2_live.live.input_policy import ActiveInput, InputState, Policy
-from sdv2_live.live.reader import QUEUE, SourceReader
+from sdv2_live.live.reader import SourceReader
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic_ns
 
 log = logging.getLogger("sdv2_live.input")
 
 
-class FailoverSource(Source):
-    """Frames of `main`; while it fails those of a substitute, in the main input's size and layout.
+class Failover(Port):
+    """Gives the frames of `main`; while it fails those of a substitute, in the main input's size and layout.
 
     backup: another camera or a clip. texture: what `OnLost.TEXT` gives. select: "auto", or what the performer wants whatever
     happens: "main" or "backup". on_held: told True when there is nothing to give and a slate shall be seen, and False when
-    that is over; it must not block.
+    that is over; it must not block. clock: nanoseconds.
 
     Counts inputs_lost, inputs_frozen, inputs_black, and inputs_returned (main took its place again). captured_ns never goes
-    back over a change. What `main` raises is raised here, unless there is a backup to go on with.
+    back over a change. Where `main` breaks and there is no backup to go on with, `failure` says why.
     """
 
     def __init__(
@@ -45,13 +46,17 @@ class FailoverSource(Source):
         texture: Source | None = None,
         select: Callable[[], str] = lambda: "auto",
         on_held: Callable[[bool], None] = lambda held: None,
+        clock: Callable[[], int] = monotonic_ns,
     ) -> None:
         self.name = main.name
         self.state = InputState()
+        self.failure: VideoError | None = None
         self._policy, self._counters, self._select, self._on_held = policy, counters, select, on_held
-        self._ready = threading.Condition()
-        self._feeds = {
-            ActiveInput.MAIN: self._feed(
+        self._clock = clock
+        self._give: Callable[[Frame], None] = lambda frame: None
+        self._lock = threading.Lock()  # one input is judged at a time, and its frame given
+        self._readers = {
+            ActiveInput.MAIN: self._reader(
                 main,
                 frozen_s=policy.frozen_s,
                 black_s=policy.black_s,
@@ -61,27 +66,25 @@ class FailoverSource(Source):
         }
         for shown, source in ((ActiveInput.BACKUP, backup), (ActiveInput.TEXTURE, texture)):
             if source is not None:
-                self._feeds[shown] = self._feed(source)
-        self._main = self._feeds[ActiveInput.MAIN]
-        self._main.on_air = True
+                self._readers[shown] = self._reader(source)
+        self._main = self._readers[ActiveInput.MAIN]
         self._converter = Converter()
-        self._like: Frame | None = None  # of the main input, the one given last
         self._fade = Crossfade(policy.fade_s)
-        self._failed: list[SourceReader] = []  # said to have
+        self._like: Frame | None = None  # of the main input, the one given last
         self._held = False
         self._given = 0
-        self._running = self._closing = False
+        self._closing = False
 
-    def _feed(self, source: Source, *, frozen_s: float = 0.0, black_s: float = 0.0, camera_s: float = CAMERA_S) -> SourceReader:
+    def _reader(self, source: Source, *, frozen_s: float = 0.0, black_s: float = 0.0, camera_s: float = CAMERA_S) -> SourceReader:
         watch = InputHealth(
             lost_s=self._policy.lost_s,
             frozen_s=frozen_s,
             black_s=black_s,
-            since=monotonic_ns(),
+            since=self._clock(),
             linked=lambda: source.linked,
             camera_s=camera_s,
         )
-        return SourceReader(source, watch, self._ready, self._counters)
+        return SourceReader(source, watch, self._lock, self._after_read, self._counters, self._clock)
 
     @property
     def status(self) -> str:
@@ -99,61 +102,64 @@ class FailoverSource(Source):
     @property
     def inputs(self) -> tuple[Source, ...]:
         """The main input and, where there is one, the backup."""
-        return tuple(self._feeds[shown].source for shown in (ActiveInput.MAIN, ActiveInput.BACKUP) if shown in self._feeds)
+        return tuple(self._readers[shown].source for shown in (ActiveInput.MAIN, ActiveInput.BACKUP) if shown in self._readers)
 
     @property
     def on_air(self) -> Source:
-        """The backup while it is shown, else the main input, also while something else is shown for want of it."""
-        return self._feeds[ActiveInput.BACKUP if self.state.shown is ActiveInput.BACKUP else ActiveInput.MAIN].source
+        """The backup while it is shown, else the main input, also while something else is shown for want of it.
+
+        What comes beside the picture, such as sound, is taken from it.
+        """
+        return self._readers[ActiveInput.BACKUP if self.state.shown is ActiveInput.BACKUP else ActiveInput.MAIN].source
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Frames of each input that wait to be read."""
-        return {f"input_{shown.value}": Fill(len(feed.frames), QUEUE) for shown, feed in self._feeds.items()}
+        """Whether the newest frame of each input waits to be taken."""
+        return {f"input_{shown.value}": Fill(int(reader.newest is not None), 1) for shown, reader in self._readers.items()}
 
     @property
     def ended(self) -> bool:
-        return self._closing or (self._main.ended and len(self._feeds) == 1)
+        """No frame will ever come again."""
+        return self._closing or self.failure is not None or (self._main.ended and len(self._readers) == 1)
 
-    def read(self, timeout: float) -> Frame | None:
-        """The next frame of what is on the air, or None when none came within `timeout` seconds."""
-        if not self._running and not self._closing:
-            self._running = True
-            for feed in self._feeds.values():
-                feed.start()
-        until = monotonic_ns() + int(timeout * 1e9)
-        with self._ready:
-            while True:
-                now = monotonic_ns()
-                self._look_at_failures()
-                self._decide(now)
-                shown = self.state.shown
-                if shown in self._feeds and self._feeds[shown].frames:
-                    frame = self._feeds[shown].frames.popleft()
-                    break
-                if now >= until or self.ended:
-                    return None
-                lost_at = self._main.watch.lost_at
-                self._ready.wait((min(until, lost_at) if now < lost_at else until) / 1e9 - now / 1e9)
-        return self._placed(frame, shown)
+    def start(self, give: Callable[[Frame], None]) -> None:
+        """Begin to read. give: gets every frame of what is on the air, in order, one at a time, on the thread that read it."""
+        self._give = give
+        for reader in self._readers.values():
+            reader.start()
+
+    def look(self) -> InputState:
+        """What is given, decided now. The inputs' own threads do so at every read, but they may hang in a driver or on a disk."""
+        with self._lock:
+            self._pass_on()
+            return self.state
 
     def close(self) -> None:
-        with self._ready:
-            self._closing = True
-            self._ready.notify_all()
-        for feed in self._feeds.values():
-            feed.closing = True
-        for feed in self._feeds.values():
-            feed.close()
+        self._closing = True
+        for reader in self._readers.values():
+            reader.closing = True
+        for reader in self._readers.values():
+            reader.close()
 
-    def _look_at_failures(self) -> None:
-        for shown, feed in self._feeds.items():
-            if feed.failure is None or feed in self._failed:
-                continue
-            self._failed.append(feed)
-            if shown is ActiveInput.MAIN and ActiveInput.BACKUP not in self._feeds:
-                raise feed.failure
-            log.error("the %s input: %s; the show goes on with the other", shown.value, feed.failure)
+    def _after_read(self, reader: SourceReader) -> None:
+        if reader.failure is not None:
+            if reader is self._main and ActiveInput.BACKUP not in self._readers:
+                self.failure = reader.failure
+                log.error("%s", self.failure)
+            else:
+                failed = next(shown.value for shown, one in self._readers.items() if one is reader)
+                log.error("the %s input: %s; the show goes on with the other", failed, reader.failure)
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Decide what is on the air now, and give its newest frame, if nobody has that yet."""
+        if self.ended:
+            return
+        self._decide(self._clock())
+        shown = self.state.shown
+        frame = self._readers[shown].take() if shown in self._readers else None
+        if frame is not None:
+            self._give(self._placed(frame, shown))
 
     def _decide(self, now: int) -> None:
         before = self.state
@@ -163,7 +169,7 @@ class FailoverSource(Source):
             self._tell_fault(fault)
         self.state = InputState(shown, fault)
         if shown is not before.shown:
-            self._change(before.shown, shown)
+            self._change(shown)
         held = shown is ActiveInput.NOTHING and self._policy.on_lost is OnLost.SLATE
         if held is not self._held:
             self._held = held
@@ -171,7 +177,7 @@ class FailoverSource(Source):
 
     def _wanted(self, fault: Fault | None, now: int) -> ActiveInput:
         select = self._select()
-        if select == "backup" and ActiveInput.BACKUP in self._feeds and self._feeds[ActiveInput.BACKUP].flows(now):
+        if select == "backup" and ActiveInput.BACKUP in self._readers and self._readers[ActiveInput.BACKUP].flows(now):
             return ActiveInput.BACKUP
         if select != "auto":
             return ActiveInput.MAIN
@@ -180,7 +186,7 @@ class FailoverSource(Source):
         ]
         if self._main.broken:  # no policy is about an input that does not come again by itself
             substitutes.insert(0, ActiveInput.BACKUP)
-        flowing = (one for one in substitutes if one in self._feeds and self._feeds[one].flows(now))
+        flowing = (one for one in substitutes if one in self._readers and self._readers[one].flows(now))
         instead = next(flowing, ActiveInput.NOTHING)
         # For want of a substitute nothing is waited for: anything is better than nothing.
         waits = self.state.shown is instead and (instead is not ActiveInput.NOTHING or self._policy.on_lost is OnLost.SLATE)
@@ -195,18 +201,14 @@ class FailoverSource(Source):
             self._counters.add(f"inputs_{fault.value}")
             log.warning("the input is %s: %s", fault.value, self._main.status)
 
-    def _change(self, before: ActiveInput, shown: ActiveInput) -> None:
-        for which, feed in self._feeds.items():
-            feed.on_air = which is shown
-        if before in self._feeds:
-            self._feeds[before].frames.clear()
+    def _change(self, shown: ActiveInput) -> None:
         self._fade.begin()
         if shown is ActiveInput.MAIN and self._fade.last is not None:
             self._counters.add("inputs_returned")
         log.info("the input is now: %s", self._named(shown))
 
     def _named(self, shown: ActiveInput) -> str:
-        return f"{shown.value} ({self._feeds[shown].status})" if shown in self._feeds else shown.value
+        return f"{shown.value} ({self._readers[shown].status})" if shown in self._readers else shown.value
 
     def _placed(self, frame: Frame, shown: ActiveInput) -> Frame:
         """The frame in the main input's size and layout, over what was given before, and later than that."""
@@ -215,8 +217,10 @@ class FailoverSource(Source):
         elif self._like is not None:
             frame = self._converter(frame, self._like)
         last = self._fade.last
+        if last is not None and not frame.alike(last):
+            self._fade.cut()  # what was given before has no place in the new shape
         after = last.captured_ns + 1 if last is not None else 0
         index, self._given = self._given, self._given + 1
         frame = frame.at(rate=frame.rate, captured_ns=max(frame.captured_ns, after), index=index)
         # By its own spacing a slow input's first frame is already its own picture.
-        return self._fade.over(frame, self._feeds[shown].spacing_ns)
+        return self._fade.over(frame, self._readers[shown].spacing_ns)

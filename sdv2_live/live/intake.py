@@ -1,4 +1,4 @@
-"""From a source to the engine: a thread that always reads, and a window from which each chunk takes evenly spaced frames.
+"""From the input to the engine: a window from which each chunk takes evenly spaced frames.
 
 The receiver is never throttled by the engine. When the engine is slower than the input, a chunk's frames are spread evenly
 over what came since the last chunk, so that motion keeps its speed and the delay stays bounded; the rest is counted. When it
@@ -12,34 +12,30 @@ the input has changed when a second one follows it.
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
-from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
-from sdv2_live.io.base import Source
 from sdv2_live.stats import Counters, Fill, Rate
-from sdv2_live.threads import ended
+from sdv2_live.system.clock import monotonic
 
-log = logging.getLogger("sdv2_live.intake")
-
-REST_S = 0.1  # pause after a read that failed in an unforeseen way
-READ_S = 0.25  # longest wait inside one read, and so the longest that `close` waits for the thread
 WINDOW = 32  # frames kept for the next chunk at most; a full window is thinned to every second frame
 WINDOW_BYTES = 512 << 20  # and no more than these, as 32 pictures of 8K are 4 GB
 LEAST = 8  # but so many, whatever their size: a chunk needs five
 
 
 class Intake:
-    """Reads `source` on its own thread. Counts frames_in, frames_skipped (came, but no chunk took them) and reads_failed."""
+    """Frames of the input that wait for a chunk. Counts frames_in, and frames_skipped (came, but no chunk took them)."""
 
-    def __init__(self, source: Source, counters: Counters, on_frame: Callable[[Frame], None] | None = None) -> None:
-        """on_frame: called on the reading thread for every frame (the bypass); it must neither block nor raise."""
-        self.source = source
-        self.rate = Rate()
+    def __init__(
+        self,
+        counters: Counters,
+        on_frame: Callable[[Frame], None] | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """on_frame: told of every frame (the bypass), where `accept` is called; it must neither block nor raise."""
+        self.rate = Rate(clock=clock)
         self._counters = counters
         self._on_frame = on_frame
         self._begun: list[Frame] = []  # frames of the next chunk that the engine has begun with
@@ -50,21 +46,6 @@ class Intake:
         self._beyond = 0  # frames that came after the last one kept for good
         self._changed = threading.Condition()
         self._taken_ns: int | None = None  # capture time of the newest frame given to a chunk
-        self._closing = False
-        self.failure: VideoError | None = None  # why the source can give no more frames, if it broke
-        self._thread = threading.Thread(target=self._read, name="intake", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop reading and close the source. Idempotent. A source that hangs is left as it is."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        if ended(self._thread):
-            self.source.close()
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -78,15 +59,24 @@ class Intake:
         size = self._window[-1].data.nbytes if self._window else 1
         return min(max(WINDOW_BYTES // size, LEAST), WINDOW)
 
-    @property
-    def ended(self) -> bool:
-        """No frame will ever come again."""
-        return self.source.ended or self.failure is not None
+    def accept(self, frame: Frame) -> None:
+        """Take in a frame that came. For one thread at a time."""
+        self._counters.add("frames_in")
+        self.rate.add()
+        for one in self._let_in(frame):
+            if self._on_frame is not None:
+                self._on_frame(one)
+            with self._changed:
+                if self._window and not self._window[-1].alike(one):
+                    self._counters.add("frames_skipped", len(self._window))
+                    self._clear()
+                self._keep(one)
+                self._changed.notify_all()
 
     def newest(self, timeout: float) -> Frame | None:
         """The newest frame that no chunk has taken, or None when none came in time. It stays in the window."""
         with self._changed:
-            self._changed.wait_for(lambda: self._window or self._closing, timeout)
+            self._changed.wait_for(lambda: self._window, timeout)
             return self._window[-1] if self._window else None
 
     @property
@@ -117,8 +107,8 @@ class Intake:
         All frames have one size; after a change of size or format only frames of the new one count.
         """
         with self._changed:
-            ready = self._changed.wait_for(lambda: self._missing(count) <= len(self._window) or self._closing, timeout)
-            if not ready or self._closing or not (like is None or self._window[-1].alike(like)):
+            ready = self._changed.wait_for(lambda: self._missing(count) <= len(self._window), timeout)
+            if not ready or not (like is None or self._window[-1].alike(like)):
                 return None
             self._drop_unlike()
             rest = evenly_spaced(list(self._window), self._missing(count), self._taken_ns)
@@ -150,39 +140,6 @@ class Intake:
             self._begun.clear()
             self._clear()
             self._taken_ns = None
-
-    def _read(self) -> None:
-        try:
-            while not self._closing and not self.source.ended:
-                try:
-                    frame = self.source.read(READ_S)
-                    if frame is not None:
-                        self._accept(frame)
-                except VideoError:
-                    raise
-                except Exception:  # the thread's top: one frame is lost, the input goes on
-                    self._counters.add("reads_failed")
-                    log.exception("a frame could not be read; the next one will be tried")
-                    time.sleep(REST_S)
-        except VideoError as error:
-            log.error("%s", error)
-            self.failure = error
-        finally:
-            with self._changed:
-                self._changed.notify_all()
-
-    def _accept(self, frame: Frame) -> None:
-        self._counters.add("frames_in")
-        self.rate.add()
-        for one in self._let_in(frame):
-            if self._on_frame is not None:
-                self._on_frame(one)
-            with self._changed:
-                if self._window and not self._window[-1].alike(one):
-                    self._counters.add("frames_skipped", len(self._window))
-                    self._clear()
-                self._keep(one)
-                self._changed.notify_all()
 
     def _let_in(self, frame: Frame) -> list[Frame]:
         """The frame; nothing while it may be a stray, and both when a second one shows that the input has changed."""

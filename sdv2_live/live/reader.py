@@ -1,11 +1,11 @@
-"""A source that is read all the time, on a thread of its own, so that its newest frame is always at hand."""
+"""An input that is read all the time, on a thread of its own, so that its newest frame is always at hand."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import deque
+from collections.abc import Callable
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame
@@ -20,31 +20,34 @@ log = logging.getLogger("sdv2_live.input")
 
 READ_S = 0.25  # longest wait inside one read, and so the longest that `close` waits
 REST_S = 0.1  # pause after a read that failed in an unforeseen way
-QUEUE = 8  # frames that wait to be taken while the feed is on the air; a reader that is later than that stands still
 
 
 class SourceReader:
-    """Reads `source` and has `watch` look at every frame. `ready` guards all fields, and is told of every change.
+    """Reads `source` and has `watch` look at every frame. `lock` guards all fields.
 
     While the sender is connected and sends nothing, its newest frame is given again and again, at the rate it declared.
 
-    Counts reads_failed, and of a feed that is on the air frames_skipped, which nobody took, and inputs_repeated.
+    on_read: called under the lock after every read, also where that brought no frame, and for the last time when none will
+    come any more. clock: nanoseconds. Counts reads_failed, and inputs_repeated, of those that were taken.
     """
 
-    def __init__(self, source: Source, watch: InputHealth, ready: threading.Condition, counters: Counters) -> None:
+    def __init__(
+        self,
+        source: Source,
+        watch: InputHealth,
+        lock: threading.Lock,
+        on_read: Callable[[SourceReader], None],
+        counters: Counters,
+        clock: Callable[[], int] = monotonic_ns,
+    ) -> None:
         self.source, self.watch = source, watch
-        self.frames: deque[Frame] = deque()
+        self.newest: Frame | None = None  # until it is taken
         self.failure: VideoError | None = None  # why it gives no more frames, until somebody has repaired that
-        self.on_air = False  # its frames are wanted, all of them; else the newest alone is kept
+        self.ended = False  # no frame will come any more
         self.closing = False
-        self._ready, self._counters = ready, counters
+        self._lock, self._on_read, self._counters, self._clock = lock, on_read, counters, clock
         self._still = Still()
         self._thread = threading.Thread(target=self._run, name=f"input {source.name}", daemon=True)
-
-    @property
-    def ended(self) -> bool:
-        """No frame will come any more, and none waits."""
-        return (self.source.ended or self.failure is not None) and not self.frames
 
     @property
     def broken(self) -> bool:
@@ -56,14 +59,21 @@ class SourceReader:
         """One phrase for the performer."""
         return str(getattr(self.source, "status", self.source.name))
 
-    def flows(self, now: int) -> bool:
-        """Whether there are frames to be had."""
-        return self.watch.came and self.watch.fault(now) is None
-
     @property
     def spacing_ns(self) -> int:
         """Nanoseconds between the frames that it gives."""
         return self._still.interval if self._still.silent else self.watch.spacing
+
+    def flows(self, now: int) -> bool:
+        """Whether there are frames to be had."""
+        return self.watch.came and self.watch.fault(now) is None
+
+    def take(self) -> Frame | None:
+        """The newest frame, once."""
+        frame, self.newest = self.newest, None
+        if frame is not None and self._still.repeated:
+            self._counters.add("inputs_repeated")
+        return frame
 
     def start(self) -> None:
         """Begin to read."""
@@ -75,41 +85,36 @@ class SourceReader:
         if ended(self._thread):
             closed(self._thread.name, self.source.close)
 
-    def _run(self) -> None:
-        failure = None
-        while failure is None and not self.closing and not self.source.ended:
-            try:
-                self._step()
-            except VideoError as error:
-                failure = error
-            except Exception:  # the thread's top: one frame is lost, the input goes on
-                self._counters.add("reads_failed")
-                log.exception("%s: a frame could not be read; the next one will be tried", self.source.name)
-                time.sleep(REST_S)
-        with self._ready:
-            self.failure = failure
-            self._ready.notify_all()
-
-    def _step(self) -> None:
-        linked = self.source.linked
-        frame = self.source.read(self._still.wait_s(monotonic_ns(), READ_S) if linked else READ_S)
-        now = monotonic_ns()
-        with self._ready:
+    def step(self) -> None:
+        """Read once."""
+        linked, frame, failure = self.source.linked, None, None
+        try:
+            frame = self.source.read(self._wait_s(linked))
+        except VideoError as error:
+            failure = error
+        now = self._clock()
+        with self._lock:
             if frame is not None:
                 self.watch.see(frame, now)
                 self._still.came(frame, now)
             elif linked:
                 frame = self._still.again(now)
-                if frame is not None and self.on_air:
-                    self._counters.add("inputs_repeated")
             if frame is not None:
-                self._give(frame)
+                self.newest = frame
+            self.failure, self.ended = failure, failure is not None or (frame is None and self.source.ended)
+            self._on_read(self)
 
-    def _give(self, frame: Frame) -> None:
-        if not self.on_air:
-            self.frames.clear()
-        elif len(self.frames) == QUEUE:
-            self.frames.popleft()
-            self._counters.add("frames_skipped")
-        self.frames.append(frame)
-        self._ready.notify_all()
+    def _wait_s(self, linked: bool) -> float:
+        """Seconds that a read may last: until the newest frame is due again, or its lack makes the input a lost one."""
+        now, lost_at = self._clock(), self.watch.lost_at
+        longest = min((lost_at - now) / 1e9, READ_S) if lost_at > now else READ_S
+        return self._still.wait_s(now, longest) if linked else longest
+
+    def _run(self) -> None:
+        while not self.ended and not self.closing:
+            try:
+                self.step()
+            except Exception:  # the thread's top: one frame is lost, the input goes on
+                self._counters.add("reads_failed")
+                log.exception("%s: a frame could not be read; the next one will be tried", self.source.name)
+                time.sleep(REST_S)

@@ -15,6 +15,7 @@ from sdv2_live.io.ndi.lib import Finder, NdiSourceInfo, as_address, match_source
 from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
+from sdv2_live.live.failover import Failover
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic, monotonic_ns
 from sdv2_live.threads import closed, ended
@@ -28,7 +29,7 @@ PICTURES = 9  # and of so many at least: one late chunk (4 pictures) does not mo
 
 
 def join_side_channels(
-    source: Source,
+    source: Failover,
     sink: Sink,
     counters: Counters,
     ndi: NdiSettings | None = None,
@@ -48,7 +49,7 @@ def join_side_channels(
 class SideChannels(Port):
     """Passes sound on, as late as the picture; reports to the input whether the output is on air; keeps the failover set.
 
-    The input is the one that `source` shows (Source.on_air), at every moment: where another one takes its place, the sound
+    The input is the one that `source` shows (Failover.on_air), at every moment: where another one takes its place, the sound
     fades from one to the other and the tally goes over, and neither comes from an input that is no NDI.
 
     audio: pass sound. Its delay is the one that new pictures have from capture to output, in bypass as in painting; while
@@ -59,7 +60,7 @@ class SideChannels(Port):
     """
 
     def __init__(
-        self, source: Source, sink: NdiSink, counters: Counters, ndi: NdiSettings, *, audio: bool, failover: str
+        self, source: Failover, sink: NdiSink, counters: Counters, ndi: NdiSettings, *, audio: bool, failover: str
     ) -> None:
         self.name = f"{source.name} to {sink.name}"
         self._source, self._sink, self._counters = source, sink, counters

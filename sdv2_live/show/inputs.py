@@ -13,7 +13,7 @@ from sdv2_live.io.base import Source
 from sdv2_live.io.open import open_source
 from sdv2_live.io.synthetic import BlackSource
 from sdv2_live.io.texture import TextureSource
-from sdv2_live.live.failover import FailoverSource
+from sdv2_live.live.failover import Failover
 from sdv2_live.live.input_policy import Policy
 from sdv2_live.stats import Counters
 
@@ -28,15 +28,15 @@ def guarded(
     counters: Counters,
     select: Callable[[], str],
     on_held: Callable[[bool], None],
-) -> FailoverSource:
-    """The main input with its substitutes, see FailoverSource. own: NDI names of the show's own outputs.
+) -> Failover:
+    """The main input with its substitutes, see Failover. own: NDI names of the show's own outputs.
 
     Text mode looks at no input: black at the training rate is its clock. Raises VideoError for what cannot be opened; then
     nothing is left open.
     """
     given = config.input
     if config.engine.mode is Mode.TEXT:
-        return FailoverSource(BlackSource(*(config.video.size or TEXT_SIZE), TEXT_RATE), Policy(), counters)
+        return Failover(BlackSource(*(config.video.size or TEXT_SIZE), TEXT_RATE), Policy(), counters)
     policy = Policy(
         on_lost=given.on_lost,
         lost_s=given.lost_s,
@@ -49,7 +49,7 @@ def guarded(
         main = opened.enter_context(_open(config, given.source, own))
         backup = opened.enter_context(_open(config, given.backup, own)) if given.backup else None
         opened.pop_all()
-    return FailoverSource(
+    return Failover(
         main,
         policy,
         counters,

@@ -96,8 +96,7 @@ class Show:
         self.sides = join_side_channels(self.input, sink, self.counters, ndi, audio=sound, failover=failover)
         if self.sides is not None:
             opened.callback(self.sides.close)
-        self.intake = Intake(self.input, self.counters, self.playout.offer_input)
-        opened.callback(self.intake.close)
+        self.intake = Intake(self.counters, self.playout.offer_input)
         self.engine = self._host()
         opened.callback(self.engine.close)
         self.recorder = Recorder(config, self.store, self.counters)
@@ -150,7 +149,7 @@ class Show:
         inline the models are loaded here. Raises WeightsError or EngineError when they cannot be.
         """
         self.playout.start()
-        self.intake.start()
+        self.input.start(self.intake.accept)
         self.engine.start()
         self.loop.start()
         self.control.start()
@@ -170,7 +169,7 @@ class Show:
         latency, transport = self.playout.shown_latency, self.control.transport
         return Status(
             source=self.input.status,
-            input=self.input.state,
+            input=self.input.look(),
             upkeep=self.upkeep.state,
             watched=self.playout.sink.watched,
             fps_in=self.intake.rate.per_second(),
@@ -208,12 +207,12 @@ class Show:
         can be no engine.
         """
         self.start()
-        while not self.intake.ended and self.engine.failure is None:
+        while not self.input.ended and self.engine.failure is None:
             left = math.inf if seconds is None or self._up_at is None else self._up_at + seconds - monotonic()
             if left <= 0 or stopped(min(left, 1.0)):
                 break
             report(self.status())
-        for failure in (self.intake.failure, self.engine.failure):
+        for failure in (self.input.failure, self.engine.failure):
             if failure is not None:
                 raise failure
 

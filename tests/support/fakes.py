@@ -11,6 +11,9 @@ import numpy as np
 
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Sink, Source
+from sdv2_live.live.failover import Failover
+from sdv2_live.live.input_policy import Policy
+from sdv2_live.stats import Counters
 from sdv2_live.system.clock import monotonic_ns
 from support.waiting import DEADLINE_S
 
@@ -103,6 +106,11 @@ class FakeSource(Source):
 
     def close(self) -> None:
         self.closed += 1
+
+
+def only(source: Source, counters: Counters) -> Failover:
+    """The source as a show's only input, whose frames pass as they come, however busy the machine."""
+    return Failover(source, Policy(lost_s=86400.0, fade_s=0.0), counters)
 
 
 class FakeSink(Sink):

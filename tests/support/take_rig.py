@@ -30,7 +30,7 @@ from sdv2_live.takes.format import Header
 from sdv2_live.takes.recorder import Recorder
 from sdv2_live.takes.replay import Repainted, Take, repaint
 from support import tiny
-from support.fakes import FakeSink
+from support.fakes import FakeSink, only
 from support.prompts import Dictionary
 from support.waiting import eventually
 
@@ -100,7 +100,7 @@ class Rig:
         self.store = ParamStore(updated(Params(), {"prompt": "red", "adapt_sink_threshold": -1.0}))
         self.source = Moving()
         self.playout = Playout(FakeSink(), self.counters)
-        self.intake = Intake(self.source, self.counters)
+        self.input, self.intake = only(self.source, self.counters), Intake(self.counters)
         self.stream = new_stream(self.prompts, self.config, engine)
         self.upkeep = Adaptation(self.config, self.counters)
         self.recorder = Recorder(self.config, self.store, self.counters)
@@ -118,7 +118,7 @@ class Rig:
 
     def __enter__(self) -> Rig:
         self.playout.start()
-        self.intake.start()
+        self.input.start(self.intake.accept)
         self.recorder.start(Header(lossless=self.config.takes.lossless, **HEADER))  # type: ignore[arg-type]
         self.loop.start()
         return self
@@ -127,7 +127,7 @@ class Rig:
         self.encoder.free.set()
         self.loop.close()
         self.recorder.close()
-        self.intake.close()
+        self.input.close()
         self.playout.close()
         self.prompts.close()
 

@@ -27,8 +27,9 @@ from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.frame import Frame
 from sdv2_live.io.spout.lib import OneThread
+from sdv2_live.live.failover import Failover
 from sdv2_live.live.input_health import InputHealth
-from sdv2_live.live.intake import Intake
+from sdv2_live.live.input_policy import Policy
 from sdv2_live.live.playout import Playout
 from sdv2_live.live.reader import SourceReader
 from sdv2_live.midi.daemon_client import DaemonClient
@@ -89,14 +90,14 @@ class HangingSource(FakeSource):
         return False
 
 
-def intake(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
-    part = Intake(HangingSource(hang), Counters())
-    part.start()
+def failover(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
+    part = Failover(HangingSource(hang), Policy(), Counters())
+    part.start(lambda frame: None)
     return part
 
 
-def feed(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
-    part = SourceReader(HangingSource(hang), InputHealth(since=0), threading.Condition(), Counters())
+def reader(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
+    part = SourceReader(HangingSource(hang), InputHealth(since=0), threading.Lock(), lambda reader: None, Counters())
     part.start()
     return part
 
@@ -183,7 +184,7 @@ def timeline(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
     return part
 
 
-PARTS = (intake, feed, playout_close, recording, prompts, midi, osc, oscquery, presets, journal, timeline)
+PARTS = (failover, reader, playout_close, recording, prompts, midi, osc, oscquery, presets, journal, timeline)
 
 
 @pytest.mark.parametrize("made", PARTS, ids=lambda made: made.__name__)
@@ -212,7 +213,7 @@ def test_a_show_ends_though_its_camera_hangs(
     monkeypatch.setattr(inputs, "open_source", lambda *args, **more: source)
     parts = ("model.profile=tiny", "model.device=cpu", "engine.process=inline", "output.sink=none", "osc.enabled=false")
     show = Show(load_config(None, [*parts, "model.prompt_cache=off", "state.dir=off"]))
-    show.intake.start()
+    show.input.start(show.intake.accept)
     assert hang.entered.wait(DEADLINE_S)
     closing, done = started("closing", show.close)
     closing.join(DEADLINE_S)

@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from support import tiny
-from support.fakes import FakeSink, FakeSource, fake_frame
+from support.fakes import FakeSink, FakeSource, fake_frame, only
 from support.prompts import Dictionary
 from support.waiting import eventually
 
@@ -173,19 +173,19 @@ class Rig:
     def __init__(self, prompts: PromptCache, engine: Engine = ENGINE, source: Source | None = None) -> None:
         self.counters, self.store, self.sink = Counters(), ParamStore(PARAMS), FakeSink()
         self.playout = Playout(self.sink, self.counters)
-        self.intake = Intake(source or Camera(moving(5), loop=True), self.counters)
+        self.input, self.intake = only(source or Camera(moving(5), loop=True), self.counters), Intake(self.counters)
         self.stream = new_stream(prompts, engine=engine)
         self.loop = LiveLoop(self.stream, self.intake, self.playout, self.store, self.counters, run_while_bypassed=False)
 
     def __enter__(self) -> Rig:
         self.playout.start()
-        self.intake.start()
+        self.input.start(self.intake.accept)
         self.loop.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.loop.close()
-        self.intake.close()
+        self.input.close()
         self.playout.close()
 
 

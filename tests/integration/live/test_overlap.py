@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import tiny
-from support.fakes import FakeSink
+from support.fakes import FakeSink, only
 from support.prompts import Dictionary
 from support.waiting import eventually
 
@@ -101,17 +101,18 @@ class Rig:
 
     def __init__(self, stream: Stream, params: Params, *, overlap: bool) -> None:
         self.stream, self.source, self.counters, self.store = stream, Fed(), Counters(), ParamStore(params)
-        self.playout, self.intake = Shown(self.counters), Intake(self.source, self.counters)
+        self.playout, self.intake = Shown(self.counters), Intake(self.counters)
+        self.input = only(self.source, self.counters)
         self.loop = LiveLoop(stream, self.intake, self.playout, self.store, self.counters, overlap=overlap)
 
     def __enter__(self) -> Rig:
-        self.intake.start()
+        self.input.start(self.intake.accept)
         self.loop.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.loop.close()
-        self.intake.close()
+        self.input.close()
 
     def taken(self) -> None:
         """Wait until the loop has taken all that was fed."""

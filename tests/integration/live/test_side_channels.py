@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("NDIlib", reason="ndi-python has no wheel for this system", exc_type=ImportError)
 pytest.importorskip("cyndilib", reason="the independent NDI client (cyndilib) has no wheel for this system", exc_type=ImportError)
 
-from support.fakes import FakeSink, FakeSource
+from support.fakes import FakeSink, FakeSource, only
 from support.ndi_client import ClientReceiver, ClientSender, unique_name
 from support.pictures import assert_like, bars, with_fourth
 from support.places import ROOT
@@ -33,7 +33,7 @@ from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
-from sdv2_live.live.failover import FailoverSource
+from sdv2_live.live.failover import Failover
 from sdv2_live.live.input_policy import Policy
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.playout import Playout
@@ -45,16 +45,18 @@ from sdv2_live.stats import Counters
 class Rig:
     """The daemon's own path with an engine that hands chunks of four through, as late as it is told."""
 
-    def __init__(self, source: Source, sink: NdiSink, late_s: float, **options: Any) -> None:
+    def __init__(self, source: Source | Failover, sink: NdiSink, late_s: float, **options: Any) -> None:
         self.counters = Counters()
+        self.input = only(source, self.counters) if isinstance(source, Source) else source
         self.showing = OutputMode()
         self.late_s = late_s
-        self.sides = join_side_channels(source, sink, self.counters, **options)
+        self.sides = join_side_channels(self.input, sink, self.counters, **options)
         self.playout = Playout(sink, self.counters, lambda: self.showing)
-        self.intake = Intake(source, self.counters, self.playout.offer_input)
+        self.intake = Intake(self.counters, self.playout.offer_input)
         self._stop = threading.Event()
         self._engine = threading.Thread(target=self._paint)
-        for part in (self.playout, self.intake, self._engine):
+        self.input.start(self.intake.accept)
+        for part in (self.playout, self._engine):
             part.start()
 
     def _paint(self) -> None:
@@ -69,9 +71,9 @@ class Rig:
     def close(self) -> None:
         self._stop.set()
         self._engine.join()
-        self.intake.close()
         if self.sides is not None:
             self.sides.close()
+        self.input.close()
         self.playout.close()
 
 
@@ -173,7 +175,7 @@ class TwoCameras:
         self.select = "auto"
         main, backup = (NdiSource(camera.sender.full_name) for camera in self.cameras.values())
         policy = Policy(on_lost=OnLost.BACKUP, return_s=0.2, fade_s=0.1)
-        self.guard = FailoverSource(main, policy, Counters(), backup=backup, select=lambda: self.select)
+        self.guard = Failover(main, policy, Counters(), backup=backup, select=lambda: self.select)
         sink = NdiSink(unique_name())
         closing(Rig(self.guard, sink, late_s=0.0))
         self.listener: Listener = closing(Listener(sink.full_name))
@@ -221,20 +223,20 @@ def test_receivers_hear_who_sends(closing: Callable) -> None:
 
 
 DAEMON = """
-import logging, sys
+import logging, sys, threading
+from sdv2_live.live.failover import Failover
+from sdv2_live.live.input_policy import Policy
 from sdv2_live.live.side_channels import join_side_channels
 from sdv2_live.io.ndi.source import NdiSource
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.stats import Counters
 
 logging.basicConfig(stream=sys.stdout, level=logging.INFO)
-source, sink = NdiSource(sys.argv[1]), NdiSink(sys.argv[2])
+camera, sink = Failover(NdiSource(sys.argv[1]), Policy(), Counters()), NdiSink(sys.argv[2])
 print("name", sink.full_name, flush=True)
-join_side_channels(source, sink, Counters(), failover=sys.argv[3])
-while True:
-    frame = source.read(1)
-    if frame is not None:
-        sink.send(frame)
+join_side_channels(camera, sink, Counters(), failover=sys.argv[3])
+camera.start(sink.send)
+threading.Event().wait()
 """
 
 
@@ -262,12 +264,12 @@ def test_when_the_program_dies_receivers_see_the_camera(closing: Callable, failo
 
 
 def test_other_ports_are_not_joined() -> None:
-    assert join_side_channels(FakeSource([]), FakeSink(), Counters()) is None
+    assert join_side_channels(only(FakeSource([]), Counters()), FakeSink(), Counters()) is None
 
 
 def test_close_repeats_and_lets_go(closing: Callable) -> None:
     source, sink = closing(NdiSource(unique_name())), closing(NdiSink(unique_name()))
-    sides = join_side_channels(source, sink, Counters())
+    sides = join_side_channels(only(source, Counters()), sink, Counters())
     assert isinstance(sides, SideChannels)
     sides.close()
     sides.close()

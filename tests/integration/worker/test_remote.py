@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 import pytest
 from support import engines
-from support.fakes import FakeSink
+from support.fakes import FakeSink, only
 from support.systems import ABORTED, crash, kill, pause
 from support.waiting import eventually
 
@@ -77,7 +77,7 @@ class Rig:
         self.camera = Camera()
         cover = FallbackMixer(instead, hold_s=0.1, fade_s=0.2, text="soon")
         self.playout = Playout(self.sink, self.counters, cover=cover)
-        self.intake = Intake(self.camera, self.counters, self.playout.offer_input)
+        self.input, self.intake = only(self.camera, self.counters), Intake(self.counters, self.playout.offer_input)
         self.hellos: list[Hello] = []
         self._up: list[int] = []  # when the engine came up, and when the playout was told that it is away
         self._lost: list[int] = []
@@ -85,14 +85,15 @@ class Rig:
         self.loop = LiveLoop(self.engine, self.intake, self.playout, self.store, self.counters, overlap=overlap)
 
     def start(self) -> None:
-        for part in (self.playout, self.intake, self.engine, self.loop):
+        self.input.start(self.intake.accept)
+        for part in (self.playout, self.engine, self.loop):
             part.start()
 
     def close(self) -> None:
         self.engine.halt()
         self.loop.close()
         self.engine.close()
-        self.intake.close()
+        self.input.close()
         self.playout.close()
 
     def _came_up(self, hello: Hello) -> None:

@@ -1,36 +1,50 @@
-"""An input that does not fail: cameras that are switched off and on while frames are read."""
+"""An input that does not fail: cameras that are switched off and on while frames are read, by a clock that moves when told."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from support.waiting import DEADLINE_S, eventually
+from support.fakes import FakeClock
+from support.waiting import eventually
 
 from sdv2_live.config.choices import OnLost
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.io.texture import TextureSource
-from sdv2_live.live.failover import FailoverSource
+from sdv2_live.live.failover import Failover
 from sdv2_live.live.input_health import Fault
 from sdv2_live.live.input_policy import ActiveInput, Policy
-from sdv2_live.stats import Counters
+from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic_ns
 
 LOST_S = 0.3
-NEVER_S = 60.0  # where no pause of a busy machine may be taken for a loss
+NEVER_S = 60.0  # where no pause may be taken for a loss
+TICK_S = 0.01  # between two frames of a camera
 
 
 class Camera(Source):
-    """A hundred frames a second of one grey, with noise unless `still`; `on` says whether it gives any."""
+    """A hundred frames a second of one grey, with noise unless `still`; `on` says whether it gives any.
 
-    def __init__(self, name: str, value: int, height: int = 32, width: int = 48, format: PixelFormat = PixelFormat.RGBX) -> None:
-        self.name, self.value, self.size, self.format = name, value, (height, width), format
+    clock: whose every tick brings a frame; None waits for them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        value: int,
+        height: int = 32,
+        width: int = 48,
+        format: PixelFormat = PixelFormat.RGBX,
+        *,
+        clock: FakeClock | None = None,
+    ) -> None:
+        self.name, self.value, self.size, self.format, self.clock = name, value, (height, width), format, clock
         self.on, self.still, self.connected = True, False, False
         self.error: Exception | None = None
         self._random = np.random.default_rng(value)
@@ -38,7 +52,7 @@ class Camera(Source):
         self._given = 0
 
     def read(self, timeout: float) -> Frame | None:
-        if self._stop.wait(0.01) or not self.on:
+        if self._stop.wait(0 if self.clock else TICK_S) or not self.on:
             return None
         if self.error is not None:
             error, self.error = self.error, None
@@ -48,7 +62,8 @@ class Camera(Source):
         if not self.still:
             data += self._random.integers(0, 3, data.shape, np.uint8)
         self._given += 1
-        return Frame(data, width, height, self.format, Fraction(100), monotonic_ns(), self._given)
+        now = self.clock.now_ns() if self.clock else monotonic_ns()
+        return Frame(data, width, height, self.format, Fraction(100), now, self._given)
 
     @property
     def linked(self) -> bool:
@@ -63,14 +78,18 @@ class Camera(Source):
 
 
 class Rig:
-    """A guarded camera, 40 of 255, with a backup, 200; `select` as the performer set it."""
+    """A guarded camera, 40 of 255, with a backup, 200; `select` as the performer set it. Every `read` is a tick of its clock."""
 
-    def __init__(self, backup: Camera | None, texture: Source | None, policy: Policy) -> None:
-        self.main, self.backup = Camera("main", 40), backup
+    def __init__(self, backup: Camera | None, texture: Source | None, policy: Policy, main: Camera | None = None) -> None:
+        self.clock = FakeClock()
+        self.main, self.backup = main or Camera("main", 40), backup
+        for camera in (self.main, self.backup):
+            if camera is not None:
+                camera.clock = self.clock
         self.counters = Counters()
         self.select = "auto"
         self.held: list[bool] = []
-        self.source = FailoverSource(
+        self.source = Failover(
             self.main,
             policy,
             self.counters,
@@ -78,24 +97,36 @@ class Rig:
             texture=texture,
             select=lambda: self.select,
             on_held=self.held.append,
+            clock=self.clock.now_ns,
         )
         self.given: list[Frame] = []
-
-    def until(self, what: str, wanted: object) -> Frame:
-        """Read until a frame is like that."""
-        return eventually(what, lambda: next(filter(wanted, self.read()), None))  # type: ignore[arg-type]
+        self.source._give = self.given.append  # the inputs are read here, one after the other, and not on threads of their own
 
     def read(self) -> list[Frame]:
-        frame = self.source.read(0.05)
-        self.given += [frame] if frame is not None else []
-        return [frame] if frame is not None else []
+        """What is given in one tick."""
+        before = len(self.given)
+        self.clock.advance(TICK_S)
+        for reader in self.source._readers.values():
+            if not reader.ended:
+                reader.step()
+        return self.given[before:]
+
+    def reads_until(self, what: str, reached: Callable[[], object]) -> None:
+        """Read until this holds, for a minute at most."""
+        for _ in range(round(60 / TICK_S)):
+            self.read()
+            if reached():
+                return
+        raise AssertionError(f"{what} did not come")
+
+    def until(self, what: str, wanted: Callable[[Frame], object]) -> Frame:
+        """Read until a frame is like that."""
+        before = len(self.given)
+        self.reads_until(what, lambda: any(wanted(frame) for frame in self.given[before:]))
+        return self.given[-1]
 
     def shows(self, shown: ActiveInput) -> None:
-        def reached() -> bool:
-            self.read()
-            return self.source.state.shown is shown
-
-        eventually(f"{shown} to be shown", reached)
+        self.reads_until(f"{shown} to be shown", lambda: self.source.state.shown is shown)
 
 
 @contextmanager
@@ -104,10 +135,11 @@ def guarding(
     *,
     backup: Camera | None = None,
     texture: Source | None = None,
+    main: Camera | None = None,
     **policy: float,
 ) -> Iterator[Rig]:
     settings = {"lost_s": LOST_S, "return_s": 0.5, "fade_s": 0.0} | policy
-    rig = Rig(backup, texture, Policy(on_lost, **settings))  # type: ignore[arg-type]
+    rig = Rig(backup, texture, Policy(on_lost, **settings), main)  # type: ignore[arg-type]
     try:
         yield rig
     finally:
@@ -128,7 +160,7 @@ def is_backup(frame: Frame) -> bool:
 
 def test_frames_pass_as_they_came() -> None:
     with guarding(OnLost.HOLD, lost_s=NEVER_S) as rig:
-        eventually("frames", lambda: rig.read() and len(rig.given) > 20)
+        rig.reads_until("frames", lambda: len(rig.given) > 20)
         assert all(is_main(frame) for frame in rig.given)
         assert [frame.index for frame in rig.given] == list(range(len(rig.given)))
         assert rig.source.state.words == "main"
@@ -151,9 +183,8 @@ def test_a_lost_input_gives_way_to_the_backup_and_takes_its_place_again_when_it_
         rig.until("the main input again", is_main)
         assert rig.source.on_air is rig.main
         waited_ns = rig.given[-1].captured_ns - rig.given[back_at].captured_ns
-        assert waited_ns >= 0.4e9  # of return_s: the backup stayed meanwhile
-        assert rig.counters["inputs_lost"] >= 1  # more where this machine stood still
-        assert rig.counters["inputs_returned"] == rig.counters["inputs_lost"]
+        assert waited_ns == pytest.approx(0.5e9, abs=2 * TICK_S * 1e9)  # return_s: the backup stayed meanwhile
+        assert rig.counters["inputs_lost"] == rig.counters["inputs_returned"] == 1
         stamps = [frame.captured_ns for frame in rig.given]
         assert stamps == sorted(set(stamps))
         assert [frame.index for frame in rig.given] == list(range(len(rig.given)))
@@ -162,10 +193,11 @@ def test_a_lost_input_gives_way_to_the_backup_and_takes_its_place_again_when_it_
 def test_the_backup_is_read_all_the_time_and_its_newest_frame_is_at_hand() -> None:
     spare = Camera("spare", 200)
     with guarding(backup=spare, lost_s=NEVER_S) as rig:
-        feed = rig.source._feeds[ActiveInput.BACKUP]
-        eventually("the backup to be read", lambda: rig.read() and spare._given > 20)
-        with rig.source._ready:
-            assert [frame.index for frame in feed.frames] in ([spare._given], [spare._given - 1])
+        rig.reads_until("the backup to be read", lambda: spare._given > 20)
+        newest = rig.source._readers[ActiveInput.BACKUP].newest
+        assert newest is not None
+        assert newest.index == spare._given
+        assert rig.source.queues == {"input_main": Fill(0, 1), "input_backup": Fill(1, 1)}
 
 
 def test_a_main_input_that_flickers_does_not_flap() -> None:
@@ -176,9 +208,9 @@ def test_a_main_input_that_flickers_does_not_flap() -> None:
         before = rig.counters["inputs_returned"]
         for _ in range(3):
             rig.main.on = True
-            eventually("main to flow", lambda: rig.read() and rig.source.state.fault is None)
+            rig.reads_until("main to flow", lambda: rig.source.state.fault is None)
             rig.main.on = False
-            eventually("main to be lost", lambda: rig.read() and rig.source.state.fault is Fault.LOST)
+            rig.reads_until("main to be lost", lambda: rig.source.state.fault is Fault.LOST)
         assert rig.source.state.shown is ActiveInput.BACKUP
         assert rig.counters["inputs_returned"] == before
 
@@ -203,12 +235,23 @@ def test_one_input_is_faded_in_over_the_other() -> None:
         assert between == sorted(between)
 
 
+def test_an_input_that_comes_back_in_another_shape_is_cut_in() -> None:
+    with guarding(OnLost.HOLD, fade_s=0.4) as rig:
+        rig.until("the main input", is_main)
+        rig.main.on = False
+        rig.shows(ActiveInput.NOTHING)
+        rig.main.on, rig.main.size, rig.main.value = True, (64, 48), 120
+        before = len(rig.given)
+        rig.reads_until("frames", lambda: len(rig.given) > before + 3)
+        assert all(120 <= mean(frame) <= 122 for frame in rig.given[before:])
+
+
 def test_hold_gives_nothing_and_goes_on_at_once() -> None:
     with guarding(OnLost.HOLD, return_s=60.0) as rig:
         rig.until("the main input", is_main)
         rig.main.on = False
         rig.shows(ActiveInput.NOTHING)
-        assert rig.source.read(0.05) is None
+        assert rig.read() == []
         assert rig.source.state.words == "nothing: the input is lost"
         rig.main.on = True
         rig.until("the main input again", is_main)
@@ -232,7 +275,7 @@ def test_text_gives_a_picture_that_moves() -> None:
         rig.main.on = False
         rig.shows(ActiveInput.TEXTURE)
         before = len(rig.given)
-        eventually("some of it", lambda: rig.read() and len(rig.given) > before + 12)
+        rig.reads_until("some of it", lambda: len(rig.given) > before + 12)
         first, *_, last = rig.given[before:]
         assert (first.size, first.format) == ((32, 48), PixelFormat.RGBX)
         assert not np.array_equal(first.data, last.data)
@@ -278,7 +321,8 @@ def test_the_performer_chooses() -> None:
         rig.select = "main"
         rig.until("the main input", is_main)
         rig.main.on = False
-        eventually("nothing", lambda: rig.source.read(0.05) is None and rig.source.state.fault is Fault.LOST)
+        rig.reads_until("the loss", lambda: rig.source.state.fault is Fault.LOST)
+        assert rig.read() == []
         assert rig.source.state.shown is ActiveInput.MAIN
 
 
@@ -291,13 +335,15 @@ def test_backup_without_one_is_the_main_input() -> None:
 def test_an_input_that_breaks_for_good_ends_the_show_only_where_there_is_no_other() -> None:
     with guarding(OnLost.HOLD) as rig:
         rig.main.error = VideoError("clip.mp4: the disk is gone")
-        with pytest.raises(VideoError, match="the disk is gone"):
-            eventually("the error", lambda: rig.read() and False)
+        assert not rig.source.ended
+        rig.read()
+        assert "the disk is gone" in str(rig.source.failure)
         assert rig.source.ended
     with guarding(backup=Camera("spare", 200)) as rig:
         rig.until("the main input", is_main)
         rig.main.error = VideoError("clip.mp4: the disk is gone")
         rig.until("the backup", is_backup)
+        assert rig.source.failure is None
         assert not rig.source.ended
 
 
@@ -317,7 +363,9 @@ class Slow(Camera):
     """A frame every 0.15 s, each of another grey."""
 
     def read(self, timeout: float) -> Frame | None:
-        self._stop.wait(0.14)
+        self.reads = getattr(self, "reads", 0) + 1
+        if self.reads % 15:
+            return None
         self.value = 40 + 10 * (self._given % 20)
         return super().read(timeout)
 
@@ -326,19 +374,11 @@ def test_a_slow_input_shows_each_of_its_frames() -> None:
     """Its frames are further apart than lost_s."""
     slow = Slow("slow", 40)
     slow.still = True
-    source = FailoverSource(slow, Policy(lost_s=0.1, fade_s=0.5), Counters())
-    seen: list[int] = []
-
-    def given() -> bool:
-        frame = source.read(0.05)
-        if frame is not None:
-            seen.append(int(frame.data[0, 0]))
-        return len({value for value in seen if value % 10 == 0}) >= 8
-
-    try:
-        eventually("eight of its pictures", given)
-    finally:
-        source.close()
+    with guarding(OnLost.HOLD, main=slow, lost_s=0.1, fade_s=0.5) as rig:
+        values = lambda: [int(frame.data[0, 0]) for frame in rig.given]  # noqa: E731
+        rig.reads_until("eight of its pictures", lambda: len({value for value in values() if value % 10 == 0}) >= 8)
+        assert len(rig.given) == slow._given
+        assert values()[4:] == [40 + 10 * i for i in range(4, slow._given)]  # its pace is known, and the fade is over
 
 
 def test_the_newest_frame_of_a_connected_sender_is_given_again_while_it_sends_nothing() -> None:
@@ -346,7 +386,7 @@ def test_the_newest_frame_of_a_connected_sender_is_given_again_while_it_sends_no
         rig.main.connected = True
         rig.until("the main input", is_main)
         rig.main.on = False
-        eventually("repeats", lambda: rig.read() and rig.counters["inputs_repeated"] > 30)
+        rig.reads_until("repeats", lambda: rig.counters["inputs_repeated"] > 30)
         assert rig.source.state.words == "main"
         first, *_, last = rig.given[-20:]
         assert np.array_equal(first.data, last.data)
@@ -361,28 +401,64 @@ def test_a_camera_that_hangs_is_painted_on_where_nothing_takes_its_place() -> No
         rig.until("the main input", is_main)
         rig.main.on = False
         before = len(rig.given)
-        eventually("repeats", lambda: rig.read() and len(rig.given) > before + 50)
+        rig.reads_until("repeats", lambda: len(rig.given) > before + 50)
         assert rig.source.state.words == "main"
 
 
+def test_the_end_of_the_only_input_is_no_loss() -> None:
+    with guarding(OnLost.SLATE) as rig:
+        rig.until("the main input", is_main)
+        rig.main.close()
+        rig.reads_until("the end", lambda: rig.source.ended)
+        assert rig.counters["inputs_lost"] == 0
+        assert rig.held == []
+
+
+def test_an_input_that_hangs_is_lost_for_whoever_looks() -> None:
+    with guarding(OnLost.SLATE) as rig:
+        rig.until("the main input", is_main)
+        rig.clock.advance(LOST_S)  # and no read returns
+        assert rig.source.look().fault is Fault.LOST
+        assert rig.held == [True]
+
+
+@contextmanager
+def threaded(backup: Camera | None = None) -> Iterator[tuple[Failover, Camera, Counters, list[Frame]]]:
+    """The same on the inputs' own threads, by the real clock."""
+    main, counters, given = Camera("main", 40), Counters(), list[Frame]()
+    source = Failover(main, Policy(OnLost.BACKUP, LOST_S, return_s=0.5, fade_s=0.0), counters, backup=backup)
+    source.start(given.append)
+    try:
+        yield source, main, counters, given
+    finally:
+        source.close()
+
+
+def test_the_backup_takes_over_on_its_own_thread() -> None:
+    with threaded(Camera("spare", 200)) as (_, main, _, given):
+        eventually("the main input", lambda: any(map(is_main, given)))
+        main.on = False
+        eventually("the backup", lambda: is_backup(given[-1]))
+
+
 def test_what_nobody_foresaw_costs_a_frame() -> None:
-    with guarding(OnLost.HOLD) as rig:
-        rig.until("the main input", is_main)
-        rig.main.error = ValueError("not a VideoError")
-        eventually("the count", lambda: rig.read() and rig.counters["reads_failed"] == 1)
-        rig.until("the main input", is_main)
+    with threaded() as (_, main, counters, given):
+        eventually("the main input", lambda: given)
+        main.error = ValueError("not a VideoError")
+        eventually("the count", lambda: counters["reads_failed"] == 1)
+        before = len(given)
+        eventually("the main input", lambda: len(given) > before + 3)
+        assert all(map(is_main, given))
 
 
-def test_close_ends_every_input_and_wakes_a_reader() -> None:
+def test_close_ends_every_input_and_its_thread() -> None:
     spare = Camera("spare", 200)
-    with guarding(backup=spare) as rig:
-        rig.until("the main input", is_main)
-        rig.main.on = False
-        reader = threading.Thread(target=lambda: rig.source.read(30))
-        reader.start()
-        rig.source.close()
-        reader.join(DEADLINE_S)
-        assert not reader.is_alive()
-        assert rig.main.ended
+    with threaded(spare) as (source, main, _, given):
+        eventually("the main input", lambda: given)
+        main.on = False
+        source.close()
+        assert source.ended
+        assert main.ended
         assert spare.ended
-        rig.source.close()
+        assert not any(reader._thread.is_alive() for reader in source._readers.values())
+        source.close()

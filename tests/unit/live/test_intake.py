@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.fakes import FakeSource, Gap, fake_frame
-from support.waiting import eventually
+from support.fakes import FakeClock, fake_frame
+from support.waiting import DEADLINE_S
 
-from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.live.intake import WINDOW, Intake, evenly_spaced
 from sdv2_live.stats import Counters
@@ -24,15 +22,15 @@ def frames(count: int, *, first: int = 0, step_ms: float = 33.0, **keys: object)
     return [fake_frame(i, captured_ns=int(i * step_ms * MS), **keys) for i in range(first, first + count)]  # type: ignore[arg-type]
 
 
-@contextmanager
-def reading(source: FakeSource) -> Iterator[tuple[Intake, Counters]]:
-    counters = Counters()
-    intake = Intake(source, counters)
-    intake.start()
-    try:
-        yield intake, counters
-    finally:
-        intake.close()
+def fed(given: list[Frame]) -> tuple[Intake, Counters]:
+    intake = Intake(counters := Counters())
+    came(intake, given)
+    return intake, counters
+
+
+def came(intake: Intake, given: list[Frame]) -> None:
+    for frame in given:
+        intake.accept(frame)
 
 
 def indices(taken: list[Frame] | None) -> list[int] | None:
@@ -40,25 +38,34 @@ def indices(taken: list[Frame] | None) -> list[int] | None:
 
 
 def test_as_many_frames_as_came_are_taken_as_they_are() -> None:
-    with reading(FakeSource(frames(5))) as (intake, counters):
-        assert indices(intake.pop_chunk(5, 5)) == [0, 1, 2, 3, 4]
-        assert counters.snapshot() == {"frames_in": 5, "frames_skipped": 0}
+    intake, counters = fed(frames(5))
+    assert indices(intake.pop_chunk(5, 5)) == [0, 1, 2, 3, 4]
+    assert counters.snapshot() == {"frames_in": 5, "frames_skipped": 0}
 
 
 def test_too_few_frames_are_kept_for_later() -> None:
-    source = FakeSource([*frames(3), Gap(1), *frames(2, first=3)])
-    with reading(source) as (intake, _):
-        taken = eventually("all frames", lambda: intake.pop_chunk(5, 0.01))
-        assert indices(taken) == [0, 1, 2, 3, 4]
-        for frame, sent in zip(taken, frames(5), strict=True):
-            np.testing.assert_array_equal(frame.data, sent.data)
+    intake, _ = fed(frames(3))
+    assert intake.pop_chunk(5, 0) is None
+    came(intake, frames(2, first=3))
+    taken = intake.pop_chunk(5, 0)
+    assert indices(taken) == [0, 1, 2, 3, 4]
+    assert taken is not None
+    for frame, sent in zip(taken, frames(5), strict=True):
+        np.testing.assert_array_equal(frame.data, sent.data)
+
+
+def test_a_chunk_is_waited_for() -> None:
+    intake, given = Intake(Counters()), frames(5)
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(intake.pop_chunk, 5, DEADLINE_S)
+        came(intake, given)
+        assert taken.result() == given
 
 
 def test_a_slow_engine_gets_evenly_spaced_frames_ending_with_the_newest() -> None:
-    with reading(FakeSource(frames(12))) as (intake, counters):
-        eventually("twelve frames", lambda: counters["frames_in"] == 12)
-        assert indices(intake.pop_chunk(4, 5)) == [2, 5, 8, 11]
-        assert counters["frames_skipped"] == 8
+    intake, counters = fed(frames(12))
+    assert indices(intake.pop_chunk(4, 5)) == [2, 5, 8, 11]
+    assert counters["frames_skipped"] == 8
 
 
 @pytest.mark.parametrize(("count", "have"), [(4, 5), (4, 7), (4, 9), (5, 6), (4, 30), (1, 3)])
@@ -78,74 +85,54 @@ def test_spacing_is_even_in_time_not_in_number() -> None:
 
 def test_a_standing_engine_keeps_the_time_span_in_bounded_memory() -> None:
     count = WINDOW * 5
-    with reading(FakeSource(frames(count))) as (intake, counters):
-        eventually("all frames", lambda: counters["frames_in"] == count)
-        taken = intake.pop_chunk(4, 5)
-        assert taken is not None
-        assert counters["frames_skipped"] == count - 4
-        spans = [b.index - a.index for a, b in pairwise(taken)]
-        assert taken[-1].index == count - 1
-        assert max(spans) <= 1.5 * min(spans)
+    intake, counters = fed(frames(count))
+    assert counters["frames_in"] == count
+    taken = intake.pop_chunk(4, 5)
+    assert taken is not None
+    assert counters["frames_skipped"] == count - 4
+    spans = [b.index - a.index for a, b in pairwise(taken)]
+    assert taken[-1].index == count - 1
+    assert max(spans) <= 1.5 * min(spans)
 
 
 def test_a_change_of_size_or_format_starts_the_chunk_anew() -> None:
     other = [*frames(3), *frames(4, first=3, width=32), *frames(4, first=7, width=32, format=PixelFormat.UYVY)]
-    with reading(FakeSource(other)) as (intake, counters):
-        eventually("all frames", lambda: counters["frames_in"] == 11)
-        taken = intake.pop_chunk(4, 5)
-        assert indices(taken) == [7, 8, 9, 10]
-        assert taken is not None
-        assert {frame.format for frame in taken} == {PixelFormat.UYVY}
+    intake, counters = fed(other)
+    assert counters["frames_in"] == 11
+    taken = intake.pop_chunk(4, 5)
+    assert indices(taken) == [7, 8, 9, 10]
+    assert taken is not None
+    assert {frame.format for frame in taken} == {PixelFormat.UYVY}
 
 
 def test_skip_drops_what_came() -> None:
-    with reading(FakeSource(frames(9))) as (intake, counters):
-        eventually("nine frames", lambda: counters["frames_in"] == 9)
-        intake.skip()
-        assert intake.pop_chunk(1, 0.01) is None
-        assert counters["frames_skipped"] == 0  # nothing was being painted that they could be missing from
+    intake, counters = fed(frames(9))
+    assert counters["frames_in"] == 9
+    intake.skip()
+    assert intake.pop_chunk(1, 0.01) is None
+    assert counters["frames_skipped"] == 0  # nothing was being painted that they could be missing from
 
 
 def test_every_frame_passes_the_tap() -> None:
     seen: list[int] = []
-    intake = Intake(FakeSource(frames(20)), Counters(), lambda frame: seen.append(frame.index))
-    intake.start()
-    eventually("the end", lambda: intake.ended)
-    intake.close()
+    came(Intake(Counters(), lambda frame: seen.append(frame.index)), frames(20))
     assert seen == list(range(20))
 
 
-def test_a_broken_source_is_remembered_and_wakes_the_waiting() -> None:
-    source = FakeSource([*frames(2), VideoError("clip.mp4: the disk is gone")])
-    with reading(source) as (intake, _):
-        eventually("the failure", lambda: intake.failure)
-        assert intake.ended
-        assert "the disk is gone" in str(intake.failure)
-        assert intake.pop_chunk(5, 0.01) is None
-
-
-def test_what_nobody_foresaw_does_not_end_the_input() -> None:
-    with reading(FakeSource([*frames(2), ValueError("not a VideoError"), *frames(3, first=2)])) as (intake, counters):
-        assert indices(intake.pop_chunk(5, 10)) == [0, 1, 2, 3, 4]
-        assert counters["reads_failed"] == 1
-        assert intake.failure is None
-
-
-def test_close_ends_the_source_once_and_may_be_called_again() -> None:
-    source = FakeSource([Gap(10_000)])
-    intake = Intake(source, Counters())
-    intake.start()
-    intake.close()
-    intake.close()
-    assert source.closed >= 1
-    assert not intake._thread.is_alive()
-
-
 def test_rate_is_kept() -> None:
-    with reading(FakeSource(frames(5, rate=Fraction(25)))) as (intake, _):
-        newest = intake.newest(5)
-        assert newest is not None
-        assert newest.rate == 25
+    intake, _ = fed(frames(5, rate=Fraction(25)))
+    newest = intake.newest(5)
+    assert newest is not None
+    assert newest.rate == 25
+
+
+def test_the_rate_is_that_at_which_frames_come() -> None:
+    clock = FakeClock()
+    intake = Intake(Counters(), clock=clock.now)
+    for frame in frames(30):
+        clock.advance(0.125)
+        intake.accept(frame)
+    assert intake.rate.per_second() == 8
 
 
 @pytest.mark.parametrize(("input_fps", "chunk_s"), [(30, 20 * 4 / 30), (120, 4 / 15), (120, 20 * 4 / 30)])
@@ -153,11 +140,11 @@ def test_an_engine_far_slower_than_the_input_gets_even_steps_and_the_newest_fram
     """Chunk after chunk: each spans the time since the one before, in even steps, and every frame is accounted for."""
     per_chunk, chunks = round(input_fps * chunk_s), 12
     given = frames(per_chunk * chunks, step_ms=1000 / input_fps)
-    intake = Intake(FakeSource(given), counters := Counters())
+    intake = Intake(counters := Counters())
     taken: list[Frame] = []
     for chunk in range(chunks):
         for frame in given[chunk * per_chunk : (chunk + 1) * per_chunk]:
-            intake._accept(frame)
+            intake.accept(frame)
         got = intake.pop_chunk(4, 0)
         assert got is not None
         assert got[-1] is given[(chunk + 1) * per_chunk - 1]  # nothing older than it must be: the delay does not grow
@@ -170,22 +157,17 @@ def test_an_engine_far_slower_than_the_input_gets_even_steps_and_the_newest_fram
 
 
 def test_a_camera_of_120_frames_a_second_is_held_in_bounded_memory() -> None:
-    intake = Intake(FakeSource([]), Counters())
+    intake = Intake(Counters())
     for frame in frames(120 * 60, step_ms=1000 / 120):
-        intake._accept(frame)
+        intake.accept(frame)
         assert len(intake._window) <= WINDOW
     got = intake.pop_chunk(4, 0)
     assert got is not None
     assert [b.index - a.index for a, b in pairwise(got)] == pytest.approx([120 * 60 / 4] * 3, rel=0.15)
 
 
-def came(intake: Intake, given: list[Frame]) -> None:
-    for frame in given:
-        intake._accept(frame)
-
-
 def test_a_chunk_that_must_wait_begins_with_what_has_come_and_ends_with_the_newest() -> None:
-    intake, given = Intake(FakeSource([]), counters := Counters()), frames(12)
+    intake, given = Intake(counters := Counters()), frames(12)
     came(intake, given[:2])
     assert intake.begin(4, given[0]) == given[:2]
     assert intake.begun
@@ -206,14 +188,14 @@ def test_a_chunk_that_must_wait_begins_with_what_has_come_and_ends_with_the_newe
 
 
 def test_where_enough_frames_wait_none_is_begun_with() -> None:
-    intake = Intake(FakeSource([]), Counters())
+    intake = Intake(Counters())
     came(intake, given := frames(8))
     assert intake.begin(4, given[0]) == []
     assert indices(intake.pop_chunk(4, 0)) == [1, 3, 5, 7]
 
 
 def test_a_chunk_that_needs_more_after_a_reset_keeps_the_frames_it_began_with() -> None:
-    intake, given = Intake(FakeSource([]), Counters()), frames(5)
+    intake, given = Intake(Counters()), frames(5)
     came(intake, given[:3])
     intake.begin(4, given[0])
     came(intake, given[3:4])
@@ -225,7 +207,7 @@ def test_a_chunk_that_needs_more_after_a_reset_keeps_the_frames_it_began_with() 
 
 def test_a_chunk_that_needs_fewer_after_a_reset_takes_the_newest() -> None:
     """In text mode a stream begins with one frame, and goes on by four."""
-    intake, given = Intake(FakeSource([]), counters := Counters()), frames(4)
+    intake, given = Intake(counters := Counters()), frames(4)
     came(intake, given[:3])
     intake.begin(4, given[0])
     came(intake, given[3:])
@@ -235,7 +217,7 @@ def test_a_chunk_that_needs_fewer_after_a_reset_takes_the_newest() -> None:
 
 
 def test_a_source_that_stopped_in_a_chunk_completes_it_when_it_is_back() -> None:
-    intake, before, after = Intake(FakeSource([]), counters := Counters()), frames(2), frames(2, first=3000)
+    intake, before, after = Intake(counters := Counters()), frames(2), frames(2, first=3000)
     came(intake, before)
     assert intake.begin(4, before[0]) == before
     assert intake.newest(0) is None
@@ -246,7 +228,7 @@ def test_a_source_that_stopped_in_a_chunk_completes_it_when_it_is_back() -> None
 
 @pytest.mark.parametrize("change", [{"width": 32}, {"format": PixelFormat.UYVY}])
 def test_a_change_of_size_or_format_drops_the_chunk_that_was_begun_and_counts_it(change: dict[str, object]) -> None:
-    intake, before, after = Intake(FakeSource([]), counters := Counters()), frames(4), frames(4, first=4, **change)
+    intake, before, after = Intake(counters := Counters()), frames(4), frames(4, first=4, **change)
     came(intake, before[:2])
     intake.begin(4, before[0])
     came(intake, before[2:3])
@@ -261,7 +243,7 @@ def test_a_change_of_size_or_format_drops_the_chunk_that_was_begun_and_counts_it
 
 
 def test_skip_drops_the_chunk_that_was_begun() -> None:
-    intake = Intake(FakeSource([]), Counters())
+    intake = Intake(Counters())
     came(intake, given := frames(3))
     intake.begin(4, given[0])
     intake.skip()
@@ -277,7 +259,7 @@ def test_skip_drops_the_chunk_that_was_begun() -> None:
 def test_strays_of_another_kind_cost_the_chunk_nothing_that_was_begun(strays: list[dict[str, object]], begun: int) -> None:
     """One, two that differ, and two alike, which are a change, and back again."""
     passed: list[Frame] = []
-    intake, given = Intake(FakeSource([]), counters := Counters(), passed.append), frames(6)
+    intake, given = Intake(counters := Counters(), passed.append), frames(6)
     other = [frames(1, first=10 + i, **kind)[0] for i, kind in enumerate(strays)]
     came(intake, given[:begun])
     assert intake.begin(4, given[0]) == given[:begun]
@@ -294,7 +276,7 @@ def test_strays_of_another_kind_cost_the_chunk_nothing_that_was_begun(strays: li
 
 
 def test_a_lone_frame_of_another_size_never_becomes_the_newest() -> None:
-    intake, given = Intake(FakeSource([]), Counters()), frames(1)
+    intake, given = Intake(Counters()), frames(1)
     came(intake, given)
     for i in range(9):
         came(intake, frames(1, first=1 + i, width=32 + 2 * i))
@@ -304,10 +286,10 @@ def test_a_lone_frame_of_another_size_never_becomes_the_newest() -> None:
 @pytest.mark.parametrize(("height", "width", "bound"), [(1080, 1920, 32), (2160, 3840, 16), (4320, 7680, 8)])
 def test_the_window_is_bound_by_bytes(height: int, width: int, bound: int) -> None:
     """BGRX: 8 MB, 33 MB and 133 MB a frame."""
-    intake = Intake(FakeSource([]), counters := Counters())
+    intake = Intake(counters := Counters())
     data = np.zeros((height, width * 4), np.uint8)  # never written to: it takes no memory
     for i in range(100):
-        intake._accept(Frame(data, width, height, PixelFormat.BGRX, captured_ns=i * 33 * MS, index=i))
+        intake.accept(Frame(data, width, height, PixelFormat.BGRX, captured_ns=i * 33 * MS, index=i))
         fill = intake.queues["intake"]
         assert fill.length <= fill.bound <= bound
     taken = intake.pop_chunk(5, 0)

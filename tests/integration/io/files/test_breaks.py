@@ -24,7 +24,7 @@ from sdv2_live.io.base import Source
 from sdv2_live.io.files import source as file
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.files.source import FileSource
-from sdv2_live.live.failover import FailoverSource
+from sdv2_live.live.failover import Failover
 from sdv2_live.live.input_policy import ActiveInput, Policy
 from sdv2_live.stats import Counters
 
@@ -124,15 +124,18 @@ def test_a_broken_file_counts_as_lost_and_its_backup_is_shown_whatever_the_polic
     path, good = clip(tmp_path / "a.mkv", 60), clip(tmp_path / "b.mkv", 180)
     counters = Counters()
     policy = Policy(on_lost, lost_s=30.0, return_s=0.1, fade_s=0.0)  # it is lost for being broken, not for being late
-    with FailoverSource(FileSource(path), policy, counters, backup=FileSource(good)) as source:
-        shows(source, 60)
+    with Failover(FileSource(path), policy, counters, backup=FileSource(good)) as source:
+        given: list[Frame] = []
+        gives = lambda level: eventually(f"level {level}", lambda: given and grey_of(given[-1]) == level)  # noqa: E731
+        source.start(given.append)
+        gives(60)
         os.truncate(path, 0)
-        shows(source, 180)
+        gives(180)
         assert source.state.shown is ActiveInput.BACKUP
         assert counters["inputs_lost"] == 1
         assert "cannot be read" in source.status
         clip(path, 120)
-        shows(source, 120)
+        gives(120)
         assert not source.ended
 
 
