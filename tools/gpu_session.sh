@@ -37,7 +37,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv >"$folder/c
 
 step tests "$python" -m pytest -m gpu -q
 step parity "$python" tools/parity.py tests/golden --device cuda
-step cpu_and_gpu "$python" tools/gpu_compare.py
+step cpu_and_gpu "$python" tools/bench/gpu_compare.py
 for size in 480x832 512x512; do
     for vae in taehv wan; do
         bench "$size-$vae-graphs" --size $size --vae $vae
@@ -55,7 +55,7 @@ bench "480x832-wan-autotune" --size 480x832 --vae wan --autotune
 if [ -n "${COMPARE:-}" ]; then
     bench "480x832-wan-compare" --size 480x832 --vae wan --compare "$COMPARE"
 fi
-"$python" tools/gpu_table.py "$folder" >"$folder/results.md"
+"$python" tools/bench/gpu_table.py "$folder" >"$folder/results.md"
 cat "$folder/card.txt" "$folder/results.md"
 echo "failed: ${failed[*]:-nothing}"
 [ ${#failed[@]} -eq 0 ]

@@ -30,7 +30,7 @@ from sdv2_live.wording import nearest
 
 README = TOP / "README.md"
 PAGES = [README, *sorted((TOP / "examples").rglob("README.md"))]
-TOOLS = {path.name: path.read_text(encoding="utf-8") for path in (TOP / "tools").iterdir() if path.suffix in (".py", ".sh")}
+TOOLS = [path.read_text(encoding="utf-8") for path in (TOP / "tools").rglob("*.*") if path.suffix in (".py", ".sh")]
 OTHERS_OPTIONS = {"--send", "--osc-port", "--network", "--init", "--shm-size", "--health-cmd"}  # of Open Stage Control and Docker
 SENT = {"error", "warning", "applied/<param>", "status/<name>", "info/<name>"}  # by the server, of its own accord
 NAMES = ParamNames(["ink", "gold"])  # LoRAs that the README speaks of
@@ -115,7 +115,7 @@ def test_the_calls_are_found_at_all() -> None:
 
 @every_page
 def test_every_option_exists(page: Path) -> None:
-    in_tools = {option for text in TOOLS.values() for option in re.findall(r'"(--[a-z][\w-]*)"', text)}
+    in_tools = {option for text in TOOLS for option in re.findall(r'"(--[a-z][\w-]*)"', text)}
     ours = [span for span in spans(page) if re.match(r"--|sdv2-live|run |tools/", span)]
     named = {option for span in ours for option in re.findall(r"(?:^|[ (])(--[a-z][\w-]*)", span)}
     assert named - in_tools - options() - OTHERS_OPTIONS == set()
@@ -126,7 +126,7 @@ def test_every_option_of_the_tools_exists() -> None:
     assert len(calls) > 5
     for tool, rest in calls:
         for option in re.findall(r"--[a-z][\w-]*", rest):
-            known = any(f'"{option}"' in text for text in TOOLS.values()) or option in options()
+            known = any(f'"{option}"' in text for text in TOOLS) or option in options()
             assert known, f"{tool} {option}"
 
 

@@ -24,14 +24,16 @@ from sdv2_live.model.load_text import EMBEDDED
 from sdv2_live.model.profiles import TINY
 from sdv2_live.model.text.umt5 import UMT5
 from sdv2_live.model.vae.taehv import TAEHV
-from tools.train_tiny import parallel, pictures, styles
-from tools.train_tiny.autoencoder import train_autoencoder
-from tools.train_tiny.export import export
-from tools.train_tiny.pieces import learn_pieces
-from tools.train_tiny.prompts import prompt
-from tools.train_tiny.restyler import Restyler, start_small
-from tools.train_tiny.settings import FULL, REDUCED, Settings
-from tools.train_tiny.text import embed, train_text
+
+from . import parallel, pictures, styles
+from .autoencoder import train_autoencoder
+from .export import export
+from .pieces import learn_pieces
+from .prompts import prompt
+from .restyler import Restyler
+from .settings import FULL, REDUCED, Settings
+from .start import start_small
+from .text import embed, train_text
 
 log = logging.getLogger("train_tiny")
 STAGES = ("autoencoder", "decoder", "text", "restyler")

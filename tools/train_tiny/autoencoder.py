@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdv2_live.model.vae.taehv import TAEHV
-from tools.train_tiny import styles
-from tools.train_tiny.average import Average
-from tools.train_tiny.clips import ClipMaker
-from tools.train_tiny.linear import start_linear
-from tools.train_tiny.settings import AutoencoderSettings
+
+from . import styles
+from .average import Average
+from .clips import ClipMaker
+from .linear import start_linear
+from .settings import AutoencoderSettings
 
 log = logging.getLogger("train_tiny.autoencoder")
 

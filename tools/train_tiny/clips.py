@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tools.train_tiny.pictures import drawn, photos
+from .pictures import drawn, photos
 
 DRAWN = 96  # drawn scenes in the pool
 LEVELS = (0.3, 0.45, 0.7, 1.0)  # scales of every picture, so that sampling does not alias

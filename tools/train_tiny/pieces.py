@@ -11,8 +11,9 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from sdv2_live.model.dit.dit import TEXT_TOKENS
-from tools.train_tiny.prompts import PHRASES, prompt
-from tools.train_tiny.styles import NAMES
+
+from .prompts import PHRASES, prompt
+from .styles import NAMES
 
 PAD, END = "<pad>", "</s>"  # ids 0 and 1, as every T5 has them
 NAMED, SPOKEN = 20, 30  # how often each phrase, and how many prompts of each look, the pieces are counted in

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from sdv2_live.engine.spec import CHUNK_FRAMES
 from sdv2_live.model.vae.taehv import TAEHV
-from tools.train_tiny import styles
-from tools.train_tiny.clips import ClipMaker
-from tools.train_tiny.settings import RestylerSettings
+
+from . import styles
+from .clips import ClipMaker
+from .settings import RestylerSettings
 
 SINKS = 3  # frames of the clip that stand for the sinks: they may be of another scene or another look
 

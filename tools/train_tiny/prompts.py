@@ -7,7 +7,7 @@ from pydoc_data.topics import topics
 
 import numpy as np
 
-from tools.train_tiny.styles import FAITHFUL, NAMES
+from .styles import FAITHFUL, NAMES
 
 
 def _phrases(text: str) -> tuple[str, ...]:

@@ -16,10 +16,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from sdv2_live.model.text.umt5 import UMT5
-from tools.train_tiny.pieces import token_ids
-from tools.train_tiny.prompts import prompt
-from tools.train_tiny.settings import TextSettings
-from tools.train_tiny.styles import NAMES
+
+from .pieces import token_ids
+from .prompts import prompt
+from .settings import TextSettings
+from .styles import NAMES
 
 log = logging.getLogger("train_tiny.text")
 OFFSETS = (-1, 1, -2, 2)  # piece that head 0, 1, ... of the first layer looks at to begin with

@@ -7,11 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bench
-import bench_peer
-import gpu_compare
-import gpu_table
 import pytest
+from bench import gpu_compare, gpu_table, main, peer
 from support.places import TOOLS
 from support.systems import needs_bash, program
 
@@ -23,7 +20,7 @@ PEAKS = ["--peak-tflops", "1", "--bandwidth", "1"]
 
 @pytest.mark.parametrize("options", [[], ["--overlap", "--schedule", "stream_batch", "--peak-tflops", "2", "--bandwidth", "0.1"]])
 def test_the_bench_on_a_cpu(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench.main(SHORT + options) == 0
+    assert main.main(SHORT + options) == 0
     result = json.loads(capsys.readouterr().out)
     assert {"preprocess", "encode", "denoise", "decode", "postprocess", "send"} <= set(result["stages_ms"])
     assert result["chunks"] >= 1
@@ -37,16 +34,18 @@ def test_the_bench_on_a_cpu(options: list[str], tmp_path: Path, capsys: pytest.C
     if options:
         assert (floor["peak_tflop_s"], floor["peak_tb_s"]) == (2, 0.1)
     (tmp_path / "a case.json").write_text(json.dumps(result))
-    done = subprocess.run([sys.executable, TOOLS / "gpu_table.py", tmp_path], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, TOOLS / "bench" / "gpu_table.py", tmp_path], capture_output=True, text=True, check=True
+    )
     assert len(done.stdout.splitlines()) == 3
     assert f"| a case | {result['fps']} |" in done.stdout
     assert all(line.count("|") == len(gpu_table.COLUMNS) + 1 for line in done.stdout.splitlines())
 
 
 def test_a_peer_that_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench.main([*SHORT, *PEAKS, "--compare", "auto"]) == 5
+    assert main.main([*SHORT, *PEAKS, "--compare", "auto"]) == 5
     assert "this Python has no working package streamdiffusionv2" in capsys.readouterr().err
-    assert bench.main([*SHORT, *PEAKS, "--compare", "/nowhere/python"]) == 5
+    assert main.main([*SHORT, *PEAKS, "--compare", "/nowhere/python"]) == 5
     assert "--compare /nowhere/python: cannot be run" in capsys.readouterr().err
 
 
@@ -57,23 +56,23 @@ def test_a_peer_gets_the_same_task_and_its_figures_are_set_against_ours(
         return str(program(tmp_path / "python", f"import json, sys\n{does}"))
 
     figures = python("print('models are loaded')\nprint(json.dumps({'fps': 0.5, 'task': sys.argv[1:]}))")
-    assert bench.main([*SHORT, *PEAKS, "--steps", "3", "--compare", figures]) == 0
+    assert main.main([*SHORT, *PEAKS, "--steps", "3", "--compare", figures]) == 0
     result = json.loads(capsys.readouterr().out)
     script, *task = result["peer"]["task"]
-    assert Path(script) == TOOLS / "bench_peer.py"
+    assert Path(script) == TOOLS / "bench" / "peer.py"
     assert dict(zip(task[::2], task[1::2], strict=True)) == {
         "--size": "64x64", "--steps": "3", "--schedule": "sequential", "--seconds": "0.5", "--model": "tiny", "--vae": "taehv"
     }  # fmt: skip
     assert result["peer"]["we_are_times_as_fast"] == pytest.approx(result["fps"] / 0.5, abs=0.01)
     for does, said in (("sys.exit('no card')", "no card"), ("print('hello')", "printed no figures")):
-        assert bench.main([*SHORT, *PEAKS, "--compare", python(does)]) == 5
+        assert main.main([*SHORT, *PEAKS, "--compare", python(does)]) == 5
         assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", bench_peer.SIZES)
+@pytest.mark.parametrize("name", peer.SIZES)
 def test_the_peers_transformer_is_as_large_as_ours(name: str) -> None:
     dit = profile(name).dit
-    assert bench_peer.SIZES[name][1] == {
+    assert peer.SIZES[name][1] == {
         "dim": dit.dim, "ffn_dim": dit.ffn, "num_heads": dit.heads, "num_layers": dit.layers
     }  # fmt: skip
 

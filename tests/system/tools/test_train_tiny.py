@@ -11,6 +11,20 @@ import torch
 
 pytest.importorskip("skimage", reason="training pictures: pip install scikit-image scikit-learn matplotlib")
 
+from train_tiny import styles
+from train_tiny.__main__ import Run
+from train_tiny.autoencoder import loss_of, psnr, reconstruct
+from train_tiny.export import LARGEST, export
+from train_tiny.linear import start_linear
+from train_tiny.parallel import cache_calls, context, flow
+from train_tiny.pictures import drawn
+from train_tiny.pieces import learn_pieces, token_ids
+from train_tiny.pool import LatentPool, draw_batch
+from train_tiny.prompts import PHRASES, prompt
+from train_tiny.restyler import grain
+from train_tiny.settings import AutoencoderSettings, RestylerSettings, Settings, TextSettings
+from train_tiny.start import start_small
+
 from sdv2_live.model import load
 from sdv2_live.model.checkpoints.assign import synthetic_state_dict
 from sdv2_live.model.dit.cache_spec import CacheSpec
@@ -19,18 +33,6 @@ from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.profiles import TINY
 from sdv2_live.model.text.umt5 import UMT5
 from sdv2_live.model.vae.taehv import TAEHV
-from tools.train_tiny import styles
-from tools.train_tiny.__main__ import Run
-from tools.train_tiny.autoencoder import loss_of, psnr, reconstruct
-from tools.train_tiny.export import LARGEST, export
-from tools.train_tiny.linear import start_linear
-from tools.train_tiny.parallel import cache_calls, context, flow
-from tools.train_tiny.pictures import drawn
-from tools.train_tiny.pieces import learn_pieces, token_ids
-from tools.train_tiny.pool import LatentPool, draw_batch
-from tools.train_tiny.prompts import PHRASES, prompt
-from tools.train_tiny.restyler import grain, start_small
-from tools.train_tiny.settings import AutoencoderSettings, RestylerSettings, Settings, TextSettings
 
 SMALL = DitConfig(dim=24, heads=2, ffn=32, layers=2, text_dim=8, freq_dim=16)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
-import bench_fp8
 import pytest
 import torch
+from bench import fp8 as bench_fp8
 from torch import nn
 
 from sdv2_live.errors import EngineError

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-MANIFESTS = Path(__file__).parent.parent / "tests" / "golden" / "manifests"
+MANIFESTS = Path(__file__).parents[2] / "tests" / "golden" / "manifests"
 SIZES = {
     "1.3b": ("T2V-1.3B", {"dim": 1536, "ffn_dim": 8960, "num_heads": 12, "num_layers": 30}),
     "14b": ("T2V-14B", {"dim": 5120, "ffn_dim": 13824, "num_heads": 40, "num_layers": 40}),

@@ -8,9 +8,10 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from bench_traffic import dit_work, floor_ms, vae_work  # beside this file
 
 from sdv2_live.model.profiles import Profile
+
+from .traffic import dit_work, floor_ms, vae_work
 
 
 def card_peaks(device: torch.device, dtype: torch.dtype) -> tuple[float, float]:

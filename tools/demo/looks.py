@@ -1,4 +1,4 @@
-"""Remake the README's picture, examples/looks.png: `python tools/looks.py`.
+"""Remake the README's picture, examples/looks.png: `python -m tools.demo.looks`.
 
 The bundled demo clip above what the embedded model makes of it, one column a look, as `tools/demo.sh` shows them live. Rendered
 rather than received, so that the picture depends on the model and the seed alone.
@@ -11,13 +11,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from demo import CLIP, LOOKS, ROOT
 from PIL import Image
-from sheet import contact_sheet
-from tap import picture
 
 from sdv2_live.cli import main as sdv2_live
 from sdv2_live.io.files.source import FileSource
+
+from .main import CLIP, LOOKS, ROOT
+from .sheet import contact_sheet
+from .tap import picture
 
 TARGET = ROOT / "examples" / "looks.png"
 FRAME = 72  # of the clip: the look has settled, and both boats are in the picture

@@ -1,4 +1,4 @@
-"""How each kind of reference case is computed by the engine's own code. Used by parity.py.
+"""How each kind of reference case is computed by the engine's own code. Used by main.py.
 
 Everything is computed where the case's tensors are. Weights are synthetic, made from each key's name and shape.
 """

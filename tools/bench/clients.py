@@ -1,4 +1,4 @@
-"""Clients at their worst: `python tools/siege.py CLIENT OSC_PORT HTTP_PORT SECONDS`, started by `bench.py --live siege`.
+"""Clients at their worst: `python tools/bench/clients.py CLIENT OSC_PORT HTTP_PORT SECONDS`, started by `bench.py --live siege`.
 
 Each client is a process of its own and sends from addresses of its own (127.0.1.x), as one machine of a network would. It stops
 by itself after SECONDS and prints one line: what it sent and how it was answered. The packets are written by hand, so that

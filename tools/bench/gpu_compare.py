@@ -1,4 +1,4 @@
-"""The engine on the CPU against the GPU: `python tools/gpu_compare.py [--devices cpu cuda]`.
+"""The engine on the CPU against the GPU: `python tools/bench/gpu_compare.py [--devices cpu cuda]`.
 
 The embedded model restyles twelve chunks with the same seed and input on both, the GPU in float32 and in its own precision,
 with CUDA graphs and without. Exit status 1 when pictures differ more than precision explains.

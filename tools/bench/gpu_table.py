@@ -1,4 +1,4 @@
-"""The results of gpu_session.sh as a Markdown table: `python tools/gpu_table.py FOLDER`."""
+"""The results of gpu_session.sh as a Markdown table: `python tools/bench/gpu_table.py FOLDER`."""
 
 from __future__ import annotations
 

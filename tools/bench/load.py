@@ -1,4 +1,4 @@
-"""Measure the loading of real-size weights on the CPU: `python tools/bench_load.py --work /tmp/bench_load`.
+"""Measure the loading of real-size weights on the CPU: `python -m tools.bench.load --work /tmp/bench_load`.
 
 Files of the real checkpoints' sizes with synthetic weights are written into the work folder (up to 18 GB; they stay there
 for the next run, remove them afterwards) and each is then loaded in a fresh process, after the system has forgotten its
@@ -24,85 +24,25 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.spec import ChunkPlan, StreamSpec
-from sdv2_live.model.checkpoints.assign import assign, on_meta, synthetic_tensor
-from sdv2_live.model.checkpoints.checkpoint import read_checkpoint
+from sdv2_live.model.checkpoints.assign import assign, on_meta
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.profiles import PROFILES
 from sdv2_live.model.text.umt5 import UMT5, TextEncoder, transformers_state
 from sdv2_live.model.vae.taehv import TAEHV
 
+from .weights import PROFILE, write_dit, write_text
+
+ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
 GB = 1e9
 SIZE = 128  # pixels each way
-PROFILE = PROFILES["1.3b"]
-NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float8_e4m3fn: "F8_E4M3"}
 _FP8 = "umt5-xxl-enc-fp8_e4m3fn.safetensors"
 CASES = {"dit": "dit.safetensors", "dit-pt": "dit.pt", "text": _FP8, "text-wide": _FP8}
-
-Shapes = Mapping[str, tuple[int, ...]]
-
-
-def write_safetensors(path: Path, shapes: Shapes, dtype: Callable[[str], torch.dtype], make: Callable[[str], Tensor]) -> None:
-    """A .safetensors file, tensor by tensor: no more than one is in memory (the format's README)."""
-    header, at = {}, 0
-    for key, shape in shapes.items():
-        end = at + int(np.prod(shape, dtype=np.int64)) * dtype(key).itemsize
-        header[key] = {"dtype": NAMES[dtype(key)], "shape": list(shape), "data_offsets": [at, end]}
-        at = end
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for key in shapes:
-            file.write(make(key).contiguous().view(torch.uint8).numpy().data)
-
-
-def shapes_of(model: torch.nn.Module) -> dict[str, tuple[int, ...]]:
-    return {key: tuple(value.shape) for key, value in model.state_dict().items()}
-
-
-def write_dit(path: Path) -> None:
-    """The transformer's file, of synthetic_tensor, float32."""
-    if path.suffix == ".pt":
-        whole = path.with_suffix(".safetensors")
-        if not whole.is_file():
-            write_dit(whole)
-        torch.save({"generator": {f"model.{key}": value for key, value in read_checkpoint(whole).items()}}, path)
-        return
-    shapes = shapes_of(on_meta(lambda: CausalDiT(PROFILE.dit)))
-    write_safetensors(path, shapes, lambda _: torch.float32, lambda key: synthetic_tensor(key, shapes[key]))
-
-
-def write_text(path: Path) -> None:
-    """The encoder's file: linear layers in fp8, the rest in bf16. One block of seeded values is repeated: only sizes count."""
-    shapes = {key: shape for key, shape in shapes_of(text_on_meta()).items() if key != "encoder.embed_tokens.weight"}
-    values = np.random.default_rng(1).integers(0, 256, 1 << 24, dtype=np.uint8) & 0x8F  # |weight| < 0.03, and no NaN
-
-    def dtype(key: str) -> torch.dtype:
-        fp8 = len(shapes[key]) == 2 and "shared" not in key and "relative" not in key
-        return torch.float8_e4m3fn if fp8 else torch.bfloat16
-
-    def make(key: str) -> Tensor:
-        count = int(np.prod(shapes[key]))
-        if len(shapes[key]) == 1:
-            return torch.ones(count, dtype=dtype(key))
-        stored = torch.from_numpy(np.resize(values, count)).view(torch.float8_e4m3fn)
-        return stored if dtype(key) == torch.float8_e4m3fn else stored.to(dtype(key))
-
-    write_safetensors(path, shapes, dtype, make)
-
-
-def text_on_meta() -> torch.nn.Module:
-    encoder: torch.nn.Module = on_meta(lambda: UMT5(PROFILE.text)).encoder
-    return encoder
 
 
 def memory() -> dict[str, float]:
@@ -214,7 +154,10 @@ def run(cases: Iterable[str], work: Path, warm: bool) -> dict[str, Any]:
         if not warm:
             forget(path)
         child = subprocess.run(
-            [sys.executable, __file__, "--child", case, "--work", str(work)], stdout=subprocess.PIPE, check=True
+            [sys.executable, "-m", "tools.bench.load", "--child", case, "--work", str(work.resolve())],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            check=True,
         )
         results[case] = json.loads(child.stdout.splitlines()[-1])
     return results
@@ -222,7 +165,7 @@ def run(cases: Iterable[str], work: Path, warm: bool) -> dict[str, Any]:
 
 def show(results: Mapping[str, Any]) -> None:
     """Print the figures for people."""
-    table = Table("figure", *results, title="sdv2-live bench_load (GB, seconds)")
+    table = Table("figure", *results, title="loading (GB, seconds)")
     flat = {case: dict(_flat(result)) for case, result in results.items()}
     for name in dict.fromkeys(name for figures in flat.values() for name in figures):
         table.add_row(name, *(str(figures.get(name, "")) for figures in flat.values()))

@@ -1,4 +1,4 @@
-"""CPU time of a chunk's denoising, here and in another checkout: `python tools/bench_denoise.py --against FOLDER`.
+"""CPU time of a chunk's denoising, here and in another checkout: `python -m tools.bench.denoise --against FOLDER`.
 
 Rounds alternate between the two, each in a process of its own with one thread. What is counted is the thread's own CPU time,
 so that other work on the machine matters little (it still shares caches and memory). Profile `tiny`; without a GPU.
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parents[2]
 WARM_UP = 8  # chunks: the cache is full
 
 

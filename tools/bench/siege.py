@@ -1,4 +1,4 @@
-"""Measure a show beside clients at their worst (tools/siege.py). Used by bench.py --live siege.
+"""Measure a show beside clients at their worst (clients.py). Used by bench.py --live siege.
 
 The daemon paints `tiny` from its test card. Beside each client another one plays: it moves a fader and times how long it takes
 until a third, which is subscribed, is told of the new value. That time includes the feedback's own pace, 33 ms at most.
@@ -26,7 +26,8 @@ from typing import Any, Self
 
 import psutil
 from pythonosc.osc_message_builder import build_msg
-from siege import CLIENTS
+
+from .clients import CLIENTS
 
 READY_S = 90.0
 MOVES = 50
@@ -162,7 +163,7 @@ def beside(show: Besieged, client: str | None, seconds: float) -> dict[str, Any]
     """One row: what the show does while `client` is at it."""
     command = [
         sys.executable,
-        str(Path(__file__).with_name("siege.py")),
+        str(Path(__file__).with_name("clients.py")),
         str(client),
         str(show.osc),
         str(show.http),

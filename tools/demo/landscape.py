@@ -1,4 +1,4 @@
-"""A procedural lake at the end of the day, in linear light: terrain, sky and water for `demo_clip.py`.
+"""A procedural lake at the end of the day, in linear light: terrain, sky and water for `clip.py`.
 
 The camera stands still and turns, so pictures are cylindrical: a column is an azimuth, a row a tangent of elevation, and
 turning the camera is a shift along the columns. Terrain is marched once for all azimuths; sky and water are made per frame.
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .noise import Noise, bilinear, mix, smoothstep
+
 SUN_AZIMUTH, SUN_ELEVATION = 0.27, 0.21
 SUN = np.array([np.sin(SUN_AZIMUTH), np.tan(SUN_ELEVATION), np.cos(SUN_AZIMUTH)], np.float32)
 SUN /= np.linalg.norm(SUN)
@@ -16,52 +18,6 @@ SUNLIGHT = np.array([3.4, 2.25, 1.25], np.float32)
 SKYLIGHT = np.array([0.40, 0.50, 0.72], np.float32)
 EYE = 9.0  # height of the camera above the lake
 FAR = 15000.0
-
-
-def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def mix(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-    return a + (b - a) * t
-
-
-def bilinear(texture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Texture (height, width, ...) at columns x and rows y; columns and rows beyond the border repeat it."""
-    height, width = texture.shape[:2]
-    x, y = np.clip(x, 0, width - 1.001), np.clip(y, 0, height - 1.001)
-    column, row = x.astype(np.int32), y.astype(np.int32)
-    fx, fy = (x - column).astype(np.float32), (y - row).astype(np.float32)
-    if texture.ndim == 3:
-        fx, fy = fx[..., None], fy[..., None]
-    top = mix(texture[row, column], texture[row, column + 1], fx)
-    return mix(top, mix(texture[row + 1, column], texture[row + 1, column + 1], fx), fy)
-
-
-class Noise:
-    """Value noise on an endless plane, repeating every 256 cells."""
-
-    def __init__(self, seed: int) -> None:
-        self.lattice = np.random.default_rng(seed).random((256, 256), dtype=np.float32)
-
-    def __call__(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        column, row = np.floor(x), np.floor(y)
-        fx, fy = (x - column).astype(np.float32), (y - row).astype(np.float32)
-        fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
-        left, top = column.astype(np.int32) & 255, row.astype(np.int32) & 255
-        right, bottom = (left + 1) & 255, (top + 1) & 255
-        upper = mix(self.lattice[top, left], self.lattice[top, right], fx)
-        return mix(upper, mix(self.lattice[bottom, left], self.lattice[bottom, right], fx), fy)
-
-    def fractal(self, x: np.ndarray, y: np.ndarray, octaves: int, *, ridged: bool = False) -> np.ndarray:
-        """Octaves of half the size and half the height each, about 0..1; `ridged` folds them into crests."""
-        total, height = np.zeros(np.broadcast(x, y).shape, np.float32), 0.5
-        for _ in range(octaves):
-            octave = self(x, y)
-            total += height * ((1 - np.abs(2 * octave - 1)) ** 2 if ridged else octave)
-            x, y, height = 1.6 * x + 1.2 * y + 7.3, -1.2 * x + 1.6 * y + 3.1, height / 2
-        return total
 
 
 class Terrain:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tools.train_tiny import styles
+from . import styles
 
 
 def measures(frames: Tensor) -> dict[str, float]:

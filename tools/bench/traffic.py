@@ -1,4 +1,4 @@
-"""Count a chunk's work without doing it: `python tools/bench_traffic.py --size 512x512`.
+"""Count a chunk's work without doing it: `python -m tools.bench.traffic --size 512x512`.
 
 Arithmetic and bytes of memory traffic of the autoencoders and the DiT at their real sizes, on tensors without memory (meta).
 Traffic: every operation reads its inputs and writes its outputs once, from and to memory; caches are not reckoned with. A

@@ -1,0 +1,1 @@
+"""The engine against the reference implementation, case by case."""
