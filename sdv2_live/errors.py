@@ -61,7 +61,7 @@ class MidiError(Sdv2Error):
 
 
 class ExpandError(Sdv2Error):
-    """A prompt could not be expanded; it is as it was."""
+    """A prompt could not be expanded; the original prompt is kept."""
 
     exit_code = 7
 

@@ -1,7 +1,7 @@
 """Where control writes and the engine reads: one immutable snapshot, replaced as a whole.
 
 Writers (OSC, MIDI, presets, timelines) set values at any rate from any thread; the last one wins. The engine loop takes one
-snapshot a chunk; what acts at once (freeze, bypass, blackout, mix) is read from `latest` by whoever paces the output.
+snapshot a chunk. Parameters that act at once (freeze, bypass, blackout, input_select) are read from `latest` for every frame.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ class LiveLoop:
         if begun:
             self._stream.push(begun)
             return
-        # As late as possible, so that the hand is answered by this very chunk.
+        # Snapshot as late as possible, so that a control change reaches this chunk, not the next.
         taken = upkeep.used_by(self._store.snapshot(self._number))
         recorder = self._recorder
         starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream

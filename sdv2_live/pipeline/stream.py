@@ -100,8 +100,8 @@ class Stream:
 
         render_scale: of the pixels asked for, how many to paint; where it changes, the stream is set up again.
 
-        Frames that were pushed and are not like those that come now are dropped, as one chunk's frames are alike. Where the
-        encoder has them already, only a reset rids it of them.
+        Pushed frames of another size or layout than `like` are dropped. Frames that the encoder has already taken cannot be
+        un-encoded, so such a change then resets the stream.
         """
         if self._coming is not None and not all(frame.alike(like) for frame in self._coming.frames):
             log.info("the input became %dx%d %s in the midst of a chunk", like.height, like.width, like.format.value)

@@ -1,9 +1,7 @@
 """The composition root: builds a show from its configuration, starts its threads, and takes it down again.
 
-Threads: intake (reads the source), engine (has chunks painted), playout (sends frames when due), the desk's (OSC, timeline), the
-recorder's (writes takes) and the engine host's (see `worker`). They meet in the ParamStore (control to engine), the Intake's
-window, the Playout's queue and the Recorder's (frames), and nowhere else. This process needs no torch where the engine has one
-of its own.
+`sdv2_live/README.md` lists the threads. They meet in the ParamStore (control to engine), the Intake's window and the
+queues of Playout and Recorder (frames). This process needs no torch where the engine has one of its own.
 """
 
 from __future__ import annotations

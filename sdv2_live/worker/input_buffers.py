@@ -15,8 +15,8 @@ class InputBuffers:
     """Copies each frame once, when it is first spoken of. Its place is used again when its chunk is painted, not before.
     For one thread, but for what `chunk` returns.
 
-    share: lets the other process have a segment. A chunk whose frames were placed may be given up for another only when a request
-    of after that was answered: what was asked before is then done.
+    share: hands a segment to the engine's process. Abandon a placed chunk only after a later request was answered: until then
+    the engine may still read its buffers.
     """
 
     def __init__(self, share: Callable[[Segment], None]) -> None:

@@ -120,7 +120,7 @@ class RemoteEngine(EngineHost):
                 self._news.put(EncodePrompts((prompt,), slot))
 
     def _look(self) -> None:
-        """Have the thread that keeps the process look at it. Where anything waits for that thread, it will look anyway."""
+        """Wake the supervisor. A non-empty queue wakes it already."""
         if self._news.empty():
             self._news.put(None)
 
@@ -129,7 +129,7 @@ class RemoteEngine(EngineHost):
         return bool(self._vae) and self._vae not in SMALL_VAES
 
     def lighten(self, small: bool) -> None:
-        """By another process: two at a time would need the memory of both. The cover is over the pictures meanwhile."""
+        """Restart the process with the other autoencoder: two would not fit in memory. The fallback picture covers the gap."""
         process = self._process
         if process is not None and self._recovery.lighten(small):
             self._planned, self.ready = True, False

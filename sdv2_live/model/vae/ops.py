@@ -34,7 +34,7 @@ class Pending:
 
     @property
     def plain(self) -> bool:
-        """It is x, nothing else."""
+        """No deferred work: the value is `x`."""
         return self.bias is None and self.skip is None and not self.relu and not self.phased
 
 
