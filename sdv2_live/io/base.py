@@ -7,28 +7,17 @@ Sources and sinks are passive: they own no thread. Each object is used from one 
 from __future__ import annotations
 
 import threading
-from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import Self
+from abc import abstractmethod
 
+from sdv2_live.closing import Closing
 from sdv2_live.frame import Frame
 from sdv2_live.system.clock import monotonic
 
 
-class Port(ABC):
+class Port(Closing):
     """A named thing that is opened once, closed once, and can be a context manager."""
 
     name: str
-
-    @abstractmethod
-    def close(self) -> None:
-        """Release everything. Idempotent."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
 
 class Source(Port):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import asdict
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from sdv2_live.closing import Service
 from sdv2_live.config.schema import Config
+from sdv2_live.control.http.server import HttpServer
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc.dispatch import Action
 from sdv2_live.control.osc.feedback import Status
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.osc.sockets import query_port
-from sdv2_live.control.oscquery.replies import Page
-from sdv2_live.control.oscquery.server import Identity, OscQueryServer
+from sdv2_live.control.oscquery.oscquery import Identity, OscQuery
 from sdv2_live.control.presets.keeper import PresetKeeper
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
@@ -34,13 +34,13 @@ STUMBLE_S = 1.0  # until the timeline goes on after a mistake of the program
 TICK_S = 0.02  # lateness of timeline events; a chunk takes several times as long
 
 
-class ControlPlane:
+class ControlPlane(Service):
     """Everything that writes to `store`. OSC's port is bound on construction; `start` begins to listen.
 
     preset: recalled before anything else, by name or number. timeline: played from its start as soon as the desk starts.
     resumed: what an earlier show left; its values are in `config.params` already, its timeline goes on where it would be now.
     What `config.asked` holds was asked for by options, and goes before all of these.
-    status: numbers and words for OSC subscribers; see `OscServer`. pages: what else the OSCQuery server answers, by path.
+    status: numbers and words for OSC subscribers; see `OscServer`. http: others may add routes until it starts.
     Raises ConfigError or ParamError on construction for whatever of this cannot be used.
     """
 
@@ -52,7 +52,6 @@ class ControlPlane:
         timeline: Timeline | None = None,
         resumed: LiveState | None = None,
         status: Status | None = None,
-        pages: Mapping[str, Page] | None = None,
     ) -> None:
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
@@ -65,7 +64,6 @@ class ControlPlane:
             self.store.settle()
         self.store.set_many(config.asked, "--set")
         self._status = status
-        self._pages = pages
         self.journal: Journal | None = None
         if config.state.folder is not None:
             self.journal = Journal(journal_path(config.state.folder, config.output.sink), self.store, self.transport)
@@ -75,7 +73,8 @@ class ControlPlane:
         self._failures = 0
         osc = config.osc
         self.osc: OscServer | None = None
-        self.oscquery: OscQueryServer | None = None
+        self.http: HttpServer | None = None
+        self.oscquery: OscQuery | None = None
         if osc.enabled:
             actions: dict[str, Action] = {"preset/save": self._save, "preset/reload": lambda args: self._keeper.reload()}
             if self.transport:
@@ -92,36 +91,33 @@ class ControlPlane:
                 actions=actions,
                 status=self._status,
             )
-            self.oscquery = self._describe(self.osc, config, actions)
+            if config.oscquery.enabled:
+                self._describe(self.osc, config, actions)
 
-    def _describe(self, osc: OscServer, config: Config, actions: Collection[str]) -> OscQueryServer | None:
-        """The OSCQuery server, when it is wanted. Raises ConfigError when its port cannot be had; `osc` is closed then."""
-        query = config.oscquery
-        if not query.enabled:
-            return None
+    def _describe(self, osc: OscServer, config: Config, actions: Collection[str]) -> None:
+        """Open the HTTP server. Raises ConfigError when its port cannot be had; `osc` is closed then."""
+        port = query_port(config.oscquery.port, config.osc.port, config.osc.tcp)
         try:
-            return OscQueryServer(
-                self.store,
-                osc,
-                query_port(query.port, config.osc.port, config.osc.tcp),
-                identity=Identity(announce=query.announce),
-                allow=config.osc.allow,
-                hosts=config.osc.hosts,
-                presets=lambda: [preset.name for preset in self.presets.presets],
-                status=self._status,
-                actions=actions,
-                pages=self._pages,
-            )
+            self.http = HttpServer(osc.loop, osc.host, port, allow=config.osc.allow, hosts=config.osc.hosts)
         except ConfigError:
             osc.close()
             raise
+        self.oscquery = OscQuery(
+            self.http,
+            self.store,
+            osc,
+            identity=Identity(announce=config.oscquery.announce),
+            presets=lambda: [preset.name for preset in self.presets.presets],
+            status=self._status,
+            actions=actions,
+        )
 
     def start(self) -> None:
         """Listen, play, and keep the presets."""
         if self.osc is not None:
             self.osc.start()
-        if self.oscquery is not None:
-            self.oscquery.start()
+        if self.http is not None:
+            self.http.start()
         if self.transport is not None and self._begins:
             self.transport.play()
         if self.journal is not None:
@@ -138,7 +134,7 @@ class ControlPlane:
     @property
     def counted(self) -> dict[str, int]:
         """What the servers and the store count, by name."""
-        counting = {"osc": self.osc, "oscquery": self.oscquery, "params": self.store}
+        counting = {"osc": self.osc, "oscquery": self.http, "params": self.store}
         return {
             f"{prefix}_{name}": count
             for prefix, part in counting.items()
@@ -151,19 +147,12 @@ class ControlPlane:
         self._stop.set()
         ended(self._thread)
         self._keeper.close()
-        if self.oscquery is not None:
-            self.oscquery.close()
+        if self.http is not None:
+            self.http.close()
         if self.osc is not None:
             self.osc.close()
         if self.journal is not None:
             self.journal.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
     @property
     def failures(self) -> int:

@@ -10,13 +10,13 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
 
 from sdv2_live import __version__
+from sdv2_live.closing import Closing
 from sdv2_live.config.choices import Fallback
 from sdv2_live.config.measures import SMALL_VAE, SMALL_VAES
 from sdv2_live.config.schema import Config
+from sdv2_live.control.http.server import page_route
 from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline.model import Timeline
@@ -45,7 +45,7 @@ from sdv2_live.worker.remote import RemoteEngine
 log = logging.getLogger("sdv2_live.app")
 
 
-class Show:
+class Show(Closing):
     """A show, from start to close. Raises what its parts raise when they cannot be opened: then nothing is left running.
 
     preset: recalled before the first chunk, by name or number. timeline: played from its start. resumed: an earlier show's state.
@@ -63,12 +63,13 @@ class Show:
             config = config.with_params(resumed.start_params(config.params), config.given | resumed.values.keys())
         self.config = config
         self._blind = config.engine.mode is Mode.TEXT  # there is no input that could be shown
-        pages = {"/metrics": Metrics(self.reading).page} if config.oscquery.metrics else None
         # First: a port in use shall not cost the time to load a model.
         self.control = ControlPlane(
-            config, preset=preset, timeline=timeline, resumed=resumed, status=lambda: self.status().numbers(), pages=pages
+            config, preset=preset, timeline=timeline, resumed=resumed, status=lambda: self.status().numbers()
         )
         self.store = self.control.store
+        if self.control.http is not None and config.oscquery.metrics:
+            self.control.http.add_routes([page_route("/metrics", Metrics(self.reading).page)])
         self._chosen = self._chosen_so_far(preset)  # parameters whose value somebody chose: they stay, whatever suits the model
         self._up_at: float | None = None  # when the engine was up for the first time
         self.counters = Counters()
@@ -155,12 +156,6 @@ class Show:
     def close(self) -> None:
         """Stop everything, engine first, output last. Idempotent."""
         self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
     def status(self) -> Status:
         """How the show is doing."""

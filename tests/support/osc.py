@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 
+from sdv2_live.control.http.server import HttpServer, Page, page_route
 from sdv2_live.control.osc.server import OscServer
+from sdv2_live.control.oscquery.oscquery import OscQuery
 from sdv2_live.control.store import ParamStore
 from support.waiting import DEADLINE_S, eventually
 
@@ -62,6 +65,18 @@ def server(store: ParamStore) -> Iterator[OscServer]:
     with OscServer(store, port=0) as server:
         yield server
     assert server.counters.failures == 0
+
+
+@contextmanager
+def describing(
+    store: ParamStore, osc: OscServer, port: int = 0, pages: Mapping[str, Page] | None = None, **settings: Any
+) -> Iterator[OscQuery]:
+    """A store and its OSC server described over HTTP, beside pages of others."""
+    http = HttpServer(osc.loop, osc.host, port)
+    query = OscQuery(http, store, osc, **settings)
+    http.add_routes(page_route(path, make) for path, make in (pages or {}).items())
+    with http:
+        yield query
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from support.waiting import DEADLINE_S
 from sdv2_live import threads
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
+from sdv2_live.control.http.server import HttpServer, page_route
+from sdv2_live.control.loop import ControlLoop
 from sdv2_live.control.osc.server import OscServer
-from sdv2_live.control.oscquery.server import OscQueryServer
 from sdv2_live.control.presets.keeper import PresetKeeper
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
@@ -146,8 +147,9 @@ def osc(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
     return part
 
 
-def oscquery(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
-    part = OscQueryServer(ParamStore(), OscServer(ParamStore(), port=0), pages={"/hang": hang})
+def http(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
+    part = HttpServer(ControlLoop(lambda: None), "127.0.0.1")
+    part.add_routes([page_route("/hang", hang)])
     part.start()
     threading.Thread(target=_get, args=(f"http://127.0.0.1:{part.port}/hang",), daemon=True).start()
     return part
@@ -184,7 +186,7 @@ def timeline(hang: Hang, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
     return part
 
 
-PARTS = (failover, reader, playout_close, recording, prompts, midi, osc, oscquery, presets, journal, timeline)
+PARTS = (failover, reader, playout_close, recording, prompts, midi, osc, http, presets, journal, timeline)
 
 
 @pytest.mark.parametrize("made", PARTS, ids=lambda made: made.__name__)

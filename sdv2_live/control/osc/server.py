@@ -1,4 +1,4 @@
-"""The OSC server: one thread that takes packets by UDP and TCP, and sends feedback.
+"""The OSC server: it takes packets by UDP and TCP, and sends feedback, all on the control loop.
 
 What packets mean is in `reception`, what is sent back in `feedback`.
 """
@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, Self
 
+from sdv2_live.closing import Service
 from sdv2_live.control.access import Access
+from sdv2_live.control.loop import START_S, ControlLoop
 from sdv2_live.control.osc.answers import ERROR, Answers
 from sdv2_live.control.osc.connections import Connections
 from sdv2_live.control.osc.datagrams import PAUSE_S, Datagrams
@@ -32,25 +30,22 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ConfigError
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
-from sdv2_live.system.sockets import Loop
-from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.osc")
 
-_START_TIMEOUT_S = 10.0
 
-
-class OscServer:
+class OscServer(Service):
     """Listens on UDP, and on TCP if told, and writes to a `ParamStore`.
 
-    Sockets are bound on construction, so that a port in use is known before a show starts; `start` begins to listen. Use as a
-    context manager, or call `close`, which may be called any number of times.
+    Sockets are bound on construction, so that a port in use is known before a show starts; `start` begins to listen.
+
+    loop: on which it runs, and other servers may.
 
     tcp: also take connections on the same port, framed by length or SLIP.
     allow: networks whose hosts may send, and be subscribed by others; see `Access`. max_rate: messages a second of one sender.
     subscribers: "HOST:PORT" of those that are told everything from the start. echo: tell them of their own changes, too.
     actions: what carries out the addresses of `addresses.ACTIONS`; each gets the message's arguments, and may raise Sdv2Error.
-    status: numbers and words to send to subscribers; called twice a second on the server's thread, must not block.
+    status: numbers and words to send to subscribers; called twice a second on the loop, must not block.
     """
 
     def __init__(
@@ -85,23 +80,19 @@ class OscServer:
             store, actions or {}, self.counters, self.datagram_peer, self._access, self._answers, self._subscriptions
         )
         self._input = OscInput(applier, self.counters, store.names)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
+        self.loop = ControlLoop(self._failed)
         self._feedback: Feedback | None = None
         self._configured = [self._subscriber(*one) for one in wanted]
 
     def start(self) -> None:
         """Begin to listen; returns when the server does."""
-        self._thread.start()
-        if self._ready.wait(_START_TIMEOUT_S):
+        if self.loop.join(self, "OSC", self._serving()):
             log.info("listening on %s:%s%s", self.host, self.port, " (UDP and TCP)" if self._tcp else "")
             if not ipaddress.ip_address(self.host).is_loopback:
                 who = "whoever osc.allow names" if self._allowed else "every machine of a private network"
                 log.warning("%s: %s can play this show; osc.host 127.0.0.1 is for this machine alone", self.host, who)
         else:
-            log.error("not listening on %s:%s after %g s; the show goes on without OSC", self.host, self.port, _START_TIMEOUT_S)
+            log.error("not listening on %s:%s after %g s; the show goes on without OSC", self.host, self.port, START_S)
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -110,46 +101,31 @@ class OscServer:
 
     def close(self) -> None:
         """Stop listening and release the port."""
-        loop, stop = self._loop, self._stop
-        if self._thread.is_alive() and loop is not None and stop is not None:
-            loop.call_soon_threadsafe(stop.set)
-            ended(self._thread)
+        self.loop.leave(self)
         self._udp.close()
         if self._tcp is not None:
             self._tcp.close()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def _run(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=Loop) as runner:
-                runner.run(self._serve())
-        except Exception:
-            self.counters.failures += 1
-            log.exception("the OSC server stopped")
-
-    async def _serve(self) -> None:
-        loop = self._loop = asyncio.get_running_loop()
-        stop = self._stop = asyncio.Event()
-        loop.set_exception_handler(self._report_bug)
-        self._feedback = Feedback(self._store, loop, self._subscriptions, self._status)
-        self._input.begin(loop, self._feedback)
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        feedback = self._feedback = Feedback(self._store, loop, self._subscriptions, self._status)
+        self._input.begin(loop, feedback)
         self._datagrams.begin(loop)
         for subscriber in self._configured:
-            self._feedback.configured(subscriber)
-        connections = Connections(self._access, self.counters, self._answers, self._input, self._subscriptions, self._end)
+            feedback.configured(subscriber)
+        connections = Connections(self._access, self.counters, self._answers, self._input, self._subscriptions, self.forget)
         tcp = await asyncio.start_server(connections.serve, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
-        self._ready.set()
-        await stop.wait()
-        self._datagrams.end()
-        self._feedback.close()
-        if tcp is not None:
-            tcp.close()
+        try:
+            yield
+        finally:
+            self._datagrams.end()
+            feedback.close()
+            if tcp is not None:
+                tcp.close()
+
+    def _failed(self) -> None:
+        self.counters.failures += 1
 
     def _take_from(self, data: bytes, sender: Address) -> None:
         self._take(data, self._peer_of(*sender[:2]))
@@ -164,10 +140,6 @@ class OscServer:
         elif not self._input.add(data, peer):
             self.counters.flooded += 1
             self._answers.warn(peer.host, "has too much waiting to be read; the rest is not read")
-
-    def _report_bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.counters.failures += 1
-        log.error("%s", context.get("message"), exc_info=context.get("exception"))
 
     def datagram_peer(self, host: str, port: int) -> Peer:
         """The UDP peer at an address. Raises ValueError for what is none, or of an IP version that this server does not speak."""
@@ -198,39 +170,16 @@ class OscServer:
         self.counters.given_up += 1
         self._answers.tell(peer, ERROR, "", reason)
 
-    def receive(self, data: bytes, peer: Peer) -> Future[None]:
-        """Take in a packet that reached this machine another way, such as a WebSocket. Any thread.
+    def receive(self, data: bytes, peer: Peer) -> bool:
+        """Take in a packet that reached this machine another way, such as a WebSocket; False while there is no room for it.
 
-        Done when there was room for it: who hands over one after the other waits for that, or they pile up here.
+        Whoever has more waits for that, or packets would pile up elsewhere. Belongs to the loop.
         """
-        taken: Future[None] = Future()
-
-        def take() -> None:
-            if self._input.add(data, peer):
-                taken.set_result(None)
-            elif self._loop is not None:
-                self._loop.call_later(PAUSE_S, take)
-
-        if not self._call(take):
-            taken.set_result(None)
-        return taken
+        return self._input.add(data, peer)
 
     def forget(self, peer: Peer) -> None:
-        """A peer of `receive` has gone, and its subscription with it. Any thread."""
-        self._call(self._end, peer)
-
-    def _end(self, peer: Peer) -> None:
-        """Forget a peer that has gone, once all that it sent is read: a message among it may subscribe it."""
-        assert self._loop is not None
+        """Forget a peer that has gone, once all that it sent is read: it may subscribe with that. Belongs to the loop."""
         if self._input.waits(peer):
-            self._loop.call_later(PAUSE_S, self._end, peer)
+            asyncio.get_running_loop().call_later(PAUSE_S, self.forget, peer)
         else:
             self._subscriptions.forget(peer)
-
-    def _call(self, function: Callable[..., None], *args: Any) -> bool:
-        """Have something called on the server's thread. Returns whether the server runs."""
-        if self._loop is not None:
-            with suppress(RuntimeError):  # the loop has closed: nobody listens any more
-                self._loop.call_soon_threadsafe(function, *args)
-                return True
-        return False

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
-from sdv2_live.control.access import Access
-from sdv2_live.control.http.door import Address, HttpCounters
+from sdv2_live.control.http.server import HttpServer, peer_of
+from sdv2_live.control.osc.datagrams import PAUSE_S
 from sdv2_live.control.osc.feedback import Status
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.oscquery.session import MAX_WAITING, Client
@@ -22,7 +22,7 @@ MAX_CLIENTS = 32
 MAX_OF_HOST = 16  # so that no machine keeps another out
 MAX_MESSAGE = 65_536  # bytes, as large as a datagram can be
 HEARTBEAT_S = 20.0  # between pings; a client that answers none is dropped
-HELD_S = 0.05  # until a client counts as one that OSC cannot keep up with
+CLOSE_S = 0.3  # for all of them to be closed
 
 
 class Sessions:
@@ -36,14 +36,11 @@ class Sessions:
         self,
         store: ParamStore,
         osc: OscServer,
+        http: HttpServer,
         node: Callable[[str], Node | None],
         status: Status | None,
-        access: Access,
-        counters: HttpCounters,
     ) -> None:
-        self._store, self._osc, self._node, self._status = store, osc, node, status
-        self._access = access
-        self._counters = counters
+        self._store, self._osc, self._http, self._node, self._status = store, osc, http, node, status
         self._connected: Counter[str] = Counter()  # by host
         self._news: set[str] = set()  # parameters that have changed since clients were told
         self._lock = threading.Lock()
@@ -54,8 +51,9 @@ class Sessions:
         """Messages for the client that has left the most of them unread. Any thread."""
         return {"oscquery": Fill(max((client.waiting for client in tuple(self.clients)), default=0), MAX_WAITING)}
 
-    async def serve(self, request: web.Request, peer: Address, opened: Callable[[], None]) -> web.StreamResponse:
-        """Turn a request of `peer` into a WebSocket and serve it until it closes. opened: called once it is one."""
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Turn a request into a WebSocket and serve it until it closes."""
+        peer = peer_of(request)
         host = peer[0]
         if self._connected[host] >= MAX_OF_HOST or self._connected.total() >= MAX_CLIENTS:
             raise web.HTTPServiceUnavailable(text=f"{MAX_CLIENTS} clients may connect, {MAX_OF_HOST} of a host; close one\n")
@@ -63,8 +61,8 @@ class Sessions:
         try:
             stream = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
             await stream.prepare(request)
-            opened()
-            await self._converse(stream, Client(stream, peer, self._store, asyncio.get_running_loop(), self._counters))
+            self._http.keep(request)
+            await self._converse(stream, Client(stream, peer, self._store, asyncio.get_running_loop(), self._http.counters))
         finally:
             self._connected -= Counter([host])
         return stream
@@ -76,21 +74,22 @@ class Sessions:
                 if message.type is WSMsgType.BINARY:
                     await self._hand_over(message.data, client)
                 elif message.type is WSMsgType.TEXT:
-                    if self._access.within_rate(f"{client.peer.host}:{client.peer.port}"):
+                    if self._http.access.within_rate(f"{client.peer.host}:{client.peer.port}"):
                         client.told(message.data, self._node)
                     else:
-                        self._counters.flooded += 1
+                        self._http.counters.flooded += 1
+                await asyncio.sleep(0)  # one message in a round of the loop, however many have come
         finally:
             self.clients.discard(client)
             self._osc.forget(client.peer)
             await client.close()
 
     async def _hand_over(self, packet: bytes, client: Client) -> None:
-        """Have OSC read a packet, and read no further from this client until it has."""
-        taken = asyncio.wrap_future(self._osc.receive(packet, client.peer))
-        if (await asyncio.wait({taken}, timeout=HELD_S))[1]:
-            self._counters.held += 1
-            await taken
+        """Have OSC read a packet, and read no further from this client until there is room for it."""
+        if not self._osc.receive(packet, client.peer):
+            self._http.counters.held += 1
+            while not self._osc.receive(packet, client.peer):
+                await asyncio.sleep(PAUSE_S)
 
     def changed(self, change: Change) -> bool:
         """Note what has changed. Returns whether `tell_news` must be called, on the event loop. Any thread."""
@@ -121,7 +120,7 @@ class Sessions:
         for client in self.clients:
             client.command("PATH_CHANGED", path)
 
-    async def close(self, within_s: float) -> None:
-        """Close all of them, as far as that goes in `within_s` seconds."""
+    async def close(self, application: web.Application) -> None:
+        """Close all of them, as far as that goes in CLOSE_S."""
         if farewells := [asyncio.create_task(client.close()) for client in self.clients]:
-            await asyncio.wait(farewells, timeout=within_s)
+            await asyncio.wait(farewells, timeout=CLOSE_S)

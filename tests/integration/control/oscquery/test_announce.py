@@ -17,7 +17,7 @@ from sdv2_live.control.oscquery.announce import interfaces
 
 SHOW = """
 import asyncio, subprocess, sys
-from sdv2_live.control import announce
+from sdv2_live.control.oscquery import announce
 from zeroconf import Zeroconf
 
 announce.LOOK_S = 0.1  # another look is what these stories wait for

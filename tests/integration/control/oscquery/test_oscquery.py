@@ -15,13 +15,15 @@ import aiohttp
 import pytest
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
+from support.osc import describing
 from support.waiting import DEADLINE_S, eventually
 from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
 from sdv2_live.config.schema import Config, OscConfig, OscQueryConfig
+from sdv2_live.control.http.server import HttpServer
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.osc.sockets import bind_osc, query_port
-from sdv2_live.control.oscquery.server import Identity, OscQueryServer
+from sdv2_live.control.oscquery.oscquery import Identity, OscQuery
 from sdv2_live.control.oscquery.websockets import MAX_OF_HOST
 from sdv2_live.control.params import PARAMS
 from sdv2_live.control.store import ParamStore
@@ -30,17 +32,17 @@ from sdv2_live.show.control_plane import ControlPlane
 
 
 @pytest.fixture
-def query(store: ParamStore, server: OscServer) -> Iterator[OscQueryServer]:
+def query(store: ParamStore, server: OscServer) -> Iterator[OscQuery]:
     numbers: dict[str, float | str] = {"fps": 24.5, "source": "CAM"}
-    with OscQueryServer(store, server, presets=lambda: ["Ink"], status=lambda: numbers) as query:
+    with describing(store, server, presets=lambda: ["Ink"], status=lambda: numbers) as query:
         yield query
-    assert query.counters.failures == 0
+    assert query.http.counters.failures == 0
     assert not query.clients
 
 
-def get(query: OscQueryServer, path: str, **headers: str) -> tuple[int, str, Any]:
+def get(query: OscQuery, path: str, **headers: str) -> tuple[int, str, Any]:
     """Status, content type and body (JSON where it says so)."""
-    request = urllib.request.Request(f"http://127.0.0.1:{query.port}{path}", headers=headers)
+    request = urllib.request.Request(f"http://127.0.0.1:{query.http.port}{path}", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
             status, kind, body = answer.status, answer.headers.get_content_type(), answer.read()
@@ -49,16 +51,14 @@ def get(query: OscQueryServer, path: str, **headers: str) -> tuple[int, str, Any
     return status, kind, json.loads(body) if kind == "application/json" else body.decode()
 
 
-def talk(
-    query: OscQueryServer, conversation: Callable[[aiohttp.ClientWebSocketResponse], Awaitable[None]], **headers: str
-) -> None:
+def talk(query: OscQuery, conversation: Callable[[aiohttp.ClientWebSocketResponse], Awaitable[None]], **headers: str) -> None:
     """Hold a conversation by WebSocket; the deadline is its test."""
 
     async def run() -> None:
         async with (
             asyncio.timeout(DEADLINE_S),
             aiohttp.ClientSession() as session,
-            session.ws_connect(f"ws://127.0.0.1:{query.port}/", headers=headers) as stream,
+            session.ws_connect(f"ws://127.0.0.1:{query.http.port}/", headers=headers) as stream,
         ):
             await conversation(stream)
 
@@ -75,7 +75,7 @@ async def listen(stream: aiohttp.ClientWebSocketResponse, *addresses: str, comma
         await stream.send_str(json.dumps({"COMMAND": command, "DATA": address}))
 
 
-def test_whole_tree(query: OscQueryServer) -> None:
+def test_whole_tree(query: OscQuery) -> None:
     status, kind, root = get(query, "/")
     assert (status, kind) == (200, "application/json")
     assert root["FULL_PATH"] == "/"
@@ -86,7 +86,7 @@ def test_whole_tree(query: OscQueryServer) -> None:
     }
 
 
-def test_a_node_and_its_live_value(query: OscQueryServer, store: ParamStore) -> None:
+def test_a_node_and_its_live_value(query: OscQuery, store: ParamStore) -> None:
     store.set("noise_scale", 0.25, "midi")
     status, _, node = get(query, "/sdv2/noise_scale")
     assert status == 200
@@ -98,7 +98,7 @@ def test_a_node_and_its_live_value(query: OscQueryServer, store: ParamStore) -> 
     assert get(query, "/sdv2/preset?RANGE")[2] == {"RANGE": [{"VALS": ["Ink"]}]}
 
 
-def test_host_info(query: OscQueryServer, server: OscServer) -> None:
+def test_host_info(query: OscQuery, server: OscServer) -> None:
     status, _, info = get(query, "/sdv2/anything?HOST_INFO")
     assert status == 200
     assert info["NAME"] == "sdv2-live"
@@ -132,12 +132,12 @@ def test_host_info(query: OscQueryServer, server: OscServer) -> None:
         ("/" + "x" * 20_000, 400),
     ],
 )
-def test_statuses(path: str, status: int, query: OscQueryServer) -> None:
+def test_statuses(path: str, status: int, query: OscQuery) -> None:
     assert get(query, path)[0] == status
 
 
-def test_nothing_is_taken_by_other_methods(query: OscQueryServer) -> None:
-    request = urllib.request.Request(f"http://127.0.0.1:{query.port}/sdv2/seed", data=b"VALUE=1", method="POST")
+def test_nothing_is_taken_by_other_methods(query: OscQuery) -> None:
+    request = urllib.request.Request(f"http://127.0.0.1:{query.http.port}/sdv2/seed", data=b"VALUE=1", method="POST")
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request, timeout=DEADLINE_S)
     assert caught.value.code == 405
@@ -152,7 +152,7 @@ def test_nothing_is_taken_by_other_methods(query: OscQueryServer) -> None:
         {"Host": "rebound.local:9000", "Origin": "http://rebound.local:9000"},
     ],
 )
-def test_web_pages_of_other_origins_are_refused(headers: dict[str, str], query: OscQueryServer) -> None:
+def test_web_pages_of_other_origins_are_refused(headers: dict[str, str], query: OscQuery) -> None:
     assert get(query, "/", **headers)[0] == 403
 
     async def nothing(stream: aiohttp.ClientWebSocketResponse) -> None:
@@ -163,13 +163,13 @@ def test_web_pages_of_other_origins_are_refused(headers: dict[str, str], query: 
     assert caught.value.status == 403
 
 
-def test_own_pages_and_names_are_answered(query: OscQueryServer) -> None:
-    assert get(query, "/", Origin=f"http://127.0.0.1:{query.port}")[0] == 200
-    assert get(query, "/", Host=f"localhost:{query.port}")[0] == 200
-    assert get(query, "/", Host=f"{socket.gethostname()}:{query.port}")[0] == 200
+def test_own_pages_and_names_are_answered(query: OscQuery) -> None:
+    assert get(query, "/", Origin=f"http://127.0.0.1:{query.http.port}")[0] == 200
+    assert get(query, "/", Host=f"localhost:{query.http.port}")[0] == 200
+    assert get(query, "/", Host=f"{socket.gethostname()}:{query.http.port}")[0] == 200
 
 
-def test_listen_and_ignore(query: OscQueryServer, store: ParamStore) -> None:
+def test_listen_and_ignore(query: OscQuery, store: ParamStore) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await listen(stream, "/sdv2/noise_scale", "/sdv2/seed")
         assert await heard(stream) == ("/sdv2/noise_scale", pytest.approx(0.7))
@@ -190,7 +190,7 @@ def test_listen_and_ignore(query: OscQueryServer, store: ParamStore) -> None:
 def test_listening_to_many_addresses_describes_all_of_them_once(
     store: ParamStore, server: OscServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdv2_live.control.oscquery.server.METHODS_S", float("inf"))
+    monkeypatch.setattr("sdv2_live.control.oscquery.oscquery.METHODS_S", float("inf"))
     described = 0
 
     def status() -> dict[str, float | str]:
@@ -202,12 +202,12 @@ def test_listening_to_many_addresses_describes_all_of_them_once(
         await listen(stream, *(f"/sdv2/nothing/{number}" for number in range(50)), "/sdv2/mix/")
         assert await heard(stream) == ("/sdv2/mix", 1.0)
 
-    with OscQueryServer(store, server, status=status) as query:
+    with describing(store, server, status=status) as query:
         talk(query, conversation)
     assert described == 1
 
 
-def test_a_storm_is_thinned_and_its_last_value_arrives(query: OscQueryServer, store: ParamStore) -> None:
+def test_a_storm_is_thinned_and_its_last_value_arrives(query: OscQuery, store: ParamStore) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await listen(stream, "/sdv2/noise_scale")
         await heard(stream)
@@ -222,7 +222,7 @@ def test_a_storm_is_thinned_and_its_last_value_arrives(query: OscQueryServer, st
     talk(query, conversation)
 
 
-def test_aliases_text_steps_and_status_stream(query: OscQueryServer, store: ParamStore) -> None:
+def test_aliases_text_steps_and_status_stream(query: OscQuery, store: ParamStore) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await listen(stream, "/sdv2/prompt/1/text", "/sdv2/steps", "/sdv2/status/fps")
         seen = {(await heard(stream))[0] for _ in range(3)}
@@ -239,7 +239,7 @@ def test_aliases_text_steps_and_status_stream(query: OscQueryServer, store: Para
     "text",
     ["", "[]", "{", '{"COMMAND": 1}', '{"COMMAND": "LISTEN", "DATA": {"a": 1}}', "[" * 50_000, '{"COMMAND": "DANCE", "DATA": 1}'],
 )
-def test_nonsense_costs_only_itself(text: str, query: OscQueryServer, store: ParamStore) -> None:
+def test_nonsense_costs_only_itself(text: str, query: OscQuery, store: ParamStore) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await stream.send_str(text)
         await listen(stream, "/sdv2/reset", "/sdv2/nothing", "/sdv2/seed")  # of these only the seed has a value
@@ -248,7 +248,7 @@ def test_nonsense_costs_only_itself(text: str, query: OscQueryServer, store: Par
     talk(query, conversation)
 
 
-def test_a_client_that_knows_the_tree_alone_can_subscribe(query: OscQueryServer) -> None:
+def test_a_client_that_knows_the_tree_alone_can_subscribe(query: OscQuery) -> None:
     assert get(query, "/sdv2/subscribe?TYPE")[2] == {"TYPE": "I"}
 
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
@@ -258,7 +258,7 @@ def test_a_client_that_knows_the_tree_alone_can_subscribe(query: OscQueryServer)
     talk(query, conversation)
 
 
-def test_osc_packets_by_websocket_play_and_are_answered(query: OscQueryServer, store: ParamStore) -> None:
+def test_osc_packets_by_websocket_play_and_are_answered(query: OscQuery, store: ParamStore) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await stream.send_bytes(build_msg("/sdv2/seed", [7]).dgram)
         await stream.send_bytes(build_msg("/sdv2/sed", [8]).dgram)
@@ -271,7 +271,7 @@ def test_osc_packets_by_websocket_play_and_are_answered(query: OscQueryServer, s
     talk(query, conversation)
 
 
-def test_an_impulse_fires_a_trigger(query: OscQueryServer, store: ParamStore) -> None:
+def test_an_impulse_fires_a_trigger(query: OscQuery, store: ParamStore) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await stream.send_bytes(b"/sdv2/reset\0,I\0\0")
         await stream.send_bytes(build_msg("/sdv2/nothing", []).dgram)
@@ -281,7 +281,7 @@ def test_an_impulse_fires_a_trigger(query: OscQueryServer, store: ParamStore) ->
     assert store.snapshot().fired == {"reset"}
 
 
-def test_changed_paths_are_told(query: OscQueryServer) -> None:
+def test_changed_paths_are_told(query: OscQuery) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await listen(stream, "/sdv2/seed")
         await heard(stream)
@@ -291,9 +291,9 @@ def test_changed_paths_are_told(query: OscQueryServer) -> None:
     talk(query, conversation)
 
 
-def test_connections_are_bounded_and_one_host_keeps_no_other_out(query: OscQueryServer) -> None:
+def test_connections_are_bounded_and_one_host_keeps_no_other_out(query: OscQuery) -> None:
     async def run() -> None:
-        url = f"ws://127.0.0.1:{query.port}/"
+        url = f"ws://127.0.0.1:{query.http.port}/"
         async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession() as session:
             streams = [await session.ws_connect(url) for _ in range(MAX_OF_HOST)]
             with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
@@ -309,7 +309,7 @@ def test_connections_are_bounded_and_one_host_keeps_no_other_out(query: OscQuery
     eventually("the server to notice that they left", lambda: not query.clients)
 
 
-def test_a_client_that_vanishes_leaves_nothing_behind(query: OscQueryServer, store: ParamStore, server: OscServer) -> None:
+def test_a_client_that_vanishes_leaves_nothing_behind(query: OscQuery, store: ParamStore, server: OscServer) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await stream.send_bytes(build_msg("/sdv2/subscribe", []).dgram)
         await heard(stream)
@@ -327,31 +327,33 @@ def test_port_in_use_names_the_key(server: OscServer, store: ParamStore) -> None
         with pytest.raises(
             ConfigError, match=rf"^oscquery: 127\.0\.0\.1:{port} is in use .* as in --set oscquery\.port={port + 1}$"
         ):
-            OscQueryServer(store, server, port)
+            HttpServer(server.loop, server.host, port)
 
 
 def test_other_networks_and_floods_are_refused(store: ParamStore, server: OscServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    with OscQueryServer(store, server) as query:
-        monkeypatch.setattr(query._access, "may_send", lambda host: False)
+    with describing(store, server) as query:
+        monkeypatch.setattr(query.http.access, "may_send", lambda host: False)
         assert get(query, "/")[0] == 403
-    monkeypatch.setattr("sdv2_live.control.oscquery.server.MAX_RATE", 1)
+    monkeypatch.setattr("sdv2_live.control.http.server.MAX_RATE", 1)
     made: list[int] = []
 
     def page() -> tuple[bytes, str]:
         made.append(1)
         return b"sdv2_chunks_total 1", "text/plain"
 
-    with OscQueryServer(store, server, pages={"/metrics": page}) as query:
+    with describing(store, server, pages={"/metrics": page}) as query:
         assert 429 in {get(query, "/sdv2/seed")[0] for _ in range(8)}
-        assert query.counters.flooded >= 1
+        assert query.http.counters.flooded >= 1
         assert {get(query, "/metrics")[2] for _ in range(40)} == {"sdv2_chunks_total 1"}
         assert {get(query, "/?HOST_INFO")[0] for _ in range(8)} == {200}
     assert len(made) < 40  # a page that is asked for all the time is not made each time
 
 
-def test_a_client_that_sends_more_than_osc_can_read_waits(store: ParamStore, server: OscServer, query: OscQueryServer) -> None:
-    reading = threading.Event()
-    store.add_listener(lambda change: reading.wait(DEADLINE_S) and None)
+def test_a_client_that_sends_more_than_osc_can_read_waits(
+    store: ParamStore, server: OscServer, query: OscQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, add = threading.Event(), server._input.add
+    monkeypatch.setattr(server._input, "add", lambda data, peer: reading.is_set() and add(data, peer))  # else there is no room
     packet = build_msg("/sdv2/prompt", ["x" * 3000]).dgram
     held = 0
 
@@ -364,7 +366,7 @@ def test_a_client_that_sends_more_than_osc_can_read_waits(store: ParamStore, ser
                 sent += len(packet)
                 assert sent < 32 << 20
         except TimeoutError:
-            held = query.counters.held
+            held = query.http.counters.held
             assert get(query, "/sdv2/seed?VALUE")[0] == 200
             reading.set()
         stream._response.connection.transport.abort()  # type: ignore[union-attr]
@@ -386,17 +388,17 @@ def test_every_interface_and_ipv6(store: ParamStore) -> None:
             osc = OscServer(store, host, port=0)
         except ConfigError:
             pytest.skip(f"{host} cannot be had on this machine")
-        with osc, OscQueryServer(store, osc, identity=Identity(announce=True)) as query:
+        with osc, describing(store, osc, identity=Identity(announce=True)) as query:
             name = "127.0.0.1" if host == "0.0.0.0" else "[::1]"
-            with urllib.request.urlopen(f"http://{name}:{query.port}/?HOST_INFO", timeout=DEADLINE_S) as answer:
+            with urllib.request.urlopen(f"http://{name}:{query.http.port}/?HOST_INFO", timeout=DEADLINE_S) as answer:
                 assert json.load(answer)["OSC_PORT"] == osc.port
-        assert query.counters.failures == 0
+        assert query.http.counters.failures == 0
 
 
 def test_close_without_start_and_twice(server: OscServer, store: ParamStore) -> None:
-    query = OscQueryServer(store, server)
-    query.close()
-    query.close()
+    http = HttpServer(server.loop, server.host)
+    http.close()
+    http.close()
 
 
 class Found(ServiceListener):
@@ -422,9 +424,9 @@ def test_it_is_announced_and_withdrawn(store: ParamStore, server: OscServer) -> 
     browser, found = Zeroconf(interfaces=["127.0.0.1"]), Found()
     try:
         ServiceBrowser(browser, ["_oscjson._tcp.local.", "_osc._udp.local."], found)
-        with OscQueryServer(store, server, identity=Identity(name, announce=True)) as query:
+        with describing(store, server, identity=Identity(name, announce=True)) as query:
             wanted = {
-                f"{name}._oscjson._tcp.local.": (query.port, ["127.0.0.1"]),
+                f"{name}._oscjson._tcp.local.": (query.http.port, ["127.0.0.1"]),
                 f"{name}._osc._udp.local.": (server.port, ["127.0.0.1"]),
             }
             eventually("both services", lambda: found.services == wanted)
@@ -442,7 +444,7 @@ def test_the_desk_brings_it_and_takes_it_down(config: Config) -> None:
     with ControlPlane(config) as desk:
         assert desk.osc is not None
         assert desk.oscquery is not None
-        port = desk.oscquery.port
+        port = desk.oscquery.http.port
         assert get(desk.oscquery, "/?HOST_INFO")[2]["OSC_PORT"] == desk.osc.port
         presets = get(desk.oscquery, "/sdv2/preset?RANGE")[2]["RANGE"][0]["VALS"]
         assert presets == [preset.name for preset in desk.presets.presets]
@@ -459,7 +461,7 @@ def test_the_desk_uses_the_number_of_the_osc_port() -> None:
     desk = ControlPlane(Config().replaced(osc=OscConfig(port=port)))
     try:
         assert desk.oscquery is not None
-        assert desk.oscquery.port == port
+        assert desk.oscquery.http.port == port
     finally:
         desk.close()
 

@@ -1,0 +1,143 @@
+"""OSCQuery: the address space over HTTP, for programs that build their controls from it (Chataigne, ossia score, MadMapper).
+
+GET answers a node as JSON, `?VALUE` and the like one attribute of it, `?HOST_INFO` where OSC is taken: see `replies`. A
+WebSocket on the same port streams values and takes OSC packets: see `websockets`. What a node says is in `tree`;
+source: the OSCQuery proposal (github.com/Vidvox/OSCQueryProposal).
+
+They are one set of routes of the show's HTTP server: see `http.server`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from sdv2_live.control.http.server import HttpServer
+from sdv2_live.control.osc.feedback import Status
+from sdv2_live.control.osc.server import OscServer
+from sdv2_live.control.oscquery.announce import announced
+from sdv2_live.control.oscquery.replies import Replies
+from sdv2_live.control.oscquery.session import Client
+from sdv2_live.control.oscquery.tree import EXTENSIONS, Node, find, methods, tree
+from sdv2_live.control.oscquery.websockets import Sessions
+from sdv2_live.control.store import Change, ParamStore
+from sdv2_live.stats import Fill
+from sdv2_live.system.clock import monotonic
+
+log = logging.getLogger("sdv2_live.oscquery")
+
+FEEDBACK_ACTIONS = ("subscribe", "unsubscribe", "dump")  # which the OSC server carries out by itself
+STATUS_PERIOD_S = 0.5
+METHODS_S = 0.1
+
+Presets = Callable[[], Sequence[str]]
+
+
+class Identity(NamedTuple):
+    """How the server presents itself. `announce`: by mDNS, so that clients find it by its name."""
+
+    name: str = "sdv2-live"
+    announce: bool = False
+
+
+class OscQuery:
+    """Describes what `osc` takes and `store` holds, by routes of `http`, which must run on the loop of `osc`.
+
+    presets: names that can be recalled. status: numbers and words of the show, read-only nodes; must not block. actions: the
+    actions that the show carries out beside subscriptions.
+    """
+
+    def __init__(
+        self,
+        http: HttpServer,
+        store: ParamStore,
+        osc: OscServer,
+        *,
+        identity: Identity | None = None,
+        presets: Presets = tuple,
+        status: Status | None = None,
+        actions: Collection[str] = (),
+    ) -> None:
+        self.http = http
+        self._store = store
+        self._osc = osc
+        self._identity = identity or Identity()
+        self._presets = presets
+        self._status = status
+        self._actions = (*FEEDBACK_ACTIONS, *actions)
+        self._described: tuple[float, dict[str, Node]] = -math.inf, {}
+        self._sessions = Sessions(store, osc, http, self._method, status)
+        http.add_routes(Replies(http, self.node, self.host_info, self._sessions).routes())
+        http.application.cleanup_ctx.append(self._served)
+        http.application.on_shutdown.append(self._sessions.close)
+
+    @property
+    def clients(self) -> set[Client]:
+        """The WebSockets that are open."""
+        return self._sessions.clients
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Messages for the client that has left the most of them unread."""
+        return self._sessions.queues
+
+    def path_changed(self, path: str) -> None:
+        """Have clients read a node again, such as /sdv2/preset when there is a new preset. Any thread."""
+        self._osc.loop.call(self._sessions.path_changed, path)
+
+    async def _served(self, application: web.Application) -> AsyncIterator[None]:
+        """What runs while the server does."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self._store.add_listener(self._changed))
+            if self._identity.announce:
+                await stack.enter_async_context(announced(self._identity.name, self.http.host, self.http.port, self._osc.port))
+            telling = asyncio.create_task(self._tell_status())
+            stack.callback(telling.cancel)
+            log.info("http://%s:%s describes the OSC addresses (OSCQuery)", self.http.host, self.http.port)
+            yield
+
+    async def _tell_status(self) -> None:
+        while True:
+            await asyncio.sleep(STATUS_PERIOD_S)
+            self._sessions.tell_status()
+
+    def node(self, path: str) -> Node | None:
+        """The node at an OSC address as it is now, None when there is none."""
+        described = self._methods()
+        return described.get(path.rstrip("/")) or find(tree(described), path)
+
+    def _method(self, path: str) -> Node | None:
+        """The node of what takes or gives a value, at most METHODS_S old: clients listen to one address after the other."""
+        now = monotonic()
+        if now - self._described[0] >= METHODS_S:
+            self._described = now, self._methods()
+        return self._described[1].get(path.rstrip("/"))
+
+    def _methods(self) -> dict[str, Node]:
+        return methods(
+            self._store.latest(),
+            presets=self._presets(),
+            status=self._status() if self._status is not None else None,
+            actions=self._actions,
+            names=self._store.names,
+        )
+
+    def host_info(self) -> Mapping[str, Any]:
+        """HOST_INFO. OSC_IP is left out: OSC is taken at the address at which this was asked."""
+        return {
+            "NAME": self._identity.name,
+            "OSC_PORT": self._osc.port,
+            "OSC_TRANSPORT": "UDP",
+            "EXTENSIONS": dict.fromkeys(EXTENSIONS, True),
+        }
+
+    def _changed(self, change: Change) -> None:
+        """Listener of the store; any thread."""
+        if self._sessions.changed(change):
+            self._osc.loop.call(self._sessions.tell_news)
