@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sdv2_live.errors import EngineError
-from sdv2_live.model.vae import ops as vae_ops
+from sdv2_live.model.vae import backend
 from sdv2_live.model.vae.backend import check, find_vae_ops
 from sdv2_live.model.vae.ops import Pending, TorchVaeOps, channels_last, interleaved, upsampled
 from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
@@ -150,7 +150,7 @@ def vae(request: pytest.FixtureRequest) -> WanVAE | TAEHV:
 
 
 def test_layouts_never_change(vae: WanVAE | TAEHV, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vae_ops, "find_vae_ops", lambda device: Inner())
+    monkeypatch.setattr(backend, "find_vae_ops", lambda device: Inner())
     memory = vae.new_memory()
     with Layouts() as layouts:
         for frames in (5, 4):
