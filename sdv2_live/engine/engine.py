@@ -25,16 +25,16 @@ log = logging.getLogger("sdv2_live.engine")
 
 
 class Autoencoder(Protocol):
-    """What the engine needs of a VAE; WanVAE and TAEHV are two."""
+    """The interface that the engine needs of a VAE; WanVAE and TAEHV implement it."""
 
     def new_memory(self) -> Any:
-        """State of a stream that has not begun."""
+        """The state of a stream that has not begun."""
 
     def push(self, pixels_NCTHW: Tensor, memory: Any) -> None:
-        """Take frames in and compute all that does not depend on later ones; `encode` does the rest."""
+        """Take frames in and compute everything that does not depend on later ones; `encode` does the rest."""
 
     def encode(self, pixels_NCTHW: Tensor, memory: Any, *, normalize: bool = False) -> Tensor:
-        """Latents (N, F, 16, h, w) of pixels in [-1, 1], those that were pushed before included."""
+        """Latents (N, F, 16, h, w) of pixels in [-1, 1], including those pushed before."""
 
     def decode(self, latent_NFCHW: Tensor, memory: Any) -> Tensor:
         """Pixels, not clamped, of normalised latents."""
@@ -52,9 +52,11 @@ class Engine:
         capture: Capture | None = None,
         encode_ahead: bool | None = None,
     ) -> None:
-        """capture: how the steady work of a stream is captured; None runs it kernel by kernel. The weights must be in place.
+        """Wrap models whose weights are in place.
 
-        encode_ahead: see `push`; None: on a CPU, and not on a GPU.
+        Args:
+            capture: captures the steady work of a stream; None runs it kernel by kernel.
+            encode_ahead: see `push`; None chooses True on a CPU and False on a GPU.
         """
         dit.pack()
         self.dit = dit
@@ -66,16 +68,16 @@ class Engine:
 
     @property
     def device(self) -> torch.device:
-        """Device of the weights."""
+        """The device of the weights."""
         return self.dit.device
 
     @property
     def pixel_dtype(self) -> torch.dtype:
-        """What the autoencoder computes in: pixels of this type need no conversion."""
+        """The autoencoder's dtype: pixels of this dtype need no conversion."""
         return self._vae_dtype
 
     def new_state(self, spec: StreamSpec) -> StreamState:
-        """A stream that has not begun."""
+        """The state of a stream that has not begun."""
         batch = spec.schedule is Schedule.STREAM_BATCH
         in_flight = (spec.levels, 1, self.dit.config.channels, *spec.latent_hw)
         return StreamState(
@@ -90,10 +92,10 @@ class Engine:
 
     @torch.inference_mode()
     def warm_up(self, state: StreamState, steps: int) -> None:
-        """Take a new stream through grey chunks of `steps` denoising steps until it is steady, and reset it.
+        """Take a new stream through grey chunks of `steps` denoising steps until it is steady, then reset it.
 
         On a GPU this compiles kernels, lets the libraries choose theirs for every length of the cache, and captures a graph for
-        every number of steps that the performer may turn to: a second or two that a running picture would else stand still for.
+        every number of steps that the performer may choose. Without it, a running picture would stop for a second or two.
         On a CPU there is nothing to do.
         """
         if self.device.type != "cuda" and self._capture is None:
@@ -118,15 +120,17 @@ class Engine:
 
     @torch.inference_mode()
     def push(self, pixels_1CTHW: Tensor, state: StreamState) -> None:
-        """Encode what has come of the next chunk, as far as that needs no later frame; `encode` does the rest.
-
-        pixels: as for `encode`, of the chunk's first T frames; those that were pushed before are passed over.
+        """Encode the part of the next chunk that has arrived, as far as it needs no later frame; `encode` does the rest.
 
         With encode_ahead the encoder takes one frame at a time, whether it was pushed or came with all the others: a
         convolution of one frame and of four may differ in the last bit, and a take must give the same picture however its
-        frames came. Without, a chunk is encoded whole, in `encode`, and pushing does nothing. On a GPU that is one CUDA
+        frames came. Without it, `encode` encodes the chunk whole, and pushing does nothing. On a GPU that is one CUDA
         graph, which has no place for frames that wait for others (with encode_ahead the encoder is launched kernel by
         kernel), and a Wan VAE that goes frame by frame moves its past through memory twice as often.
+
+        Args:
+            pixels_1CTHW: the chunk's first T frames, as for `encode`; frames pushed before are skipped.
+            state: the stream's state.
         """
         if not self._encode_ahead:
             return
@@ -139,8 +143,8 @@ class Engine:
     def encode(self, pixels_1CTHW: Tensor, state: StreamState) -> Tensor:
         """Latents (1, F, 16, h, w), float32, of the next pixels (1, 3, T, H, W) in [-1, 1]; T = state.frames_needed.
 
-        Of frames that were pushed the pixels are given once more. The chunk's motion, which `plan` waits for, is measured
-        first: that wait ends while the encoder still runs.
+        The pixels include those of pushed frames. The chunk's motion, which `plan` waits for, is measured first: that wait
+        ends while the encoder still runs.
         """
         state.motion.look(pixels_1CTHW)
         self.push(pixels_1CTHW[:, :, :-1], state)
@@ -149,7 +153,7 @@ class Engine:
         return self.vae.encode(rest, state.vae, normalize=state.spec.normalize_latents).float()
 
     def plan(self, pixels_1CTHW: Tensor | None, settings: ChunkSettings, state: StreamState) -> ChunkPlan:
-        """How much noise this chunk gets. `pixels` as given to encode, or None in text mode."""
+        """The amount of noise this chunk gets. `pixels_1CTHW` as given to `encode`, or None in text mode."""
         if state.spec.mode is Mode.TEXT or pixels_1CTHW is None:
             return ChunkPlan(1.0, TEXT_STEPS)
         return state.motion.plan(pixels_1CTHW, settings)
@@ -158,8 +162,15 @@ class Engine:
     def denoise(self, latent: Tensor | None, cross: CrossKV, plan: ChunkPlan, seed: int, state: StreamState) -> Tensor | None:
         """Clean latents (1, F, 16, h, w) of this chunk, or None while stream_batch's pipeline is filling.
 
-        latent: what encode gave, or None in text mode (one latent of pure noise). Raises EngineError when stream_batch is
-        called with another number of steps than the state was made for.
+        Args:
+            latent: the result of `encode`, or None in text mode (one latent of pure noise).
+            cross: keys and values of the prompt.
+            plan: the chunk's noise.
+            seed: seed of the noise.
+            state: the stream's state.
+
+        Raises:
+            EngineError: stream_batch is called with another number of steps than the state was made for.
         """
         state.noise.begin(state.chunk, seed)
         state.chunk += 1
@@ -186,7 +197,7 @@ class Engine:
         return upload(self.schedule.numbers(plan.noise_scale, plan.timesteps, starts), self.device)
 
     def _sequential(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
-        """All steps of the chunk in turn."""
+        """All steps of the chunk, one after the other."""
         frames, count = latent.shape[1], len(plan.timesteps)
         starts = [state.advance(frames)]
         check_starts(starts, frames)
@@ -200,7 +211,7 @@ class Engine:
     def _prepare_batch(
         self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
     ) -> Tensor:
-        """First chunk of stream_batch: sequentially, then its cache is copied to every level."""
+        """First chunk of stream_batch: run all steps in sequence, then copy its cache to every level."""
         assert state.batch_cache is not None
         clean = self._sequential(latent, noise, cross, plan, state)
         state.batch_cache.copy_level_(state.cache)
@@ -210,7 +221,7 @@ class Engine:
     def _stream_batch(
         self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
     ) -> Tensor | None:
-        """One call moves every level one step on: a new latent enters at level 0, the last level's is finished."""
+        """One call moves every level one step on: a new latent enters at level 0, and the last level's is finished."""
         if latent.shape[1] != 1:
             raise EngineError(f"stream_batch takes one latent a chunk after its first, not {latent.shape[1]}")
         assert state.batch_cache is not None

@@ -19,15 +19,18 @@ log = logging.getLogger("sdv2_live.engine")
 
 
 class Capture(Protocol):
-    """Makes a graph of a function. `None` stands for a function that could not be captured."""
+    """Makes a graph of a function; None stands for a function that could not be captured."""
 
     def __call__(self, function: Callable[[], Tensor]) -> Callable[[], Tensor] | None:
-        """What runs the captured work again and returns the tensor that holds its result, which the next run overwrites."""
+        """Return a callable that replays the captured work. The next replay overwrites the tensor that it returns."""
 
 
 class CudaCapture:
-    """Captures on a CUDA device. All its graphs share one memory pool: the result of one must be used, on the same stream,
-    before another runs. After a failure, which is logged, nothing more is captured."""
+    """Captures on a CUDA device, with one memory pool for all its graphs.
+
+    The result of one graph must be used, on the same stream, before another runs. After a failure, which is logged, nothing
+    more is captured.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
@@ -88,7 +91,7 @@ class Captured:
 
 
 class Graphs:
-    """The captured functions of one stream, and the one place where all of them find the prompt's keys and values."""
+    """The captured functions of one stream, and the fixed place where all of them find the prompt's keys and values."""
 
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
@@ -97,7 +100,7 @@ class Graphs:
         self._source: CrossKV | None = None
 
     def run(self, key: Hashable, function: Callable[..., Tensor], cross: CrossKV, *inputs: Tensor) -> Tensor:
-        """function(cross, *inputs), captured by its key: functions with equal keys must do the same on the device."""
+        """Run function(cross, *inputs), captured by its key: functions with equal keys must do the same on the device."""
         mine = self._placed(cross)
         key = (key, mine.k.shape, tuple(tensor.shape for tensor in inputs))
         if key not in self._captured:
@@ -105,7 +108,7 @@ class Graphs:
         return self._captured[key](*inputs)
 
     def _placed(self, cross: CrossKV) -> CrossKV:
-        """The prompt's keys and values at their fixed place; copied when they are others than at the last call."""
+        """The prompt's keys and values at their fixed place; copied when they differ from those of the last call."""
         if cross is not self._source:
             if self._cross is None or self._cross.k.shape != cross.k.shape:
                 bias = None if cross.bias is None else cross.bias.clone()

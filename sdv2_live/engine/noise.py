@@ -1,4 +1,4 @@
-"""Where a stream's noise comes from, and how much of it there is."""
+"""The noise of a stream: its source and its amount."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class MotionController:
 
     @property
     def fresh(self) -> bool:
-        """No chunk has been taken in yet."""
+        """True until the first chunk has been taken in."""
         return self._scale is None
 
     def look(self, pixels_1CTHW: Tensor) -> None:
-        """Launch the measurement of a chunk that `update` will take in; that then waits for nothing launched after this."""
+        """Launch the measurement of a chunk that `update` will take in; `update` then waits for nothing launched after this."""
         frames = pixels_1CTHW[0].transpose(0, 1).float()
         self._rms = None
         if self._last_frame is not None:
@@ -74,7 +74,7 @@ class MotionController:
         self._seen = pixels_1CTHW
 
     def update(self, pixels_1CTHW: Tensor, chosen: float, enabled: bool) -> float:
-        """Noise scale of the chunk with these pixels in [-1, 1]. A stream's first chunk takes the chosen scale as it is."""
+        """Noise scale of the chunk with these pixels in [-1, 1]. A stream's first chunk takes the chosen scale unchanged."""
         if self._seen is not pixels_1CTHW:
             self.look(pixels_1CTHW)
         rms, self._seen, self._rms = self._rms, None, None

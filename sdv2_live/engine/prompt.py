@@ -1,4 +1,4 @@
-"""Prompts on their way to the DiT: encoded off the frame path, remembered, blended, faded from one to the next."""
+"""Prompts on their way to the DiT: encoded off the frame path, cached, blended, faded from one to the next."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """What one chunk is painted with."""
+    """The prompt of one chunk: keys and values for the DiT, and a record of what they stand for."""
 
     cross: CrossKV
     step: PromptStep
 
 
 class PromptDirector:
-    """Follows the performer's prompts, chunk by chunk: fades to each new one over a number of chunks once it is encoded.
+    """Follows the performer's prompts, chunk by chunk: once a new one is encoded, fades to it over a number of chunks.
 
-    Until then, and when encoding fails, the picture goes on with the prompt it has.
+    Until then, and when encoding fails, the picture keeps its current prompt.
     """
 
     def __init__(self, dit: CausalDiT, cache: PromptCache) -> None:
@@ -83,7 +83,7 @@ class PromptDirector:
         self._scales: tuple[float, ...] = ()  # that the cross-attention was made with
 
     def settle(self) -> None:
-        """Let the next chunk show its prompt in full, without any transition, as a first chunk does."""
+        """Show the next chunk's prompt in full, without any transition, as a first chunk does."""
         self._anew = True
 
     @torch.inference_mode()
@@ -92,9 +92,14 @@ class PromptDirector:
     ) -> Conditioning:
         """Cross-attention keys and values for the next chunk.
 
-        wait: stop until the prompt is encoded (offline rendering). The very first prompt is always waited for. scales: of the
-        LoRAs that keys and values depend on; when they change, both are computed anew.
-        Raises EngineError when there is no picture's prompt to go on with.
+        Args:
+            mix: the prompts to show.
+            transition_chunks: length of the fade to a new mix.
+            wait: block until the prompt is encoded (offline rendering). The very first prompt is always waited for.
+            scales: of the LoRAs that keys and values depend on; when they change, both are recomputed.
+
+        Raises:
+            EngineError: encoding failed and there is no earlier prompt to keep.
         """
         began = False
         if mix not in (self._target, self._failed):
@@ -111,7 +116,7 @@ class PromptDirector:
         return Conditioning(self._cross, PromptStep(self._target, *self._fade, began, anew))
 
     def _embedding(self, mix: PromptMix, wait: bool) -> Tensor | None:
-        """The blended embedding, or None while it is being made or when it cannot be."""
+        """The blended embedding, or None while it is being computed or when it cannot be."""
         used = [(prompt, weight) for prompt, weight in mix.prompts if weight > 0] or list(mix.prompts[:1])
         futures = self._cache.want([prompt for prompt, _ in used])
         if not wait and not all(future.done() for future in futures):

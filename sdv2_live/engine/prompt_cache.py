@@ -1,4 +1,4 @@
-"""Embeddings by prompt, encoded on a thread of their own: those that the picture waits for first."""
+"""Embeddings by prompt, encoded on a separate thread: first those that the picture waits for."""
 
 from __future__ import annotations
 
@@ -27,31 +27,33 @@ T = TypeVar("T")
 
 
 def briefly(work: Callable[[], T]) -> T:
-    """Do the work on a thread that ends with it, and wait for it.
+    """Do the work on a thread that ends with it, and wait for the result.
 
     OpenMP keeps a team for every thread that has computed, for as long as that thread lives; once the teams together have more
-    threads than there are processors, those that wait sleep at once, also between two operations of a chunk. On two cores a
-    text encoder's thread at rest made the denoising of a chunk take 1.8 times as long.
+    threads than there are processors, those that wait sleep at once, also between two operations of a chunk. On two cores an
+    idle text encoder thread made the denoising of a chunk take 1.8 times as long.
     """
     return started("text-encoder-work", work)[1].result()
 
 
 class Encoder(Protocol):
-    """What turns a prompt into an embedding; text.Text does."""
+    """A text encoder: turns a prompt into an embedding. `model.text.encoder.Text` is one."""
 
     def encode(self, prompt: str) -> Tensor:
         """Embedding (1, n, text_dim), n <= 512."""
 
 
 class PromptCache:
-    """Embeddings by prompt text, the least recently used forgotten first; encodes on one thread of its own.
+    """Embeddings by prompt text, encoded on a thread of its own. Forgets the least recently used first.
 
     Prompts come in three kinds: those that the picture waits for (`want`), those being written into a slot, the newest first
-    (`request` with a slot), and those to be ready for later. One of the first two kinds that has been replaced by a newer one
-    before its turn came is dropped: while an encoder loads, only what was typed last is left to encode.
+    (`request` with a slot), and those to be ready for later. A prompt of the first two kinds that is replaced before its turn
+    is dropped: while an encoder loads, only the last typed text is left to encode.
 
-    disk: where embeddings are kept from one show to the next, if anywhere. on_idle: called on the thread when no prompt waits
-    any more, and once at the start if none comes; on a thread that ends with it, as `encode` is.
+    Args:
+        disk: keeps embeddings from one show to the next; None keeps them in memory alone.
+        on_idle: called on the thread when no prompt waits any more, and once at the start if none comes. It runs on a thread
+            that ends with it, as `encode` does.
     """
 
     def __init__(self, encoder: Encoder, disk: PromptDisk | None = None, on_idle: Callable[[], None] = lambda: None) -> None:
@@ -71,7 +73,7 @@ class PromptCache:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the thread when it is through with its prompt; those that wait are dropped. Idempotent."""
+        """Stop the thread once it has finished its prompt; waiting prompts are dropped. Idempotent."""
         with self._changed:
             self._closed = True
             for future in self._waiting.values():
@@ -82,9 +84,11 @@ class PromptCache:
         ended(self._thread)
 
     def request(self, prompt: str, slot: str | None = None) -> Future[Tensor]:
-        """The prompt's embedding (1, n, dim), at once or later; cancelled where too many wait. Never waits.
+        """The prompt's embedding (1, n, dim), now or later; cancelled when too many wait. Never blocks.
 
-        slot: where it was written, such as a parameter's name; it takes the place of what was written there before.
+        Args:
+            prompt: the text.
+            slot: where it was written, such as a parameter's name; it replaces what was written there before.
         """
         with self._changed:
             if slot is None and len(self._waiting) >= AHEAD and not self._known(prompt):
@@ -101,7 +105,7 @@ class PromptCache:
             return future
 
     def want(self, prompts: Sequence[str]) -> list[Future[Tensor]]:
-        """The embeddings that the picture waits for now, in place of those of the call before. Never waits."""
+        """The embeddings that the picture waits for now, replacing those of the call before. Never blocks."""
         with self._changed:
             futures = [self._future(prompt) for prompt in prompts]
             self._wanted = tuple(prompts)
@@ -110,11 +114,11 @@ class PromptCache:
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Prompts that wait to be encoded."""
+        """Fill of the queue of prompts that wait to be encoded."""
         return {"prompts": Fill(len(self._waiting), AHEAD + HANDS)}
 
     def _known(self, prompt: str) -> bool:
-        """It is encoded, or on its way."""
+        """True when the prompt is encoded or on its way."""
         future = self._embeddings.get(prompt)
         return future is not None and not (future.done() and future.exception() is not None)
 
@@ -146,7 +150,7 @@ class PromptCache:
         return None
 
     def _run(self) -> None:
-        """On the text encoder's thread."""
+        """The loop of the text encoder's thread."""
         rested = False
         while True:
             with self._changed:
@@ -170,7 +174,7 @@ class PromptCache:
                 self._tell(error)
 
     def _tell(self, error: Exception) -> None:
-        """The same reason holds for many prompts; it is said once."""
+        """Log the error once: the same reason holds for many prompts."""
         self.failures += 1
         if str(error) not in self._told:
             self._told.add(str(error))

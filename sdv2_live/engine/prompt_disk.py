@@ -36,11 +36,16 @@ FORMAT = "1"  # of the files: their tensors, and how a prompt is cleaned and cut
 class PromptDisk:
     """Embeddings as safetensors below `folder`, one subfolder a text encoder. Stores from the text encoder's thread only.
 
-    A file that cannot be read is encoded anew; a disk that cannot be written is said once and otherwise does without.
+    An unreadable file is encoded again. A disk that cannot be written is logged once, and embeddings stay in memory.
     """
 
     def __init__(self, folder: Path, identities: Sequence[TextIdentity]) -> None:
-        """identities: the encoders whose embeddings are accepted, the preferred first; it is the one that stores."""
+        """Use `folder` for the embeddings of these encoders.
+
+        Args:
+            folder: its subfolders hold one encoder's embeddings each.
+            identities: the encoders whose embeddings are accepted, the preferred first; that one stores.
+        """
         self.folder = folder
         self._identities = tuple(identities)
         self._written = True
@@ -58,11 +63,11 @@ class PromptDisk:
         return None
 
     def has(self, prompt: str) -> bool:
-        """Whether `load` would give something, seen without torch: by what the file says of itself."""
+        """True when `load` would return an embedding. Reads only the file's metadata, without torch."""
         return any(self._made(prompt, identity) is not None for identity in self._identities)
 
     def store(self, prompt: str, embedding: Tensor) -> None:
-        """Keep an embedding. Whole or not at all: a reader never sees half a file."""
+        """Write an embedding atomically: a reader never sees half a file."""
         from safetensors.torch import save_file  # here: a show that only asks what is there needs no torch
 
         identity = self._identities[0]
@@ -100,7 +105,7 @@ class PromptDisk:
         return embedding
 
     def _made(self, prompt: str, identity: TextIdentity) -> Path | None:
-        """The prompt's file, if there is one that the encoder or one as good as it has made."""
+        """The prompt's file made by this encoder or an equivalent one; None when there is none."""
         path = self._path(prompt, identity)
         if not path.is_file():
             return None

@@ -1,4 +1,4 @@
-"""Flow matching with a shifted noise schedule: what a timestep means, and what the denoising steps are made of."""
+"""Flow matching with a shifted noise schedule: the meaning of a timestep, and the numbers of the denoising steps."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class FlowSchedule:
         self.timesteps = self.sigmas * train_steps
 
     def sigma(self, timestep: float) -> float:
-        """Noise share in 0..1 at a timestep in 0..1000: that of the nearest grid timestep. Host only, no device access."""
+        """Noise share in 0..1 of the grid timestep nearest to a timestep in 0..1000. Host only, no device access."""
         return float(self.sigmas[(self.timesteps - timestep).abs().argmin()])
 
     def numbers(self, noise_scale: float, timesteps: Sequence[float], starts: Sequence[int]) -> Tensor:
-        """What `steps` takes, on the host: a row for each step. The first mixes noise into the input, later ones into clean x."""
+        """The host's input for `steps`: one row a step. The first mixes noise into the input, later ones into clean x."""
         sigmas = [self.sigma(timestep) for timestep in timesteps]
         shares = [noise_scale, *sigmas[1:]]
         rows = [

@@ -1,4 +1,4 @@
-"""What a stream and its chunks are made with, in plain values: for everybody who plans, records or sends, without torch."""
+"""Plain values that describe a stream and its chunks. Free of torch, for everything that plans, records or sends them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Interpolation = Literal["linear", "slerp"]
 
 
 class Schedule(Enum):
-    """How the denoising steps of neighbouring chunks are arranged."""
+    """The order in which the denoising steps of neighbouring chunks run."""
 
     SEQUENTIAL = "sequential"
     STREAM_BATCH = "stream_batch"
 
 
 class Mode(Enum):
-    """What the stream starts from: the input's pixels, or noise alone."""
+    """The start of the denoising: the input's pixels, or noise alone."""
 
     VIDEO = "video"
     TEXT = "text"
@@ -32,10 +32,13 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """What a stream's memory is sized for. A change of any of it needs a new StreamState.
+    """The values that determine a stream's memory. A change of any of them needs a new StreamState.
 
-    height, width: pixels, multiples of 16. levels: denoising steps that stream_batch keeps in flight (its step count).
-    rope_refresh_frame: when the next start frame reaches this, it goes back to kv_frames - 1.
+    Attributes:
+        height: pixels, a multiple of 16.
+        width: pixels, a multiple of 16.
+        levels: denoising steps that stream_batch keeps in flight (its step count).
+        rope_refresh_frame: when the next start frame reaches this, it goes back to kv_frames - 1.
     """
 
     height: int
@@ -64,10 +67,13 @@ class StreamSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChunkSettings:
-    """What the performer may change at every chunk.
+    """The settings that the performer may change at every chunk. Raises EngineError for steps out of range.
 
-    noise_scale: 0..1, share of noise in the noisy latent. steps: 1 to 4 strictly descending timesteps in 0..1000.
-    seed: 0 .. 2**63 - 1. noise_controller: lower the noise scale with motion. Raises EngineError for other steps.
+    Attributes:
+        noise_scale: 0..1, share of noise in the noisy latent.
+        steps: 1 to 4 strictly descending timesteps in 0..1000.
+        seed: 0 .. 2**63 - 1.
+        noise_controller: lower the noise scale with motion.
     """
 
     noise_scale: float = 0.7
@@ -93,24 +99,27 @@ class ChunkPlan:
 
 @dataclass(frozen=True, slots=True)
 class PromptMix:
-    """Prompts with their weights (positive, any sum), and how their embeddings are blended."""
+    """Prompts with their weights (positive, any sum), and the interpolation of their embeddings."""
 
     prompts: tuple[tuple[str, float], ...]
     interpolation: Interpolation = "linear"
 
     @classmethod
     def of(cls, prompt: str) -> PromptMix:
-        """One prompt alone."""
+        """A mix of one prompt alone."""
         return cls(((prompt, 1.0),))
 
 
 @dataclass(frozen=True, slots=True)
 class PromptStep:
-    """Which prompt one chunk is painted with, and how far it has come.
+    """The prompt of one chunk, and its progress in a transition.
 
-    mix: the prompt that shows, or that is being faded to. done, chunks: of the transition to it, this chunk included; equal
-    when it is complete. began: the mix takes effect with this chunk (so that a cut can cut). anew: nothing of an earlier
-    prompt is left in it, as in the first chunk of all.
+    Attributes:
+        mix: the prompt that shows, or that is being faded to.
+        done: chunks of the transition so far, this one included; equal to `chunks` when it is complete.
+        chunks: length of the transition.
+        began: the mix takes effect with this chunk (so that a cut can cut).
+        anew: no earlier prompt shows in it, as in a stream's first chunk.
     """
 
     mix: PromptMix
@@ -122,9 +131,10 @@ class PromptStep:
 
 @dataclass(frozen=True, slots=True)
 class Painting:
-    """What a chunk was painted with beyond its frames and parameters: with all of it, it can be painted again.
+    """The rest of a chunk's inputs, beyond its frames and parameters. Together they are enough to repeat it.
 
-    begins: the kind of stream that began with this chunk; None within a running stream.
+    Attributes:
+        begins: the kind of stream that began with this chunk; None within a running stream.
     """
 
     begins: StreamSpec | None

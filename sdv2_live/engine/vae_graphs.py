@@ -44,11 +44,11 @@ class GraphedVae:
         return GraphedMemory(self.vae.new_memory())
 
     def push(self, pixels_NCTHW: Tensor, memory: GraphedMemory) -> None:
-        """As the autoencoder's own, kernel by kernel; so is what `encode` then does for the rest of the chunk."""
+        """Same as the autoencoder's own, kernel by kernel; `encode` then runs the rest of the chunk kernel by kernel too."""
         self.vae.push(pixels_NCTHW, memory.own)  # type: ignore[arg-type]
 
     def encode(self, pixels_NCTHW: Tensor, memory: GraphedMemory, *, normalize: bool = False) -> Tensor:
-        """As the autoencoder's own."""
+        """Same as the autoencoder's own."""
 
         def run(pixels: Tensor) -> Tensor:
             return self.vae.encode(pixels, memory.own, normalize=normalize)  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ class GraphedVae:
         return self._run(("encode", normalize), run, pixels_NCTHW, memory, self._encoding) if steady else run(pixels_NCTHW)
 
     def decode(self, latent_NFCHW: Tensor, memory: GraphedMemory) -> Tensor:
-        """As the autoencoder's own."""
+        """Same as the autoencoder's own."""
 
         def run(latent: Tensor) -> Tensor:
             return self.vae.decode(latent, memory.own)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Which way the frames take: the fused kernels where they work, PyTorch's operations everywhere else."""
+"""The choice of frame kernels: the fused ones where they work, PyTorch's operations everywhere else."""
 
 from __future__ import annotations
 

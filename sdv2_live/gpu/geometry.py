@@ -1,6 +1,6 @@
-"""Where the pixels go: the model's picture size, and how a picture of another shape is fitted into it and back.
+"""Picture geometry: the model's picture size, and the fit of another shape into it and back.
 
-Sizes are (height, width), as tensors have them. Nothing here knows of time: frame rates pass through unaffected.
+Sizes are (height, width), as tensors have them. Nothing here depends on time: frame rates pass through unaffected.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _around(side: float, limit: int) -> set[int]:
 
 
 class Fit(Enum):
-    """How a picture of one shape goes into another."""
+    """The way a picture of one shape goes into another."""
 
     FILL = "fill"  # cut the overhang, centred
     FIT = "fit"  # keep everything, with black bars
@@ -112,8 +112,8 @@ def fit_plan(input_size: Size, size: Size, fit: Fit) -> FitPlan:
 def return_crop(input_size: Size, size: Size, fit: Fit) -> Rect:
     """The part of the model's picture of `size` to show at `input_size`, so that no black bars come back.
 
-    What `fit_plan` letterboxed loses its bars again, what it stretched is stretched back. What it cropped is gone: the
-    picture fills the frame once more, undistorted, cut a little along the other side.
+    `fit_plan`'s letterbox bars are removed, and its stretching is undone. Its cropping cannot be: the picture fills the
+    frame undistorted, cut a little along the other side.
     """
     if fit is Fit.FILL:
         return fit_plan(size, input_size, Fit.FILL).source

@@ -1,11 +1,11 @@
-"""Where the stages of a chunk run: on a GPU, each kind of work on its own CUDA stream, so that neighbouring chunks overlap.
+"""CUDA streams for the stages of a chunk: each kind of work runs on its own, so that neighbouring chunks overlap.
 
     input    preprocess k+1, encode k+1 .......
     denoise  ...... denoise k ......... denoise k+1
     output   decode k-1, postprocess, download ...
 
-A stage waits, on the device, for the stage before it of its chunk and for the same lane's work on the chunk before. What a
-stream remembers belongs to one lane each (the encoder's memory, the caches, the decoder's memory), so nothing is raced for.
+A stage waits, on the device, for the stage before it of its chunk and for the same lane's work on the chunk before. A
+stream's memories belong to one lane each (the encoder's memory, the caches, the decoder's memory), so there is no race.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Lanes:
 
     @contextmanager
     def prelude(self, lane: str) -> Iterator[None]:
-        """What a lane does before the chunk's first stage, waiting for nothing and noted nowhere."""
+        """Run a lane's work ahead of the chunk's first stage: it waits for nothing, and no later stage waits for it."""
         yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """What touches more than one lane's memory: after all that was launched before, and before all that comes."""
+        """Run work that touches several lanes' memory: after everything launched before, and before everything launched later."""
         yield
 
     def end(self) -> Callable[[], None]:

@@ -40,7 +40,7 @@ class Postprocessor:
         self.fit = fit
 
     def plan(self, size: Size, like: Frame) -> tuple[Rect, Size]:
-        """What part of a picture of the model's `size` becomes a frame of which size, for the input frame `like`."""
+        """The part of a picture of the model's `size` that becomes a frame, and the frame's size, for the input frame `like`."""
         crop = return_crop(like.size, size, self.fit) if self.input_size else Rect(0, 0, size[1], size[0])
         height, width = like.size if self.input_size else size
         if self.format is PixelFormat.UYVY:

@@ -45,7 +45,7 @@ class Preprocessor:
         self.device = torch.device(device)
 
     def plan(self, frame: Frame) -> FitPlan:
-        """Which part of this frame goes where."""
+        """The fit of this frame: the part that is used, and its place in the model's picture."""
         return fit_plan(frame.size, self.size, self.fit)
 
     def __call__(self, frame: Frame) -> torch.Tensor:
@@ -78,7 +78,7 @@ class Preprocessor:
         return change_color(ycbcr, ycbcr_to_rgb(frame.color).scaled(1 / 127.5, -1))
 
     def _upload(self, frame: Frame, source: Rect) -> torch.Tensor:
-        """The rows of a part of the frame, uint8 (height, bytes), on the device. What is cut off stays where it is."""
+        """The rows of a part of the frame, uint8 (height, bytes), on the device. Cropped rows are not uploaded."""
         unit = frame.format.bytes_per_pixel
         left, right = source.x * unit, (source.x + source.width) * unit
         return upload(frame.data[source.y : source.y + source.height, left:right], self.device)
@@ -93,9 +93,10 @@ class Coming:
         self._pixels = torch.empty((1, 3, count, *preprocess.size), dtype=preprocess.dtype, device=preprocess.device)
 
     def fill(self, frames: Sequence[Frame]) -> torch.Tensor:
-        """Pixels (1, 3, T, H, W) of the chunk's first T frames. Those that came before are not looked at again.
+        """Pixels (1, 3, T, H, W) of the chunk's first T frames. Frames that came before are not read again.
 
-        Raises EngineError when `frames` do not begin with those that came before, or are more than the chunk has.
+        Raises:
+            EngineError: `frames` do not begin with those that came before, or are more than the chunk has.
         """
         known, count = len(self.frames), self._pixels.shape[2]
         if len(frames) > count or [*map(_identity, frames[:known])] != [*map(_identity, self.frames)]:
@@ -107,7 +108,7 @@ class Coming:
 
 
 def _identity(frame: Frame) -> tuple[int, int]:
-    """What tells frames apart, also when they come from another process."""
+    """An identity of a frame that also holds when it comes from another process."""
     return frame.index, frame.captured_ns
 
 

@@ -43,8 +43,10 @@ def upsample_chroma(chroma: torch.Tensor) -> torch.Tensor:
 
 
 def downsample_chroma(chroma: torch.Tensor) -> torch.Tensor:
-    """Half the width, sited on the left: (1, 2, 1) / 4 around every even column, which is the transpose of `upsample_chroma`
-    and so adds no shift; the column before the first repeats the first."""
+    """Half the width, sited on the left: (1, 2, 1) / 4 around every even column.
+
+    It is the transpose of `upsample_chroma` and so adds no shift; the column before the first repeats the first.
+    """
     even, odd = chroma[..., 0::2], chroma[..., 1::2]
     preceding = torch.cat([chroma[..., :1], odd[..., :-1]], -1)
     return (preceding + odd).add_(even, alpha=2).mul_(0.25)

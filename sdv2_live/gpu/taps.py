@@ -42,7 +42,7 @@ class Taps:
 
 
 def resample(size: int, outputs: int, mode: Filter) -> Taps:
-    """What `torch.nn.functional.interpolate(antialias=True)` does along one axis; nothing at all where the sizes agree.
+    """Taps that do what `torch.nn.functional.interpolate(antialias=True)` does along one axis; identity where the sizes agree.
 
     bilinear is the triangle filter, bicubic Keys' cubic with a = -0.5, both stretched by the scale on the way down.
     """

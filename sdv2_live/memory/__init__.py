@@ -1,1 +1,1 @@
-"""How much memory a show takes, told before anything is loaded; see `sdv2-live plan`."""
+"""An estimate of the memory a show takes, made before anything is loaded; see `sdv2-live plan`."""

@@ -31,8 +31,15 @@ LEAST = 128  # pixels; no side is made smaller
 
 @dataclass(frozen=True, slots=True)
 class MemoryRequest:
-    """What a show is to run with. size: (height, width). text: where the text encoder is; precision: of its file. graphs: whether
-    chunks are launched as CUDA graphs. overlap: whether one is, while the one before it is computed."""
+    """The settings of a show that determine its memory.
+
+    Attributes:
+        size: (height, width).
+        text: where the text encoder is.
+        precision: of the text encoder's file.
+        graphs: launch chunks as CUDA graphs.
+        overlap: launch a chunk while the one before it is computed.
+    """
 
     profile: Profile
     vae: str
@@ -80,7 +87,7 @@ class Saving:
 
 
 def plan(wish: MemoryRequest) -> Budget:
-    """What the wish takes."""
+    """The memory that the request takes."""
     own = _dit_parts(wish)
     fixed = fixed_need(wish.profile, wish.dtype)
     denoise = denoise_peak(wish.profile, wish.dtype, wish.spec, wish.steps)
@@ -115,9 +122,16 @@ def fit(
 ) -> Budget | None:
     """The best plan that fits into `free` bytes, None when none does.
 
-    vaes, texts, sizes: those that may be taken, the best first. fp8: whether linear layers may be put into 8 bits. What costs
-    least is given up first: the text encoder's place, CUDA graphs with the overlap of chunks, stream_batch, remembered frames,
-    16-bit linear layers, then the autoencoder, and the size last.
+    What costs least is given up first: the text encoder's place, CUDA graphs with the overlap of chunks, stream_batch,
+    remembered frames, 16-bit linear layers, then the autoencoder, and the size last.
+
+    Args:
+        wish: the request, with its settings as asked for.
+        free: bytes available.
+        vaes: autoencoders that may be taken, the best first.
+        texts: places of the text encoder that may be taken, the best first.
+        sizes: sizes that may be taken, the best first.
+        fp8: allow linear layers in 8 bits.
     """
     schedules = dict.fromkeys((wish.schedule, Schedule.SEQUENTIAL))
     frames = dict.fromkeys(((wish.kv_frames, wish.sink_frames), _fewer(wish)))
@@ -165,7 +179,7 @@ def _changes(wish: MemoryRequest) -> Iterator[tuple[str, MemoryRequest]]:
 
 
 def _dit_parts(wish: MemoryRequest) -> dict[str, int]:
-    """Those parts that no run on meta is needed for."""
+    """The parts that need no run on the meta device."""
     fixed = fixed_need(wish.profile, wish.dtype)
     text = text_bytes(wish.profile, "fp32" if wish.profile.files is None else wish.precision)
     return {

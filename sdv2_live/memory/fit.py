@@ -36,7 +36,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def wish_of(config: Config, profile: Profile, device: torch.device) -> MemoryRequest:
-    """What the configuration asks for. Text encoder auto is gpu."""
+    """The memory request of a configuration. Text encoder auto is gpu."""
     engine, model = config.engine, config.model
     default = TEXT_SIZE if engine.mode is Mode.TEXT else None
     size = config.video.size or default or model_size(WIDE, None, config.video.max_pixels or profile.max_pixels)
@@ -60,8 +60,16 @@ def wish_of(config: Config, profile: Profile, device: torch.device) -> MemoryReq
 
 
 def chosen_placement(config: Config, profile: Profile, device: torch.device, free: int | None = None) -> Placement:
-    """Where the text encoder goes. auto: beside the DiT where everything fits, else into RAM, or where that is short too,
-    into RAM for the moment. free: bytes on the device, if known."""
+    """The text encoder's place.
+
+    auto: beside the DiT where everything fits, else in RAM; where that is short too, in RAM on demand.
+
+    Args:
+        config: the configuration.
+        profile: the model.
+        device: where the DiT runs.
+        free: bytes on the device, if known.
+    """
     if config.model.text_encoder != "auto":
         return Placement(config.model.text_encoder)
     if profile.files is None:
@@ -94,10 +102,14 @@ def require_room(config: Config, profile: Profile) -> None:
 
 
 def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
-    """With model.fit, the configuration with the best settings that fit; else the configuration itself, without CUDA graphs
-    and overlap where they alone do not fit.
+    """The configuration with the best settings that fit, if it asks for model.fit.
 
-    What is set and not auto of vae, text_encoder and size stays. Raises MemoryShortageError when nothing fits.
+    Else the configuration itself, without CUDA graphs and overlap where they alone do not fit.
+
+    Values of vae, text_encoder and size that are set (not auto) stay.
+
+    Raises:
+        MemoryShortageError: nothing fits.
     """
     if profile.files is None:
         return config
@@ -130,7 +142,7 @@ def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
 
 
 def differences(asked: MemoryRequest, got: MemoryRequest) -> list[str]:
-    """What is not as it was asked for, as settings."""
+    """The settings that differ from those asked for."""
     settings = {
         "model.text_encoder": (asked.text, got.text),
         "engine.cuda_graphs": (_graphs(asked), _graphs(got)),
@@ -157,7 +169,7 @@ def shortage(wanted: Budget, free: int, where: str, ways: Sequence[Saving]) -> s
 
 
 def savings_of(wish: MemoryRequest) -> str:
-    """What helps, and how much."""
+    """The settings that would save memory, and how much each saves."""
     return _told(savings(wish))
 
 

@@ -1,6 +1,6 @@
-"""What a model's parts need at some size and schedule: run on the meta device, so exact in shapes, and without memory.
+"""Memory of a model's parts at some size and schedule, from runs on the meta device: exact in shapes, and without memory.
 
-Legend: all figures are bytes. A stage's peak is what it needs while it runs, beyond weights and all that is kept.
+Legend: all figures are bytes. A stage's peak is its need while it runs, beyond weights and everything that is kept.
 """
 
 from __future__ import annotations
@@ -30,8 +30,14 @@ META = torch.device("meta")
 
 @dataclass(frozen=True, slots=True)
 class FixedNeed:
-    """What a DiT needs at any size. weights, of which linear are those that fp8 makes smaller; cross: keys and values of a
-    prompt; prompt: the peak of making them."""
+    """Memory of a DiT that is the same at any size.
+
+    Attributes:
+        weights: all weights.
+        linear: of these, the ones that fp8 makes smaller.
+        cross: keys and values of a prompt.
+        prompt: the peak of computing them.
+    """
 
     weights: int
     linear: int
@@ -41,8 +47,15 @@ class FixedNeed:
 
 @dataclass(frozen=True, slots=True)
 class VaeNeed:
-    """weights; memory: what streaming keeps; encode, decode: peaks; steady: tensors of both directions at their most, past the
-    first chunks."""
+    """Memory of an autoencoder.
+
+    Attributes:
+        weights: all weights.
+        memory: the state of a stream.
+        encode: peak of encoding a chunk.
+        decode: peak of decoding a chunk.
+        steady: the most that tensors of both directions take past the first chunks.
+    """
 
     weights: int
     memory: int
@@ -69,16 +82,16 @@ def cache_bytes(profile: Profile, dtype: torch.dtype, spec: StreamSpec) -> int:
 
 
 def denoise_peak(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
-    """The most that a chunk's denoising needs beyond the cache. How many frames the cache has makes no difference."""
+    """The most that a chunk's denoising needs beyond the cache. The number of frames in the cache makes no difference."""
     return _denoising(profile, dtype, spec, steps)[0]
 
 
 def graphs_need(profile: Profile, kind: str, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
-    """What CUDA graphs keep for themselves, beside what the same work takes in turn where it is not captured.
+    """Memory that CUDA graphs keep, beyond what the same work takes when it is not captured.
 
-    There are three memory pools, of denoising, encoding and decoding (engine/graphs.py, vaegraphs.py), and each stays as large
-    as the most that was alive while a steady chunk was captured: the graphs of one pool lie over each other. An estimate: the
-    tensors of the same call on meta, and the workspace that cuBLAS has for each stream; what cuDNN takes for itself is not known.
+    There are three memory pools, of denoising, encoding and decoding (engine/graphs.py, engine/vae_graphs.py), and each stays
+    as large as the most that was alive while a steady chunk was captured: the graphs of one pool lie over each other. An
+    estimate: the tensors of the same call on meta, and the workspace that cuBLAS has for each stream; cuDNN's own is not known.
     """
     _, denoising = _denoising(profile, dtype, spec, steps)
     return denoising + vae_need(profile, kind, dtype, (spec.height, spec.width)).steady + 3 * WORKSPACE

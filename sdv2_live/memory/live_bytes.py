@@ -15,12 +15,15 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the storages that ops make within it, from their making to their end. tensors: the most that were alive at once;
-    peak: the most that was taken at once, with what ops allocate for themselves.
+    """Counts the storages that ops make within it, from allocation to release.
 
-    Of what ops allocate and free inside themselves, the copies that convolutions make in a layout of their own are reckoned
-    as twice the input and once the output; nothing is for matrix products. (On a CPU torch unfolds small 3-d convolutions in
-    fp32, narrow ones or of small pictures, which takes three times as much; large ones agree.)
+    Of what ops allocate and free internally, the copies that convolutions make in a layout of their own are counted as twice
+    the input and once the output; matrix products count nothing. (On a CPU torch unfolds small 3-d convolutions in fp32, narrow
+    ones or of small pictures, which takes three times as much; large ones agree.)
+
+    Attributes:
+        tensors: the most that were alive at once.
+        peak: the most bytes allocated at once, with the internal allocations of ops.
     """
 
     def __init__(self) -> None:

@@ -1,1 +1,1 @@
-"""What systems do differently, one subject a module; nothing else of sdv2-live asks which system it runs on for these."""
+"""Differences between operating systems, one subject a module; the rest of sdv2-live does not ask which system it runs on."""

@@ -12,9 +12,10 @@ from sdv2_live.system.files import check, replace
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; it takes the place of `path` at the end. What raises leaves nothing behind.
+    """Yield a path beside `path` to write to, and put it in the place of `path` at the end. An exception leaves nothing behind.
 
-    Raises OSError for a path that the system has no file of, and when `path` cannot be replaced.
+    Raises:
+        OSError: the system has no file of this path, or `path` cannot be replaced.
     """
     check(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")

@@ -20,11 +20,10 @@ _NO_THROTTLING = (ctypes.c_uint32 * 3)(1, 0x1 | 0x4, 0)  # version; which kinds:
 
 @contextmanager
 def fine_timers() -> Iterator[None]:
-    """While it is entered, waits of this process end within about a millisecond of their time, as they do by themselves on Linux
-    and macOS.
+    """Make waits of this process end within about a millisecond of their time while entered, as on Linux and macOS.
 
-    Windows wakes who waits at ticks 15.6 ms apart, unless a program asks for closer ones; and it may slow down programs that
-    have no window in sight, as all headless ones (Microsoft: "timeBeginPeriod function", "SetProcessInformation function").
+    Windows wakes waiting threads at ticks 15.6 ms apart, unless a program asks for closer ones; and it may slow down programs
+    that have no visible window, as all headless ones (Microsoft: "timeBeginPeriod function", "SetProcessInformation function").
     """
     if sys.platform != "win32":
         yield

@@ -45,8 +45,9 @@ def prepare() -> None:
 
 
 def on_stop(tell: Callable[[], None]) -> None:
-    """Have `tell` called, on another thread, at Ctrl-C and Ctrl-Break, and when the window is closed, the user logs off or the
-    machine is shut down. Call it after the last `signal.signal`. Does nothing where there are signals for all of that.
+    """Call `tell`, on another thread, at Ctrl-C, Ctrl-Break, a closed window, log-off and shutdown.
+
+    Call this after the last `signal.signal`. It does nothing on systems that have signals for all of that.
 
     Signals alone would not do on Windows: they wait until the main thread does not, and there is none for the window. From its
     closing a program has five seconds to end by itself; returning from here would end it at once (Microsoft: "HandlerRoutine

@@ -1,4 +1,4 @@
-"""How many files and sockets this process may have open."""
+"""The number of files and sockets that this process may have open."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ def allow_descriptors(count: int) -> None:
 
 
 def most_descriptors() -> int:
-    """The number that no descriptor reaches: a new one has the lowest that is free. On Windows a socket's is a handle's value,
-    which says nothing of how many there are."""
+    """The number that no descriptor reaches: a new one has the lowest free number.
+
+    On Windows a socket's descriptor is the value of a handle, which does not tell how many there are.
+    """
     if sys.platform == "win32":
         return sys.maxsize
     import resource

@@ -42,8 +42,10 @@ def check(path: Path) -> None:
 
 
 def misread(name: str) -> str:
-    """What Windows takes the name of a file for, empty where that is just its name (Microsoft: "Naming Files, Paths, and
-    Namespaces"; of streams, "File Streams (Local File Systems)")."""
+    """What Windows takes a file's name for, such as "a device"; empty where it is just a name.
+
+    Microsoft: "Naming Files, Paths, and Namespaces"; for streams, "File Streams (Local File Systems)".
+    """
     if _is_device(name):
         return "a device"
     if ":" in name:
@@ -52,8 +54,10 @@ def misread(name: str) -> str:
 
 
 def portable(stem: str) -> str:
-    """A name of letters, digits and hyphens that no system takes for a device, as Windows does CON and COM1, whatever suffix
-    follows (Microsoft: "Naming Files, Paths, and Namespaces")."""
+    """A name of letters, digits and hyphens that no system takes for a device.
+
+    Windows does that with CON and COM1, whatever suffix follows (Microsoft: "Naming Files, Paths, and Namespaces").
+    """
     return f"{stem}-" if _is_device(stem) else stem
 
 
@@ -70,7 +74,7 @@ def _misread(path: Path) -> str:
 
 
 def _long_paths() -> bool:
-    """Whether Windows takes long paths from this program (Microsoft: "Maximum Path Length Limitation")."""
+    """True when Windows takes long paths from this program (Microsoft: "Maximum Path Length Limitation")."""
     if sys.platform != "win32":
         return True
     enabled = getattr(ctypes.WinDLL("ntdll"), "RtlAreLongPathsEnabled", None)

@@ -1,4 +1,4 @@
-"""Where this user's files are: those that a show keeps, downloads or reads by itself.
+"""The user's folders: for files that a show keeps, downloads or reads by itself.
 
 Linux and macOS follow the XDG Base Directory Specification, whose folders macOS, unlike its own Caches, never empties to make
 room. Windows has one folder of local application data (FOLDERID_LocalAppData, in Microsoft's "KNOWNFOLDERID").
@@ -14,8 +14,10 @@ OWN = "sdv2-live"  # the name of folders that are this program's alone
 
 
 def state_folder() -> Path:
-    """Of the live state and the log: XDG_STATE_HOME, on every system that has it set, or ~/.local/state; on Windows
-    %LOCALAPPDATA%."""
+    """The folder of the live state and the log.
+
+    XDG_STATE_HOME, on every system that has it set, or ~/.local/state; on Windows %LOCALAPPDATA%.
+    """
     chosen = os.environ.get("XDG_STATE_HOME")
     if sys.platform == "win32" and not chosen:
         import platformdirs
@@ -43,6 +45,8 @@ def config_folder() -> Path:
 
 
 def ndi_folder() -> Path:
-    """Of the machine's settings of NDI, which its Access Manager keeps on Windows (docs.ndi.video, SDK, "Platform
-    Considerations")."""
+    """The folder of the machine's NDI settings, which NDI's Access Manager keeps on Windows.
+
+    docs.ndi.video, SDK, "Platform Considerations".
+    """
     return Path(os.environ.get("PROGRAMDATA", "C:/ProgramData"), "NDI") if sys.platform == "win32" else Path.home() / ".ndi"

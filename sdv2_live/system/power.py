@@ -19,7 +19,7 @@ _REASON = ("--who=sdv2-live", "--why=a show is running")
 
 @contextmanager
 def awake() -> Iterator[None]:
-    """While it is entered, on one thread, the machine does not go to sleep for want of a hand at its keyboard.
+    """Keep the machine from going to sleep while entered, although nobody touches its keyboard. Enter and leave on one thread.
 
     Windows: "SetThreadExecutionState function" (Microsoft). macOS: caffeinate(8). Linux: systemd-inhibit(1), where there is a
     systemd that lets this user do so. These programs end with this process, however it ends.
@@ -52,7 +52,7 @@ def awake() -> Iterator[None]:
 
 
 def _keeper() -> list[str] | None:
-    """What keeps this machine awake for as long as its standard input stays open, or for as long as this process lives."""
+    """The command that keeps this machine awake while its standard input stays open or while this process lives; None if none."""
     if sys.platform == "darwin":
         return ["caffeinate", "-i", "-w", str(os.getpid())]
     program = shutil.which("systemd-inhibit")

@@ -14,8 +14,10 @@ from sdv2_live.system.folders import OWN
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder, with those above it that are missing, for its owner alone. One that is there keeps its mode, unless it is
-    this program's own. Raises OSError."""
+    """Make a folder, and the missing ones above it, accessible to its owner alone.
+
+    A folder that exists keeps its mode, unless it is this program's own. Raises OSError.
+    """
     if not folder.parent.exists():
         private_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)

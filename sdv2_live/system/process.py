@@ -54,8 +54,11 @@ def wait_for_parent() -> None:
 
 
 def ends_with_this(pid: int) -> None:
-    """Have Windows end a child process with this one, however this one ends: both belong to a job, which is closed with the last
-    handle to it (Microsoft: "Job Objects", JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE). Elsewhere the child calls `end_with_parent`."""
+    """Have Windows end a child process with this one, however this one ends.
+
+    Both belong to a job, which is closed with the last handle to it (Microsoft: "Job Objects",
+    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE). Elsewhere the child calls `end_with_parent`.
+    """
     if sys.platform == "win32":
         kernel = _kernel()
         child = kernel.OpenProcess(_SET_QUOTA | _TERMINATE, False, pid)
@@ -66,7 +69,7 @@ def ends_with_this(pid: int) -> None:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """What is started in here never sees Ctrl-C, which reaches all programs of a terminal, not even before its first line.
+    """Start processes that never see Ctrl-C, which reaches all programs of a terminal, not even before their first line.
 
     On Windows a child process inherits that its parent ignores it (Microsoft: "SetConsoleCtrlHandler function").
     """
@@ -85,8 +88,10 @@ def uninterrupted() -> Iterator[None]:
 
 
 def come_first() -> None:
-    """Have this process go before those of normal priority, where that needs no rights: on Windows. Its children are of normal
-    priority (Microsoft: "CreateProcessW function", dwCreationFlags)."""
+    """Raise this process above normal priority, where that needs no rights: on Windows.
+
+    Its children are of normal priority (Microsoft: "CreateProcessW function", dwCreationFlags).
+    """
     if sys.platform == "win32":
         import psutil
 
@@ -94,8 +99,10 @@ def come_first() -> None:
 
 
 def may_wait() -> None:
-    """Have this thread give way to all others, where threads have a priority of their own: on Linux, where what it starts
-    inherits that, and on Windows (Microsoft: "SetThreadPriority function")."""
+    """Lower this thread's priority, where threads have one of their own: on Linux and on Windows.
+
+    On Linux, what it starts inherits that. (Microsoft: "SetThreadPriority function".)
+    """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
     elif sys.platform == "win32":
@@ -104,8 +111,11 @@ def may_wait() -> None:
 
 
 def how_it_ended(exitcode: int | None) -> str:
-    """An exit code of multiprocessing in words. Windows ends a program that has crashed with a status of its own, which its
-    documents write in hexadecimal, such as 0xc0000005 (Microsoft: "NTSTATUS Values")."""
+    """An exit code of multiprocessing in words.
+
+    Windows ends a program that has crashed with a status of its own, which its documents write in hexadecimal, such as
+    0xc0000005 (Microsoft: "NTSTATUS Values").
+    """
     if exitcode is None:
         return "does not end"
     if exitcode < 0:

@@ -13,8 +13,10 @@ _DATAGRAM = 65_535  # bytes; no datagram is longer
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop that can wait for sockets which are read by hand, on every system: the one that asyncio takes on Windows by
-    itself cannot (Python's library reference, "asyncio: Platform Support"). Its timers follow the show's clock."""
+    """An event loop that can wait for sockets which are read by hand, on every system. Its timers follow the show's clock.
+
+    The loop that asyncio takes on Windows by default cannot (Python's library reference, "asyncio: Platform Support").
+    """
 
     def time(self) -> float:
         """Seconds of `clock.monotonic`."""
@@ -42,7 +44,7 @@ def send_whole(udp: socket.socket) -> None:
 
 
 def taken(error: OSError) -> bool:
-    """Whether a socket could not be bound because its address is another's.
+    """True when a socket could not be bound because its address is in use.
 
     Windows answers with "access denied" where a program has claimed it for every address of the machine, and where the port is in
     a range that is kept for others, such as Hyper-V's (Microsoft: "bind function"; `netsh int ipv4 show excludedportrange`).
