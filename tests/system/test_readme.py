@@ -130,6 +130,17 @@ def test_every_option_of_the_tools_exists() -> None:
             assert known, f"{tool} {option}"
 
 
+def test_every_tool_that_a_page_names_is_there() -> None:
+    others = (".github/CONTRIBUTING.md", "sdv2_live/README.md", "sdv2_live/assets/MODEL_CARD.md", "tools/benchmarks.md")
+    text = "\n".join(text_of(page) for page in (*PAGES, *(TOP / name for name in others)))
+    files = {TOP / name.replace("\\", "/") for name in re.findall(r"(?<![\w/])tools[/\\][\w/\\]+\.(?:py|sh|cmd|md)", text)}
+    modules = {TOP / name.replace(".", "/") for name in re.findall(r"python -m (tools(?:\.\w+)+)", text)}
+    assert len(files) > 10
+    assert len(modules) > 4
+    assert [file for file in files if not file.is_file()] == []
+    assert [one for one in modules if not (one.with_suffix(".py").is_file() or (one / "__main__.py").is_file())] == []
+
+
 @every_page
 def test_every_set_is_a_key_with_a_value_it_can_have(page: Path) -> None:
     for pair in re.findall(r"--set ([a-z_.\d]+=[^\s`]+)", text_of(page)):

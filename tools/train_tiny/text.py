@@ -104,13 +104,6 @@ def train_text(model: UMT5, tokenizer: Tokenizer, settings: TextSettings, device
 
 
 @torch.no_grad()
-def classify(model: UMT5, tokenizer: Tokenizer, probe: Probe, prompts: list[str]) -> list[str]:
-    """The look each prompt is taken for."""
-    ids, mask = pad([token_ids(tokenizer, text) for text in prompts], next(model.parameters()).device)
-    return [NAMES[i] for i in probe(model(ids, mask), mask)[1].argmax(-1).tolist()]
-
-
-@torch.no_grad()
 def embed(model: UMT5, tokenizer: Tokenizer, text: str) -> Tensor:
     """Rows (n, dim) of one prompt."""
     ids, mask = pad([token_ids(tokenizer, text)], next(model.parameters()).device)
