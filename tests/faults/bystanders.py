@@ -114,6 +114,7 @@ class Camera:
         self.process.stdin.write(json.dumps(changes) + "\n")
         self.process.stdin.flush()
 
-    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
-        self.process.send_signal(number)
+    def end(self, number: signal.Signals | None = None) -> None:
+        """By a signal, or at once."""
+        self.process.kill() if number is None else self.process.send_signal(number)
         self.process.communicate()

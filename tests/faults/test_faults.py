@@ -8,17 +8,16 @@ are the machine's too. A gap is counted where the control hop, which has no daem
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 
 import pytest
+
+pytest.importorskip("resource", reason="the faults are Linux' own: signals, limits, /proc")
 
 from faults import control_faults, engine_faults, http_faults, input_faults, preset_faults, system_faults
 from faults.fault_report import Report
 from faults.faultrig import Rig
 from faults.injection import Fault, injected
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are Linux' own: signals, limits, /proc")
 
 TIMES = int(os.environ.get("SDV2_INJECTIONS", "10"))
 REFUSED = "socket.accept() out of system resource"  # asyncio's own words, traceback and all, where there are no descriptors

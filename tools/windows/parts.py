@@ -32,7 +32,7 @@ def parts() -> dict[str, list[str]]:
                 parts.setdefault(place.name, []).append(place.relative_to(ROOT).as_posix())
             elif place.match("test_*.py"):
                 parts.setdefault("loose", []).append(place.relative_to(ROOT).as_posix())
-    return parts
+    return parts | {"faults": ["tests/faults"]}
 
 
 def run(folder: Path, name: str, paths: list[str], limit_s: float) -> Path:
