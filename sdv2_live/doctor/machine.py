@@ -28,7 +28,7 @@ DRIVER = "https://www.nvidia.com/drivers"
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """What nvidia-smi says: the driver's version, and the newest CUDA that it can run."""
+    """The answer of nvidia-smi: the driver's version, and the newest CUDA that it can run."""
 
     version: str
     cuda: tuple[int, int]
@@ -173,7 +173,7 @@ def look_cupy(config: Config) -> Iterator[Check]:
 
 
 def look_attention(config: Config) -> Iterator[Check]:
-    """attention: which kernel computes it, the largest part of the transformer's work at large sizes."""
+    """attention: the kernel that computes it, the largest part of the transformer's work at large sizes."""
     try:
         from sdv2_live.model.dit.attention import choose_attention
         from sdv2_live.model.load import choose_device, choose_dtype

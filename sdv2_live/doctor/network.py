@@ -1,4 +1,4 @@
-"""Probes of the network: NDI's library, a picture sent to ourselves, how sources are found, the OSC port."""
+"""Probes of the network: NDI's library, a picture sent to ourselves, the discovery of sources, the OSC port."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def look_discovery(config: Config) -> Iterator[Check]:
 
 
 def seen_by_others(settings: NdiSettings, seconds: float = SEEN_S) -> bool:
-    """Whether an ordinary finder, as other programs have it, sees a source of ours: ours also asks the loopback directly.
+    """True when an ordinary finder, like other programs', sees a source of ours: our own finder also asks the loopback directly.
 
     Raises VideoError where NDI cannot run.
     """
@@ -116,7 +116,7 @@ def seen_by_others(settings: NdiSettings, seconds: float = SEEN_S) -> bool:
 
 
 def discovery(settings: NdiSettings, avahi: str = AVAHI) -> Check:
-    """How sources of other machines are found: a discovery server, addresses, or mDNS."""
+    """The way in which sources of other machines are found: a discovery server, addresses, or mDNS."""
     if settings.discovery_server:
         servers = [server.strip() for server in settings.discovery_server.split(",")]
         silent = [server for server in servers if not _answers(*_host_port(server, DISCOVERY_PORT))]

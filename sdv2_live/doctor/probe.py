@@ -1,4 +1,4 @@
-"""Running probes: each in a process of its own, so that one that hangs or crashes costs its own lines only."""
+"""Runs probes, each in a process of its own, so that one that hangs or crashes costs only its own lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the report. remedy: what to do; empty when all is well."""
+    """One line of the report. remedy: advice; empty when all is well."""
 
     name: str
     status: Status
@@ -55,9 +55,11 @@ def fail(name: str, detail: str, remedy: str) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """look: yields one Check for each of `names`, in that order. A module's function: it is called in another process.
+    """A function that checks the machine; it is called in another process.
 
-    timeout_s: for all of them, from the start of its process.
+    Attributes:
+        look: yields one Check for each of `names`, in that order. A module's function.
+        timeout_s: for all of them, from the start of its process.
     """
 
     names: tuple[str, ...]
@@ -67,14 +69,14 @@ class Probe:
 
 
 def run_all(probes: Sequence[Probe], config: Config) -> Iterator[Check]:
-    """Every check of every probe, in order, as soon as its probe is through."""
+    """Every check of every probe, in order, as soon as its probe has ended."""
     with ThreadPoolExecutor(LANES) as lanes:
         for checks in lanes.map(lambda probe: run_probe(probe, config), probes):
             yield from checks
 
 
 def run_probe(probe: Probe, config: Config) -> list[Check]:
-    """The probe's checks; those that it did not come to are failures that say why."""
+    """The probe's checks; those that it did not reach are failures that say why."""
     context = multiprocessing.get_context("spawn")  # a fork would share the locks of whatever runs in this process
     receiver, sender = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix="sdv2-doctor-") as folder:
@@ -98,7 +100,7 @@ def run_probe(probe: Probe, config: Config) -> list[Check]:
 
 
 def _gather(receiver: Connection, probe: Probe, deadline: float) -> tuple[list[Check], str]:
-    """The checks that came, and why the others did not (empty: all came)."""
+    """The checks that came, and the reason why the others did not (empty: all came)."""
     checks: list[Check] = []
     while len(checks) < len(probe.names):
         if not receiver.poll(max(deadline - monotonic(), 0)):
@@ -111,7 +113,7 @@ def _gather(receiver: Connection, probe: Probe, deadline: float) -> tuple[list[C
 
 
 def _look(look: Callable[[Config], Iterator[Check]], config: Config, sender: Connection, log: str) -> None:
-    """In the probe's process. What libraries print goes into the log: the report is the parent's."""
+    """Run the probe in its process. What libraries print goes into the log: the report is the parent's."""
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)

@@ -1,6 +1,6 @@
-"""What was seen working, where and how: the README's table, and the doctor's line about the system that it runs on.
+"""Experience with each system: the README's table, and the doctor's line about the system that it runs on.
 
-A cell begins with one of KINDS; after a colon stands by what, or what is missing.
+A cell begins with one of KINDS; after a colon follows the means, or what is missing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def markdown() -> str:
 
 
 def on(system: str) -> str:
-    """One line about a system, by its key in SYSTEMS: what a show there is the first to meet."""
+    """One line about a system, by its key in SYSTEMS: the parts of a show that were not, or not fully, seen working there."""
     if system == "win32":
         return f"on Windows itself nothing yet; {on('wine')}"
     column = 1 + list(SYSTEMS).index(system)

@@ -1,4 +1,4 @@
-"""From a profile's name to models on a device: which device, which precision, which files."""
+"""From a profile's name to models on a device: choice of the device, the precision and the files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger("sdv2_live.model")
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """A profile's models, ready to run; the text encoder is loaded when it is needed."""
+    """A profile's models, ready to run; the text encoder is loaded when it is first used."""
 
     profile: Profile
     dit: CausalDiT
@@ -66,9 +66,13 @@ def gpu_dtype(capability: tuple[int, int]) -> torch.dtype:
 
 
 def has_weights(profile: Profile, vae: str, weights_dir: Path, *, text: bool = True) -> bool:
-    """Whether every file is there that `load_models` would read; not whether it is whole.
+    """True when every file exists that `load_models` would read. Files may still be damaged.
 
-    text: those of the text encoder too, which a show does without where all its prompts are encoded already.
+    Args:
+        profile: the profile.
+        vae: auto or one of VAES.
+        weights_dir: folder of the weights.
+        text: require the text encoder's files too. A show does without when all its prompts are encoded already.
     """
     if profile.files is None:
         return True
@@ -88,10 +92,19 @@ def load_models(
     placement: Placement = Placement.GPU,
     dit_device: torch.device | None = None,
 ) -> Models:
-    """All models of a profile. vae: auto or one of VAES. placement: of the text encoder, which is not loaded yet. dit_device:
-    where the DiT waits to be put into 8 bits on its way to the device (fp8.to_fp8).
+    """All models of a profile.
 
-    Raises WeightsError naming the file that is missing or unfit.
+    Args:
+        profile: the profile.
+        device: where the models run.
+        dtype: precision of the models.
+        vae: auto or one of VAES.
+        weights_dir: folder of the weights.
+        placement: place of the text encoder, which is not loaded yet.
+        dit_device: where the DiT waits to be put into 8 bits on its way to the device (fp8.to_fp8).
+
+    Raises:
+        WeightsError: names the file that is missing or unfit.
     """
     kind = vae_kind(profile, vae)
     text = new_text(profile, device=device, dtype=dtype, weights_dir=weights_dir, placement=placement, embedded=EMBEDDED)

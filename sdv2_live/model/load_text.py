@@ -1,4 +1,4 @@
-"""The text encoder of a profile: which one it is, whether it is there, and how it is loaded when it is needed."""
+"""The text encoder of a profile: its identity, its files, and its loading on demand."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _tokenizer(folder: Path) -> Tokenize:
 
 
 def _load_embedded(profile: Profile, file: Path, device: torch.device, dtype: torch.dtype) -> TextEncoder:
-    """The one inside the package; without its weights file, untrained weights that are the same everywhere."""
+    """The encoder inside the package; without its weights file, untrained weights that are the same everywhere."""
     model = UMT5(profile.text)
     if file.is_file():
         own = {k.removeprefix("text."): value for k, value in read_checkpoint(file).items() if k.startswith("text.")}
@@ -90,7 +90,7 @@ def _load_embedded(profile: Profile, file: Path, device: torch.device, dtype: to
 
 
 def _embedded_tokenizer(file: Path) -> Tokenize:
-    """The one in the file's own metadata; where there is none, as in untrained weights, bytes."""
+    """The tokenizer in the file's own metadata; bytes where there is none, as in untrained weights."""
     if file.is_file():
         with safe_open(file, "pt") as checkpoint:
             description = (checkpoint.metadata() or {}).get("tokenizer")

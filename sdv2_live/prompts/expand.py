@@ -93,8 +93,10 @@ def to_last_phrase(text: str) -> str:
 
 
 class LocalModel:
-    """An instruction-tuned causal language model in a folder, as `save_pretrained` writes it. Nothing is downloaded, and no
-    code from the folder is run."""
+    """An instruction-tuned causal language model in a folder, as `save_pretrained` writes it.
+
+    Nothing is downloaded, and no code from the folder is run.
+    """
 
     def __init__(self, folder: str, timeout_s: float) -> None:
         """Load it; the time this takes is not counted against `timeout_s`. Raises ExpandError when it cannot be used."""

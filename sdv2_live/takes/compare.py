@@ -1,4 +1,4 @@
-"""Whether pictures painted again are those of the show: byte for byte, or, by other frame kernels, within one code.
+"""Comparison of repainted pictures with the show's: byte for byte, or, by other frame kernels, within one code.
 
 The kernels of CuPy and PyTorch's operations round a last bit otherwise (gpu/backend.py), which may show as one code of 255. A
 hash cannot tell that from any other difference, so a take also keeps some bytes of every picture.
@@ -32,7 +32,7 @@ def samples_of(pictures: Sequence[Frame]) -> str | None:
 
 
 def within(pictures: Sequence[Frame], samples: str | None) -> bool:
-    """Whether these pictures have, at the same places, the bytes of `samples_of` to within TOLERANCE."""
+    """True when these pictures have, at the same places, the bytes of `samples_of` to within TOLERANCE."""
     if samples is None or not pictures:
         return samples is None and not pictures
     theirs = np.frombuffer(base64.b64decode(samples), np.uint8).astype(int)

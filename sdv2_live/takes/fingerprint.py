@@ -1,4 +1,4 @@
-"""Telling one set of weights from another without reading gigabytes, and what a take says of where it was recorded."""
+"""Fingerprints of weights, taken without reading gigabytes, and the header of a take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a take is on disk: a folder.
+"""The format of a take on disk: a folder.
 
     take.yaml         where and with what it was recorded
     config.yaml       the show's configuration, as --config reads it
@@ -40,10 +40,13 @@ class _Row(BaseModel):
 
 
 class Header(_Row):
-    """Where a take was recorded, and with what, as `fingerprint.header_of` says it.
+    """The machine and models with which a take was recorded; made by `fingerprint.header_of`.
 
-    weights: a fingerprint of every model's weights, merged LoRAs in them. loras: name and digest of each. cpu: its vector unit.
-    frame_kernels: by what frames became pixels and pixels frames, "cupy" or "torch"; empty in takes that do not say.
+    Attributes:
+        weights: a fingerprint of every model's weights, merged LoRAs in them.
+        loras: name and digest of each.
+        cpu: its vector unit.
+        frame_kernels: kernels between frames and pixels, "cupy" or "torch"; empty in takes that do not say.
     """
 
     format: Literal[1]
@@ -61,7 +64,7 @@ class Header(_Row):
     frame_kernels: str = ""
 
     def differences(self, here: Header) -> Iterator[str]:
-        """What is not here as it was there and may change the pictures, a sentence each."""
+        """Differences between the recording's machine and this one that may change the pictures, a sentence each."""
         for name in ("sdv2_live", "torch", "profile", "weights", "loras", "device", "cpu", "dtype", "threads"):
             was, now = getattr(self, name), getattr(here, name)
             if was != now:
@@ -70,12 +73,12 @@ class Header(_Row):
             yield f"frame_kernels was {self.frame_kernels} and is {here.frame_kernels}, which may change a picture by one code"
 
     def by_other_frame_kernels(self, here: Header) -> bool:
-        """Whether frames took another way then, as far as that is known: the pictures are alike and not identical."""
+        """True when other frame kernels ran then, as far as that is known: the pictures are alike and not identical."""
         return bool(self.frame_kernels and here.frame_kernels) and self.frame_kernels != here.frame_kernels
 
 
 class Video(_Row):
-    """One file of input frames, by its number, and what they are."""
+    """One file of input frames: its number, and the format of its frames."""
 
     number: Count
     format: PixelFormat
@@ -86,7 +89,7 @@ class Video(_Row):
 
     @classmethod
     def of(cls, frame: Frame, number: int) -> Self:
-        """The file that frames like this one go into."""
+        """The file for frames like this one."""
         color = frame.color
         return cls(
             number=number,
@@ -99,7 +102,7 @@ class Video(_Row):
 
     @property
     def color(self) -> ColorSpec:
-        """How its Y'CbCr is to be read."""
+        """The colour specification of its Y'CbCr."""
         return ColorSpec(ColorMatrix[self.matrix], self.range)
 
 
@@ -118,7 +121,7 @@ class FrameId(_Row):
 
 
 class PromptChange(_Row):
-    """From this chunk on: the mix, and the chunks over which it fades in. anew: nothing of an earlier prompt is in it."""
+    """A prompt from this chunk on: the mix, and the chunks over which it fades in. anew: no earlier prompt shows in it."""
 
     mix: PromptMix
     transition: Annotated[int, Field(ge=1)]
@@ -133,10 +136,11 @@ class PromptChange(_Row):
 
 
 class ChunkLine(_Row):
-    """One chunk. values: parameters that changed; begins: the stream that began with it; videos: files that begin with it.
+    """One chunk, with the parameters (`values`) that changed, and the stream (`begins`) and files (`videos`) that begin with it.
 
-    fade: chunks done and in all while a transition runs. sha256, samples: of its pictures' bytes, see `compare`; None when none
-    came out of it.
+    Attributes:
+        fade: chunks done and in all while a transition runs.
+        sha256, samples: of its pictures' bytes, see `compare`; None when it has none.
     """
 
     chunk: Count
@@ -153,7 +157,7 @@ class ChunkLine(_Row):
 
 
 class EndLine(_Row):
-    """How the take ended. problem: why it is incomplete, empty when it is complete."""
+    """The end of the take. problem: the reason why it is incomplete, empty when it is complete."""
 
     end: str = Field(pattern="^(complete|incomplete)$")
     problem: str = ""
@@ -186,7 +190,7 @@ def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def read_header(folder: Path) -> Header:
-    """The header of a take. Raises TakeError for a folder that is none, or that this version cannot read."""
+    """The header of a take. Raises TakeError for a folder that is no take, or that this version cannot read."""
     path = folder / HEADER
     if not path.is_file():
         raise TakeError(f"{folder}: is no take: it holds no {HEADER}; give a folder that `record` made")
@@ -205,8 +209,10 @@ def read_header(folder: Path) -> Header:
 def read_lines(folder: Path) -> Iterator[tuple[str, ChunkLine | EndLine, dict[str, Value]]]:
     """Every line of a take's chunks as (file and line, line, its parameter values in their own types).
 
-    Raises TakeError, naming file and line, for one that is damaged. A last line that was cut off in the middle of writing
-    (power cut) counts as not written.
+    A last line that was cut off in the middle of writing (power cut) counts as not written.
+
+    Raises:
+        TakeError: a line is damaged; names file and line.
     """
     path = folder / CHUNKS
     try:

@@ -35,7 +35,7 @@ MAX_HOLD_S = 600  # the longest time for which the video holds one picture; the 
 
 
 class Take:
-    """A recorded take. Raises TakeError on construction for a folder that is none, or for a damaged line in it."""
+    """A recorded take. Raises TakeError on construction for a folder that is no take, or for a damaged line in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -51,7 +51,12 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Repainted:
-    """One chunk painted again. same: whether its pictures are those of the show, byte for byte; alike: or within one code."""
+    """One chunk painted again.
+
+    Attributes:
+        same: its pictures are those of the show, byte for byte.
+        alike: its pictures are those of the show to within one code.
+    """
 
     place: str
     line: ChunkLine
@@ -62,8 +67,12 @@ class Repainted:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a replay came to. difference: where the first chunk differs, empty when none does. compared: how, where it was not
-    byte for byte."""
+    """The result of a replay.
+
+    Attributes:
+        difference: the first chunk that differs, empty when none does.
+        compared: the method, where it was not byte for byte.
+    """
 
     chunks: int
     difference: str = ""
@@ -73,7 +82,7 @@ class Outcome:
 def repaint(take: Take, stream: Stream) -> Iterator[Repainted]:
     """Every chunk of the take, painted again. `stream` must be configured as the show's was.
 
-    Where an incomplete take lacks the frames of a chunk it ends there. Raises TakeError for a take that is damaged.
+    An incomplete take ends at the first chunk whose frames are missing. Raises TakeError for a damaged take.
     """
     params, shown, transition = Params(), PromptMix.of(""), 0
     reader = VideoReader(take.folder, lossless=take.header.lossless)
@@ -108,11 +117,17 @@ def replay(
     check: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
-    """Paint a take again, into a video, or compared with what the show painted (until the first difference), or both.
+    """Paint a take again, into a video, or compared with the show's pictures (until the first difference), or both.
 
-    Compared is byte for byte, but where the frames of the show went through other kernels (CuPy's or PyTorch's) within one code.
-    overrides: KEY=VALUE over the take's configuration, as where weights lie elsewhere. What is not as it was then is logged.
-    Raises TakeError, ConfigError, WeightsError, VideoError, EngineError.
+    The comparison is byte for byte, or within one code where the show's frames went through other kernels (CuPy's or
+    PyTorch's). Differences of the machine are logged. Raises TakeError, ConfigError, WeightsError, VideoError, EngineError.
+
+    Args:
+        take: the take.
+        overrides: KEY=VALUE over the take's configuration, for instance the place of the weights.
+        output: the video to write, if any.
+        check: compare with the show's pictures.
+        progress: called with the number of chunks done.
     """
     if check and not take.header.lossless:
         raise TakeError(
@@ -165,7 +180,7 @@ def _frames(reader: VideoReader, line: ChunkLine, place: str) -> list[Frame]:
 
 
 def _showing(params: Params, mix: PromptMix, transition: int) -> Params:
-    """`params` with the prompts that were in effect, in place of those that were asked for and perhaps not encoded yet."""
+    """`params` with the prompts that were in effect, in place of the requested ones, which may not have been encoded yet."""
     prompts = [text for text, _ in mix.prompts]
     weights = [weight for _, weight in mix.prompts]
     texts, shares = ([name for name in PARAMS if PARAMS[name].field == field] for field in ("prompts", "weights"))
@@ -176,7 +191,7 @@ def _showing(params: Params, mix: PromptMix, transition: int) -> Params:
 
 
 class _Timed:
-    """Sends pictures at the show's own pace: one is held for as long as it was then, so that the video keeps time with music."""
+    """Sends pictures at the show's own pace: each is held as long as it was then, so that the video keeps time with music."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink

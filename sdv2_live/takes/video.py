@@ -29,7 +29,7 @@ class VideoWriter:
         self.written = 0  # frames in all files
 
     def write(self, frame: Frame) -> tuple[FrameId, Video | None]:
-        """Where the frame went, and the file if it is a new one."""
+        """Write a frame; return its place, and the file if it is a new one."""
         number = self._video.number if self._video else 0
         new = None
         if self._sink is None or Video.of(frame, number) != self._video:

@@ -1,1 +1,1 @@
-"""The checkpoints: which files a profile needs, where they come from, fetching and checking them."""
+"""The checkpoints: the files of each profile, their origins, download and verification."""

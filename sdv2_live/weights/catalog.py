@@ -1,4 +1,4 @@
-"""Which files each model profile needs, who publishes them, and what is known of them.
+"""The catalogue of weight files: each profile's files, their publishers, sizes and sums.
 
 Sizes and SHA-256 sums are those of the files as their publishers give them. Where one is None it is not recorded here: the
 server's own is taken at the time of the download (the Hub names the SHA-256 of every large file).
@@ -40,10 +40,15 @@ Origin = Hub | Web
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """One file. name: its path below model.weights_dir. part: dit, vae, text or tokenizer; kind: which of several of a part.
+    """One file of a profile.
 
-    origins: in the order in which they are asked. size in bytes. stand_ins: names under which the loader takes the same
-    weights in another form.
+    Attributes:
+        name: its path below model.weights_dir.
+        part: dit, vae, text or tokenizer.
+        kind: one of several of a part.
+        origins: in the order in which they are tried.
+        size: in bytes.
+        stand_ins: names under which the loader takes the same weights in another form.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Fetching files: what is missing, whether it fits the disk, then one after the other, each checked before it is in place."""
+"""Download of missing files: first checks their space on the disk, then fetches and verifies one after the other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Report = Callable[[str, WeightFile, int, int | None], None]  # what is done, to 
 
 
 class Downloader:
-    """Brings files into a weights folder. report: told of every step, for a progress line."""
+    """Downloads files into a weights folder. `report` is told of every step, for a progress line."""
 
     def __init__(self, folder: Folder, settings: WeightsConfig, report: Report = lambda *_: None) -> None:
         self._folder = folder
@@ -35,9 +35,10 @@ class Downloader:
         self._report = report
 
     def download(self, files: Iterable[WeightFile]) -> list[WeightFile]:
-        """Fetch the files that are not there or not whole, and return them; nothing is asked of a server for the others.
+        """Fetch the files that are missing or damaged, and return them; for the others no server is asked.
 
-        Raises WeightsError: no space, no server that gives a file, a file that is not what it should be.
+        Raises:
+            WeightsError: no space, no server that gives a file, or a file that is not the published one.
         """
         missing = [file for file in files if not self._whole(file)]
         offers = {file: self._first_offer(file) for file in missing if self._copy_of(file) is None}
@@ -85,7 +86,7 @@ class Downloader:
         raise _none_gives(file, failures)
 
     def _check_space(self, sizes: dict[WeightFile, int | None]) -> None:
-        """Raise WeightsError when the disk cannot hold what is still to come."""
+        """Raise WeightsError when the disk cannot hold the files that are still to come."""
         folder = self._folder.path / PARTS
         parts = sum(part.stat().st_size for file in sizes for part in folder.glob(f"{_flat(file.name)}.*.part"))
         total = sum(size or 0 for size in sizes.values()) - parts

@@ -1,4 +1,4 @@
-"""Does a file fit its model? Told by keys and shapes alone: no tensor is read, no memory taken."""
+"""A check that a file fits its model, by keys and shapes alone: no tensor is read, no memory taken."""
 
 from __future__ import annotations
 

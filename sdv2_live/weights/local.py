@@ -1,4 +1,4 @@
-"""The files that are there: whole or damaged, and which of them have been checked already.
+"""The weight files on this machine: whole or damaged, and the record of those that were verified.
 
 A file's SHA-256 is taken once, after its download; size, time of change and sum are then noted in the weights folder, so
 that eleven gigabytes are not read again each time. `weights check` reads them all the same.
@@ -30,7 +30,7 @@ MAX_HEADER = 100_000_000  # bytes; the format's own limit
 
 
 class State(StrEnum):
-    """What is known of a file without reading it whole."""
+    """State of a file as far as it is known without reading it whole."""
 
     MISSING = "missing"
     DAMAGED = "damaged"
@@ -48,17 +48,17 @@ class Note:
 
 
 class Folder:
-    """model.weights_dir."""
+    """The weights folder (model.weights_dir)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def at(self, file: WeightFile) -> Path:
-        """Where the file belongs."""
+        """The path of the file in this folder."""
         return self.path / file.name
 
     def found(self, file: WeightFile) -> Path | None:
-        """Where the file is, or one that stands in for it; None when neither is there."""
+        """The path of the file or of one that stands in for it; None when neither exists."""
         names = (file.name, *file.stand_ins)
         return next((path for path in (self.path / name for name in names) if is_there(path)), None)
 
@@ -84,8 +84,10 @@ class Folder:
         return State.VERIFIED if file.sha256 in (None, note.sha256) else State.DAMAGED
 
     def problem(self, file: WeightFile, read: Callable[[int], None] = lambda _: None) -> str | None:
-        """What is wrong with a file that is there, None when nothing is; it is read whole, `read` called with
-        the bytes read; where no sum is known to compare with, only its ends are looked at."""
+        """A sentence on the fault of a file that exists, None when it has none.
+
+        The file is read whole, `read` called with the bytes read. Without a sum to compare with, only its ends are read.
+        """
         path = self.found(file)
         if path is None:
             return "is not there"
@@ -108,7 +110,7 @@ class Folder:
         return None
 
     def note(self, file: WeightFile, sha256: str) -> None:
-        """Remember that the file, as it is now, has this sum. A folder that cannot be written does without."""
+        """Remember that the file, as it is now, has this sum. Does nothing in a folder that cannot be written."""
         notes = self._notes() | {file.name: Note(*_stamp(self.at(file)), sha256)}
         data = {name: [note.size, note.mtime_ns, note.sha256] for name, note in sorted(notes.items())}
         try:
@@ -142,8 +144,10 @@ def sha256_of(path: Path, read: Callable[[int], None] = lambda _: None) -> str:
 
 
 def cut_off(path: Path) -> bool:
-    """True for a .pt, .pth or .safetensors file (of an index: any shard) whose end is missing, seen without reading it whole, and
-    for any file that cannot be opened."""
+    """True for a .pt, .pth or .safetensors file (of an index: any shard) whose end is missing, or that cannot be opened.
+
+    It does not read the file whole.
+    """
     if path.name.endswith(INDEX):
         return any(map(cut_off, files_of(path)))
     try:

@@ -1,4 +1,4 @@
-"""Asking servers for a file: the Hub, a mirror of it, or a plain address; and why one does not give it.
+"""Requests to servers of a file: the Hub, a mirror of it, or a plain address. Errors say why a server does not give it.
 
 Files are read by plain HTTP with ranges, not by the Hub's chunk protocol (xet): a transfer that was cut then goes on at the
 byte where it stopped, and any web server can be a mirror.
@@ -36,7 +36,7 @@ _CHECK_NETWORK = (
 
 
 class UnavailableError(WeightsError):
-    """One origin does not give the file. reason: why, after the origin's name; remedy: what to do."""
+    """One origin does not give the file. reason: the cause, after the origin's name; remedy: advice."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(f"{reason}; {remedy}")
@@ -62,7 +62,7 @@ class Remote:
         self._settings = settings
 
     def origins(self, file: WeightFile) -> Iterator[Origin]:
-        """Where to ask, in order: configured copies first; with a configured endpoint, the Hub before other addresses."""
+        """The origins to try, in order: configured copies first; with a configured endpoint, the Hub before other addresses."""
         hub_first = sorted(file.origins, key=lambda o: not isinstance(o, Hub)) if self._settings.endpoint else file.origins
         for origin in hub_first:
             if isinstance(origin, Hub) and origin.repo in self._settings.mirrors:
@@ -70,7 +70,7 @@ class Remote:
             yield origin
 
     def ask(self, file: WeightFile, origin: Origin) -> Offer:
-        """What the origin has under the name. Raises UnavailableError."""
+        """The origin's offer of the file. Raises UnavailableError."""
         hub = isinstance(origin, Hub)
         if isinstance(origin, Hub):
             url = hf_hub_url(origin.repo, origin.path, revision=origin.revision, endpoint=self._settings.endpoint)
@@ -89,7 +89,7 @@ class Remote:
         return Offer(origin, url, headers, file.size or metadata.size, sha256, sha256 or etag or str(metadata.size))
 
     def fetch(self, offer: Offer, part: Path, progress: Callable[[int], None]) -> None:
-        """Append to `part` what it lacks; `progress(bytes)` is told how many it holds. Raises UnavailableError, OSError."""
+        """Append to `part` the bytes that it lacks; calls `progress(bytes)` with its size. Raises UnavailableError, OSError."""
         idle = 0
         while True:
             before = part.stat().st_size if part.exists() else 0
@@ -112,14 +112,14 @@ class Remote:
 
 
 class Meter:
-    """A file that reports how much it holds."""
+    """A file that reports its size as it grows."""
 
     def __init__(self, file: BinaryIO, progress: Callable[[int], None]) -> None:
         self._file, self._progress = file, progress
         self.seek, self.tell, self.truncate = file.seek, file.tell, file.truncate
 
     def write(self, data: bytes) -> int:
-        """As of any file."""
+        """Write, and report the size."""
         written = self._file.write(data)
         self._progress(self._file.tell())
         return written

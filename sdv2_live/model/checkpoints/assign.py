@@ -30,9 +30,10 @@ SCALE, SCALED = ".scale_weight", "scaled_fp8"  # ComfyUI's scaled fp8 files: one
 
 
 def require_fit(model: nn.Module, state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """The state by the model's own keys, also where the file has them in another program's layout.
+    """The state by the model's own keys; keys of another program's layout are translated.
 
-    Raises WeightsError naming `source`, the keys and the shapes of what does not fit the model, if anything.
+    Raises:
+        WeightsError: something does not fit the model; names `source`, the keys and the shapes.
     """
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     state = _own_names(state, wanted.keys())
@@ -50,7 +51,7 @@ def require_fit(model: nn.Module, state: Mapping[str, Tensor], source: str) -> d
 
 
 def _own_names(state: Mapping[str, Tensor], wanted: Set[str]) -> dict[str, Tensor]:
-    """A checkpoint's tensors by the model's own keys, which are `wanted`, where the file has them in another program's layout.
+    """A checkpoint's tensors by the model's own keys (`wanted`); keys of another program's layout are translated.
 
     Keys that need no renaming, or that mean nothing here, stay as they are.
     """
@@ -67,7 +68,7 @@ def _own_names(state: Mapping[str, Tensor], wanted: Set[str]) -> dict[str, Tenso
 
 
 def load_strict(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Copy `state` into a model that has memory, cast to its dtypes. Raises WeightsError as require_fit."""
+    """Copy `state` into a model that has memory, cast to its dtypes. Raises WeightsError like `require_fit`."""
     model.load_state_dict(require_fit(model, state, source), strict=True)
 
 
@@ -86,11 +87,22 @@ def assign(
     *,
     keep: bool = False,
 ) -> None:
-    """Take a file's tensors over into a model on meta, at its device and precision. rename: the file's keys to the model's.
+    """Take a file's tensors over into a model on meta, at its device and precision.
 
     Tensors that are on the CPU and have the precision already stay views of the file; the others are copied one by one, and
-    the file's pages given back. keep: large matrices of lower precision stay as they are in the file and are widened at each
-    use, see stored.py; on the CPU they are read from the file at their first use. Raises WeightsError as require_fit.
+    the file's pages given back.
+
+    Args:
+        model: its parameters are on the meta device.
+        file: the checkpoint.
+        device: of the weights.
+        dtype: of the weights.
+        rename: translates the file's keys to the model's.
+        keep: leave large matrices of lower precision as they are in the file and widen them at each use, see stored.py; on
+            the CPU they are read from the file at their first use.
+
+    Raises:
+        WeightsError: as in `require_fit`.
     """
     state, scales, mapped = _read(file)
     state = require_fit(model, rename(state), str(file))
@@ -113,7 +125,10 @@ def assign(
 
 
 def read_shapes(file: Path) -> dict[str, Tensor]:
-    """A file's tensors, maybe on meta, without the scales of its fp8 matrices: what has to fit the model. Raises WeightsError."""
+    """A file's tensors, maybe on meta, without the scales of its fp8 matrices: the shapes that must fit the model.
+
+    Raises WeightsError.
+    """
     return _read(file, shapes_only=True)[0]
 
 

@@ -50,16 +50,19 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of open_checkpoint alone; raises as it does."""
+    """The tensors of `open_checkpoint` alone; raises the same errors."""
     return open_checkpoint(path).tensors
 
 
 def open_checkpoint(path: Path, *, shapes_only: bool = False) -> Checkpoint:
     """All tensors of a file, or of the shards that an index names; mapped where the format allows.
 
-    shapes_only: the tensors of .safetensors files may be on the meta device; nothing but their headers is read then.
+    Args:
+        path: the file or the index.
+        shapes_only: read only the headers of .safetensors files; their tensors may then be on the meta device.
 
-    Raises WeightsError when a file is missing, damaged or unsafe, holds anything but tensors, or one key twice.
+    Raises:
+        WeightsError: a file is missing, damaged or unsafe, holds anything but tensors, or one key twice.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file; check model.weights_dir")
@@ -81,7 +84,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
 
 
 def is_there(path: Path) -> bool:
-    """Whether the file is there, with all its shards where it is an index; not whether it is whole."""
+    """True when the file exists, with all its shards if it is an index. It may still be damaged."""
     try:
         return path.is_file() and all(file.is_file() for file in files_of(path))
     except WeightsError:

@@ -1,4 +1,4 @@
-"""Which files a model is made of, and whether they are there: known without torch, so that a show says at once what it lacks."""
+"""The files of each model, and a check that they exist. Free of torch, so that a show reports missing ones at once."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ FILES = {"1.3b": Files(dit_files("wan_causal_dmd_v2v")), "14b": Files(dit_files(
 
 @dataclass(frozen=True, slots=True)
 class TextIdentity:
-    """Which text encoder: its name and the precision class of its weights, known without its file.
+    """Identity of a text encoder: its name and the precision class of its weights, known without its file.
 
-    fingerprint: of the file itself, empty where it is not there.
+    Attributes:
+        fingerprint: of the file itself, empty when the file is missing.
     """
 
     name: str
@@ -56,14 +57,16 @@ class TextIdentity:
         return f"{self.name}-{self.precision}"
 
     def made_by(self, other: TextIdentity) -> bool:
-        """Whether an embedding made by `other` may stand for one of this encoder's: same name and precision, and the same
-        file, unless one of the two is not known to us."""
+        """True when an embedding made by `other` may stand for one of this encoder's.
+
+        Name and precision must agree, and the file too, unless one of the two files is unknown.
+        """
         same_file = not (self.fingerprint and other.fingerprint) or self.fingerprint == other.fingerprint
         return (self.name, self.precision) == (other.name, other.precision) and same_file
 
 
 def text_identities(files: Files) -> tuple[TextIdentity, ...]:
-    """The text encoders that will do, the preferred first, as they are known without their files."""
+    """The acceptable text encoders, the preferred first, as known without their files."""
     return tuple(TextIdentity("umt5-xxl", PRECISIONS[name]) for name in files.text)
 
 
@@ -76,9 +79,13 @@ def find_file(folder: Path, names: tuple[str, ...]) -> Path:
 
 
 def require_painter(profile: str, files: Files, vae: str | None, folder: Path) -> None:
-    """Raise WeightsError, with the command that fetches it, where the DiT or the autoencoder is missing.
+    """Raise WeightsError, with the command that downloads it, where the DiT or the autoencoder is missing.
 
-    vae: as model.vae has it; None where any will do.
+    Args:
+        profile: name of the profile.
+        files: its files.
+        vae: the value of model.vae; None accepts any.
+        folder: the weights directory.
     """
     try:
         for names in (files.dit, *([files.vae(vae)] if vae else [])):
@@ -89,7 +96,7 @@ def require_painter(profile: str, files: Files, vae: str | None, folder: Path) -
 
 
 def missing_text(profile: str, files: Files, folder: Path) -> str:
-    """What the profile's text encoder lacks, and the remedy; empty where it lacks nothing."""
+    """A sentence on the missing files of the profile's text encoder, with the remedy; empty when none is missing."""
     tokenizer = folder / files.tokenizer
     if not any((folder / name).is_file() for name in files.text):
         lacking = f"{folder}: holds none of {', '.join(files.text)}"
@@ -104,5 +111,5 @@ def missing_text(profile: str, files: Files, folder: Path) -> str:
 
 
 def unknown_prompt(prompt: str, missing: str) -> WeightsError:
-    """The error of a show that begins with a prompt nobody has encoded, and that lacks its text encoder (see missing_text)."""
+    """The error of a show that begins with a prompt not encoded yet, and that lacks its text encoder (see missing_text)."""
     return WeightsError(f"the prompt {prompt[:60]!r} is not encoded yet, and the text encoder is not there: {missing}")

@@ -1,4 +1,4 @@
-"""What people have in the place of weights, told by the first bytes: without it a reader says only that it cannot read."""
+"""Files mistaken for weights, recognised by their first bytes: without this a reader only says that it cannot read them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
 
 
 def foreign(path: Path) -> str:
-    """What the file is in place of weights, with the remedy, as the end of a sentence; empty where nothing is known against it
-    or it cannot be read."""
+    """The kind of a file that is no weights, with the remedy, as the end of a sentence.
+
+    Empty for a file that may be weights or that cannot be read.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)

@@ -47,7 +47,7 @@ class StoredEmbedding(Stored):
 
 
 def stored_kind(layer: nn.Module) -> type[StoredLinear | StoredEmbedding] | None:
-    """What can stand in a layer's place; None for layers without such a form."""
+    """The class that can replace a layer; None for layers without such a form."""
     if isinstance(layer, nn.Linear) and layer.bias is None:
         return StoredLinear
     return StoredEmbedding if isinstance(layer, nn.Embedding) and layer.max_norm is None else None

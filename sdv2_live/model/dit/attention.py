@@ -40,7 +40,12 @@ def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Te
 
 @dataclass(frozen=True, slots=True)
 class Attend:
-    """A kernel. name: as the log says it. backends: of PyTorch's attention, the preferred first; () leaves it to PyTorch."""
+    """An attention kernel.
+
+    Attributes:
+        name: as the log has it.
+        backends: of PyTorch's attention, the preferred first; () leaves it to PyTorch.
+    """
 
     name: str
     run: Callable[[Tensor, Tensor, Tensor], Tensor] = sdpa
@@ -51,14 +56,14 @@ class Attend:
         return self.run(q_BSHd, k_BNHd, v_BNHd) if bias is None else sdpa(q_BSHd, k_BNHd, v_BNHd, bias)
 
     def preferred(self) -> AbstractContextManager[Any]:
-        """Within it, PyTorch's attention takes the first of `backends` that can."""
+        """Make PyTorch's attention take the first of `backends` that can, while entered."""
         return sdpa_kernel(list(self.backends), set_priority=True) if self.backends else nullcontext()
 
 
 def choose_attention(choice: Choice, device: torch.device, dtype: torch.dtype) -> Attend:
     """The kernel to use. auto: FlashAttention-3 on Hopper where it is installed, else PyTorch's.
 
-    SageAttention computes in 8 bits and is only taken when asked for. Raises EngineError when what was asked for is absent.
+    SageAttention computes in 8 bits and is only taken on request. Raises EngineError when the requested kernel is missing.
     """
     if device.type != "cuda" or dtype not in (torch.float16, torch.bfloat16):
         if choice in INSTALL:

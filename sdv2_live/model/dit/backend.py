@@ -1,4 +1,4 @@
-"""Which operations the DiT computes with: the fastest that a device does right, checked against PyTorch's own."""
+"""The choice of the DiT's operations: the fastest that a device computes correctly, checked against PyTorch's own."""
 
 from __future__ import annotations
 

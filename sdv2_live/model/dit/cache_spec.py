@@ -1,4 +1,4 @@
-"""What a key/value cache is sized for. Apart from the cache itself, for those who do without torch."""
+"""The size and policy of a key/value cache. Separate from the cache itself, for modules that do without torch."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ class CacheSpec:
 
     @property
     def adaptive(self) -> bool:
-        """Whether sinks may be replaced at all."""
+        """True when sinks may be replaced."""
         return self.adapt_sink_threshold > -1 and self.sink_frames > 0

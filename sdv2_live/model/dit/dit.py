@@ -121,7 +121,7 @@ class CausalDiT(nn.Module):
         return self.flow(x_BFCHW, self.times(t_BF), self.call(rotations, cache, plan, cross))
 
     def times(self, t_BF: Tensor) -> Times:
-        """What timesteps (B, F) in 0..1000 do to every layer."""
+        """The modulation that timesteps (B, F) in 0..1000 give every layer."""
         e = self.time_embedding(timestep_features(t_BF, self.config.freq_dim).to(self.dtype))
         modulations = torch.stack([block.modulation for block in self.blocks])[:, None]  # type: ignore[misc]  # (layers, 1, 1, 6, D)
         vectors = modulations.float() + self.time_projection(e).unflatten(-1, (6, -1)).float()
@@ -129,11 +129,11 @@ class CausalDiT(nn.Module):
         return Times(e, vectors)
 
     def call(self, rotations: Tensor, cache: KVCache, plan: CachePlan, cross: CrossKV) -> Call:
-        """What the blocks of one call share."""
+        """The values that the blocks of one call share."""
         return Call(rotations, cache, plan, cross, find_ops(self.device), self.attend)
 
     def flow(self, x_BFCHW: Tensor, times: Times, call: Call) -> Tensor:
-        """`forward` after all that is known on the host: it reads and writes device memory alone."""
+        """The device's part of `forward`: it reads and writes device memory alone."""
         call.cache.begin(call.plan)
         residual = Residual(self._patchify(x_BFCHW))
         for layer, block in enumerate(self.blocks):

@@ -20,7 +20,7 @@ KERNEL_MULTIPLE = 16  # both sides of a matrix for the scaled products
 
 
 def why_not_fp8(device: torch.device) -> str | None:
-    """Why linear layers cannot be in 8 bits on this device, None when they can."""
+    """The reason why linear layers cannot be in 8 bits on this device, None when they can."""
     if device.type != "cuda":
         return f"model.fp8 needs an NVIDIA GPU, not the {device.type}: set it to false"
     capability = torch.cuda.get_device_capability(device)
@@ -33,14 +33,14 @@ def why_not_fp8(device: torch.device) -> str | None:
 
 
 def require_fp8(device: torch.device) -> None:
-    """Raise EngineError saying what is missing for 8-bit linear layers."""
+    """Raise EngineError that names what 8-bit linear layers lack here."""
     problem = why_not_fp8(device)
     if problem is not None:
         raise EngineError(problem)
 
 
 def to_fp8(dit: CausalDiT, device: torch.device) -> int:
-    """Put the linear layers of a DiT's blocks into 8 bits and all of it onto `device`; return how many layers.
+    """Put the linear layers of a DiT's blocks into 8 bits and all of it onto `device`; return the number of layers.
 
     It may lie on the CPU: each layer is moved by itself, so that the GPU never holds all of them in 16 bits. Raises
     EngineError where it cannot be done.
@@ -58,7 +58,7 @@ def to_fp8(dit: CausalDiT, device: torch.device) -> int:
 
 
 def fits(module: Any) -> bool:
-    """Whether a module is a linear layer that fp8 kernels take."""
+    """True for a linear layer that fp8 kernels take."""
     if not isinstance(module, nn.Linear):
         return False
     return module.in_features % KERNEL_MULTIPLE == 0 and module.out_features % KERNEL_MULTIPLE == 0

@@ -22,11 +22,14 @@ from sdv2_live.model.dit.cache_spec import CacheSpec
 
 @dataclass(frozen=True, slots=True)
 class CachePlan:
-    """What one call does to the cache, the same for every layer. Two calls with equal plans do the same on the device.
+    """The effect of one call on the cache, the same for every layer. Calls with equal plans do the same on the device.
 
-    frames: new latent frames of each level. before, filled: slots holding a frame before and after the call, per level.
-    fresh: levels whose frames are new; the others rewrite the slots of their last call. adapts: levels whose new frame may
-    take a sink's slot instead of the ring's.
+    Attributes:
+        frames: new latent frames of each level.
+        before: slots holding a frame before the call, per level.
+        filled: slots holding a frame after the call, per level.
+        fresh: levels whose frames are new; the others rewrite the slots of their last call.
+        adapts: levels whose new frame may take a sink's slot instead of the ring's.
     """
 
     frames: int
@@ -37,7 +40,7 @@ class CachePlan:
 
     @property
     def steady(self) -> bool:
-        """One latent frame for levels that were all full before: what every later call of a running stream looks like."""
+        """True for one latent frame at levels that were all full before: the plan of every later call of a running stream."""
         return self.frames == 1 and self.before == self.filled and len(set(self.filled)) == 1 and len(set(self.fresh)) == 1
 
 
@@ -80,7 +83,7 @@ class KVCache:
         self._last = [None] * self.levels
 
     def copy_level_(self, source: KVCache) -> None:
-        """Take over a one-level cache into every level of this one (stream_batch's preparation)."""
+        """Copy a one-level cache into every level of this one (stream_batch's preparation)."""
         for mine, theirs in ((self.k, source.k), (self.v, source.v), (self.ring, source.ring), (self.slots, source.slots)):
             mine.copy_(theirs.expand_as(mine))
         self.filled = source.filled * self.levels

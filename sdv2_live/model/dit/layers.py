@@ -1,4 +1,4 @@
-"""The layers of the causal diffusion transformer, and what they share in one call.
+"""The layers of the causal diffusion transformer, and the values they share in one call.
 
 Parameter names are those of the public checkpoints. Legend: B levels or samples, F latent frames of the call, L tokens of a
 latent frame, S = F*L, D model width, H heads, d head width. Modules hold weights only.
@@ -53,20 +53,24 @@ class CrossKV:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What timesteps do: e (B, F, D), the embedding; vectors (layers, B, F, 6, D), each block's modulation, float32: shift,
-    1 + scale, gate, shift, 1 + scale, gate."""
+    """The values that a call derives from its timesteps, float32.
+
+    Attributes:
+        e: (B, F, D), the embedding.
+        vectors: (layers, B, F, 6, D), each block's modulation: shift, 1 + scale, gate, shift, 1 + scale, gate.
+    """
 
     e: Tensor
     vectors: Tensor
 
     def of(self, i: int, frames: int) -> Times:
-        """Those of the i-th of B timesteps, for a call of one level."""
+        """The part of the i-th of B timesteps, for a call of one level."""
         return Times(self.e[i : i + 1].expand(-1, frames, -1), self.vectors[:, i : i + 1].expand(-1, -1, frames, -1, -1))
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What every block of one call shares. rotations: (B, S, d/2), as RopeTable gives them."""
+    """The values that every block of one call shares. rotations: (B, S, d/2), as RopeTable gives them."""
 
     rotations: Tensor
     cache: KVCache
@@ -111,7 +115,7 @@ def layer_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = No
 
 
 class Attention(nn.Module):
-    """Projections and q/k norms of one attention; self- and cross-attention differ only in where keys come from."""
+    """Projections and q/k norms of one attention; self- and cross-attention differ only in the source of their keys."""
 
     def __init__(self, config: DitConfig) -> None:
         super().__init__()

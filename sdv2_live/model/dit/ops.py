@@ -1,7 +1,7 @@
-"""What the DiT computes between its matrix products, as a few fused operations.
+"""The DiT's computations between its matrix products, as a few fused operations.
 
-Written here in PyTorch: this is what they mean, and what runs on a CPU. `triton_ops` has the same as kernels for NVIDIA GPUs,
-where each reads and writes its tensors once. Legend: B levels, F latent frames, L tokens of a frame, S = F*L, D model width,
+These PyTorch versions define the operations and run on a CPU. `triton_ops` has the same as kernels for NVIDIA GPUs, where
+each reads and writes its tensors once. Legend: B levels, F latent frames, L tokens of a frame, S = F*L, D model width,
 H heads, d head width.
 """
 
@@ -44,12 +44,23 @@ class Ops(Protocol):
     def remember(
         self, qkv_BSE: Tensor, norms: tuple[Tensor, Tensor], rotations_BSp: Tensor, kv: KVCache, layer: int, plan: CachePlan
     ) -> Tensor:
-        """Split a call's queries, keys and values (E = 3*D), normalise queries and keys by `norms`, rotate both, and write
-        keys and values into the cache of a layer. Returns the queries (B, S, H, d). `qkv` may be overwritten."""
+        """Split a call's queries, keys and values, normalise and rotate, and store keys and values in the cache of a layer.
+
+        Args:
+            qkv_BSE: E = 3*D; may be overwritten.
+            norms: weights of the norms of queries and keys.
+            rotations_BSp: rotations of queries and keys.
+            kv: the cache.
+            layer: index of the layer.
+            plan: the call's plan.
+
+        Returns:
+            The queries (B, S, H, d).
+        """
 
 
 class TorchOps:
-    """The meaning of it, in PyTorch's own operations."""
+    """The reference implementation, in PyTorch's own operations."""
 
     name = "torch"
 

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 @runtime_checkable
 class Added(Protocol):
-    """A layer that adds something of its own to what the layer `base` gives."""
+    """A layer that adds something of its own to the output of the layer `base`."""
 
     base: nn.Module
 
     def add_(self, y: Tensor, x: Tensor) -> None:
-        """Add to y (..., out), which may be a part of a wider tensor, what belongs to the input x."""
+        """Add its share for the input x to y (..., out), which may be a part of a wider tensor."""
 
 
 def base_of(layer: nn.Module) -> nn.Module:
@@ -61,7 +61,7 @@ def joined(linears: Sequence[nn.Linear]) -> tuple[Tensor, Tensor] | None:
 
 
 def packed_linear(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
-    """What the layers give, side by side along the last axis."""
+    """The layers' outputs, side by side along the last axis."""
     linears = _linears(layers)
     whole = joined(linears) if linears else None
     if whole is None:

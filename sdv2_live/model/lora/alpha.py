@@ -1,4 +1,4 @@
-"""How strongly a LoRA file's changes were scaled in its training, where no tensor of it says so."""
+"""The training scale of a LoRA file whose tensors do not tell it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_PATTERNS = 4096  # in a PEFT configuration; a model has some hundred modules
 
 
 class Alphas:
-    """Where a file without alpha tensors says how it was scaled."""
+    """The training scales that a file without alpha tensors states elsewhere."""
 
     def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
         self._path = path
@@ -46,7 +46,13 @@ class Alphas:
     def factor(self, key: str, rank: int, alpha: tuple[str, Tensor] | None) -> float:
         """alpha / rank for the module that `key` names in the file; with rank-stabilised scaling alpha / sqrt(rank).
 
-        alpha: its key and tensor, where the file has one. Raises WeightsError for one that is no finite number.
+        Args:
+            key: a key of the file.
+            rank: of the module's matrices.
+            alpha: key and tensor of alpha, where the file has one.
+
+        Raises:
+            WeightsError: alpha is no finite number.
         """
         if alpha is not None:
             where, tensor = alpha
@@ -78,7 +84,7 @@ class _Pattern:
             raise ValueError(f"alpha_pattern {pattern[:60]!r} is no module's name")
 
     def names(self, module: str) -> bool:
-        """Whether it means this module. The pieces are looked for from the left, each once."""
+        """True when the pattern means this module. The pieces are looked for from the left, each once."""
         text, first = f".{module}", f".{self._pieces[0]}"
         if len(self._pieces) == 1:
             return text.endswith(first)

@@ -42,10 +42,13 @@ class LowRank:
 
 @dataclass(frozen=True, slots=True)
 class LoraFile:
-    """What a file changes, by the model's parameter names.
+    """The changes that a file makes, by the model's parameter names.
 
-    low_rank: weights, flattened to (out, in). shifts: what is added as it is, in the parameter's own shape, float32.
-    unmatched: the file's keys that name no part of the model. sha256: of the file, 64 hexadecimal digits.
+    Attributes:
+        low_rank: weights, flattened to (out, in).
+        shifts: tensors that are added unchanged, in the parameter's own shape, float32.
+        unmatched: the file's keys that name no part of the model.
+        sha256: of the file, 64 hexadecimal digits.
     """
 
     low_rank: Mapping[str, LowRank]
@@ -55,10 +58,11 @@ class LoraFile:
 
 
 def read_lora(path: Path, shapes: Shapes) -> LoraFile:
-    """Read a .safetensors file of any usual key style. What it gives is finite, and of the model's shapes.
+    """Read a .safetensors file of any usual key style. The result is finite and has the model's shapes.
 
-    Raises WeightsError naming file, key and shapes for one that is missing, damaged, of another method than LoRA, not made for a
-    model of these shapes, or for no part of it at all.
+    Raises:
+        WeightsError: the file is missing, damaged, of another method than LoRA, not made for a model of these shapes, or for
+            no part of it at all. Names file, key and shapes.
     """
     tensors, metadata, sha256 = _open(path)
     if found := other_method(tensors):
@@ -173,13 +177,13 @@ class _Reader:
             self.shifts[target] = self.shifts[target] + tensor if target in self.shifts else tensor
 
     def _float(self, key: str, tensor: Tensor) -> Tensor:
-        """In float32. Raises WeightsError for what is no such number."""
+        """The tensor in float32. Raises WeightsError when it holds no numbers of that kind."""
         if not tensor.is_floating_point():
             raise WeightsError(f"{self._path}: {key} is {tensor.dtype}; a LoRA's tensors are fp32, fp16 or bf16")
         return self._finite(key, tensor.float())
 
     def _finite(self, key: str, wide: Tensor) -> Tensor:
-        """The tensor. Raises WeightsError where it would paint black: by values that are no finite numbers."""
+        """The tensor. Raises WeightsError when it holds values that are not finite, which would paint black."""
         if not bool(wide.isfinite().all()):
             raise WeightsError(
                 f"{self._path}: {key} holds values that are no finite numbers; the file is damaged, fetch it again"

@@ -38,7 +38,7 @@ _DIFFUSERS = (
 
 
 class Part(Enum):
-    """What one tensor of a file is to its module."""
+    """The role of one tensor of a file in its module."""
 
     DOWN = "down"  # A: (rank, in)
     UP = "up"  # B: (out, rank)
@@ -137,7 +137,7 @@ class ModuleNames:
 
 
 def diffusers_name(module: str) -> str:
-    """What diffusers' WanTransformer3DModel calls a module of the public checkpoints."""
+    """The name that diffusers' WanTransformer3DModel gives a module of the public checkpoints."""
     for pattern, name in _DIFFUSERS:
         module = pattern.sub(name, module)
     return module

@@ -30,7 +30,12 @@ _TEXT = re.compile(r"^text_embedding\.|\.cross_attn\.(k|v|norm_k)\.")  # what a 
 
 @dataclass(frozen=True, slots=True)
 class LoraSource:
-    """A LoRA to load. name: what the performer calls it. scale: that of a merged one; a live one gets it with every chunk."""
+    """A LoRA to load.
+
+    Attributes:
+        name: the performer's name for it.
+        scale: of a merged LoRA; a live one gets its scale with every chunk.
+    """
 
     name: str
     file: Path
@@ -68,7 +73,7 @@ class LoraLinear(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """Which rows of one LoraLinear belong to which LoRA: (index, first row, end)."""
+    """The rows of one LoraLinear that belong to each LoRA: (index, first row, end)."""
 
     module: LoraLinear
     rows: tuple[tuple[int, int, int], ...]
@@ -76,7 +81,7 @@ class _Layer:
 
 @dataclass(frozen=True, slots=True)
 class _Shifted:
-    """A parameter that is rewritten: its own values, and what each LoRA adds, by index; float32."""
+    """A parameter that is rewritten: its own values, and each LoRA's addition, by index; float32."""
 
     tensor: Tensor
     base: Tensor
@@ -177,7 +182,7 @@ def attach_loras(dit: CausalDiT, loras: Loaded) -> LoraSet:
 
 
 def _shapes(dit: CausalDiT) -> dict[str, tuple[int, ...]]:
-    """Of the parameters of a model of these sizes, however its weights are kept."""
+    """Shapes of the parameters of a model of these sizes, in whatever form its weights are kept."""
     return {key: tuple(value.shape) for key, value in on_meta(lambda: CausalDiT(dit.config)).state_dict().items()}
 
 

@@ -1,1 +1,1 @@
-"""The text encoder: UMT5, its tokenizer, and where it runs."""
+"""The text encoder: UMT5, its tokenizer, and its place in memory."""

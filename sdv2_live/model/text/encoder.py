@@ -1,4 +1,4 @@
-"""A text encoder that is there while it is needed: beside the DiT, in RAM, or only while prompts are encoded."""
+"""A text encoder that is in memory while it is needed: beside the DiT, in RAM, or only while prompts are encoded."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ SAMPLES, SAMPLE = 64, 4096  # blocks of a file that its fingerprint reads, and t
 
 
 class Placement(StrEnum):
-    """Where the text encoder is. gpu: beside the DiT, on its device. cpu: in RAM, and used there. on-demand: in RAM, from a
-    prompt that is not known until no prompt waits.
+    """The text encoder's place.
+
+    gpu: beside the DiT, on its device. cpu: in RAM, and used there. on-demand: in RAM, from the first unknown prompt until no
+    prompt waits.
 
     On-demand never takes the GPU: where there is room to load it during a show, it could as well stay there, and giving the
     memory back (torch.cuda.empty_cache) would hold up the picture.
@@ -40,8 +42,10 @@ class Placement(StrEnum):
 
 
 def fingerprint(file: Path) -> str:
-    """Tells a file from others by its size and evenly spaced samples, 16 hexadecimal digits: the same on every machine, and
-    without reading gigabytes."""
+    """A fingerprint of a file's size and evenly spaced samples, 16 hexadecimal digits.
+
+    It is the same on every machine, and does not read gigabytes.
+    """
     size = file.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with file.open("rb") as data:
@@ -54,7 +58,9 @@ def fingerprint(file: Path) -> str:
 class Text:
     """Encodes prompts with an encoder that it loads when the first one comes. For one thread, the text encoder's.
 
-    identities: whose embeddings are taken; the first is the encoder's own. missing: why it cannot be loaded, if it cannot.
+    Attributes:
+        identities: encoders whose embeddings are accepted; the first is the encoder's own.
+        missing: the reason why it cannot be loaded, if it cannot.
     """
 
     def __init__(
@@ -75,7 +81,7 @@ class Text:
 
     @property
     def loaded(self) -> bool:
-        """Whether the encoder takes memory now."""
+        """True while the encoder takes memory."""
         return self._encoder is not None
 
     def encode(self, prompt: str) -> Tensor:
@@ -125,7 +131,7 @@ class Text:
 
 
 def text_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
-    """What the text encoder computes in, on `device`, beside models of `dtype`; its weights stay as their file has them.
+    """The precision of the text encoder on `device`, beside models of `dtype`; its weights stay as their file has them.
 
     Never fp16: activations of T5 encoders leave its range. On a CPU bf16 where it has instructions for it, else fp32, with
     the weights widened layer by layer. Measured for a prompt of 77 tokens on one matrix of 10240 x 4096 (2 threads, Xeon):

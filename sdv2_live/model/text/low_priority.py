@@ -18,15 +18,15 @@ LOWEST = 0  # of a CUDA stream's priorities, whose higher ones are negative
 
 
 class Aside:
-    """Without a GPU: the work is done where it is asked for. For one thread."""
+    """Runs the work directly, for machines without a GPU. For one thread."""
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """What is launched within runs aside, in turn."""
+        """Run the work launched while entered aside, in turn."""
         yield
 
     def fetch(self, tensor: Tensor) -> Tensor:
-        """A result of that work in RAM, when it is there."""
+        """A result of that work, copied to RAM; waits for it."""
         return tensor.cpu()
 
 
@@ -57,5 +57,5 @@ class CudaAside(Aside):
 
 
 def new_aside(device: torch.device) -> Aside:
-    """The place aside on a device."""
+    """The place for low-priority work on a device."""
     return CudaAside(device) if device.type == "cuda" else Aside()

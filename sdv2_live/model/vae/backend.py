@@ -1,4 +1,4 @@
-"""Which operations the autoencoder computes with: the fastest that a device does right, checked against PyTorch's own."""
+"""The choice of the autoencoders' operations: the fastest that a device computes correctly, checked against PyTorch's own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find_vae_ops(device: torch.device) -> VaeOps:
 
 
 def ops_of(x: Tensor) -> VaeOps:
-    """The operations for a tensor: those that gradients flow through where it needs any."""
+    """The operations for a tensor: PyTorch's, which gradients flow through, if it needs any."""
     return find_vae_ops(x.device if not (x.requires_grad and torch.is_grad_enabled()) else torch.device("cpu"))
 
 

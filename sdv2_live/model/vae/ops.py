@@ -1,8 +1,8 @@
-"""What the autoencoders compute between their convolutions, as a few operations that each read and write memory once.
+"""The autoencoders' computations between convolutions, as a few operations that each read and write memory once.
 
-A convolution's output is not finished by who makes it but by who reads it: bias, shortcut, norm and activation are applied
-on the way into the next convolution's input (a `Pending`), in that input's own layout. Written here in PyTorch: this is what
-the operations mean, what runs on a CPU, and what gradients flow through. `triton_ops` has them as a kernel for NVIDIA GPUs.
+A convolution's output is finished by its reader: bias, shortcut, norm and activation are applied on the way into the next
+convolution's input (a `Pending`), in that input's own layout. These PyTorch versions define the operations, run on a CPU,
+and let gradients through. `triton_ops` has them as a kernel for NVIDIA GPUs.
 
 Legend: N samples, C channels, T frames, P frames that a layer remembers. Channels are innermost in memory everywhere
 (channels_last, channels_last_3d): a frame is then one piece of memory, and frames follow each other.
@@ -20,10 +20,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """relu(x + bias + skip), not written down yet. Without a bias, a skip or `relu`, that part is left out.
+    """A deferred relu(x + bias + skip). Without a bias, a skip or `relu`, that part is left out.
 
-    x, skip: (N, C, T, H, W), or (N * T, C, H, W) where frames are convolved one by one. bias: (C,).
-    phased: x is `upsampled`'s convolution, of 4 * C channels, H / 2 + 1 rows and W / 2 + 1 columns.
+    Attributes:
+        x: (N, C, T, H, W), or (N * T, C, H, W) where frames are convolved one by one.
+        skip: the same shape.
+        bias: (C,).
+        phased: x is `upsampled`'s convolution, of 4 * C channels, H / 2 + 1 rows and W / 2 + 1 columns.
     """
 
     x: Tensor
@@ -34,18 +37,18 @@ class Pending:
 
     @property
     def plain(self) -> bool:
-        """No deferred work: the value is `x`."""
+        """True when no work is deferred: the value is `x`."""
         return self.bias is None and self.skip is None and not self.relu and not self.phased
 
 
 class VaeOps(Protocol):
-    """The operations on one kind of device. What they return has channels innermost."""
+    """The operations on one kind of device. Their results have channels innermost."""
 
     name: str
     defers_bias: bool  # a convolution's bias is cheaper in the operation after it
 
     def value(self, pending: Pending, fold: int = 1) -> Tensor:
-        """The sum, written down. fold: neighbouring frames (of N * T) that become channels of one, first frame first."""
+        """The sum, computed. fold: number of neighbouring frames (of N * T) that become channels of one, first frame first."""
 
     def normed(
         self, pending: Pending, gamma: Tensor, *, silu: bool, past: Tensor | None = None, keep: bool = False
@@ -56,15 +59,22 @@ class VaeOps(Protocol):
         """
 
     def joined(self, pending: Pending, past: Tensor) -> Tensor:
-        """The sum after the past frames, as `normed`."""
+        """The sum after the past frames; `past` as in `normed`."""
 
     def beside(self, pending: Pending, past: Tensor) -> tuple[Tensor, Tensor]:
-        """The sum (N * T, C, H, W), maybe a view, and (N * T, 2 * C, H, W): each frame and, in its further channels, the one
-        before it. past: (N, C, H, W), the frame before the first; replaced, in place, by the last."""
+        """The sum, and each frame with the one before it in further channels.
+
+        Args:
+            pending: the sum (N * T, C, H, W).
+            past: (N, C, H, W), the frame before the first; replaced, in place, by the last.
+
+        Returns:
+            The sum (N * T, C, H, W), maybe a view, and (N * T, 2 * C, H, W).
+        """
 
 
 class TorchVaeOps:
-    """The meaning of it, in PyTorch's own operations."""
+    """The reference implementation, in PyTorch's own operations."""
 
     name = "torch"
     defers_bias = False
@@ -140,7 +150,7 @@ def interleaved(y: Tensor) -> Tensor:
 
 
 def unfolded(x: Tensor, count: int) -> Tensor:
-    """Frames (B * count, C, H, W) of frames (B, count * C, H, W), whose channels they were."""
+    """Frames (B * count, C, H, W) of frames (B, count * C, H, W), unpacked from their channels."""
     frames: Tensor = x.permute(0, 2, 3, 1).unflatten(3, (count, -1)).permute(0, 3, 1, 2, 4)
     return frames.flatten(0, 1).contiguous().permute(0, 3, 1, 2)
 

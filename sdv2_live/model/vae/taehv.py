@@ -57,9 +57,13 @@ class TaehvConfig:
 
 @dataclass
 class TaehvMemory:
-    """Streaming state of both directions. trimmed: the decoder's first three frames have been dropped.
+    """Streaming state of both directions.
 
-    encoded: the first frame has come. latents: ready and not asked for. ahead: frames pushed since the last of them.
+    Attributes:
+        trimmed: the decoder's first three frames have been dropped.
+        encoded: the first frame has come.
+        latents: ready and not fetched yet.
+        ahead: frames pushed since the last of these latents.
     """
 
     encoder: FrameMemory
@@ -136,7 +140,7 @@ class TAEHV(nn.Module):
         return own
 
     def new_memory(self) -> TaehvMemory:
-        """State of a stream that has not begun."""
+        """The state of a stream that has not begun."""
         encoder, decoder = (FrameMemory([None] * slots) for slots in self._slots)
         return TaehvMemory(encoder, decoder)
 
@@ -178,9 +182,9 @@ class TAEHV(nn.Module):
         return None if pending is None else ops_of(x).value(pending).unflatten(0, (samples, -1))
 
     def push(self, pixels_NCTHW: Tensor, memory: TaehvMemory) -> None:
-        """Take the next frames in and compute all that does not depend on later ones; `encode` does the rest.
+        """Take the next frames in and compute everything that does not depend on later ones; `encode` does the rest.
 
-        Pixels in [-1, 1], any number of frames. What comes out is the same however the frames were divided.
+        Pixels in [-1, 1], any number of frames. The division into calls does not change the result.
         """
         if not pixels_NCTHW.shape[2]:
             return
@@ -196,10 +200,10 @@ class TAEHV(nn.Module):
             memory.latents.append(latent)
 
     def encode(self, pixels_NCTHW: Tensor, memory: TaehvMemory, *, normalize: bool = False) -> Tensor:
-        """Latents (N, F, 16, h, w) of the next pixels in [-1, 1]: 1 + 4k frames at first, then multiples of 4, those that
-        were pushed before included.
+        """Latents (N, F, 16, h, w) of the next pixels in [-1, 1], including those pushed before.
 
-        The first frame of a stream is repeated to fill the first latent's four. Un-normalised unless asked, as WanVAE.
+        1 + 4k frames at first, then multiples of 4. The first frame of a stream is repeated to fill the first latent's four.
+        Un-normalised unless asked, as WanVAE.
         """
         count = pixels_NCTHW.shape[2]
         if (memory.ahead + count - (not memory.encoded)) % TIME_FACTOR:

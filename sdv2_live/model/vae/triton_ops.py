@@ -137,7 +137,7 @@ class TritonVaeOps:
 
 
 def _laid_out(pending: Pending) -> Pending:
-    """As the kernel needs it: channels innermost, of the skip also rows without gaps. Convolutions leave it so already."""
+    """In the layout that the kernel needs, as convolutions leave it: channels innermost, of the skip also rows without gaps."""
     x, skip = pending.x, pending.skip
     if x.stride(1) != 1:
         pending = replace(pending, x=x.contiguous(memory_format=_layout(x)))

@@ -30,7 +30,7 @@ from sdv2_live.model.vae.wan_layers import (
 
 @dataclass(frozen=True, slots=True)
 class WanVaeConfig:
-    """Sizes of a Wan VAE. temporal_downsample: whether each of the three halvings also halves time."""
+    """Sizes of a Wan VAE. temporal_downsample: one flag for each of the three halvings, true if it also halves time."""
 
     dim: int = 96
     z_dim: int = 16
@@ -99,8 +99,12 @@ class Decoder(nn.Module):
 
 @dataclass
 class VaeMemory:
-    """Streaming state of a whole autoencoder. moments: of latents that are ready and were not asked for. ahead: frames
-    pushed since the last of them."""
+    """Streaming state of a whole autoencoder.
+
+    Attributes:
+        moments: of latents that are ready and not fetched yet.
+        ahead: frames pushed since the last of these latents.
+    """
 
     encoder: ConvMemory
     decoder: ConvMemory
@@ -134,14 +138,14 @@ class WanVAE(nn.Module):
     std: Tensor
 
     def new_memory(self) -> VaeMemory:
-        """State of a stream that has not begun."""
+        """The state of a stream that has not begun."""
         encoder, decoder = (ConvMemory([None] * slots) for slots in self._slots)
         return VaeMemory(encoder, decoder)
 
     def push(self, pixels_NCTHW: Tensor, memory: VaeMemory) -> None:
-        """Take the next frames in and compute all that does not depend on later ones; `encode` does the rest.
+        """Take the next frames in and compute everything that does not depend on later ones; `encode` does the rest.
 
-        Pixels in [-1, 1], any number of frames. What comes out is the same however the frames were divided.
+        Pixels in [-1, 1], any number of frames. The division into calls does not change the result.
         """
         step = self.config.time_factor
         if memory.encoder.first and pixels_NCTHW.shape[2]:
@@ -158,10 +162,10 @@ class WanVAE(nn.Module):
             memory.moments.append(moments)
 
     def encode(self, pixels_NCTHW: Tensor, memory: VaeMemory, *, normalize: bool = False) -> Tensor:
-        """Mean latents (N, F, 16, h, w) of the next pixels in [-1, 1]: 1 + 4k frames at first, then multiples of 4, those
-        that were pushed before included.
+        """Mean latents (N, F, 16, h, w) of the next pixels in [-1, 1], including those pushed before.
 
-        Not normalised per channel unless asked: the public checkpoint was trained so.
+        1 + 4k frames at first, then multiples of 4. Not normalised per channel unless asked: the public checkpoint was trained
+        so.
         """
         step, count = self.config.time_factor, pixels_NCTHW.shape[2]
         if (memory.ahead + count - memory.encoder.first) % step:

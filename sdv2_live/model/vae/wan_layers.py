@@ -23,11 +23,12 @@ Triple = tuple[int, int, int]  # (time, height, width)
 
 @dataclass
 class ConvMemory:
-    """What one half of the VAE (encoder or decoder) remembers between frames.
+    """The frames that one half of the VAE (encoder or decoder) remembers.
 
-    past: one tensor (N, C, frames, h, w) per temporal convolution, allocated at its first use and then kept in place.
-    first: True until the very first frame has passed; it skips the strided and the growing time convolutions.
-    waiting: by slot, frames that a strided time convolution has been given and cannot use before a later one has come.
+    Attributes:
+        past: one tensor (N, C, frames, h, w) per temporal convolution, allocated at its first use and then kept in place.
+        first: True until the very first frame has passed; it skips the strided and the growing time convolutions.
+        waiting: by slot, frames that a strided time convolution has been given and cannot use before a later one has come.
     """
 
     past: list[Tensor | None] = field(default_factory=list)
@@ -43,7 +44,7 @@ class ConvMemory:
                 tensor.zero_()
 
     def before(self, conv: CausalConv3d, pending: Pending) -> Tensor:
-        """The frames that the convolution is to see before those of `pending`, its input; to be replaced in place."""
+        """The frames that the convolution sees before those of `pending`, its input; to be replaced in place."""
         assert conv.slot is not None
         past = self.past[conv.slot]
         if past is None:
@@ -169,7 +170,7 @@ class Downsample(nn.Module):
         return Pending(as_clip(y, n), conv.bias if deferred else None)
 
     def _whole_pairs(self, pending: Pending, memory: ConvMemory) -> Pending | None:
-        """As many frames as two make one of, with those that waited; what is left over waits."""
+        """The frames that make whole pairs, including those that waited; a left-over frame waits."""
         assert self.time_conv is not None
         assert self.time_conv.slot is not None
         waited = memory.waiting.pop(self.time_conv.slot, None)
@@ -228,6 +229,7 @@ def stream_through(modules: nn.Sequential, pending: Pending, memory: ConvMemory)
 
 
 def middle(dim: int) -> nn.Sequential:
+    """The layers between the downsampling and upsampling halves, at the smallest size."""
     return nn.Sequential(ResidualBlock(dim, dim), AttentionBlock(dim), ResidualBlock(dim, dim))
 
 
