@@ -49,24 +49,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _let_waiting_threads_sleep() -> None:
-    """Before torch is loaded: worker threads that wait shall soon sleep, not spin.
+    """Make waiting worker threads sleep soon instead of spinning. Call it before torch is loaded.
 
     On a machine that also runs the VJ's software, a spinning thread takes the core that the one it waits for needs (measured:
-    half the frame rate). But between two operations of a chunk is less time than it takes to wake up: so GNU OpenMP spins for
-    some microseconds (tools/benchmarks.md, on a CPU).
+    half the frame rate). But the gap between two operations of a chunk is shorter than it takes to wake up: so GNU OpenMP spins
+    for some microseconds (tools/benchmarks.md, on a CPU).
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 def _manual() -> str:
-    """Where the manual lies: in a checkout beside the package."""
+    """Path of the manual: in a checkout it is beside the package."""
     readme = Path(__file__).parent.parent / "README.md"
     return str(readme) if readme.is_file() else "README.md of sdv2-live"
 
 
 def _parser() -> argparse.ArgumentParser:
-    """The options of every command. That takes half a second of imports, in which Ctrl-C may come."""
+    """The parser with the options of every command. It takes half a second of imports, in which Ctrl-C may come."""
     parser = argparse.ArgumentParser(prog="sdv2-live", description="Restyle live video with StreamDiffusionV2, played by OSC.")
     parser.add_argument("--version", action="version", version=f"sdv2-live {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")

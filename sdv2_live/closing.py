@@ -1,4 +1,4 @@
-"""What is opened and closed again, for use in a `with` statement."""
+"""A base of things that are opened and closed again, for use in a `with` statement."""
 
 from __future__ import annotations
 

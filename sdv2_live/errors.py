@@ -67,7 +67,7 @@ class ExpandError(Sdv2Error):
 
 
 class TakeError(Sdv2Error):
-    """A take cannot be written, or what is to be replayed is damaged or no take."""
+    """A take cannot be written, or the one to replay is damaged or no take."""
 
     exit_code = 8
 

@@ -1,4 +1,4 @@
-"""Domain types of the video path: what one picture is, as it lies in memory.
+"""Domain types of the video path: one picture as it lies in memory.
 
 Layout, colour matrix and range are carried by the type and never guessed from the data.
 """
@@ -16,7 +16,7 @@ MAX_RATE_TERM = 100_000  # of a rate's denominator, so that every container and 
 
 
 def plausible_rate(rate: Fraction | None) -> Fraction | None:
-    """A rate as a sender or file declares it, in short terms. None where it cannot be true: then it is to be measured."""
+    """A rate that a sender or file declares, in short terms; None when it cannot be true and must be measured."""
     return rate.limit_denominator(MAX_RATE_TERM) if rate is not None and MIN_RATE <= rate <= MAX_RATE else None
 
 
@@ -57,7 +57,7 @@ class ColorRange(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ColorSpec:
-    """How Y'CbCr bytes map to RGB. NDI's own conversions use BT.709 limited at every size."""
+    """The mapping from Y'CbCr bytes to RGB. NDI's own conversions use BT.709 limited at every size."""
 
     matrix: ColorMatrix = ColorMatrix.BT709
     range: ColorRange = ColorRange.LIMITED
@@ -65,13 +65,14 @@ class ColorSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)  # a picture is itself alone: arrays have no one answer to ==
 class Frame:
-    """One picture in memory.
+    """One picture in memory. Immutable by convention: nobody writes to `data`.
 
-    data: uint8, shape (height, stride): rows as they lie in memory, `stride` bytes each, the first
-        `width * format.bytes_per_pixel` of them meaningful. Treated as immutable by everyone.
-    rate: frames per second of the stream the frame belongs to.
-    captured_ns: `monotonic_ns()` when the frame (or, for an output frame, the input frame it was made from) arrived.
-    index: running number within its source, from 0.
+    Attributes:
+        data: uint8, shape (height, stride): rows as they lie in memory, `stride` bytes each, the first
+            `width * format.bytes_per_pixel` of them meaningful.
+        rate: frames per second of the stream the frame belongs to.
+        captured_ns: `monotonic_ns()` when the frame (or, for an output frame, the input frame it was made from) arrived.
+        index: running number within its source, from 0.
     """
 
     data: np.ndarray
@@ -104,9 +105,9 @@ class Frame:
         return self.height, self.width
 
     def alike(self, other: Frame) -> bool:
-        """Whether both have the same size and format."""
+        """True when both have the same size and format."""
         return (self.size, self.format) == (other.size, other.format)
 
     def at(self, *, rate: Fraction, captured_ns: int, index: int) -> Frame:
-        """The same picture with another place in time."""
+        """A copy that shares the picture and has another place in time."""
         return replace(self, rate=rate, captured_ns=captured_ns, index=index)

@@ -1,8 +1,8 @@
-"""Writing to terminals, pipes and log files on threads of their own.
+"""Writes to terminals, pipes and log files on threads of their own.
 
-A terminal that is paused (Ctrl-S), a pipe whose reader hangs and a disk that has gone take nothing any more, and whoever writes
-to them waits. No thread of a show may: neither the output nor the hand would be served meanwhile. So records and status lines
-wait here, and what there is no room for is counted and told as soon as something is taken again.
+A paused terminal (Ctrl-S), a pipe whose reader hangs and a failed disk block their writers. No thread of a show may block: the
+output and the controls would stand still meanwhile. So records and status lines queue here; those that do not fit are counted,
+and the count is reported as soon as writing goes on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Write = Callable[[], object]
 
 
 class Writer:
-    """A thread that writes, in order, what others `put`. `lost` counts what there was no room for."""
+    """A thread that runs writes in the order of `put`. `lost` counts those that found no room."""
 
     def __init__(self) -> None:
         self.lost = 0
@@ -37,14 +37,14 @@ class Writer:
         self._thread.start()
 
     def put(self, write: Write) -> None:
-        """Have `write` called soon. Never waits."""
+        """Queue a call of `write`. Never waits."""
         try:
             self._waiting.put_nowait(write)
         except queue.Full:
             self.lost += 1
 
     def close(self) -> bool:
-        """Write what waits, for END_S at most. Returns whether all is written."""
+        """Write what is queued, for END_S at most. Returns True when all of it is written."""
         try:
             self._waiting.put(None, timeout=END_S)
         except queue.Full:
@@ -58,14 +58,14 @@ class Writer:
 
 
 class Relay(logging.Handler):
-    """Has another handler handle records on a `Writer`'s thread."""
+    """Passes records to another handler on a `Writer`'s thread."""
 
     def __init__(self, handler: logging.Handler) -> None:
         super().__init__(handler.level)
         self.handler, self.writer = handler, Writer()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Let a record wait, with its text as it is now."""
+        """Queue a record, with its text as it is now."""
         record.msg, record.args = record.getMessage(), ()
         self.writer.put(partial(self._write, record))
 
@@ -78,9 +78,9 @@ class Relay(logging.Handler):
 
 
 class Relayed:
-    """While it is entered, the root logger's handlers and `say` write on threads of their own.
+    """Moves the writes of the root logger's handlers and of `say` to threads of their own while entered.
 
-    Where something takes nothing until the end, leaving ends the process at once: the interpreter's own end would wait for it.
+    If something still blocks at the end, leaving ends the process at once: the interpreter's own exit would wait for it.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Relayed:
         return self
 
     def say(self, text: str, end: str = "\n") -> None:
-        """As `logs.say`, and never waits."""
+        """Like `logs.say`, but never waits."""
         self._terminal.put(partial(logs.say, text, end))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

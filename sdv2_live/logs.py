@@ -1,7 +1,7 @@
-"""Where log records go: to the terminal as lines for people, and to a file as JSON, one object a line, rotated.
+"""Destinations of log records: the terminal, as lines for people, and a rotated file, as JSON with one object a line.
 
 Names and texts from the network end up in messages: control characters are escaped, so that no source, prompt or sender can
-forge a line or drive the terminal. What the environment holds as a token or key never reaches a log.
+forge a line or drive the terminal. Tokens and keys of the environment never reach a log.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Console(logging.StreamHandler[TextIO]):
         return (CLEAR_LINE if self.stream.isatty() and sys.stdout.isatty() else "") + super().format(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        """A record that cannot be written is lost, and nothing else; of an error of ours logging tells."""
+        """Lose a record that cannot be written, and nothing else; errors of our own are reported by logging."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
@@ -107,17 +107,17 @@ class Console(logging.StreamHandler[TextIO]):
 
 
 class LogFile(RotatingFileHandler):
-    """A file of records. When it cannot be written, that is said once on the terminal; the show goes on."""
+    """A file of records. A failure to write is reported once on the terminal; the show goes on."""
 
     _failed = False
 
     def _open(self) -> Any:
-        """For its owner alone, where it is new: prompts and names are in it."""
+        """Open for the owner alone, if it is new: prompts and names are in it."""
         opener = lambda path, flags: os.open(path, flags, 0o600)  # noqa: E731
         return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=opener)
 
     def doRollover(self) -> None:  # noqa: N802 (logging's name)
-        """Begin a new file. Windows renames none that another program has open: until that lets go, this one grows on."""
+        """Begin a new file. Windows does not rename a file that another program has open: until then this one grows on."""
         if self.stream:
             self.stream.close()
         try:
@@ -128,7 +128,7 @@ class LogFile(RotatingFileHandler):
             super().doRollover()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        """Say so, once: a full disk shall not fill the terminal too."""
+        """Report the failure once: a full disk must not fill the terminal too."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
@@ -138,11 +138,10 @@ class LogFile(RotatingFileHandler):
 
 
 def say(what: object, end: str = "\n", *, to: TextIO | None = None) -> None:
-    """Print at once, to standard output by default, where it can be: a terminal that was closed or a disk that is full is no
-    reason to stop a show.
+    """Print at once, to standard output by default, if possible.
 
-    All that is printed of texts from elsewhere comes through here: nothing is left in them that a terminal would act on but line
-    ends and tabs. CLEAR_LINE at the begin stays.
+    A terminal that was closed or a disk that is full is no reason to stop a show. All printing of texts from elsewhere comes
+    through here: nothing is left in them that a terminal would act on, except line ends and tabs. A leading CLEAR_LINE stays.
     """
     stream = to or sys.stdout
     whole = str(what)
@@ -156,15 +155,17 @@ def say(what: object, end: str = "\n", *, to: TextIO | None = None) -> None:
 
 
 def _let_go(stream: TextIO) -> None:
-    """Have what is written to a standard stream from now on go nowhere: nobody is left to read it."""
+    """Discard everything written to a standard stream from now on: nobody is left to read it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def open_missing() -> None:
-    """Have standard streams that the process was started without go nowhere. Their numbers are then given to no file of the show:
-    what a library prints would be written into it."""
+    """Open standard streams that the process was started without; they discard what is written.
+
+    Their descriptors are then given to no file of the show: output of a library would be written into it.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)
@@ -186,9 +187,13 @@ def to_console() -> None:
 
 
 def to_file(path: Path, max_mb: float, keep: int) -> logging.Handler:
-    """Also write records to a file of at most `max_mb` megabytes, and `keep` older ones beside it.
+    """Write records also to a file of at most `max_mb` megabytes, and keep `keep` older ones beside it.
 
-    Raises ConfigError when the file cannot be written. The handler is for removal at the end.
+    Returns:
+        The handler, for removal at the end.
+
+    Raises:
+        ConfigError: the file cannot be written.
     """
     try:
         private_folder(path.parent)

@@ -1,4 +1,4 @@
-"""Counters and rolling statistics of a running show. Everything here may be used from any thread."""
+"""Counters and rolling statistics of a running show. All of them are safe to use from any thread."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Counters:
 
 
 def total(doc: str) -> Any:
-    """A running total as a field of a dataclass, and the sentence that says what it counts wherever it is published."""
+    """A running total as a field of a dataclass, with the sentence that describes it wherever it is published."""
     return field(default=0, metadata={"doc": doc})
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """How full a queue is: its length now, and the length that it never exceeds."""
+    """Fill of a queue: its length now, and the length that it never exceeds."""
 
     length: int
     bound: int
@@ -70,13 +70,13 @@ BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.133, 0.167, 0.2, 0.25, 0
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How many times since the start, in seconds, fell below each bound of BUCKETS and above the one before."""
+    """A histogram of all times since the start, in seconds: one count for each bound of BUCKETS."""
 
     counts: tuple[int, ...] = (0,) * len(BUCKETS)
     sum: float = 0.0
 
     def cumulative(self) -> list[tuple[float, int]]:
-        """(bound, how many were at most that), ascending."""
+        """Ascending pairs of a bound and the number of values up to it."""
         return list(zip(BUCKETS, accumulate(self.counts), strict=True))
 
 
@@ -133,7 +133,7 @@ class StageTimer:
             self.add(stage, (self._clock() - start) / 1e6)
 
     def add(self, stage: str, ms: float) -> None:
-        """Take in `ms` milliseconds that were measured elsewhere, as by a CUDA event."""
+        """Take in `ms` milliseconds that were measured elsewhere, for instance by a CUDA event."""
         with self._lock:
             window = self._stages.get(stage)
             if window is None:
@@ -141,7 +141,7 @@ class StageTimer:
         window.add(ms)
 
     def clear(self) -> None:
-        """Forget what was measured so far, as after a warm-up."""
+        """Forget all measurements so far, for instance after a warm-up."""
         with self._lock:
             self._stages.clear()
 

@@ -1,4 +1,4 @@
-"""Waiting for threads to end, and not for ever: what hangs in a driver or on a disk never keeps a show from ending."""
+"""Waits with a limit for threads to end: a hung driver or disk never keeps a show from ending."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 def ended(thread: threading.Thread, *, writes: bool = False) -> bool:
-    """Wait until a thread has ended: END_S at most, or WRITE_S if it `writes` pictures. Returns whether it has.
+    """Wait until a thread has ended: END_S at most, or WRITE_S if it `writes` pictures. Returns True when it has.
 
-    A thread that has not is named in the log and left behind. What it uses must be left open: it may still be inside it.
+    A thread that has not ended is named in the log and left behind. Its resources must be left open: it may still use them.
     """
     within_s = WRITE_S if writes else END_S
     if thread.is_alive():
@@ -30,7 +30,7 @@ def ended(thread: threading.Thread, *, writes: bool = False) -> bool:
 
 
 def closed(name: str, close: Callable[[], None], *, writes: bool = False) -> bool:
-    """Call `close` on a thread named `name` and wait as `ended` does. Returns whether it has ended; raises what it raises."""
+    """Call `close` on a thread named `name` and wait as `ended` does. Returns True when it has ended; raises its exception."""
     thread, done = started(name, close)
     if not ended(thread, writes=writes):
         return False
@@ -39,7 +39,7 @@ def closed(name: str, close: Callable[[], None], *, writes: bool = False) -> boo
 
 
 def started(name: str, work: Callable[[], T]) -> tuple[threading.Thread, Future[T]]:
-    """Start a thread that does the work and ends. Returns it, and its result to come."""
+    """Start a thread that does the work and ends. Returns it, and the future of its result."""
     done: Future[T] = Future()
     thread = threading.Thread(target=fulfil, args=(done, work), name=name, daemon=True)
     thread.start()
@@ -47,7 +47,7 @@ def started(name: str, work: Callable[[], T]) -> tuple[threading.Thread, Future[
 
 
 def fulfil(done: Future[T], work: Callable[[], T]) -> None:
-    """Do the work. Its result, or what it raises, goes to whoever waits for `done`."""
+    """Do the work and set its result, or its exception, on the future `done`."""
     try:
         done.set_result(work())
     except BaseException as error:  # noqa: BLE001 (raised again where the result is waited for)

@@ -1,4 +1,4 @@
-"""How messages repeat what others have written: short, in one line, and with what may have been meant."""
+"""Words for messages that repeat other people's text: short, on one line, with suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -15,21 +15,26 @@ _WORDS: Mapping[bool | None, str] = MappingProxyType({None: "nothing", True: "tr
 
 
 def shown(value: Any) -> str:
-    """`value` as an error message repeats it: quoted, one line, never longer than a line."""
+    """`value` for an error message: quoted, on one line, never longer than a line."""
     text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def escaped(text: str) -> str:
-    """`text` with what could break or forge a line of a log or message (control characters, line separators) escaped."""
+    """`text` with control characters and line separators escaped, which could break or forge a line of a log or message."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def nearest(name: str, names: Iterable[str], root: str = "", alike: float = 0.6) -> str:
-    """'; did you mean ...?' for the closest of `names`, said with `root` before it, or an empty string when none is close.
+    """'; did you mean ...?' for the closest of `names`, or an empty string when none is close.
 
-    alike: the share of their letters, 0..1, that is enough to be close. Looks at no more than the first 64 characters
-    of `name` and the first 500 of `names`: any sender may ask, thousands of times.
+    Looks at no more than the first 64 characters of `name` and the first 500 of `names`: any sender may ask, thousands of times.
+
+    Args:
+        name: the unknown name.
+        names: the known names.
+        root: printed before the suggestion.
+        alike: the share of letters in common, 0..1, that is close enough.
     """
     close = difflib.get_close_matches(name[:_COMPARED].lower(), list(islice(names, _CANDIDATES)), n=1, cutoff=alike)
     return f"; did you mean '{root}{close[0]}'?" if close else ""

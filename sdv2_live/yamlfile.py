@@ -1,4 +1,4 @@
-"""YAML and JSON files that know where every key stands, so that an error can name its line.
+"""YAML and JSON files with the line of every key, so that an error can name its line.
 
 Only plain data is read: no tags beyond YAML's own scalars, no anchors or aliases (a small file can expand to gigabytes
 through them), no key twice. Numbers are decimal or 0x, and nothing is read as a date or in sixties: 010 is ten, 1:30 a text.
@@ -48,7 +48,7 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's data, the line of every key and list item in it, and what was wrong with it short of its syntax."""
+    """A file's data, the line of every key and list item in it, and its problems other than syntax."""
 
     path: Path
     data: Any
@@ -57,11 +57,11 @@ class Document:
     written: dict[KeyPath, dict[str, Written]] = field(default_factory=dict)
 
     def texts(self, key: KeyPath) -> Mapping[str, Written]:
-        """What stands in the mapping at `key`, by its keys, for those that are wanted as text: 1984, no."""
+        """Scalars of the mapping at `key` as they are written, for keys that are wanted as text: 1984, no."""
         return self.written.get(key, {})
 
     def text(self, name: str, default: Any = None, key: KeyPath = ()) -> Any:
-        """The value of `name` in the mapping at `key`, as it is written where it is no text by itself."""
+        """The value of `name` in the mapping at `key`; as it is written when it is not a text."""
         written = self.texts(key).get(name)
         if written and written.text:
             if written.cut:
@@ -120,7 +120,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _RefusedError(yaml.MarkedYAMLError):
-    """What is YAML, and not used here."""
+    """Valid YAML of a kind that is not used here."""
 
 
 def _refused(why: str, mark: yaml.Mark) -> _RefusedError:
@@ -145,8 +145,8 @@ _Loader.add_constructor(_INT, _Loader.construct_yaml_int)
 def load_yaml(path: Path, max_bytes: int = MAX_BYTES) -> Document:
     """Read one YAML document. An empty file is an empty mapping.
 
-    Raises ConfigError, with file and line, when the file cannot be read or is not YAML. Duplicate keys are listed in
-    `problems`, so that a caller can report them together with its own findings.
+    Duplicate keys are listed in `problems`, so that a caller can report them together with its own findings. Raises
+    ConfigError, with file and line, when the file cannot be read or is not YAML.
     """
     return parse_yaml(_read(path, max_bytes), path)
 
@@ -223,7 +223,7 @@ def _line(mark: yaml.Mark | None) -> str:
 
 
 class _Walk:
-    """Builds plain data from YAML nodes and remembers where each key stood."""
+    """Builds plain data from YAML nodes and records the line of each key."""
 
     def __init__(self, path: Path, loader: _Loader) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""What YAML's parser finds wrong, in words that say what to do: mostly a prompt that needs quotes."""
+"""Explanations of the YAML parser's errors, with advice: mostly a prompt that needs quotes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
 
 
 def opened(problem: str) -> bool:
-    """Whether the place where something began tells more than the place where the parser gave up."""
+    """True when the place where something began tells more than the place where the parser gave up."""
     return bool(re.search(r"end of stream|expected ',' or|could not find expected ':'", problem))
 
 
 def remedy(problem: str) -> str:
-    """The parser's `problem` with what to do about it; its own words where nothing is known."""
+    """The parser's `problem` with advice; its own words where none is known."""
     for pattern, words in _REMEDIES.items():
         if found := re.search(pattern, problem):
             return found.expand(words)
@@ -43,7 +43,7 @@ def remedy(problem: str) -> str:
 
 
 def joined(text: str) -> str:
-    """`text` with each pair of surrogates, as JSON writes an emoji, as its one character."""
+    """`text` with each pair of surrogates, as JSON writes an emoji, joined into one character."""
     if not any("\ud800" <= char <= "\udfff" for char in text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

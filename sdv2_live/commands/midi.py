@@ -1,8 +1,8 @@
-"""`sdv2-live midi`: play the parameters from a MIDI controller.
+r"""`sdv2-live midi`: play the parameters from a MIDI controller.
 
 A process of its own: it speaks OSC to the daemon, so it may come and go during a show, and so may the controller, which need not
 be there at the start. Run one for each controller. Without --map the map is found by the port's name: first in
-~/.config/sdv2-live/midi (on Windows %LOCALAPPDATA%\\sdv2-live\\midi), where --learn writes, then among those that come with
+~/.config/sdv2-live/midi (on Windows %LOCALAPPDATA%\sdv2-live\midi), where --learn writes, then among those that come with
 sdv2-live (Akai APC mini, Novation Launch Control XL).
 
 --learn ADDRESS waits for the next control that moves and writes it into the map, in place of the entry for the same address

@@ -43,7 +43,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def configured(args: argparse.Namespace, **keys: str | None) -> Config:
     """The configuration of parsed options; `keys` are further options by their configuration key, dots as __.
 
-    Options lie over --set, --set over the file, the file over the defaults. Raises ConfigError.
+    Options override --set, which overrides the file, which overrides the defaults. Raises ConfigError.
     """
     keys |= {"model__profile": getattr(args, "model", None), "model__device": getattr(args, "device", None)}
     keys |= {"model__fit": getattr(args, "fit", None)}
@@ -52,7 +52,7 @@ def configured(args: argparse.Namespace, **keys: str | None) -> Config:
 
 
 def timeline_of(path: Path, config: Config) -> Timeline:
-    """The timeline in a file, for a show. Raises ConfigError, also for a preset that it recalls and that is not there."""
+    """The timeline in a file, for a show. Raises ConfigError, also when a preset that it recalls does not exist."""
     timeline = load_timeline(path, config.names, PresetLibrary(config.presets.folder, names=config.names))
     for note in timeline.notes:
         log.warning("%s: %s", path, note)
@@ -60,7 +60,7 @@ def timeline_of(path: Path, config: Config) -> Timeline:
 
 
 def sized(config: Config, timeline: Timeline | None) -> Config:
-    """The configuration with the picture's size that a timeline of Scope's asks for, unless the performer has set one."""
+    """The configuration with the picture's size that a timeline of Scope's requests, unless the performer has set one."""
     if timeline is None or timeline.size is None or config.video.size is not None:
         return config
     log.info("video.size is %dx%d, as the timeline asks; set another to have that", *timeline.size)
@@ -68,7 +68,7 @@ def sized(config: Config, timeline: Timeline | None) -> Config:
 
 
 def seconds(text: str) -> float:
-    """A time that an option gives: a number of seconds above 0."""
+    """Parse an option's time: a number of seconds above 0."""
     value = float(text)
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")

@@ -1,4 +1,4 @@
-"""`sdv2-live osc`: the addresses that the OSC server knows, and what other programs' controls are made from them."""
+"""`sdv2-live osc`: the addresses that the OSC server knows, and files for other programs' controls made from them."""
 
 from __future__ import annotations
 

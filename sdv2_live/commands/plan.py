@@ -104,7 +104,7 @@ def markdown() -> str:
 
 
 def _wish(config: Config, card: int | None) -> tuple[MemoryRequest, int]:
-    """What is asked for, and the bytes there are."""
+    """The memory request, and the bytes available."""
     import torch
 
     from sdv2_live.memory.fit import chosen_placement, free_bytes, wish_of

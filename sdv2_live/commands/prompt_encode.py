@@ -28,7 +28,7 @@ SHOWN = 70  # characters of a prompt in a line
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Declare the command's options."""
     add_config_options(parser)
     add_model_options(parser)
     parser.add_argument("presets", nargs="*", metavar="PRESET", help="presets by name or number")
@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Encode what is not encoded yet and return 0. Raises Sdv2Error for the top to print."""
+    """Encode the prompts that are not encoded yet and return 0. Raises Sdv2Error for the top to print."""
     config = configured(args)
     prompts = list(dict.fromkeys(_prompts(args, config)))
     if not prompts:

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ways_in(osc: OscServer | None) -> Iterator[str]:
-    """Where a tablet sends to, one line an interface."""
+    """The addresses that a tablet can send to, one line an interface."""
     if osc is None:
         return
     for address, interface in ways_in(osc.host).items():
@@ -100,7 +100,7 @@ def _ways_in(osc: OscServer | None) -> Iterator[str]:
 
 
 def _log_to_file(config: Config) -> None:
-    """Begin the log file. One that nobody asked for and that cannot be written is no reason not to play."""
+    """Begin the log file. A default file that cannot be written does not keep the show from starting."""
     if config.log.file == "off":
         return
     asked = config.log.file != "auto"
@@ -115,7 +115,7 @@ def _log_to_file(config: Config) -> None:
 
 
 def _resumed(asked: Path | None, config: Config) -> LiveState | None:
-    """What an earlier show left, if asked for. Without it a show starts all the same: nobody waits for a file on stage."""
+    """The state that an earlier show left, if asked for. Without it a show still starts: nobody waits for a file on stage."""
     folder = config.state.folder
     if asked is None:
         return None
@@ -131,7 +131,7 @@ def _resumed(asked: Path | None, config: Config) -> LiveState | None:
 
 
 def _left(asked: Path, folder: Path, config: Config) -> LiveState:
-    """The journal asked for, or that of the last show; should that one be of no use, the one before it. Raises ConfigError."""
+    """The journal asked for, or that of the last show; if that is damaged, the one before it. Raises ConfigError."""
     if asked != Path():
         return read_journal(asked, config.names)
     path = journal_path(folder, config.output.sink)
@@ -145,7 +145,7 @@ def _left(asked: Path, folder: Path, config: Config) -> LiveState:
 
 
 class _Reporter:
-    """The status: rewritten in place on a terminal, now and then a line elsewhere. quiet: at the end only."""
+    """The status: rewritten in place on a terminal, printed now and then elsewhere. quiet: at the end only."""
 
     def __init__(self, say: Callable[..., None], *, quiet: bool = False, clock: Callable[[], float] = monotonic) -> None:
         self._say, self._terminal, self._quiet, self._clock = say, sys.stdout.isatty(), quiet, clock
@@ -164,6 +164,6 @@ class _Reporter:
         self._say(f"{logs.CLEAR_LINE}{status.line()}" if self._terminal else status.line())
 
     def _fitting(self, line: str) -> str:
-        """One row of the terminal: a line of more could not be written over, and the terminal would fill with its rows."""
+        """One row of the terminal: a longer line could not be overwritten, and the terminal would fill with its rows."""
         width = shutil.get_terminal_size().columns - 1
         return line if len(line) <= width else line[: max(width - 1, 0)] + "\N{HORIZONTAL ELLIPSIS}"

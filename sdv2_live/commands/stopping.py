@@ -23,11 +23,11 @@ LAST_WORD_S = 0.1  # for the log, which may be what waits: a terminal that nobod
 
 
 class Stop:
-    """A wish to stop, as `threading.Event` but fit for signal handlers.
+    """A request to stop, like `threading.Event` but fit for signal handlers.
 
-    A handler runs on the main thread, between two of its instructions. Where these are in the midst of `Event.wait`, the
-    handler's `Event.set` waits for ever for the lock that its own thread holds. `SimpleQueue.put` is reentrant (Python
-    library reference, `queue`).
+    A handler runs on the main thread, between two of its instructions. In the middle of `Event.wait`, the handler's `Event.set`
+    would wait for ever for the lock that its own thread holds. `SimpleQueue.put` is reentrant (Python library reference,
+    `queue`).
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,10 @@ class Stop:
 
     @classmethod
     def on_signals(cls, within: float | None = None) -> Self:
-        """One that is set by all that asks a program to stop, from now on. Call it on the main thread.
+        """A stop that is set by everything that asks a program to stop, from now on. Call it on the main thread.
 
-        within: seconds after a signal in which the process ends, whatever waits in it then.
+        Args:
+            within: seconds after a signal in which the process ends, even if something in it hangs.
         """
         stop = cls()
         told: socket.socket | None = None
@@ -60,15 +61,15 @@ class Stop:
         return stop
 
     def set(self) -> None:
-        """Wish to stop. From a signal handler or any thread."""
+        """Request the stop. Safe from a signal handler or any thread."""
         self._wishes.put(None)
 
     def is_set(self) -> bool:
-        """Whether somebody wishes to stop."""
+        """True when a stop was requested."""
         return not self._wishes.empty()
 
     def wait(self, timeout: float) -> bool:
-        """Wait for it, `timeout` seconds at most, on one thread only. Whether it is set."""
+        """Wait for it, `timeout` seconds at most, on one thread only. True when it is set."""
         with suppress(queue.Empty):
             self._wishes.get(timeout=max(timeout, 0.0))
             self.set()  # it stays set
@@ -76,7 +77,7 @@ class Stop:
 
 
 def _insist(heard: socket.socket, wish: Callable[..., None], within: float) -> None:
-    """End the process `within` seconds after the first wish, or signal that `wish` handles."""
+    """End the process `within` seconds after the first request, or signal that `wish` handles."""
     while (number := heard.recv(1)[0]) != ASKED[0] and not (number in STOPS and signal.getsignal(number) is wish):
         pass
     time.sleep(max(within - LAST_WORD_S, 0.0))

@@ -24,10 +24,16 @@ SECTION: tuple[Any, ...] = ()  # as a row: a line between the rows of before and
 
 @dataclass(slots=True)
 class Table:
-    """heads: what stands above each column, by its name in JSON. A cell is text, a number, a list, or names with their values.
+    """A table. A cell is text, a number, a list, or a mapping of names to values.
 
-    wraps: columns whose cells may go over several lines. title, caption: around what is drawn. styles: of rows, by their number.
-    Cells may come from anybody: what would move the cursor is shown, not done.
+    Cells may come from anybody: characters that would move the cursor are shown, not sent.
+
+    Attributes:
+        heads: the heading of each column, by its name in JSON.
+        wraps: columns whose cells may go over several lines.
+        title: above the table when it is drawn.
+        caption: below the table when it is drawn.
+        styles: of rows, by their number.
     """
 
     heads: Mapping[str, str]
@@ -38,7 +44,7 @@ class Table:
     styles: Mapping[int, str] = field(default_factory=dict)
 
     def print(self, *, as_json: bool = False) -> None:
-        """To standard output, as it suits."""
+        """Print to standard output, in the form that suits it."""
         rows = [row for row in self.rows if row != SECTION]
         if as_json:
             print(json.dumps([dict(zip(self.heads, row, strict=True)) for row in rows], ensure_ascii=False, indent=2))
@@ -51,7 +57,7 @@ class Table:
             print("\n".join(self._lines(rows)))
 
     def _width(self) -> int:
-        """Columns of the terminal that are needed to draw it."""
+        """The terminal's columns that it takes to draw the table."""
         rows = [tuple(self.heads.values()), *(row for row in self.rows if row != SECTION)]
         total = 1
         for i, name in enumerate(self.heads):
@@ -60,7 +66,7 @@ class Table:
         return total
 
     def _lines(self, rows: Sequence[Sequence[Any]]) -> list[str]:
-        """A line a row, below their title: whole, however wide."""
+        """One line a row, below their title: whole, however wide."""
         lines = ["  ".join(cell for cell in map(_line, row) if cell) for row in rows]
         return [_line(self.title), *lines] if self.title else lines
 
@@ -84,14 +90,14 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _text(cell: Any) -> str:
-    """A cell as it is drawn: what a mapping holds, a line each."""
+    """A cell as it is drawn: a mapping's entries on a line each."""
     if isinstance(cell, Mapping):
         return "\n".join(f"{_line(name)}: {_line(value)}" for name, value in cell.items())
     return _line(cell)
 
 
 def _line(cell: Any) -> str:
-    """A cell in one line, with nothing in it that a terminal or a reader of lines would act on."""
+    """A cell in one line, without anything that a terminal or a reader of lines would act on."""
     if isinstance(cell, Mapping):
         return "; ".join(f"{_line(name)}: {_line(value)}" for name, value in cell.items())
     if isinstance(cell, list | tuple):

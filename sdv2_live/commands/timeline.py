@@ -48,7 +48,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 
 def run_convert(args: argparse.Namespace) -> int:
-    """Write the other form. What the target's form cannot hold is said, a line each. Raises ConfigError."""
+    """Write the other form. Reports a line for everything that the target's form cannot hold. Raises ConfigError."""
     timeline = load_timeline(args.file, configured(args).names)
     lost: list[str] = []
     match args.target.suffix.lower():

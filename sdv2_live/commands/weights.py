@@ -135,7 +135,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 class _Bar:
-    """Progress with speed and time left, one line a file; it is what a Downloader reports to."""
+    """Progress with speed and time left, one line a file; a Downloader reports to it."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -160,16 +160,16 @@ class _Bar:
         self._progress.update(self._tasks[key], completed=done)
 
     def begin(self, what: str, file: Any) -> None:
-        """A line of its own for what `more` then counts."""
+        """Begin a line of its own for the bytes that `more` counts."""
         self._now = self._progress.add_task(f"{what} {escape(file.name)}", total=file.size)
 
     def more(self, count: int) -> None:
-        """Bytes read since the last call."""
+        """Add the bytes read since the last call."""
         assert self._now is not None
         self._progress.advance(self._now, count)
 
     def print(self, text: str) -> None:
-        """A line that stays, on stdout."""
+        """Print a line that stays, on stdout."""
         self._progress.stop()
         logs.say(text)
         self._progress.start()

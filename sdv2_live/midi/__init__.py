@@ -1,12 +1,12 @@
 """MIDI controllers: a bridge process between a controller and the daemon, which it reaches by OSC only.
 
-    mapping   what an entry of a map means: a control, an address, and the arithmetic between the two
-    mapfile   maps as YAML files; mapentry reads one entry, mirror keeps what the daemon's values are
-    surface   one controller: MIDI messages in, OSC messages out, and the lights and motors that answer. No threads, no clock.
-    ports     the system's MIDI ports, and one device that may come and go
-    link      the daemon at the other end of the OSC sockets
-    bridge    the loop that joins them
-    learn     writing entries by moving controls
+    mapping        one entry of a map: a control, an address, and the arithmetic between the two
+    mapfile        maps as YAML files; mapentry reads one entry, mirror keeps the daemon's values
+    surface        one controller: MIDI messages in, OSC messages out, lights and motors that answer. No threads, no clock.
+    ports          the system's MIDI ports, and one device that may come and go
+    daemon_client  the daemon at the other end of the OSC sockets
+    bridge         the loop that joins them
+    learn          writing entries by moving controls
 
 `mapping`, `mapfile` and `surface` need mido for its message objects; only `ports` needs python-rtmidi.
 """

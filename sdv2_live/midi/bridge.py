@@ -22,9 +22,10 @@ LOOK_S = 0.25  # how often the ports are looked at: a hub that resets takes abou
 
 
 class Bridge:
-    """One controller, one daemon. `run` returns when it is told to; everything that arrives is handled on its thread, in order.
+    """Connects one controller and one daemon. `run` handles every message on its own thread, in order, until `stop`.
 
-    part: of the MIDI port's name, in any case; the map's own, in its case, when not given.
+    Args:
+        part: part of the MIDI port's name, in any case; by default the map's own, in its case.
     """
 
     def __init__(
@@ -45,12 +46,12 @@ class Bridge:
         self._stop = threading.Event()
 
     def stop(self) -> None:
-        """Let `run` come to its end; from any thread or signal handler."""
+        """Make `run` return. Safe from any thread or signal handler."""
         self._stop.set()
         self._events.put(None)
 
     def run(self) -> None:
-        """Carry messages until `stop`. Then nothing stays held, the lights go out and the ports are closed."""
+        """Carry messages until `stop`. At the end no button stays held, the lights go out and the ports are closed."""
         looked = float("-inf")
         try:
             while not self._stop.is_set():
@@ -77,7 +78,7 @@ class Bridge:
                 self._send(self.surface.let_go(now))
 
     def _take(self, wait: float) -> None:
-        """Handle the next message, if one comes within `wait` seconds, and those that are there already."""
+        """Handle the next message, if one comes within `wait` seconds, and all that are queued."""
         try:
             self._handle(self._events.get(timeout=max(wait, 0.0)))
         except queue.Empty:

@@ -1,7 +1,7 @@
-"""The daemon, reached by OSC over UDP.
+"""A client of the daemon, by OSC over UDP.
 
-Two sockets: one sends, the other subscribes. The daemon echoes a value to all subscribers but the one that sent it, so this
-way it also tells, in its own order, what became of the values that were sent from here.
+Two sockets: one sends, the other subscribes. The daemon echoes a value to all subscribers except its sender, so this way it
+also reports, in its own order, the values that were sent from here.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class DaemonClient:
         self._transmit(self._sending, encode(address, *args))
 
     def tick(self, now: float) -> None:
-        """Subscribe when due, and say when the daemon stops or begins to answer. Call several times a second."""
+        """Subscribe when due, and log when the daemon stops or begins to answer. Call several times a second."""
         if self._news.is_set():
             self._news.clear()
             self._last = now
@@ -74,7 +74,7 @@ class DaemonClient:
             self._transmit(self._hearing, encode(ROOT + "subscribe"))
 
     def close(self) -> None:
-        """Take the subscription back and stop. Idempotent."""
+        """Cancel the subscription and stop. Idempotent."""
         if self._thread.is_alive():
             self._transmit(self._hearing, encode(ROOT + "unsubscribe"))
             self._stop_write.send(b"x")

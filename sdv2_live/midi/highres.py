@@ -29,9 +29,10 @@ class Moved(NamedTuple):
 
 @dataclass(slots=True)
 class _Halves:
-    """What is known of one control's value. `waiting` names the half that came last, at `since`, if its partner may follow.
+    """The known halves of one control's value. `waiting` names the half that came last, at `since`, if its partner may follow.
 
-    first: the half that this controller sends first, as far as it has shown it.
+    Attributes:
+        first: the half that this controller sends first, as far as it has shown it.
     """
 
     high: int | None = None
@@ -41,7 +42,7 @@ class _Halves:
     first: str = ""
 
     def take(self, half: str, value: int, now: float) -> float | None:
-        """Take one half. Returns the position, if the value is known with it."""
+        """Take one half. Returns the position if that completes the value."""
         setattr(self, half, value)
         if self.waiting not in ("", half) and now - self.since < HALF_WAIT_S:
             self.first, self.waiting = self.waiting, ""
@@ -57,7 +58,7 @@ class _Halves:
         return self.since + HALF_WAIT_S if self.waiting else None
 
     def settle(self) -> float | None:
-        """Note that no other half has followed. Returns the position, if it was not told yet."""
+        """Note that no other half has followed. Returns the position unless it was reported already."""
         half, self.waiting = self.waiting, ""
         if self.high is None or self.low is None:
             return None
@@ -70,7 +71,7 @@ class _Halves:
 
 
 class HighRes:
-    """Puts halves together. `wanted` says of (kind, channel, number) whether anybody asks for that control."""
+    """Joins the halves of controls. `wanted` says of (kind, channel, number) whether any entry uses that control."""
 
     def __init__(self, wanted: Callable[[str, int, int], bool]) -> None:
         self._wanted = wanted
@@ -104,5 +105,5 @@ class HighRes:
 
     @property
     def due(self) -> float | None:
-        """When `tick` has something to do, in the seconds of `now`; None for never."""
+        """Time of the next `tick` with something to do, on the clock of `now`; None for never."""
         return min((due for halves in self._halves.values() if (due := halves.due()) is not None), default=None)

@@ -1,4 +1,4 @@
-"""Writing a map by moving controls: which control was moved, and its entry put into the file.
+"""Learning: finds the control that was moved, and writes its entry into a map.
 
 Only the text of the entry itself changes, so comments elsewhere in the file stay. An entry that is spread over several lines
 becomes one line; comments between its lines are lost with that.
@@ -36,9 +36,9 @@ Messages = Sequence[mido.Message]
 
 
 def moved(messages: queue.SimpleQueue[mido.Message], timeout_s: float) -> list[mido.Message]:
-    """What the next control sends, up to `SETTLE_S` after its first message. Raises MidiError when none moves in time.
+    """Messages of the next control that moves, up to `SETTLE_S` after its first. Raises MidiError when none moves in time.
 
-    While a note is held, and nothing else is sent, the hand may still be about to move the fader that it touches.
+    While a note is held, and nothing else is sent, the performer may still be about to move the fader that is touched.
     """
     deadline = monotonic() + timeout_s
     while True:
@@ -64,10 +64,10 @@ def moved(messages: queue.SimpleQueue[mido.Message], timeout_s: float) -> list[m
 
 
 def learned(messages: Messages, address: str, value: Any = None, names: ParamNames = TABLE) -> Item:
-    """The entry that joins the control which sent `messages` to `address`. Raises ParamError for an address there is not.
+    """The entry that joins the control which sent `messages` to `address`. Raises ParamError for an unknown address.
 
-    A touch-sensitive fader sends a note too, and a pad its pressure: the fader is what moves, and the pad is a button unless
-    the address wants a position.
+    A touch-sensitive fader sends a note too, and a pad its pressure: the fader is the one that moves, and the pad is a button
+    unless the address wants a position.
     """
     target = target_of(address, names)
     position = value is None and target.spec is not None and target.spec.kind not in (Kind.BOOL, Kind.TRIGGER)
@@ -87,13 +87,13 @@ def learned(messages: Messages, address: str, value: Any = None, names: ParamNam
 
 
 def ambiguous(messages: Messages) -> bool:
-    """Whether an encoder was turned one way only, which leaves open how it codes the other."""
+    """True when an encoder was turned one way only, which leaves open how it codes the other."""
     changes = [one for one in messages if one.type == "control_change"]
     return bool(changes) and len(codings([one.value for one in changes if one.control == changes[0].control])) > 1
 
 
 def _controllers(messages: Messages) -> Item:
-    """What the control changes of one channel come from."""
+    """The control behind the control changes of one channel."""
     values = [(one.control, one.value) for one in messages]
     numbers = dict(values)
     if NRPN_HIGH in numbers and NRPN_LOW in numbers and {DATA, DATA + LSB} & numbers.keys():
@@ -122,10 +122,10 @@ def _pressed(changes: Messages) -> bool:
 
 
 def taught(text: str, path: Path, item: Item, names: ParamNames = TABLE) -> tuple[str, bool]:
-    """The map's text with `item` in it, and whether it took the place of an entry for the same address (and value).
+    """The map's text with `item` in it, and True if it replaced an entry for the same address (and value).
 
-    Of a replaced entry, the keys that are not about which control it is stay, where they still fit. Raises ConfigError when
-    the map is broken before, or when `item` is no good.
+    A replaced entry keeps its other settings where they still fit. Raises ConfigError when the map is broken before, or when
+    `item` is not valid.
     """
     document = parse_yaml(text, path)
     read_map(document, names)
@@ -177,7 +177,7 @@ def _appended(text: str, document: Document, item: Item) -> str:
 
 
 def _end(text: str, node: yaml.Node) -> int:
-    """Where the node's own text ends: YAML counts the blank lines and comments behind a block to it."""
+    """The end of the node's own text: YAML counts the blank lines and comments behind a block to it."""
     end: int = node.end_mark.index
     if not isinstance(node, yaml.CollectionNode) or node.flow_style:
         return end
@@ -210,7 +210,7 @@ def write(path: Path, text: str) -> None:
 
 
 def check_address(address: str, names: ParamNames = TABLE) -> None:
-    """Raise ParamError, led by the option's name, for an address there is not."""
+    """Raise ParamError, led by the option's name, for an unknown address."""
     try:
         target_of(address, names)
     except ParamError as error:

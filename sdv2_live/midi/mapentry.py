@@ -90,7 +90,7 @@ def _control(item: dict[str, Any], channel: int | None) -> Control:
 
 
 def _pitchbend(item: dict[str, Any], channel: int | None) -> Control:
-    """A pitch bend has no number but its channel: `pitchbend: 3` is that of channel 3, `pitchbend: any` leaves it open."""
+    """A pitch bend's only number is its channel: `pitchbend: 3` is that of channel 3, `pitchbend: any` leaves it open."""
     own = channel_of(item, "pitchbend")
     if "channel" in item and channel != own:
         raise MistakeError("channel", f"is another than pitchbend: {item['pitchbend']}, which names a channel; leave it out")
@@ -136,7 +136,7 @@ def _act(item: dict[str, Any], control: Control, target: Target) -> Act:
 
 
 def _asked(item: dict[str, Any], control: Control, target: Target) -> Act:
-    """What the entry wants its control to do; what is usual for both where it does not say."""
+    """The action that the entry states, or the usual one for its control and address."""
     given = item.get("action")
     if given is not None:
         if given not in list(Act):
@@ -154,7 +154,7 @@ def _asked(item: dict[str, Any], control: Control, target: Target) -> Act:
 
 
 def _arguments(item: dict[str, Any], target: Target, act: Act, control: Control) -> tuple[Any, Any]:
-    """What a button sends for on and off."""
+    """The arguments that a button sends for on and off."""
     if control.kind == "program" and (control.number is None or act in (Act.HOLD, Act.TOGGLE)):
         raise MistakeError("action", f"cannot be {act}: a program change is never let go; use set or trigger")
     plain_bool = target.spec is not None and target.spec.kind is Kind.BOOL and not target.form

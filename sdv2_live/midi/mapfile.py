@@ -42,7 +42,7 @@ _KEYS = ("port", "channel", "setup", "controls")
 
 @dataclass(frozen=True, slots=True)
 class MidiMap:
-    """A controller's map, checked. `setup` are sent whenever it is plugged in."""
+    """A controller's map, checked. `setup` messages are sent whenever it is plugged in."""
 
     port: str
     entries: tuple[Entry, ...]
@@ -50,15 +50,16 @@ class MidiMap:
 
 
 def load_map(path: Path, names: ParamNames = TABLE) -> MidiMap:
-    """Read and check one map. names: those of the show.
+    """Read and check one map; `names` are those of the show.
 
-    Raises ConfigError with a line for every mistake: file, line, key, what is allowed.
+    Raises:
+        ConfigError: a line for every mistake: file, line, key, allowed values.
     """
     return read_map(load_yaml(path), names)
 
 
 def read_map(document: Document, names: ParamNames = TABLE) -> MidiMap:
-    """As `load_map`, for a document that is already read."""
+    """Like `load_map`, for a document that is already read."""
     data = document.data
     if not isinstance(data, dict):
         raise ConfigError(f"{document.where()}: a map is a mapping with port and controls, not {shown(data)}")

@@ -1,4 +1,4 @@
-"""What one entry of a map means: which control, which OSC address, and what a position or a press sends there."""
+"""One entry of a map: its control, its OSC address, and the arguments that a position or a press sends there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STEP = 0.01  # of a fader's way, that one step of an encoder makes
 
 
 class Act(StrEnum):
-    """What a control does with its address."""
+    """The effect of a control on its address."""
 
     VALUE = "value"  # a fader or knob: its position
     TRIGGER = "trigger"  # a press fires
@@ -33,10 +33,12 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something a hand moves.
+    """A physical control: fader, knob, encoder, button or key.
 
-    number: 0..127, of an NRPN 0..16383; None for any program, for the pressure of a whole channel, and for a pitch bend.
-    channel: 0..15, None for every channel. relative: how an encoder codes its steps.
+    Attributes:
+        number: 0..127, of an NRPN 0..16383; None for any program, for the pressure of a whole channel, and for a pitch bend.
+        channel: 0..15, None for every channel.
+        relative: the coding of an encoder's steps.
     """
 
     kind: str  # note | cc | cc14 | nrpn | pitchbend | aftertouch | program
@@ -63,7 +65,7 @@ class Target:
     form: str = ""
 
     def meant(self, argument: Any) -> Value | None:
-        """The value that the parameter takes when `argument` is sent; None when only the daemon can know it."""
+        """The parameter's value when `argument` is sent; None when only the daemon can know it."""
         args = tuple(argument) if isinstance(argument, list | tuple) else (argument,)
         try:
             setting = resolve(self.address, args)
@@ -73,9 +75,10 @@ class Target:
 
 
 def target_of(address: str, names: ParamNames = TABLE) -> Target:
-    """What `address` names, at the table's own address where it is a LoRA's by name. names: those of the show.
+    """The target of `address`; a LoRA named in it becomes the table's own address. `names` are those of the show.
 
-    Raises ParamError, with the nearest address, when the daemon does not know it.
+    Raises:
+        ParamError: the daemon does not know the address; suggests the nearest.
     """
     name = address.removeprefix(ROOT) if address.startswith(ROOT) else ""
     if name in ACTIONS:
@@ -97,7 +100,7 @@ def target_of(address: str, names: ParamNames = TABLE) -> Target:
 
 
 def full_range(target: Target) -> tuple[float, float] | None:
-    """What the two ends of a fader send when the map gives no range; None where a position has no meaning."""
+    """The arguments of a fader's two ends when the map gives no range; None where a position has no meaning."""
     spec = target.spec
     if target.form:
         return 0.0, 1.0 if target.form == NORM else float(MIDI_MAX)
@@ -120,7 +123,7 @@ _ENDS: Mapping[Kind, Any] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """What a button's LED is sent, 0..127: the velocity of a note, or the value of a CC. Colours are the controller's own."""
+    """Values 0..127 for a button's LED: the velocity of a note, or the value of a CC. Colours are the controller's own."""
 
     on: int
     off: int = 0
@@ -128,11 +131,17 @@ class Light:
 
 @dataclass(frozen=True, slots=True, eq=False)  # by identity: an entry is a key
 class Entry:
-    """One line of a map. `value` and `off` are OSC arguments; `low` and `high` what a fader's ends send, in either order.
+    """One line of a map.
 
-    curve: exponent over the fader's way; above 1 the low end is finer. pickup: a fader takes hold only where the value is.
-    feedback: the control is sent the value's position, for motor faders and LED rings. by: the share of a fader's way that one
-    step of an encoder makes.
+    Attributes:
+        value: OSC argument of a press.
+        off: OSC argument of a release.
+        low: OSC argument of a fader's lower end; may be above `high`.
+        high: OSC argument of its upper end.
+        curve: exponent over the fader's way; above 1 the low end is finer.
+        pickup: the fader takes hold only where the value is.
+        feedback: the value's position is sent to the control, for motor faders and LED rings.
+        by: the share of a fader's way that one step of an encoder makes.
     """
 
     control: Control
@@ -154,7 +163,7 @@ class Entry:
         return self.target.spec.name if self.target.spec else ""
 
     def argument(self, position: float) -> int | float:
-        """What a fader at `position` 0..1 sends."""
+        """The argument for a fader at `position` 0..1."""
         value: float = self.low + position**self.curve * (self.high - self.low)
         spec = self.target.spec
         if self.target.form or (spec is not None and spec.kind is Kind.FLOAT):
@@ -162,13 +171,13 @@ class Entry:
         return int(value >= 0.5) if spec is not None and spec.kind is Kind.BOOL else round(value)
 
     def position(self, value: Value) -> float:
-        """Where a fader stands, 0..1, when its parameter has `value`: the inverse of `argument`."""
+        """The position 0..1 of a fader when its parameter has `value`: the inverse of `argument`."""
         span = self.high - self.low
         share = (_number(self.target, value) - self.low) / span if span else 0.0
         return float(min(max(share, 0.0), 1.0) ** (1 / self.curve))
 
     def unit(self) -> float:
-        """The share of a fader's way, 0..1, from one value of a parameter in whole steps to the next; 0 for one without steps."""
+        """The share of a fader's way, 0..1, between two values of a parameter in whole steps; 0 for one without steps."""
         spec = self.target.spec
         if spec is None or spec.kind is Kind.FLOAT or self.high == self.low:
             return 0.0
@@ -176,13 +185,13 @@ class Entry:
         return abs(_number(self.target, other) - _number(self.target, one)) / abs(self.high - self.low)
 
     def shows_on(self, value: Value | None) -> bool:
-        """Whether the parameter's `value` is the one that this button stands for."""
+        """True when the parameter's `value` is the one that this button stands for."""
         meant = True if self.value is None else self.target.meant(self.value)
         return value is not None and meant is not None and same(meant, value)
 
 
 def same(one: Value, other: Value) -> bool:
-    """Equality that forgives OSC's 32-bit floats and the case of names."""
+    """Compare like ==, but tolerate OSC's 32-bit floats and the case of names."""
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-6)
     if isinstance(one, str) and isinstance(other, str):

@@ -1,4 +1,4 @@
-"""What the daemon's parameters are, as far as this end knows."""
+"""The daemon's parameters, as far as this end knows them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ HOLD_S = 0.5  # longer than an echo takes: 30 flushes a second, eight messages e
 
 
 class Mirror:
-    """Values by parameter name. A value sent from here counts at once; `HOLD_S` later what the daemon says counts again.
+    """Values by parameter name. A value sent from here counts at once; `HOLD_S` later the daemon's value counts again.
 
-    Between the two the echo of an earlier position of a moving fader would otherwise pull at the hand.
+    Between the two, the echo of an earlier position of a moving fader would otherwise pull it back.
     """
 
     def __init__(self) -> None:
@@ -18,11 +18,11 @@ class Mirror:
         self._sent: dict[str, tuple[Value, float]] = {}
 
     def tell(self, name: str, value: Value) -> None:
-        """The daemon says that `name` is `value`."""
+        """Take in the daemon's report that `name` is `value`."""
         self._told[name] = value
 
     def send(self, name: str, value: Value, now: float) -> None:
-        """`value` was sent to `name` at `now`, in seconds."""
+        """Note that `value` was sent to `name` at `now`, in seconds."""
         self._sent[name] = value, now
 
     def value(self, name: str) -> Value | None:
@@ -30,12 +30,12 @@ class Mirror:
         return self._sent[name][0] if name in self._sent else self._told.get(name)
 
     def settle(self, now: float) -> list[str]:
-        """Forget what was sent long enough ago; the names that this changes."""
+        """Forget values sent more than `HOLD_S` ago. Returns the names whose value this changes."""
         old = [name for name, (_, at) in self._sent.items() if now - at >= HOLD_S]
         changed = [name for name in old if self._sent.pop(name)[0] != self._told.get(name)]
         return changed
 
     @property
     def due(self) -> float | None:
-        """When `settle` has something to do, in the same seconds; None for never."""
+        """Time of the next `settle` with something to do, on the clock of `now`; None for never."""
         return min((at + HOLD_S for _, at in self._sent.values()), default=None)

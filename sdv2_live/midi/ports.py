@@ -29,19 +29,19 @@ class Port(Protocol):
 
 
 class Ports(Protocol):
-    """What a MIDI system can do."""
+    """The interface to a MIDI system."""
 
     def inputs(self) -> Sequence[str]:
         """Names of the controllers that can be heard."""
 
     def outputs(self) -> Sequence[str]:
-        """Names of those that can be sent to."""
+        """Names of the controllers that can be sent to."""
 
     def open_input(self, name: str, heard: Callable[[mido.Message], None]) -> Port:
-        """Hear a port; `heard` is called on a thread of the system's. Raises OSError when it is not there."""
+        """Hear a port; `heard` is called on a thread of the system's. Raises OSError when it is missing."""
 
     def open_output(self, name: str) -> Port:
-        """Open for sending. Raises OSError when it is not there."""
+        """Open for sending. Raises OSError when it is missing."""
 
 
 class SystemPorts:
@@ -74,16 +74,16 @@ class SystemPorts:
         return _others(self._in.get_ports())
 
     def outputs(self) -> Sequence[str]:
-        """Names of those that can be sent to."""
+        """Names of the controllers that can be sent to."""
         return _others(self._out.get_ports())
 
     def open_input(self, name: str, heard: Callable[[mido.Message], None]) -> Port:
-        """Hear a port. Raises OSError when it is not there."""
+        """Hear a port. Raises OSError when it is missing."""
         port: Port = self._backend.open_input(name, callback=heard)
         return port
 
     def open_output(self, name: str) -> Port:
-        """Open for sending. Raises OSError when it is not there."""
+        """Open for sending. Raises OSError when it is missing."""
         port: Port = self._backend.open_output(name)
         return port
 
@@ -99,7 +99,7 @@ def find_port(names: Sequence[str], part: str, *, any_case: bool = False) -> str
 
 
 class Device:
-    """A controller by a part of its name. `poll` finds it, notices that it went, and finds it again."""
+    """A controller, named by a part of its port's name. `poll` finds it, notices that it went, and finds it again."""
 
     def __init__(self, ports: Ports, part: str, heard: Callable[[mido.Message], None], *, any_case: bool = False) -> None:
         self._ports = ports
@@ -113,7 +113,7 @@ class Device:
 
     @property
     def connected(self) -> bool:
-        """Whether the controller is there."""
+        """True while the controller is there."""
         return self._input is not None
 
     @property
@@ -122,7 +122,7 @@ class Device:
         return self._names[0]
 
     def poll(self) -> bool:
-        """Look whether the controller came or went; whether anything has changed. Says each change once."""
+        """Check whether the controller came or went; True when that changed. Logs each change once."""
         try:
             inputs, outputs = self._ports.inputs(), self._ports.outputs()
         except OSError as error:  # the MIDI system itself went away
@@ -142,7 +142,7 @@ class Device:
         return self._open(found, names[1])
 
     def _open_output(self, output: str) -> bool:
-        """The controller's other half has come after the first."""
+        """Open the controller's output, which has appeared after its input."""
         try:
             self._output = self._ports.open_output(output)
         except OSError as error:
@@ -165,7 +165,7 @@ class Device:
         return True
 
     def send(self, messages: Sequence[mido.Message]) -> None:
-        """Send to the controller, as long as it is there."""
+        """Send to the controller while it is connected."""
         for message in messages:
             if self._output is None:
                 return

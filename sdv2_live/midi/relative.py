@@ -18,7 +18,7 @@ _JUMP = 96  # between two values of a fader that is moved there are fewer
 
 
 class Coding(StrEnum):
-    """How a value 0..127 says how far an encoder was turned."""
+    """The coding of an encoder's steps in a value 0..127."""
 
     TWOS = "twos"
     OFFSET = "offset"

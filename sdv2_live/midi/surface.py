@@ -1,4 +1,4 @@
-"""One controller: what its messages mean in OSC, and what its lights and motors show. No threads, sockets or clock of its own."""
+"""One controller: its messages in OSC, and the daemon's as lights and motors. No threads, sockets or clock of its own."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class OscOut(NamedTuple):
 
 
 class Surface:
-    """Give `midi` what the controller sends and `osc` what the daemon says; send what they and `lights` return.
+    """Give `midi` the controller's messages and `osc` the daemon's; send what they and `lights` return.
 
-    `preset_name` turns a preset's number into its name, which is what the daemon reports; None when it is not known.
+    `preset_name` turns a preset's number into its name, which the daemon reports; None when it is unknown.
     Times are seconds of any one steady clock.
     """
 
@@ -55,7 +55,7 @@ class Surface:
         self._stale: set[Entry] = set()
 
     def midi(self, message: mido.Message, now: float) -> list[OscOut]:
-        """What one message of the controller asks for."""
+        """The OSC messages that one message of the controller causes."""
         match message.type:
             case "note_on" | "note_off":
                 down = message.type == "note_on" and message.velocity > 0
@@ -87,7 +87,7 @@ class Surface:
         self._stale |= set(self._showing[name])
 
     def tick(self, now: float) -> list[OscOut]:
-        """What has become due at `now`."""
+        """The messages due at `now`."""
         for name in self.mirror.settle(now):
             self._stale |= set(self._showing[name])
         for entry in [entry for entry, at in self._touched.items() if now - at >= HOLD_S]:
@@ -97,18 +97,18 @@ class Surface:
 
     @property
     def due(self) -> float | None:
-        """When `tick` has something to do; None for never."""
+        """Time of the next `tick` with something to do; None for never."""
         touched = min((at + HOLD_S for at in self._touched.values()), default=None)
         return min((time for time in (touched, self._highres.due, self.mirror.due) if time is not None), default=None)
 
     def redraw(self) -> list[mido.Message]:
-        """The controller was plugged in: what sets it up. `lights` then shows everything anew."""
+        """Setup messages for a controller that was plugged in. `lights` then sends every light again."""
         self._shown.clear()
         self._stale |= {entry for entries in self._showing.values() for entry in entries}
         return list(self.map.setup)
 
     def lights(self) -> list[mido.Message]:
-        """What the controller must be sent to show what is."""
+        """Messages that bring the controller's lights and motors up to date."""
         stale, self._stale = self._stale, set()
         messages = []
         for entry in self.map.entries:  # in the map's order, so that of two entries with one light the later one wins
@@ -117,11 +117,11 @@ class Surface:
         return messages
 
     def dark(self) -> list[mido.Message]:
-        """All lights off, for the end."""
+        """Messages that switch all lights off, for the end."""
         return [message for entry in self.map.entries if entry.light for message in self._show(entry, entry.light.off)]
 
     def let_go(self, now: float) -> list[OscOut]:
-        """The controller is gone: nothing is held any more."""
+        """Release everything held: the controller is gone."""
         outs = [out for place in list(self._down) for out in self._button(place, False, now)]
         self._stood.clear()
         return outs
@@ -179,7 +179,7 @@ class Surface:
         return [out for move in moves for out in self._moved(self._at(Place(*move[:3])), move.position, now)]
 
     def _turned(self, entry: Entry, steps: int, now: float) -> list[OscOut]:
-        """An encoder moves on from where its value is."""
+        """Move an encoder on from its value's position."""
         value = self.mirror.value(entry.name)
         spec = PARAMS[entry.name]
         if spec.kind is Kind.PRESET or value is None:  # told by name, or not told: go on from where it was turned to
@@ -203,7 +203,7 @@ class Surface:
         return outs
 
     def _picks_up(self, entry: Entry, position: float) -> bool:
-        """Whether a fader that moves to `position` is, or passes, where its value is; or had hold of it before."""
+        """True when a fader that moves to `position` meets or passes its value's position, or had hold of it before."""
         value = self.mirror.value(entry.name)
         if value is None:
             return True  # no daemon has answered: better a jump than a dead fader
@@ -234,7 +234,7 @@ class Surface:
             self._stale |= set(self._showing[name])
 
     def _level(self, entry: Entry) -> int | None:
-        """What the entry's light or motor shall be sent; None for nothing."""
+        """The value to send to the entry's light or motor; None for nothing."""
         value = self.mirror.value(entry.name)
         if entry.feedback:
             busy = entry in self._touched  # never work against the hand

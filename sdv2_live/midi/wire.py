@@ -1,4 +1,4 @@
-"""Where a control is on the wire, and the messages that set its light, ring or motor."""
+"""Places of controls on the wire, and the messages that set their light, ring or motor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bend(pitch: int) -> float:
 
 
 def setting(place: Place, level: int) -> list[mido.Message]:
-    """What a control is sent to show `level`: 0..127, or 0..16383 for a control of 14 bits."""
+    """Messages that make a control show `level`: 0..127, or 0..16383 for a control of 14 bits."""
     if place.kind == "pitchbend":
         return [mido.Message("pitchwheel", channel=place.channel, pitch=level + _BEND_LOW)]
     assert place.number is not None

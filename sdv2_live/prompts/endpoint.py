@@ -1,7 +1,7 @@
-"""Asking a server that speaks OpenAI's chat completions (llama.cpp, vLLM, Ollama, LM Studio, and the services).
+"""A client of servers that speak OpenAI's chat completions (llama.cpp, vLLM, Ollama, LM Studio, and the services).
 
-http.client rather than urllib: it follows no redirect, which would carry the key to whom it was not given, and takes no proxy
-from the environment.
+http.client rather than urllib: it follows no redirect, which would carry the key to another server, and takes no proxy from
+the environment.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Endpoint:
         self._timeout_s = timeout_s
 
     def write(self, instruction: str, prompt: str) -> str:
-        """Ask. Raises ExpandError for whatever is not a plain answer within the time."""
+        """Ask. Raises ExpandError for anything but a plain answer within the time."""
         deadline = monotonic() + self._timeout_s
         model = self._model or self._first_model(deadline)
         messages = [{"role": "system", "content": instruction}, {"role": "user", "content": prompt}]
@@ -69,7 +69,7 @@ class Endpoint:
         return to_last_phrase(text)
 
     def _first_model(self, deadline: float) -> str:
-        """The first listed that writes: servers list what else they have loaded too."""
+        """The first listed model that writes: servers list their other models too."""
         answer = self._request("GET", "models", deadline)
         try:
             names = [str(model["id"]) for model in answer["data"]]
@@ -135,7 +135,7 @@ class Endpoint:
 
 
 def _cut(connected: socket.socket, late: threading.Event) -> None:
-    """End whatever is being read or written. Takes the socket itself: http.client lets go of it before the body is read."""
+    """Abort the current read or write. Takes the socket itself: http.client lets go of it before the body is read."""
     late.set()
     with contextlib.suppress(OSError):  # it ended by itself at that moment
         connected.shutdown(socket.SHUT_RDWR)

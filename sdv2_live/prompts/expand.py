@@ -1,8 +1,8 @@
-"""Short prompts made long: the video model does best with long, detailed ones.
+"""Expansion of short prompts: the video model does best with long, detailed ones.
 
-A writer is anything that answers a system instruction and a prompt with text. Two are here: `Endpoint` asks a server that
-speaks OpenAI's chat completions, `LocalModel` runs an instruction-tuned transformers model from a folder. Never used on the
-frame path. Whatever fails raises ExpandError and changes nothing.
+A writer answers a system instruction and a prompt with text. Two are here: `Endpoint` asks a server that speaks OpenAI's chat
+completions, `LocalModel` runs an instruction-tuned transformers model from a folder. Never used on the frame path. A failure
+raises ExpandError and changes nothing.
 """
 
 from __future__ import annotations
@@ -42,16 +42,17 @@ _QUOTES = "\"'“”‘’«»`"
 
 
 class Writer(Protocol):
-    """Something that answers."""
+    """Answers an instruction with text."""
 
     def write(self, instruction: str, prompt: str) -> str:
         """The answer to `prompt` under `instruction`. Raises ExpandError."""
 
 
 def expand(prompt: str, writer: Writer) -> str:
-    """`prompt` made long by `writer`, one line of at most MAX_PROMPT characters.
+    """`prompt` expanded by `writer`, one line of at most MAX_PROMPT characters.
 
-    Raises ExpandError when the writer fails, refuses, or answers with nothing that could be a detailed prompt.
+    Raises:
+        ExpandError: the writer fails, refuses, or answers with nothing that could be a detailed prompt.
     """
     prompt = _cut(clean(prompt), "the prompt")
     if not prompt:
@@ -78,7 +79,7 @@ def clean(text: str) -> str:
 
 
 def _cut(text: str, what: str) -> str:
-    """At most MAX_PROMPT characters of it; says so where that is not all."""
+    """At most MAX_PROMPT characters of it; logs when that is not all."""
     if len(text) <= MAX_PROMPT:
         return text
     short = to_last_phrase(text[:MAX_PROMPT])
@@ -87,7 +88,7 @@ def _cut(text: str, what: str) -> str:
 
 
 def to_last_phrase(text: str) -> str:
-    """A text that was cut off, without the phrase that is not whole."""
+    """A truncated text without its last, incomplete phrase."""
     end = max(text.rfind(mark) for mark in ",.;")
     return (text[:end] if end > 0 else text).rstrip()
 

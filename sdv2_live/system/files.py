@@ -42,7 +42,7 @@ def check(path: Path) -> None:
 
 
 def misread(name: str) -> str:
-    """What Windows takes a file's name for, such as "a device"; empty where it is just a name.
+    """The thing that Windows takes a file's name for, such as "a device"; empty where it is just a name.
 
     Microsoft: "Naming Files, Paths, and Namespaces"; for streams, "File Streams (Local File Systems)".
     """

@@ -37,8 +37,11 @@ def claim(server: socket.socket) -> None:
 
 
 def send_whole(udp: socket.socket) -> None:
-    """Have datagrams sent as long as UDP allows them. macOS sends none that is longer than the socket's buffer, of 9216 bytes
-    unless told otherwise (sysctl net.inet.udp.maxdgram): half of what a prompt may have."""
+    """Make a socket send datagrams as long as UDP allows them.
+
+    macOS sends none that is longer than the socket's buffer, of 9216 bytes unless told otherwise (sysctl
+    net.inet.udp.maxdgram): half of what a prompt may have.
+    """
     if sys.platform == "darwin":
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _DATAGRAM)
 
