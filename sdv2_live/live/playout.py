@@ -59,22 +59,28 @@ class Playout:
         showing: Callable[[], OutputMode] = OutputMode,
         cover: FallbackMixer | None = None,
         slate: FallbackMixer | None = None,
+        clock: Callable[[], int] = monotonic_ns,
     ) -> None:
-        """cover: what is seen when `lost` says that no paintings come; None: the last one. slate: the same for `hold`."""
+        """cover: what is seen when `lost` says that no paintings come; None: the last one. slate: the same for `hold`.
+
+        clock: nanoseconds.
+        """
         self.sink = sink
-        self.rate = Rate()
+        self.rate = Rate(clock=lambda: clock() / 1e9)
         self.latency, self.passed = Window(512), Window(512)
         self._counters = counters
         self._showing = showing
         self._cover = cover or FallbackMixer()
         self._slate = slate or FallbackMixer()
         self._switcher = Switcher(self._cover, self._slate, stopgap=sink.live)
-        self._ready = threading.Condition()
+        self._clock = clock
+        self._lock = threading.Lock()  # never held while a frame is sent
+        self._news = threading.Event()
         self._queue: deque[Frame] = deque()
         self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
         self._needed: deque[int] = deque(maxlen=MEMORY)
         self._delay = 0
-        self._came = Rate()  # of new frames
+        self._came = Rate(clock=lambda: clock() / 1e9)  # of new frames
         self._shot: Shot | None = None  # that was sent last
         self._next_shot: Shot | None = None  # that is to be sent next
         self._last_sent_ns = 0
@@ -88,17 +94,16 @@ class Playout:
 
     def close(self) -> None:
         """Send what is still due at once, stop, and close the sink. Idempotent. A sink that hangs is left as it is."""
-        with self._ready:
-            self._closing = True
-            self._ready.notify_all()
+        self._closing = True
+        self._news.set()
         writes = not self.sink.live
         if ended(self._thread, writes=writes):
             closed(self.sink.name, self.sink.close, writes=writes)
 
     def show(self, frames: Sequence[Frame]) -> None:
         """Take over a chunk's frames; their captured_ns must not decrease. Never waits."""
-        now = monotonic_ns()
-        with self._ready:
+        now = self._clock()
+        with self._lock:
             self._cover.back(now)
             self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
             count = len(self._needed)
@@ -107,35 +112,35 @@ class Playout:
             while len(self._queue) > QUEUE:
                 self._queue.popleft()
                 self._counters.add("frames_late")
-            self._ready.notify_all()
+        self._news.set()
 
     def lost(self) -> None:
         """No paintings come until `show` is called again. Never waits."""
-        with self._ready:
+        with self._lock:
             if self._switcher.painting is not None:  # else there is nothing to cover yet
-                self._cover.lost(monotonic_ns())
-            self._ready.notify_all()
+                self._cover.lost(self._clock())
+        self._news.set()
 
     def hold(self, held: bool) -> None:
         """There is no input to paint, or there is again. Never waits."""
-        with self._ready:
-            (self._slate.lost if held else self._slate.back)(monotonic_ns())
-            self._ready.notify_all()
+        with self._lock:
+            (self._slate.lost if held else self._slate.back)(self._clock())
+        self._news.set()
 
     def offer_input(self, frame: Frame) -> None:
         """Take over an input frame, for bypass, for the time before the first chunk and for the cover. Never waits."""
-        with self._ready:
+        with self._lock:
             if not self._switcher.passes(self._showing()):
                 self._input.clear()  # the newest is enough
             elif len(self._input) == INPUT_QUEUE:
                 self._counters.add("frames_late")
             self._input.append(frame)
-            self._ready.notify_all()
+        self._news.set()
 
     @property
     def queues(self) -> dict[str, Fill]:
         """Paintings, and input frames as they are, that wait to be due."""
-        with self._ready:
+        with self._lock:
             return {"playout": Fill(len(self._queue), QUEUE), "playout_input": Fill(len(self._input), INPUT_QUEUE)}
 
     @property
@@ -149,25 +154,42 @@ class Playout:
         """Delay between capture and output that is being kept."""
         return self._delay / 1e6
 
+    def step(self) -> bool:
+        """Send what is due now. Returns whether anything was."""
+        with self._lock:
+            due = self._next()
+        if due is None:
+            return False
+        try:
+            self._send(due)
+        except Exception:  # the thread's top: one frame is lost, the output goes on
+            self._counters.add("frames_failed")
+            self._last_sent_ns = self._clock()
+            log.exception("a frame could not be sent; the next one will be tried")
+        return True
+
+    def wait_s(self) -> float | None:
+        """Seconds until something may be due, or the hand is looked at again; None to wait for news."""
+        with self._lock:
+            due, shot = self._next_due(), self._next_shot
+            moments = [] if due is None else [due]
+            now = self._clock()
+            if shot is not None:
+                moments += [self._repeat_at(shot), now + HAND_NS]
+            return max(min(moments) - now, 0) / 1e9 if moments else None
+
     def _run(self) -> None:
         while True:
-            with self._ready:
-                due = self._next()
-                if due is None:
-                    if self._closing:
-                        return
-                    self._ready.wait(self._until_next())
-                    continue
-            try:
-                self._send(due)
-            except Exception:  # the thread's top: one frame is lost, the output goes on
-                self._counters.add("frames_failed")
-                self._last_sent_ns = monotonic_ns()
-                log.exception("a frame could not be sent; the next one will be tried")
+            self._news.clear()
+            closing = self._closing  # before the step: then all that was shown before is sent
+            if not self.step():
+                if closing:
+                    return
+                self._news.wait(self.wait_s())
 
     def _next(self) -> _Due | None:
         """What to send now; None when it is too early. Nothing is repeated at the end."""
-        showing, now = self._showing(), monotonic_ns()
+        showing, now = self._showing(), self._clock()
         came = self._take_input(showing)
         painting = self._drop_due(now)
         if painting is not None:
@@ -228,15 +250,6 @@ class Playout:
         due = None if shot.black or shot.passed else self._next_due()
         return due if due is not None and moment < due <= moment + interval // 2 else moment
 
-    def _until_next(self) -> float | None:
-        """Seconds until something may be due, or the hand is looked at again; None to wait for news."""
-        due, shot = self._next_due(), self._next_shot
-        moments = [] if due is None else [due]
-        now = monotonic_ns()
-        if shot is not None:
-            moments += [self._repeat_at(shot), now + HAND_NS]
-        return max(min(moments) - now, 0) / 1e9 if moments else None
-
     def _send(self, due: _Due) -> None:
         shot, sent = due.shot, self.sink.watched  # when nobody receives, the clock goes on
         if sent:
@@ -246,7 +259,7 @@ class Playout:
                 if not self._counters["frames_failed"]:
                     log.error("%s; the show goes on without this output", error)
                 self._counters.add("frames_failed")
-        now = monotonic_ns()
+        now = self._clock()
         self._shot, self._follows_input = shot, due.came
         if due.new:
             self._came.add()
