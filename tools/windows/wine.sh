@@ -15,6 +15,7 @@ export WINEDLLOVERRIDES=${WINEDLLOVERRIDES-ucrtbase=n}             # the runtime
 export PYTHONPATH="Z:${SEEN//\//\\}"
 export XDG_RUNTIME_DIR=/tmp
 export KMP_AFFINITY=disabled OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # Wine tells OpenMP of no processors
+export ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16                         # Linux keeps AMX from who does not ask: Windows' PyTorch does not
 
 [ "$1" != python ] || set -- wine "$HOME_OF_WINE/py/python.exe" "${@:2}"
 
