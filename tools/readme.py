@@ -29,8 +29,11 @@ def status_markdown() -> str:
     rows = {row.osc: row for row in STATUS if row.osc}
     lines = ["| Address | Meaning | In the terminal's line |", "|---|---|---|"]
     for kind, words in (("status", False), ("info", True)):
-        for name in (name for name, value in told.items() if isinstance(value, str) == words):
-            lines.append(f"| `{ROOT}{kind}/{name}` | {rows[name].doc} | {'yes' if rows[name].line else ''} |")
+        lines += [
+            f"| `{ROOT}{kind}/{name}` | {rows[name].doc} | {'yes' if rows[name].line else ''} |"
+            for name, value in told.items()
+            if isinstance(value, str) == words
+        ]
     return "\n".join(lines)
 
 

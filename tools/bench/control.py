@@ -111,7 +111,7 @@ def flood(options: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-def prompt(options: argparse.Namespace) -> dict[str, Any]:
+def prompt(options: argparse.Namespace) -> dict[str, Any]:  # noqa: C901  # of the functions it puts into the show
     """From the sending of a prompt to the chunk that is first painted with it, and to the sending of its first frame."""
     with showing(options) as show:
         client = SimpleUDPClient("127.0.0.1", show.control.osc.port if show.control.osc else 0)

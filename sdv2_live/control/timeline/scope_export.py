@@ -74,9 +74,11 @@ def _lost(timeline: Timeline) -> list[str]:
     if timeline.name and not timeline.foreign:
         lost.append(f"name '{timeline.name}': Scope's format has none")
     for event in timeline.events:
-        for name in event.values:
-            if name not in held and (event.at > 0 or name not in SETTINGS.values()):
-                lost.append(f"{name} at {event.at:g} s: Scope's format cannot hold this change")
+        lost += [
+            f"{name} at {event.at:g} s: Scope's format cannot hold this change"
+            for name in event.values
+            if name not in held and (event.at > 0 or name not in SETTINGS.values())
+        ]
         if event.marker:
             lost.append(f"marker '{event.marker}' at {event.at:g} s: Scope's format has no markers")
     return lost
