@@ -56,12 +56,12 @@ def on_stop(tell: Callable[[], None]) -> None:
     if sys.platform != "win32":
         return
 
-    @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)
-    def handler(event: int) -> bool:
+    def told(event: int) -> bool:
         tell()
         if event in _LAST:
             time.sleep(_LAST_S)
         return False  # then it is Python's turn, which makes a signal of it
 
+    handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)(told)
     _kept.append(handler)
     ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(handler, True)

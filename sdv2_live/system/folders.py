@@ -22,7 +22,7 @@ def state_folder() -> Path:
     if sys.platform == "win32" and not chosen:
         import platformdirs
 
-        return platformdirs.user_state_path(OWN, appauthor=False)
+        return Path(platformdirs.user_state_path(OWN, appauthor=False))
     return Path(chosen or "~/.local/state").expanduser() / OWN
 
 
@@ -31,7 +31,7 @@ def cache_folder() -> Path:
     if sys.platform == "win32":
         import platformdirs
 
-        return platformdirs.user_cache_path(OWN, appauthor=False)
+        return Path(platformdirs.user_cache_path(OWN, appauthor=False))
     return Path("~/.cache").expanduser() / OWN
 
 
@@ -40,7 +40,7 @@ def config_folder() -> Path:
     if sys.platform == "win32":
         import platformdirs
 
-        return platformdirs.user_config_path(OWN, appauthor=False)
+        return Path(platformdirs.user_config_path(OWN, appauthor=False))
     return Path("~/.config").expanduser() / OWN
 
 

@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from functools import cache
 
 if sys.platform == "win32":
-    from multiprocessing.connection import PipeConnection as Connection
+    from multiprocessing.connection import PipeConnection
+
+    Connection = PipeConnection
 else:
     from multiprocessing.connection import Connection as Connection  # an end of a pipe between two processes
 
