@@ -1,5 +1,5 @@
-"""The settings that are fixed when a show starts; `load` reads them from files and options. Sections about files are in
-`schema_files`.
+"""The settings that are fixed when a show starts; `load` reads them from files and options. Further sections are in
+`schema_engine` and `schema_files`.
 
 Frozen models, unknown keys forbidden. The defaults stand here and, commented for performers, in `config/default.yaml`; a
 test holds the two equal. `params` are start values of the parameter table, not configuration of their own.
@@ -11,34 +11,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, InstanceOf, PrivateAttr
+from pydantic import InstanceOf, PrivateAttr
 
-from sdv2_live.config.choices import Fallback, OnLost
-from sdv2_live.config.fields import (
-    SIZE,
-    AutoBool,
-    AutoInt,
-    AutoSize,
-    OnOff,
-    OrAuto,
-    OrOff,
-    Section,
-    SplitTexts,
-    Texts,
-    integer,
-    key,
-    number,
-    switch,
-)
+from sdv2_live.config.choices import OnLost
+from sdv2_live.config.fields import SIZE, AutoInt, AutoSize, OrOff, Section, Texts, integer, key, number, switch
 from sdv2_live.config.loras import GIVE, Loras, names_of
+from sdv2_live.config.schema_engine import EngineConfig, FaultsConfig, RefreshConfig, ShedConfig
 from sdv2_live.config.schema_files import LogConfig, PresetsConfig, StateConfig, TakesConfig, WeightsConfig, WeightsFolder
 from sdv2_live.control.names import ParamNames
 from sdv2_live.control.params import LORA_SLOTS, Params, Value
-from sdv2_live.engine.spec import Mode, Schedule
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.gpu.geometry import Fit
 from sdv2_live.io.ndi.settings import NdiSettings
-from sdv2_live.model.dit.cache_spec import TIME_ROWS
 from sdv2_live.system.folders import cache_folder
 
 
@@ -144,69 +128,6 @@ class OscQueryConfig(Section):
     port: AutoInt = integer(None, 0, 65535, note="; 0 is any free port", auto=True)
     announce: bool = switch(True)
     metrics: bool = switch(True)
-
-
-class EngineConfig(Section):
-    """Where the engine runs, what sizes its state, and by which kernels it computes."""
-
-    process: Literal["child", "inline"] = "child"
-    mode: Mode = Mode.VIDEO
-    schedule: Schedule = Schedule.SEQUENTIAL
-    kv_frames: int = integer(6, 2, 64)
-    sink_frames: int = integer(3, 0, 63, note=", below kv_frames")
-    rope_refresh_frame: int = integer(50, 3, TIME_ROWS, note=", above kv_frames")
-    run_while_bypassed: AutoBool = key(None, "auto, true or false")
-    attention: Literal["auto", "sdpa", "flash3", "sage"] = "auto"
-    cuda_graphs: Annotated[Literal["auto", "off"], OrOff] = "auto"
-    overlap: Annotated[Literal["auto", "on", "off"], OnOff] = "auto"
-    encode_ahead: Annotated[Literal["auto", "on", "off"], OnOff] = "auto"
-
-    def overlaps(self, device: str) -> bool:
-        """Whether a chunk may be launched while the one before it is computed, on a device as torch names it."""
-        return self.overlap == "on" or (self.overlap == "auto" and device == "cuda")
-
-    def encodes_ahead(self, device: str) -> bool:
-        """Whether the encoder takes frames as they come, not a chunk at once, on a device as torch names it."""
-        return self.encode_ahead == "on" or (self.encode_ahead == "auto" and device != "cuda")
-
-
-_STEP = r"^(taehv|[1-9][0-9]?%)$"
-
-
-class FaultsConfig(Section):
-    """What the audience sees while the engine is away, and when it is given up and started anew. Times in seconds."""
-
-    on_fault: Fallback = Fallback.INPUT
-    hold_s: float = number(1.0, 0, 3600, "seconds")
-    fade_s: float = number(1.0, 0, 60, "seconds")
-    slate: str = key("One moment, please", "text")
-    hang_s: float = number(5.0, 0.5, 3600, "seconds")
-    load_s: float = number(900.0, 5, 86400, "seconds")
-    crashes: int = integer(3, 1, 100)
-    ladder: Annotated[tuple[Annotated[str, Field(pattern=_STEP)], ...], SplitTexts] = key(
-        ("taehv", "60%", "30%"), 'a list of taehv and shares of the pixels, such as ["taehv", "50%"]'
-    )
-    retry_s: float = number(30.0, 1, 3600, "seconds")
-    climb_s: float = number(600.0, 0, 86400, "seconds")
-
-
-class ShedConfig(Section):
-    """What is given up while the engine is slower than `target_fps` (None for auto: the input's rate; 0: nothing)."""
-
-    target_fps: Annotated[float | None, OrAuto] = number(0.0, 0, 240, "frames a second", "; 0 gives nothing up", auto=True)
-    steps: Annotated[tuple[Annotated[str, Field(pattern=r"^(fewer-steps|smaller|taehv)$")], ...], SplitTexts] = key(
-        ("fewer-steps", "smaller"), 'a list of fewer-steps, smaller and taehv, such as ["fewer-steps", "smaller", "smaller"]'
-    )
-    down_s: float = number(5.0, 0.5, 3600, "seconds")
-    up_s: float = number(30.0, 1, 3600, "seconds")
-
-
-class RefreshConfig(Section):
-    """When a running stream begins anew with empty caches, unseen. `every_s` 0 and `at_drift` 0: never."""
-
-    every_s: float = number(0.0, 0, 86400, "seconds")
-    at_drift: float = number(0.0, 0, 1)
-    fade_s: float = number(0.5, 0, 10, "seconds")
 
 
 class Config(Section):

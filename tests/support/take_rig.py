@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sdv2_live.config.schema import Config, EngineConfig, RefreshConfig
+from sdv2_live.config.schema import Config
+from sdv2_live.config.schema_engine import EngineConfig, RefreshConfig
 from sdv2_live.config.schema_files import TakesConfig
 from sdv2_live.control.params import Params, updated
 from sdv2_live.control.store import ParamStore

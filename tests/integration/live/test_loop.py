@@ -15,7 +15,8 @@ from support.fakes import FakeSink, FakeSource, fake_frame, only
 from support.prompts import Dictionary
 from support.waiting import eventually
 
-from sdv2_live.config.schema import Config, EngineConfig, VideoConfig
+from sdv2_live.config.schema import Config, VideoConfig
+from sdv2_live.config.schema_engine import EngineConfig
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.model import Event, Timeline

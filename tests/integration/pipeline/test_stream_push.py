@@ -11,7 +11,8 @@ import pytest
 from support import tiny
 from support.prompts import Dictionary
 
-from sdv2_live.config.schema import Config, EngineConfig, VideoConfig
+from sdv2_live.config.schema import Config, VideoConfig
+from sdv2_live.config.schema_engine import EngineConfig
 from sdv2_live.control.params import Params
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptDirector

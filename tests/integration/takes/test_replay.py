@@ -12,7 +12,7 @@ from support.systems import words
 from support.take_rig import ENGINE, Rig, lines_of, repainted, takes_of
 from support.waiting import eventually
 
-from sdv2_live.config.schema import RefreshConfig
+from sdv2_live.config.schema_engine import RefreshConfig
 from sdv2_live.engine.engine import Engine
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import PixelFormat

@@ -25,7 +25,8 @@ from support.systems import ABORTED, crash, kill, pause
 from support.waiting import eventually
 
 from sdv2_live.config.choices import Fallback
-from sdv2_live.config.schema import Config, EngineConfig, FaultsConfig
+from sdv2_live.config.schema import Config
+from sdv2_live.config.schema_engine import EngineConfig, FaultsConfig
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import EngineError, WeightsError

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from support.fakes import FakeClock, fake_frame
 
-from sdv2_live.config.schema import Config, RefreshConfig, ShedConfig, VideoConfig
+from sdv2_live.config.schema import Config, VideoConfig
+from sdv2_live.config.schema_engine import RefreshConfig, ShedConfig
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import Snapshot
 from sdv2_live.frame import Frame, PixelFormat

@@ -10,7 +10,8 @@ from support.take_rig import HEADER
 from torch import nn
 
 from sdv2_live.config.load import load_config
-from sdv2_live.config.schema import Config, EngineConfig, ModelConfig, OscConfig, VideoConfig
+from sdv2_live.config.schema import Config, ModelConfig, OscConfig, VideoConfig
+from sdv2_live.config.schema_engine import EngineConfig
 from sdv2_live.config.schema_files import PresetsConfig, TakesConfig
 from sdv2_live.control.params import Params
 from sdv2_live.takes.fingerprint import fingerprint
