@@ -28,7 +28,7 @@ class AudioBlock:
 
     @property
     def duration_ns(self) -> int:
-        """How long it sounds."""
+        """Its duration in nanoseconds."""
         return int(self.samples.shape[1]) * 1_000_000_000 // self.rate
 
 
@@ -80,13 +80,13 @@ class DelayLine:
 
     @property
     def kept_ms(self) -> int:
-        """How much sound waits, in milliseconds."""
+        """The sound that waits, in milliseconds."""
         with self._lock:
             return self._queued_ns // 1_000_000
 
     @property
     def next_due(self) -> int | None:
-        """When the next block is due, in monotonic nanoseconds; None while there is none, or no picture yet."""
+        """The time at which the next block is due, in monotonic nanoseconds; None while there is none, or no picture yet."""
         with self._lock:
             return self._queue[0].captured_ns + self._delay if self._queue and self._delay is not None else None
 

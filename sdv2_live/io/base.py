@@ -1,4 +1,4 @@
-"""What every video source and sink looks like.
+"""The base of every video source and sink.
 
 Sources and sinks are passive: they own no thread. Each object is used from one thread only, except
 `close`, which may be called from any thread and any number of times.
@@ -33,12 +33,12 @@ class Source(Port):
 
     @property
     def linked(self) -> bool:
-        """Whether the sender is connected: while it sends nothing, its newest picture is still what it shows."""
+        """True when the sender is connected: while it sends nothing, its newest picture is still the one it shows."""
         return False
 
     @property
     def broken(self) -> bool:
-        """Whether it cannot be read until somebody has repaired it."""
+        """True when it cannot be read until somebody has repaired it."""
         return False
 
     @property

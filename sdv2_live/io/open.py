@@ -125,7 +125,7 @@ def _split(spec: str, allowed: tuple[str, ...], kind: str) -> tuple[str, str]:
 
 
 def _meant(spec: str, choices: list[str]) -> str:
-    """What was perhaps meant by a spec without a known scheme, empty for no idea."""
+    """A guess at the spec that was meant by one without a known scheme, empty for none."""
     scheme, colon, rest = spec.partition(":")
     near = difflib.get_close_matches(scheme.lower(), choices, 1, 0.5)
     if near and (colon or not _is_path(spec)):
@@ -134,7 +134,7 @@ def _meant(spec: str, choices: list[str]) -> str:
 
 
 def _is_path(spec: str) -> bool:
-    """Whether it looks like a file's path, or is one."""
+    """True when it looks like a file's path, or is one."""
     return bool(re.search(r"[\\/]|\.\w{2,5}$", spec)) or (bool(spec) and Path(spec).exists())
 
 

@@ -1,4 +1,4 @@
-"""When the pictures of a stored or drawn stream are due."""
+"""The clock by which the pictures of a stored or drawn stream are due."""
 
 from __future__ import annotations
 

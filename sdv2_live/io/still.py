@@ -9,7 +9,7 @@ SLOWEST = 10  # repeats a second, also of a sender that declares fewer: what the
 
 
 class Still:
-    """Says when the newest frame is due again. Times are monotonic nanoseconds.
+    """The newest frame, and the times at which it is due again, in monotonic nanoseconds.
 
     A lone frame that comes in a silence is repeated at once, so that it fills a chunk; two in a row end the silence.
     """
@@ -34,12 +34,12 @@ class Still:
 
     @property
     def silent(self) -> bool:
-        """Whether what is given now are repeats, and lone frames among them."""
+        """True while repeats are given, and lone frames among them."""
         return self._silent
 
     @property
     def repeated(self) -> bool:
-        """Whether the newest frame was given again."""
+        """True when the newest frame was given again."""
         return self._repeated
 
     def wait_s(self, now: int, longest: float) -> float:

@@ -1,4 +1,4 @@
-"""How far the pictures have moved, in colour and contrast, from where they were a little after the stream or the look began.
+"""The drift of the pictures, in colour and contrast, from those a little after the stream or the look began.
 
 A stream that runs for hours may wander: colours fill, contrast grows. That shows as a slow change of the pictures' means. So
 does a camera that turns to another scene, and nothing here can tell the two apart: it is a measure, and what is done about

@@ -114,7 +114,7 @@ class Failover(Port):
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Whether the newest frame of each input waits to be taken."""
+        """The newest frame of each input, where it waits to be taken."""
         return {f"input_{shown.value}": Fill(int(reader.newest is not None), 1) for shown, reader in self._readers.items()}
 
     @property
@@ -129,7 +129,7 @@ class Failover(Port):
             reader.start()
 
     def look(self) -> InputState:
-        """What is given, decided now. The inputs' own threads do so at every read, but they may hang in a driver or on a disk."""
+        """Decide now, and return the decision. The inputs' threads do so at every read, but may hang in a driver or on a disk."""
         with self._lock:
             self._pass_on()
             return self.state

@@ -1,4 +1,4 @@
-"""What is seen while no paintings come: the last one for a while, then something else in its place, faded in and out again.
+"""The fallback while no paintings come: the last one stays for a while, then a substitute is faded in, and out again.
 
 All of it has the paintings' size and layout, so that receivers see one stream that never changes shape.
 """
@@ -15,7 +15,7 @@ from sdv2_live.io.pictures import Converter, black_like, mix, slate
 
 
 class FallbackMixer:
-    """Says how much of the substitute is to be seen at a moment, and makes the picture. Times are monotonic nanoseconds.
+    """A level of the substitute over the painting, which moves with time, and the picture at that level. Times are nanoseconds.
 
     hold_s: for so long the last painting stays, then `instead` is faded in over `fade_s`; faded out again over `fade_s`
     when paintings come again. text: of the slate. Not safe for use by several threads at once.

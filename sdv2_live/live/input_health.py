@@ -1,4 +1,4 @@
-"""Whether an input is healthy: whether frames come, whether they move, whether they show anything but black.
+"""The health of an input: frames come, they move, and they show more than black.
 
 Every frame is looked at in a few of its rows, others each time, so that within a second or so each pixel has had its turn.
 That costs some hundredths of a millisecond at 1080p. A camera's picture is never still: its sensor's noise moves. Bytes that
@@ -29,7 +29,7 @@ CAMERA_S = 10.0  # an input that ran so long without a pause is a camera: it is 
 
 
 class Fault(Enum):
-    """What may be wrong with an input."""
+    """A fault of an input."""
 
     LOST = "lost"
     FROZEN = "frozen"
@@ -91,7 +91,7 @@ class InputHealth:
             self._unsteady_at = now
 
     def fault(self, now: int) -> Fault | None:
-        """What is wrong now, None for nothing."""
+        """The present fault, None for a healthy input."""
         if now >= self.lost_at:
             self._unsteady_at = now  # else a sender that went and came again would seem to have been silent
             return Fault.LOST
@@ -103,7 +103,7 @@ class InputHealth:
 
     @property
     def lost_at(self) -> int:
-        """When the input counts as lost, unless a frame comes before."""
+        """The time at which the input counts as lost, unless a frame comes before."""
         return NEVER if self._sends_on_change else self._came_at + self._allowed(self._lost_ns)
 
     @property
@@ -117,14 +117,14 @@ class InputHealth:
 
     @property
     def _sends_on_change(self) -> bool:
-        """Whether it may be silent because nothing changes."""
+        """True when it may be silent because its picture does not change."""
         return self.came and self._came_at - self._running_at < self._camera_ns and self._linked()
 
     def _allowed(self, limit: int) -> int:
         return max(limit, SLACK * self.spacing)
 
     def _same(self, frame: Frame) -> bool:
-        """Whether this is the picture that came before, as far as the rows tell that are looked at this time."""
+        """True when this is the picture that came before, as far as the rows tell that are looked at this time."""
         still = self._still
         if still is None or (still.size, still.format) != (frame.size, frame.format):
             return False

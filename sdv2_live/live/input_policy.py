@@ -1,4 +1,4 @@
-"""What is done about an input that fails, and what is given in its place."""
+"""The policy about an input that fails, and the substitute given in its place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sdv2_live.live.input_health import Fault
 
 
 class ActiveInput(Enum):
-    """What is given as the input."""
+    """The input that is given: the main one or a substitute."""
 
     MAIN = "main"
     BACKUP = "backup"
@@ -33,7 +33,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class InputState:
-    """What is given, and what is wrong with the main input."""
+    """The input that is given, and the main input's fault."""
 
     shown: ActiveInput = ActiveInput.MAIN
     fault: Fault | None = None

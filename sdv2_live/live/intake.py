@@ -81,7 +81,7 @@ class Intake:
 
     @property
     def begun(self) -> bool:
-        """Whether a chunk was begun, and frames like its own still come to complete it."""
+        """True when a chunk was begun, and frames like its own still come to complete it."""
         with self._changed:
             return bool(self._begun) and not self._unlike
 
@@ -120,16 +120,16 @@ class Intake:
             return frames
 
     def _missing(self, count: int) -> int:
-        """How many frames a chunk of `count` needs beyond those that it was begun with; always the newest."""
+        """Number of frames that a chunk of `count` needs beyond those that it was begun with; always the newest."""
         return max(count - (0 if self._unlike else len(self._begun)), 1)
 
     @property
     def _unlike(self) -> bool:
-        """Whether what comes now is of another size or format than what the chunk was begun with."""
+        """True when frames come in another size or format than those that the chunk was begun with."""
         return bool(self._begun and self._window) and not self._window[-1].alike(self._begun[-1])
 
     def _drop_unlike(self) -> None:
-        """The engine is ready for what comes now, and so rid of what it has begun with, where that is of another kind."""
+        """Drop a begun chunk of another size or format: the engine is ready for the frames that come now, and has lost it."""
         if self._unlike:
             self._counters.add("frames_skipped", len(self._begun))
             self._begun.clear()
@@ -156,7 +156,7 @@ class Intake:
         return []
 
     def _keep(self, frame: Frame) -> None:
-        """Into the window: all of the time since the last chunk, evenly, in bounded memory, however slow the engine."""
+        """Add it to the window, which spans the time since the last chunk evenly, in bounded memory, however slow the engine."""
         if self._beyond:  # the newest of before was kept for being the newest alone
             self._window.pop()
             self._counters.add("frames_skipped")

@@ -57,7 +57,7 @@ class _Spell:
 
 
 def render_scale(measures: Sequence[str]) -> float:
-    """Of the pixels asked for, how many are painted under these measures."""
+    """The share of the pixels asked for that is painted under these measures."""
     return float(SMALLER_SCALE ** list(measures).count(SMALLER))
 
 
@@ -122,7 +122,7 @@ class LoadShedder:
         self._spell = _Spell()
 
     def _would_fit(self, cost: float, target: float) -> bool:
-        """Whether a frame would still be in time without the measure taken last."""
+        """True when a frame would still be in time without the measure taken last."""
         return bool(self._active) and cost * (self._active[-1].gain or 1.0) * target <= ROOM
 
     def _down(self, cost: float, now: float, useful: Callable[[str], bool]) -> str:

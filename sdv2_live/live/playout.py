@@ -145,7 +145,7 @@ class Playout:
 
     @property
     def shown_latency(self) -> Summary:
-        """Of what is sent now: paintings, or the input as it is."""
+        """The latency of the pictures that are sent now: paintings, or the input as it is."""
         shot = self._shot
         return (self.passed if shot is not None and shot.passed else self.latency).summary()
 
@@ -188,7 +188,7 @@ class Playout:
                 self._news.wait(self.wait_s())
 
     def _next(self) -> _Due | None:
-        """What to send now; None when it is too early. Nothing is repeated at the end."""
+        """The shot to send now; None when it is too early. Nothing is repeated at the end."""
         showing, now = self._showing(), self._clock()
         came = self._take_input(showing)
         painting = self._drop_due(now)
@@ -239,8 +239,8 @@ class Playout:
         return int(1e9 / rate)
 
     def _repeat_at(self, shot: Shot) -> int:
-        """When this is sent though its frame is not new: after one frame time, unless a new one is due, or may come, within the
-        half after that; sooner where it is not what was sent last."""
+        """The time to send this shot though its frame is not new: after one frame time, unless a new one is due, or may come,
+        within the half after that; sooner if it is not the shot sent last."""
         interval = self._interval(shot.frame)
         moment = self._last_sent_ns + interval
         if self._shot is None or shot.black != self._shot.black or not (shot.black or shot.frame is self._shot.frame):

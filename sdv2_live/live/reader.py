@@ -51,7 +51,7 @@ class SourceReader:
 
     @property
     def broken(self) -> bool:
-        """Whether no frame comes any more, or not before somebody has repaired it."""
+        """True when no frame comes any more, or not before somebody has repaired it."""
         return self.ended or self.source.broken
 
     @property
@@ -65,7 +65,7 @@ class SourceReader:
         return self._still.interval if self._still.silent else self.watch.spacing
 
     def flows(self, now: int) -> bool:
-        """Whether there are frames to be had."""
+        """True when frames come, and nothing is wrong with them."""
         return self.watch.came and self.watch.fault(now) is None
 
     def take(self) -> Frame | None:

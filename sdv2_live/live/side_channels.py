@@ -1,4 +1,4 @@
-"""What passes beside the picture from NDI inputs to an NDI output: sound, tally and failover, of the input that is shown."""
+"""Sound, tally and failover, passed beside the picture from the NDI input that is shown to an NDI output."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class SideChannels(Port):
             log.info("if sdv2-live ends, receivers turn to '%s'", target.name or target.address)
 
     def _failover_target(self) -> NdiSourceInfo | None:
-        """Where receivers shall turn; a source that went away stays the failover until another one comes in."""
+        """The source that receivers shall turn to; one that went away stays the failover until another one comes in."""
         if self._failover == "off":
             return None
         if self._failover == "auto":

@@ -1,7 +1,7 @@
-"""What is to be seen: decided by what the performer holds down now, from the newest painting and the newest input frame.
+"""The choice of the picture to send, by the keys that the performer holds down now: a painting, the input, a fallback or black.
 
-Nothing here depends on what was sent before but a freeze, which holds it. So whatever was pressed in between, letting go of it
-shows what would be seen without it.
+Nothing here depends on what was sent before except a freeze, which holds it. So whatever was pressed in between, letting go of a
+key shows the picture that would be seen without it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sdv2_live.live.fallback import FallbackMixer
 
 @dataclass(frozen=True, slots=True)
 class OutputMode:
-    """What the performer wants to see, read before every frame. Bypass shows the input; blackout wins over all."""
+    """The keys that the performer holds down, read before every frame. Bypass shows the input; blackout wins over all."""
 
     freeze: bool = False
     bypass: bool = False
@@ -66,11 +66,11 @@ class Switcher:
         self._caught = False  # something was seen when the freeze began: it is held, whatever it is
 
     def passes(self, showing: OutputMode) -> bool:
-        """Whether every input frame is to be sent."""
+        """True when every input frame is to be sent."""
         return not (showing.freeze or showing.blackout) and self._passing(showing)
 
     def shot(self, showing: OutputMode, now: int) -> Shot | None:
-        """What is to be seen now; None while there is nothing that could be."""
+        """The shot to be seen now; None while there is no picture at all."""
         below = self._below
         if showing.freeze and not self._frozen:
             self._caught = below is not None

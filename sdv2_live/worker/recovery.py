@@ -51,7 +51,7 @@ class RestartPolicy:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """How far the next process is lowered: the rungs, and the small autoencoder where it is wanted for speed."""
+        """The rungs by which the next process is lowered, and the small autoencoder if it is wanted for speed."""
         return (*self.rungs, SMALL_VAE) if self._light and SMALL_VAE not in self.rungs else self.rungs
 
     def lighten(self, small: bool) -> bool:

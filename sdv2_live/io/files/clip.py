@@ -103,18 +103,18 @@ class Clip:
 
     @property
     def replaced(self) -> bool:
-        """Whether there is another file in its place now, or it was written to."""
+        """True when there is another file in its place now, or it was written to."""
         now = _identity(self._path)
         return now is not None and now != self._identity
 
     @property
     def overwritten(self) -> bool:
-        """Whether it was written to: what is open here is no longer what was opened."""
+        """True when it was written to: the open file is no longer the one that was opened."""
         now = _identity(self._path)
         return now is not None and now != self._identity and now[:2] == self._identity[:2]
 
     def keep(self) -> None:
-        """What is in its place now is no replacement."""
+        """Take the file that is in its place now for no replacement."""
         self._identity = _identity(self._path) or self._identity
 
     def close(self) -> None:

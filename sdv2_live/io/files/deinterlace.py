@@ -44,7 +44,7 @@ class Deinterlacer:
         self._graph.configure()
 
     def takes(self, frame: av.VideoFrame) -> bool:
-        """Whether the frame is of the size and format that this is for."""
+        """True when the frame has the size and format that this was made for."""
         return _kind(frame) == self._kind
 
     def push(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:

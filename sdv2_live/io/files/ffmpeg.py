@@ -1,4 +1,4 @@
-"""What FFmpeg (through PyAV) calls our layouts, matrices and ranges."""
+"""FFmpeg's (PyAV's) names of our layouts, matrices and ranges."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def rows_of(picture: av.VideoFrame) -> np.ndarray:
 
 
 def file_url(path: Path) -> str:
-    """How FFmpeg is told a file: what stands before a colon in a relative path would be a protocol to it, such as http."""
+    """The path as FFmpeg takes it: it would read the part before a colon in a relative path as a protocol, such as http."""
     return str(path.absolute())
 
 

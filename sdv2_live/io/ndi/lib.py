@@ -48,7 +48,7 @@ class NdiSourceInfo:
     address: str = ""
 
     def called(self, name: str) -> bool:
-        """Whether `name` is its full or its inner name, however that is spelt."""
+        """True when `name` is its full or its inner name, as `spelt` reads them."""
         return spelt(name) in (spelt(self.name), spelt(self.inner_name))
 
     @property
@@ -115,7 +115,7 @@ class Finder(Port):
 
     @property
     def sources(self) -> list[NdiSourceInfo]:
-        """What is on the network now, sorted by name, each name once."""
+        """The sources on the network now, sorted by name, each name once."""
         if not self._instances:
             return []
         if monotonic() - self._instances[-1][0] > REFRESH_S:

@@ -35,7 +35,7 @@ class NdiPictures:
         self._convert = Converter()
 
     def reads(self, video: Any) -> bool:
-        """Whether this is a whole picture in a layout that is read here."""
+        """True for a whole picture in a layout that is read here."""
         return video.FourCC in self._formats and video.frame_format_type in self._whole
 
     def copy(self, video: Any, captured_ns: int, index: int) -> Frame:

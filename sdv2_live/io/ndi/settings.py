@@ -1,4 +1,4 @@
-"""How a process takes part in the NDI network, as its configuration says."""
+"""The settings by which a process takes part in the NDI network."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class NdiSource(PollingSource):
 
     @property
     def linked(self) -> bool:
-        """Whether the sender of the newest frame has been connected ever since."""
+        """True when the sender of the newest frame has been connected ever since."""
         return self._linked
 
     @property

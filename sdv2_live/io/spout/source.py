@@ -55,7 +55,7 @@ class SpoutSource(PollingSource):
 
     @property
     def linked(self) -> bool:
-        """Whether the sender of the newest picture has been there ever since."""
+        """True when the sender of the newest picture has been there ever since."""
         return self._linked
 
     @property
