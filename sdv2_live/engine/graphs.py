@@ -7,8 +7,9 @@ copied to where they were when it was captured, and state that it changes stays 
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -32,14 +33,18 @@ class CudaCapture:
     more is captured.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device)
-        self._pool = torch.cuda.graph_pool_handle()
+    def __init__(self, device: torch.device, priority: int = 0) -> None:
+        """priority: of the CUDA stream that runs the graphs; kernels keep that which they are captured with."""
+        self._stream = torch.cuda.Stream(device, priority=priority)
+        self._pool: Any = None
+        self._live: weakref.WeakSet[Callable[[], Tensor]] = weakref.WeakSet()  # each holds its graph
         self._works = True
 
     def __call__(self, function: Callable[[], Tensor]) -> Callable[[], Tensor] | None:
         if not self._works:
             return None
+        if not self._live:  # the allocator forgets a pool with its last graph
+            self._pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))
         try:
@@ -59,6 +64,7 @@ class CudaCapture:
             graph.replay()
             return result
 
+        self._live.add(replay)
         return replay
 
 

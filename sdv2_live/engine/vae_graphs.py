@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from sdv2_live.engine.graphs import Capture, Captured
@@ -49,19 +48,21 @@ class GraphedVae:
 
     def encode(self, pixels_NCTHW: Tensor, memory: GraphedMemory, *, normalize: bool = False) -> Tensor:
         """Same as the autoencoder's own."""
+        own = memory.own  # `memory` holds what is captured: a capture that held it would keep both alive for good
 
         def run(pixels: Tensor) -> Tensor:
-            return self.vae.encode(pixels, memory.own, normalize=normalize)  # type: ignore[arg-type]
+            return self.vae.encode(pixels, own, normalize=normalize)  # type: ignore[arg-type]
 
-        steady = memory.encoded and pixels_NCTHW.shape[2] == CHUNK_FRAMES and memory.own.ahead == 0
+        steady = memory.encoded and pixels_NCTHW.shape[2] == CHUNK_FRAMES and own.ahead == 0
         memory.encoded = True
         return self._run(("encode", normalize), run, pixels_NCTHW, memory, self._encoding) if steady else run(pixels_NCTHW)
 
     def decode(self, latent_NFCHW: Tensor, memory: GraphedMemory) -> Tensor:
         """Same as the autoencoder's own."""
+        own = memory.own  # see `encode`
 
         def run(latent: Tensor) -> Tensor:
-            return self.vae.decode(latent, memory.own)  # type: ignore[arg-type]
+            return self.vae.decode(latent, own)  # type: ignore[arg-type]
 
         steady = memory.decoded and latent_NFCHW.shape[1] == 1
         memory.decoded = True
@@ -74,8 +75,3 @@ class GraphedVae:
         if key not in memory.captured:
             memory.captured[key] = Captured(run, capture)
         return memory.captured[key](x).clone()  # the next run overwrites the graph's own
-
-
-def graphed(vae: WanVAE | TAEHV, capture: Callable[[torch.device], Capture], device: torch.device) -> GraphedVae:
-    """The autoencoder with a capture for each direction."""
-    return GraphedVae(vae, capture(device), capture(device))

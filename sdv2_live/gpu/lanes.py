@@ -20,7 +20,9 @@ from torch import Tensor
 
 from sdv2_live.stats import StageTimer
 
-LANES = ("input", "denoise", "output")
+# Priorities of their CUDA streams. Where the device must choose, what leads to pictures soonest goes first (the lowest number),
+# and other work, such as prompts, last.
+LANES = {"input": -1, "denoise": -1, "output": -2}
 
 
 class Lanes:
@@ -68,8 +70,7 @@ class CudaLanes(Lanes):
         super().__init__(timer)
         self._cuda = cuda
         self._device = device
-        # Where the device must choose, what leads to pictures soonest goes first, and other work, such as prompts, last.
-        self._streams = {name: cuda.Stream(device, priority=-2 if name == "output" else -1) for name in LANES}
+        self._streams = {name: cuda.Stream(device, priority=priority) for name, priority in LANES.items()}
         self._times: list[tuple[str, Any, Any]] = []
         self._last: Any = None  # the end of the chunk's stage before
 

@@ -13,16 +13,17 @@ import torch
 
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.engine import Autoencoder, Engine
 from sdv2_live.engine.graphs import CudaCapture
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.prompt_disk import PromptDisk
-from sdv2_live.engine.vae_graphs import graphed
+from sdv2_live.engine.vae_graphs import GraphedVae
 from sdv2_live.gpu.backend import frames_by
+from sdv2_live.gpu.lanes import LANES
 from sdv2_live.memory.fit import chosen_placement, fitted, free_bytes, require_room, text_size
 from sdv2_live.model.checkpoints.files import require_painter, unknown_prompt
-from sdv2_live.model.dit.attention import choose_attention
+from sdv2_live.model.dit.attention import checked, choose_attention
 from sdv2_live.model.dit.backend import find_ops
 from sdv2_live.model.dit.fp8 import require_fp8, to_fp8
 from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
@@ -114,11 +115,17 @@ def new_stream(config: Config, models: Models, prompts: PromptCache, timer: Stag
 def new_engine(config: Config, models: Models) -> Engine:
     """The engine over loaded models, with the kernels that are configured. Raises EngineError for those that are absent."""
     dit = models.dit
-    dit.attend = choose_attention(config.engine.attention, dit.device, dit.dtype)
+    wanted = config.engine.attention
+    dit.attend = checked(
+        choose_attention(wanted, dit.device, dit.dtype), wanted, dit.config.heads, dit.config.head_dim, dit.device
+    )
     chosen = kernels(config, dit.device, dit.dtype)
-    capture = CudaCapture(dit.device) if chosen["cuda_graphs"] == "on" else None
     log.info("attention by %(attention)s, other kernels of the model by %(operations)s, CUDA graphs %(cuda_graphs)s", chosen)
-    vae = graphed(models.vae, CudaCapture, dit.device) if capture else models.vae
+    vae: Autoencoder = models.vae
+    capture = None
+    if chosen["cuda_graphs"] == "on":  # each captured as it will run: at its lane's priority
+        capture = CudaCapture(dit.device, LANES["denoise"])
+        vae = GraphedVae(models.vae, CudaCapture(dit.device, LANES["input"]), CudaCapture(dit.device, LANES["output"]))
     return Engine(dit, vae, capture=capture, encode_ahead=config.engine.encodes_ahead(dit.device.type))
 
 

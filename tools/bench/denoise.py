@@ -123,7 +123,7 @@ def count() -> dict[str, float]:  # noqa: C901  # of the stand-ins for every ker
                 moved(x, torch.empty(width, x.shape[-1] + 1, dtype=x.dtype), y := x.new_empty(*x.shape[:-1], width))
                 return y
 
-            dit_module.find_ops, dit_layers.packed_linear = lambda device: Kernels(), joined
+            dit_module.find_ops, dit_layers.packed_linear = lambda *_: Kernels(), joined
         for start in range(7):
             dit(x, t, [start], cross=cross, cache=cache, rope=rope)
         found.update(launches=0, bytes=0)

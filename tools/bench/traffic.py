@@ -91,7 +91,7 @@ def fused(traffic: Traffic) -> Iterator[None]:
         traffic.add(pending.x, pending.bias, pending.skip, out, past, past, *frames)  # the past is read and replaced
 
     found, made = vae_backend.find_vae_ops, vae_triton._launch
-    vae_backend.find_vae_ops, vae_triton._launch = lambda device: vae_triton.TritonVaeOps(), launch  # type: ignore[assignment]
+    vae_backend.find_vae_ops, vae_triton._launch = lambda device, channels=0: vae_triton.TritonVaeOps(), launch  # type: ignore[assignment]
     try:
         yield
     finally:

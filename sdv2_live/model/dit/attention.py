@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,13 +17,17 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from sdv2_live.errors import EngineError
 from sdv2_live.model.cpu import fuses_bf16
 
+log = logging.getLogger("sdv2_live.model")
+
 Choice = Literal["auto", "sdpa", "flash3", "sage"]
 HOPPER = (9, 0)
 FLASH3, SAGE = "flash_attn_interface", "sageattention"  # the modules
 INSTALL = {
     "flash3": "FlashAttention-3 (built from the folder hopper of its repository, for compute capability 9.0)",
-    "sage": "SageAttention (pip install sageattention)",
+    "sage": "SageAttention 2.2 (pip install git+https://github.com/thu-ml/SageAttention; PyPI has version 1 alone)",
 }
+WRONG = {"flash3": 0.02, "sage": 0.1}  # RMS error against PyTorch's, by its RMS value, beyond which a kernel is not used
+QUERIES, KEYS = 1560, 5 * 1560  # of the check: a latent frame of 480x832 over five
 
 
 def sdpa(q_BSHd: Tensor, k_BNHd: Tensor, v_BNHd: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -78,6 +83,37 @@ def choose_attention(choice: Choice, device: torch.device, dtype: torch.dtype) -
     if capability >= HOPPER:  # there cuDNN's kernels use the newer matrix units, PyTorch's FlashAttention-2 does not
         return Attend("sdpa (cuDNN)", backends=(SDPBackend.CUDNN_ATTENTION, *flash))
     return Attend("sdpa (flash)", backends=flash)
+
+
+@torch.inference_mode()
+def checked(attend: Attend, choice: Choice, heads: int, head_dim: int, device: torch.device) -> Attend:
+    """Compare a library's kernel with PyTorch's attention at the model's shapes before it is used.
+
+    Returns the kernel, or, where `auto` chose one that fails, PyTorch's, with a warning. Raises EngineError when one that was
+    asked for fails or is wrong.
+    """
+    if attend.name not in WRONG:
+        return attend
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, n, heads, head_dim, generator=generator).to(device, torch.bfloat16) for n in (QUERIES, KEYS, KEYS))
+    try:
+        right = sdpa(q, k, v).float()
+        error = float((attend(q, k, v).float() - right).norm() / right.norm())
+        problem = (
+            ""
+            if error <= WRONG[attend.name]
+            else f"it differs from PyTorch's by {error:.2g}, {WRONG[attend.name]} at most is right"
+        )
+    except Exception as failure:  # noqa: BLE001 (a fallback: libraries fail in kinds of their own)
+        problem = f"{type(failure).__name__}: {failure}"
+    if not problem:
+        return attend
+    if choice != "auto":
+        raise EngineError(
+            f"engine.attention = {choice} does not work here ({problem}): install {INSTALL[choice]}, or set it to auto"
+        )
+    log.warning("attention by %s does not work here, PyTorch's runs instead (%s)", attend.name, problem)
+    return choose_attention("sdpa", device, torch.bfloat16)
 
 
 def _there(module: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cache
 
 import torch
@@ -13,38 +12,43 @@ from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.kv_cache import KVCache
 from sdv2_live.model.dit.ops import Ops, TorchOps
 from sdv2_live.model.dit.rope import RopeTable
-
-log = logging.getLogger("sdv2_live.model")
+from sdv2_live.model.kernels import working
 
 
 @cache
-def find_ops(device: torch.device) -> Ops:
-    """The fastest operations that work on a device; found once. Where the kernels do not work, a warning says why."""
+def find_ops(device: torch.device, heads: int = 3, head_dim: int = 64) -> Ops:
+    """Find the fastest operations that work on a device for a model of this width; once. Else PyTorch's own, with a warning."""
     if device.type != "cuda":
         return TorchOps()
-    try:
+
+    def triton() -> Ops:
         from sdv2_live.model.dit.triton_ops import TritonOps  # triton is there with PyTorch for CUDA
 
-        check(ops := TritonOps(), device)
-    except (ImportError, EngineError, RuntimeError) as problem:
-        log.warning("the model's fused kernels do not work on %s, PyTorch's own operations run instead: %s", device, problem)
-        return TorchOps()
-    return ops
+        return TritonOps()
+
+    def right(ops: Ops) -> None:
+        check(ops, device, heads=heads, head_dim=head_dim)
+
+    return working(triton, right, TorchOps(), f"the model's fused kernels on {device}")
 
 
 @torch.inference_mode()
-def check(ops: Ops, device: torch.device, tolerance: float = 2e-2) -> None:
-    """Raise EngineError unless the operations do on a small input what PyTorch does: drivers and compilers vary."""
+def check(ops: Ops, device: torch.device, tolerance: float = 2e-2, *, heads: int = 3, head_dim: int = 64) -> None:
+    """Raise EngineError unless the operations do on a few tokens of this width what PyTorch does: drivers and compilers vary."""
+    width = heads * head_dim
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator).to(device, torch.bfloat16)
 
-    x, branch, vectors, qkv = random(1, 1, 6, 192), random(1, 6, 192), random(3, 1, 1, 192).float(), random(1, 6, 3 * 192)
-    norms, rotations = (random(192), random(192)), RopeTable(64, device).rotations(torch.zeros(1, device=device).long(), 1, 2, 3)
+    x, branch, vectors = random(1, 1, 6, width), random(1, 6, width), random(3, 1, 1, width).float()
+    qkv, norms = random(1, 6, 3 * width), (random(width), random(width))
+    rotations = RopeTable(head_dim, device).rotations(torch.zeros(1, device=device).long(), 1, 2, 3)
     found: list[list[Tensor]] = []
     for each in (ops, TorchOps()):
-        kv = KVCache(CacheSpec(3, 1), layers=1, levels=1, tokens=6, heads=3, head_dim=64, dtype=torch.bfloat16, device=device)
+        kv = KVCache(
+            CacheSpec(3, 1), layers=1, levels=1, tokens=6, heads=heads, head_dim=head_dim, dtype=torch.bfloat16, device=device
+        )
         outputs = [*each.add_norm(x.clone(), branch, *vectors), each.rms_norm(branch, norms[0]), each.gelu(branch)]
         for start in range(4):  # the last one may adapt
             kv.begin(plan := kv.plan([start], 1))

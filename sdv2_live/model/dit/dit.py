@@ -19,6 +19,7 @@ from sdv2_live.model.dit.backend import find_ops
 from sdv2_live.model.dit.cache_spec import TIME_ROWS, CacheSpec
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
 from sdv2_live.model.dit.layers import PATCH, Attention, Block, Call, CrossKV, DitConfig, Head, Residual, Times
+from sdv2_live.model.dit.ops import Ops
 from sdv2_live.model.dit.packed import pack
 from sdv2_live.model.dit.rope import RopeTable
 
@@ -128,9 +129,14 @@ class CausalDiT(nn.Module):
         vectors[..., 1::3, :] += 1  # the scales
         return Times(e, vectors)
 
+    @property
+    def ops(self) -> Ops:
+        """The operations that its blocks compute with."""
+        return find_ops(self.device, self.config.heads, self.config.head_dim)
+
     def call(self, rotations: Tensor, cache: KVCache, plan: CachePlan, cross: CrossKV) -> Call:
         """The values that the blocks of one call share."""
-        return Call(rotations, cache, plan, cross, find_ops(self.device), self.attend)
+        return Call(rotations, cache, plan, cross, self.ops, self.attend)
 
     def flow(self, x_BFCHW: Tensor, times: Times, call: Call) -> Tensor:
         """The device's part of `forward`: it reads and writes device memory alone."""

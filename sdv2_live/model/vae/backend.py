@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -10,40 +10,45 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdv2_live.errors import EngineError
+from sdv2_live.model.kernels import working
 from sdv2_live.model.vae.ops import Pending, TorchVaeOps, VaeOps
 
-log = logging.getLogger("sdv2_live.model")
+TOLERANCE = 2e-2  # RMS error by RMS value, in bf16
+SMALL = 24  # channels that every kernel is checked with; the model's own widths are checked where the kernel sums over them
 
 
 @cache
-def find_vae_ops(device: torch.device) -> VaeOps:
-    """The fastest operations that work on a device; found once. Where the kernel does not work, a warning says why."""
+def find_vae_ops(device: torch.device, channels: int = SMALL) -> VaeOps:
+    """Find the fastest operations that work on a device for layers of this width; once. Else PyTorch's own, with a warning."""
     if device.type != "cuda":
         return TorchVaeOps()
-    try:
+
+    def triton() -> VaeOps:
         from sdv2_live.model.vae.triton_ops import TritonVaeOps
 
-        check(ops := TritonVaeOps(), device)
-    except (ImportError, EngineError, RuntimeError) as problem:
-        log.warning("the autoencoder's kernel does not work on %s, PyTorch's own operations run instead: %s", device, problem)
-        return TorchVaeOps()
-    return ops
+        return TritonVaeOps()
+
+    def right(ops: VaeOps) -> None:
+        if channels == SMALL:
+            check(ops, device)
+        else:
+            check_norm(ops, device, channels)
+
+    if channels != SMALL and isinstance(found := find_vae_ops(device), TorchVaeOps):
+        return found  # it is known, and told, that none works
+    return working(triton, right, TorchVaeOps(), f"the autoencoder's kernels for {channels} channels on {device}")
 
 
 def ops_of(x: Tensor) -> VaeOps:
     """The operations for a tensor: PyTorch's, which gradients flow through, if it needs any."""
-    return find_vae_ops(x.device if not (x.requires_grad and torch.is_grad_enabled()) else torch.device("cpu"))
+    plain = x.device.type != "cuda" or (x.requires_grad and torch.is_grad_enabled())
+    return find_vae_ops(torch.device("cpu") if plain else x.device, SMALL if plain else x.shape[1])
 
 
 @torch.inference_mode()
-def check(ops: VaeOps, device: torch.device, dtype: torch.dtype = torch.bfloat16, tolerance: float = 2e-2) -> None:
+def check(ops: VaeOps, device: torch.device, dtype: torch.dtype = torch.bfloat16, tolerance: float = TOLERANCE) -> None:
     """Raise EngineError unless the operations do on small inputs what PyTorch does: drivers and compilers vary."""
-    generator = torch.Generator().manual_seed(0)
-
-    def random(*shape: int) -> Tensor:
-        x = torch.randn(*shape, generator=generator).to(device, dtype)
-        return x if x.ndim == 1 else x.contiguous(memory_format=torch.channels_last_3d if x.ndim == 5 else torch.channels_last)
-
+    random = _inputs(device, dtype)
     bias, gamma = random(24), random(24)
     clip, wide, phased = random(2, 24, 3, 4, 6), random(1, 24, 1, 5, 7), random(6, 96, 3, 4)
     skip, pasts = random(2, 24, 3, 4, 6), [random(2, 24, frames, 4, 6) for frames in (1, 2)]
@@ -63,6 +68,34 @@ def check(ops: VaeOps, device: torch.device, dtype: torch.dtype = torch.bfloat16
         for _ in range(2):
             outputs += [*each.beside(Pending(frames, bias, frames * 0.5, relu=True), memory), memory.clone()]
         found.append(outputs)
+    _compare(ops, device, found, tolerance)
+
+
+@torch.inference_mode()
+def check_norm(
+    ops: VaeOps, device: torch.device, channels: int, dtype: torch.dtype = torch.bfloat16, tolerance: float = TOLERANCE
+) -> None:
+    """Raise EngineError unless the norm, which sums over the channels, is right for so many of them."""
+    random = _inputs(device, dtype)
+    pending, gamma = Pending(random(1, channels, 2, 4, 6), random(channels)), random(channels)
+    past, found = random(1, channels, 2, 4, 6), list[list[Tensor]]()
+    for each in (ops, TorchVaeOps()):
+        memory = past.clone()
+        found.append([each.normed(pending, gamma, silu=True, past=memory)[0], memory])
+    _compare(ops, device, found, tolerance)
+
+
+def _inputs(device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor]:
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        x = torch.randn(*shape, generator=generator).to(device, dtype)
+        return x if x.ndim == 1 else x.contiguous(memory_format=torch.channels_last_3d if x.ndim == 5 else torch.channels_last)
+
+    return random
+
+
+def _compare(ops: VaeOps, device: torch.device, found: list[list[Tensor]], tolerance: float) -> None:
     for mine, theirs in zip(*found, strict=True):
         same = mine.shape == theirs.shape
         error = float((mine.float() - theirs.float()).norm() / theirs.float().norm().clamp_min(1e-6)) if same else float("inf")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from support.recording import RecordingCapture
@@ -54,3 +57,19 @@ def test_a_chunk_whose_first_frames_were_pushed_is_not_captured(vae: TAEHV | Wan
             each.push(video[:, :, :pushed], own)  # type: ignore[arg-type]
         assert torch.equal(graphed.encode(video[:, :, pushed:], memory), vae.encode(video[:, :, pushed:], plain))
     assert captures[0].replays == 2  # of four steady chunks the first and the pushed one run as they are
+
+
+@torch.inference_mode()
+def test_nothing_of_an_old_stream_lives_on(vae: TAEHV | WanVAE) -> None:
+    graphed = GraphedVae(vae, RecordingCapture(), RecordingCapture())
+    memory = graphed.new_memory()
+    for frames in (5, 4, 4, 4):
+        graphed.decode(graphed.encode(torch.rand(1, 3, frames, 16, 32) * 2 - 1, memory), memory)
+    assert memory.captured
+    left = weakref.ref(memory), weakref.ref(memory.own), *(weakref.ref(one) for one in memory.captured.values())
+    gc.disable()  # a cycle would wait for the collector, with gigabytes of a card
+    try:
+        del memory
+        assert [ref() for ref in left] == [None] * len(left)
+    finally:
+        gc.enable()

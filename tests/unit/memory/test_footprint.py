@@ -20,7 +20,7 @@ from torch.profiler import profile as profiled
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.graphs import CudaCapture
 from sdv2_live.engine.spec import ChunkPlan, Schedule, StreamSpec
-from sdv2_live.engine.vae_graphs import graphed
+from sdv2_live.engine.vae_graphs import GraphedVae
 from sdv2_live.memory.budget import MARGIN, MemoryRequest, plan
 from sdv2_live.memory.footprint import _NoVae, _size, cache_bytes, denoise_peak, fixed_need, vae_need
 from sdv2_live.memory.live_bytes import LiveBytes, peak_of
@@ -166,7 +166,7 @@ def test_what_graphs_keep_on_a_gpu(kind: str) -> None:
     device = torch.device("cuda")
     with torch.device(device), torch.inference_mode():
         dit, vae = CausalDiT(profile.dit).to(torch.bfloat16), make_vae(profile, kind).to(torch.bfloat16)
-        engine = Engine(dit, graphed(vae, CudaCapture, device), capture=CudaCapture(device))
+        engine = Engine(dit, GraphedVae(vae, CudaCapture(device), CudaCapture(device)), capture=CudaCapture(device))
         state = engine.new_state(wish.spec)
         engine.warm_up(state, len(wish.steps))
     torch.cuda.empty_cache()

@@ -15,7 +15,7 @@ from support import tiny
 from torch import Tensor
 
 from sdv2_live.errors import EngineError
-from sdv2_live.model.dit.attention import Choice, choose_attention, sdpa
+from sdv2_live.model.dit.attention import Attend, Choice, checked, choose_attention, sdpa
 from sdv2_live.model.dit.dit import TEXT_TOKENS, CausalDiT
 from sdv2_live.model.dit.layers import DitConfig
 
@@ -52,6 +52,25 @@ def test_what_is_installed_is_called_as_it_wants(monkeypatch: pytest.MonkeyPatch
         attend = choose_attention(choice, CUDA, torch.bfloat16)  # type: ignore[arg-type]
         assert attend.name == choice
         assert torch.equal(attend(q, k, v), sdpa(q, k, v))
+
+
+def test_a_library_is_used_only_where_it_computes_what_pytorch_does(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sdv2_live.model.dit.attention.KEYS", 64)
+    monkeypatch.setattr("sdv2_live.model.dit.attention.QUERIES", 16)
+
+    def fails(*tensors: Tensor) -> Tensor:
+        raise AssertionError("no kernel image")
+
+    right, wrong = Attend("flash3"), Attend("flash3", lambda q, k, v: sdpa(q, k, v) * 1.05)
+    assert checked(right, "flash3", 2, 16, CPU) is right
+    assert checked(Attend("sage", wrong.run), "sage", 2, 16, CPU).run is wrong.run  # 8 bits may differ by as much
+    for broken, why in ((wrong, "differs from PyTorch's by 0.05"), (Attend("flash3", fails), "AssertionError: no kernel image")):
+        with pytest.raises(EngineError, match=rf"engine.attention = flash3 does not work here .*{why}.*or set it to auto"):
+            checked(broken, "flash3", 2, 16, CPU)
+        assert checked(broken, "auto", 2, 16, CPU).name == "sdpa"
+        assert why in caplog.text
 
 
 def test_on_a_cpu_there_is_one() -> None:

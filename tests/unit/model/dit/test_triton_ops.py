@@ -108,6 +108,7 @@ def test_queries_slots_and_cache(levels: int, spec: CacheSpec, dtype: torch.dtyp
 
 def test_the_check_at_start_passes_and_finds_what_is_wrong() -> None:
     check(TritonOps(), DEVICE)
+    check(TritonOps(), DEVICE, heads=12, head_dim=128)  # as wide as 1.3b
     wrong = TritonOps()
     wrong.rms_norm = lambda x, weight: x * 1.1  # type: ignore[method-assign]
     with pytest.raises(EngineError, match=r"the triton operations on .* are wrong by"):
@@ -141,6 +142,6 @@ def test_on_a_gpu_the_kernels_are_chosen_and_right_at_full_width(monkeypatch: py
         x, t = random(start, 1, 1, 16, 60, 104), torch.full((1, 1), 700.0, device=device)
         found = dit(x, t, [start], cross=cross, cache=caches[0], rope=rope)
         with monkeypatch.context() as patch:
-            patch.setattr("sdv2_live.model.dit.dit.find_ops", lambda device: TorchOps())
+            patch.setattr("sdv2_live.model.dit.dit.find_ops", lambda *_: TorchOps())
             expected = dit(x, t, [start], cross=cross, cache=caches[1], rope=rope)
         assert (found - expected).norm() / expected.norm() < 2e-2

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sdv2_live.errors import EngineError
-from sdv2_live.model.vae import backend
 from sdv2_live.model.vae.backend import check, find_vae_ops
 from sdv2_live.model.vae.ops import Pending, TorchVaeOps, channels_last, interleaved, upsampled
 from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
@@ -23,10 +22,12 @@ from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
 
 INTERPRETED = """
 import torch
-from sdv2_live.model.vae.backend import check
+from sdv2_live.model.vae.backend import check, check_norm
 from sdv2_live.model.vae.triton_ops import TritonVaeOps
 check(TritonVaeOps(), torch.device("cpu"), torch.float32, 1e-6)
 check(TritonVaeOps(), torch.device("cpu"), torch.bfloat16, 1e-2)
+for channels in (64, 96, 160, 256, 384):  # of the real models
+    check_norm(TritonVaeOps(), torch.device("cpu"), channels, torch.float32, 1e-6)
 """
 COMPILED = """
 import inspect, triton
@@ -150,7 +151,7 @@ def vae(request: pytest.FixtureRequest) -> WanVAE | TAEHV:
 
 
 def test_layouts_never_change(vae: WanVAE | TAEHV, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "find_vae_ops", lambda device: Inner())
+    monkeypatch.setattr("sdv2_live.model.vae.backend.find_vae_ops", lambda device, channels: Inner())
     memory = vae.new_memory()
     with Layouts() as layouts:
         for frames in (5, 4):
