@@ -88,8 +88,8 @@ from sdv2_live.errors import ConfigError
 from sdv2_live.log_writer import Relayed
 logs.to_console()
 with Relayed() as relayed:
-    for number in range(6000):  # more than any system's pipe holds
-        logging.getLogger("sdv2_live.x").warning("line %d", number)
+    for number in range(6000):  # more than a pipe holds, also those alone that find room
+        logging.getLogger("sdv2_live.x").warning("line %d %s", number, "x" * 1000)
         relayed.say("status")
     if sys.argv[1:]:
         raise ConfigError("such as a port in use")

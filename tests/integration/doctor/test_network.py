@@ -80,7 +80,7 @@ def test_avahi(tmp_path: Path) -> None:
 
 SEEN = """
 import sys
-from sdv2_live.config import load_config
+from sdv2_live.config.load import load_config
 from sdv2_live.doctor.network import AVAHI, look_discovery
 (check,) = look_discovery(load_config(None, sys.argv[1:]))
 print(check.status, check.detail, check.remedy, sep="; ")

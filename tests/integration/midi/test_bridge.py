@@ -96,7 +96,7 @@ def test_controller_that_vanishes_and_returns(
 
 
 def test_daemon_that_restarts_is_found_again(store: ParamStore, wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("midi.daemon_client.SUBSCRIBE_S", 0.05)
+    monkeypatch.setattr("sdv2_live.midi.daemon_client.SUBSCRIBE_S", 0.05)
     ports = FakePorts(PAD)
     first = OscServer(store, port=0)
     first.start()
