@@ -119,11 +119,11 @@ class ByHand(LoadShedder):
     """Takes the steps that the test says, whatever the speed of this machine."""
 
     steps: tuple[str, ...] = ()
-    taken: tuple[str, ...] = ()  # type: ignore[assignment]
+    active: tuple[str, ...] = ()  # type: ignore[assignment]
 
     def chunk(self, *_: object) -> str:  # type: ignore[override]
         """From the next chunk on, as ever."""
-        self.taken = self.steps
+        self.active = self.steps
         return ""
 
 
