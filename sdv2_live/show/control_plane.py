@@ -14,7 +14,7 @@ from sdv2_live.config.schema import Config
 from sdv2_live.control.http.server import HttpServer
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.osc.dispatch import Action
-from sdv2_live.control.osc.feedback import Status
+from sdv2_live.control.osc.news import Status
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.osc.sockets import query_port
 from sdv2_live.control.oscquery.oscquery import Identity, OscQuery
@@ -63,7 +63,6 @@ class ControlPlane(Service):
             self.store.set("preset", preset, f"--preset {preset}")
             self.store.settle()
         self.store.set_many(config.asked, "--set")
-        self._status = status
         self.journal: Journal | None = None
         if config.state.folder is not None:
             self.journal = Journal(journal_path(config.state.folder, config.output.sink), self.store, self.transport)
@@ -89,7 +88,7 @@ class ControlPlane(Service):
                 subscribers=osc.subscribers,
                 echo=osc.echo == "all",
                 actions=actions,
-                status=self._status,
+                status=status,
             )
             if config.oscquery.enabled:
                 self._describe(self.osc, config, actions)
@@ -108,7 +107,6 @@ class ControlPlane(Service):
             osc,
             identity=Identity(announce=config.oscquery.announce),
             presets=lambda: [preset.name for preset in self.presets.presets],
-            status=self._status,
             actions=actions,
         )
 

@@ -1,12 +1,7 @@
-"""What the OSC server says of its own accord: applied values, acknowledgements, status.
+"""Passing the show's news on to the subscribers of the OSC server: see `news`.
 
-    /sdv2/<param> value...           every applied value that the other end does not hold already
-    /sdv2/applied/<param> chunk      the chunk that first used the newest value
-    /sdv2/status/<name> number       numbers only, as OSC In CHOPs take them
-    /sdv2/info/<name> text           status in words
-
-Every address is sent at most 30 times a second, few messages at a time (TouchOSC drops bursts), and the last value always
-arrives. Runs on the OSC server's event loop.
+Of values those are sent that the other end does not hold already, few messages at a time: TouchOSC drops bursts. Belongs to the
+control loop.
 """
 
 from __future__ import annotations
@@ -15,57 +10,47 @@ import asyncio
 import ipaddress
 import random
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from sdv2_live.control.osc.addresses import ROOT
+from sdv2_live.control.osc.news import RATE, Args, News
 from sdv2_live.control.osc.packet import encode
 from sdv2_live.control.osc.subscriber import Peer, Subscriber
 from sdv2_live.control.osc.subscriptions import Subscriptions
 from sdv2_live.control.params import PARAMS, Kind, Value, value_of
-from sdv2_live.control.store import Applied, Change, ParamStore
+from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ParamError
 from sdv2_live.stats import Fill
 from sdv2_live.wording import shown
 
-RATE = 30.0  # flushes a second
 BURST = 8  # messages a flush and subscriber
-STATUS_PERIOD_S = 0.5
 CONFIRM_S = (0.1, 0.4)
-
-Status = Callable[[], Mapping[str, float | str]]
 
 
 class Feedback:
-    """Keeps the subscribers of one server informed. All methods but `changed` and `applied` belong to the event loop."""
+    """Keeps the subscribers of one server informed: a listener of `news`."""
 
-    def __init__(
-        self, store: ParamStore, loop: asyncio.AbstractEventLoop, subscriptions: Subscriptions, status: Status | None
-    ) -> None:
+    def __init__(self, store: ParamStore, loop: asyncio.AbstractEventLoop, subscriptions: Subscriptions, news: News) -> None:
         self._store = store
         self._loop = loop
         self._subscriptions = subscriptions
-        self._status = status
-        self._told: dict[str, Any] = {}
+        self._news = news
         kept = (name for name, spec in PARAMS.items() if spec.kind is not Kind.TRIGGER)
         self._addresses = [ROOT + spoken for name in kept for spoken in store.names.told(name)]
         self._flush_due: asyncio.TimerHandle | None = None
         self._last_flush = 0.0
-        self._stop_listening = (store.add_listener(self.changed), store.add_applied_listener(self.applied))
-        if status is not None:
-            loop.call_soon(self._tell_status)
 
-    def close(self) -> None:
-        """Stop listening to the store."""
-        for stop in self._stop_listening:
-            stop()
+    @property
+    def listening(self) -> bool:
+        """Whether anything is subscribed. Any thread."""
+        return len(self._subscriptions) > 0
 
     @property
     def queues(self) -> dict[str, Fill]:
         """Messages for the subscriber that waits for the most; an address waits once. Any thread."""
         longest = max((len(subscriber.pending) for subscriber in self._subscriptions), default=0)
         addresses = sum(len(self._store.names.told(name)) for name in PARAMS)
-        return {"osc_feedback": Fill(longest, 2 * addresses + len(self._told))}  # its value, and which chunk applied it
+        return {"osc_feedback": Fill(longest, 2 * addresses + len(self._news.status))}  # its value, and which chunk applied it
 
     def subscribe(self, target: Peer, sender: Peer) -> None:
         """Send everything to `target` from now on, beginning with all values. Raises ParamError when that is not allowed."""
@@ -92,19 +77,23 @@ class Feedback:
                 if address in self._addresses and subscriber.says(address, args, self._loop.time()):
                     self._confirm_later(subscriber, address)
 
-    def changed(self, change: Change) -> None:
-        """Listener of the store; any thread."""
-        self._call_soon(self._mark_change, change)
+    def changed(self, values: Mapping[str, Value], origin: str) -> None:
+        """Send parameters that have changed, or triggers that were fired, because of `origin`."""
+        for subscriber in self._subscriptions:
+            own = origin in subscriber.origins
+            for name, value in values.items():
+                for address in (ROOT + spoken for spoken in self._store.names.told(name)):
+                    if PARAMS[name].kind is not Kind.TRIGGER:
+                        subscriber.mark(address, own=own)
+                    elif not own:  # never to where it came from, or two programs would fire each other for ever
+                        subscriber.pending.put(address, (int(bool(value)),))
+        self._wake()
 
-    def applied(self, applied: Applied) -> None:
-        """Listener of the store; the engine's thread."""
-        told = (spoken for name in sorted(applied.names) for spoken in self._store.names.told(name))
-        self._call_soon(self._mark_all_of, {f"{ROOT}applied/{name}": (applied.chunk,) for name in told})
-
-    def _call_soon(self, function: Callable[..., None], *args: Any) -> None:
-        if len(self._subscriptions):
-            with suppress(RuntimeError):  # the loop closed in this very moment: there is nobody left to tell
-                self._loop.call_soon_threadsafe(function, *args)
+    def told(self, messages: Mapping[str, Args]) -> None:
+        """Send what is to be said."""
+        for subscriber in self._subscriptions:
+            subscriber.tell(messages)
+        self._wake()
 
     def _confirm_later(self, subscriber: Subscriber, address: str) -> None:
         """Confirm at a random moment: of two programs that confirm to each other, one is first, and the other then agrees."""
@@ -117,39 +106,11 @@ class Feedback:
         subscriber.mark_again(address)
         self._wake()
 
-    def _mark_change(self, change: Change) -> None:
-        for subscriber in self._subscriptions:
-            own = change.origin in subscriber.origins
-            for name, value in change.values.items():
-                for address in (ROOT + spoken for spoken in self._store.names.told(name)):
-                    if PARAMS[name].kind is not Kind.TRIGGER:
-                        subscriber.mark(address, own=own)
-                    elif not own:  # never to where it came from, or two programs would fire each other for ever
-                        subscriber.pending[address] = (int(bool(value)),)
-        self._wake()
-
     def _mark_all(self, subscriber: Subscriber) -> None:
         for address in self._addresses:
             subscriber.mark(address)
-        subscriber.pending |= {address: (value,) for address, value in self._told.items()}
+        subscriber.tell(self._news.status)
         self._wake()
-
-    def _mark_all_of(self, messages: Mapping[str, tuple[Any, ...]]) -> None:
-        for subscriber in self._subscriptions:
-            subscriber.pending |= messages
-        self._wake()
-
-    def _tell_status(self) -> None:
-        self._loop.call_later(STATUS_PERIOD_S, self._tell_status)
-        if self._status is None or not len(self._subscriptions):
-            return
-        news = {}
-        for name, value in self._status().items():
-            address = f"{ROOT}info/{name}" if isinstance(value, str) else f"{ROOT}status/{name}"
-            if self._told.get(address) != value:
-                news[address] = value
-        self._told |= news
-        self._mark_all_of({address: (value,) for address, value in news.items()})
 
     def _wake(self) -> None:
         if self._flush_due is None and any(subscriber.pending for subscriber in self._subscriptions):
@@ -163,8 +124,7 @@ class Feedback:
         for subscriber in self._subscriptions:
             sent = 0
             while subscriber.pending and sent < BURST:
-                address = next(iter(subscriber.pending))
-                args = subscriber.pending.pop(address)
+                address, args = subscriber.pending.take()
                 if args is None:
                     spec = self._store.names.find(address.removeprefix(ROOT))
                     assert spec is not None

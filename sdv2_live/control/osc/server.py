@@ -19,9 +19,10 @@ from sdv2_live.control.osc.answers import ERROR, Answers
 from sdv2_live.control.osc.connections import Connections
 from sdv2_live.control.osc.datagrams import PAUSE_S, Datagrams
 from sdv2_live.control.osc.dispatch import Action, Applier, OscCounters
-from sdv2_live.control.osc.feedback import Feedback, Status
+from sdv2_live.control.osc.feedback import Feedback
 from sdv2_live.control.osc.flood_sockets import Address
 from sdv2_live.control.osc.framing import MAX_PACKET
+from sdv2_live.control.osc.news import News, Status
 from sdv2_live.control.osc.reception import OscInput
 from sdv2_live.control.osc.sockets import bind_osc, deliver, endpoint, plain, reaches
 from sdv2_live.control.osc.subscriber import Peer
@@ -39,7 +40,7 @@ class OscServer(Service):
 
     Sockets are bound on construction, so that a port in use is known before a show starts; `start` begins to listen.
 
-    loop: on which it runs, and other servers may.
+    loop: on which it runs, and other servers may. news: what it tells its subscribers, and may be heard on that loop elsewhere.
 
     tcp: also take connections on the same port, framed by length or SLIP.
     allow: networks whose hosts may send, and be subscribed by others; see `Access`. max_rate: messages a second of one sender.
@@ -69,7 +70,6 @@ class OscServer(Service):
         wanted = [endpoint(text) for text in subscribers]
         self._udp, self._tcp = bind_osc(host, port, tcp=tcp)
         self.host, self.port = self._udp.getsockname()[:2]
-        self._status = status
         self.counters = OscCounters()
         self._subscriptions = Subscriptions(self._access, monotonic, self._itself, self._given_up, echo=echo)
         self._datagrams = Datagrams(self._udp, self._take_from, self._subscriptions.refused)
@@ -81,6 +81,7 @@ class OscServer(Service):
         )
         self._input = OscInput(applier, self.counters, store.names)
         self.loop = ControlLoop(self._failed)
+        self.news = News(store, self.loop, status)
         self._feedback: Feedback | None = None
         self._configured = [self._subscriber(*one) for one in wanted]
 
@@ -109,7 +110,8 @@ class OscServer(Service):
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        feedback = self._feedback = Feedback(self._store, loop, self._subscriptions, self._status)
+        feedback = self._feedback = Feedback(self._store, loop, self._subscriptions, self.news)
+        self.news.listeners.append(feedback)
         self._input.begin(loop, feedback)
         self._datagrams.begin(loop)
         for subscriber in self._configured:
@@ -117,10 +119,10 @@ class OscServer(Service):
         connections = Connections(self._access, self.counters, self._answers, self._input, self._subscriptions, self.forget)
         tcp = await asyncio.start_server(connections.serve, sock=self._tcp, limit=2 * MAX_PACKET) if self._tcp else None
         try:
-            yield
+            async with self.news.told():
+                yield
         finally:
             self._datagrams.end()
-            feedback.close()
             if tcp is not None:
                 tcp.close()
 

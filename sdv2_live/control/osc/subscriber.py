@@ -8,11 +8,11 @@ they agree. What was sent from both ends at once has crossed on its way: the val
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Args = tuple[Any, ...]
+from sdv2_live.control.osc.news import Args, Outbox
 
 CROSSED_S = 1.0  # what comes so soon after another value was sent there may have been sent before that one arrived
 REFUSES_S = 10.0  # a port that refuses for so long is nobody's: a program that starts anew takes less
@@ -56,7 +56,7 @@ class Subscriber:
     owner: Peer | None
     heard: float  # when it last sent anything, or was subscribed
     echo: bool = False  # it wants to hear of its own changes, too
-    pending: dict[str, Args | None] = field(default_factory=dict)  # address to arguments; None: the value by then
+    pending: Outbox = field(default_factory=Outbox)
     origins: frozenset[str] = frozenset()  # how the store names the writers whose changes are its own
     confirming: set[str] = field(default_factory=set)  # addresses that a timer will have told again
     _own: set[str] = field(default_factory=set)  # pending for no other reason than what it sent itself
@@ -74,7 +74,12 @@ class Subscriber:
             self._own.discard(address)
         elif address not in self.pending:
             self._own.add(address)
-        self.pending[address] = None
+        self.pending.put(address)
+
+    def tell(self, messages: Mapping[str, Args]) -> None:
+        """Have something told that it cannot hold already."""
+        for address, args in messages.items():
+            self.pending.put(address, args)
 
     def mark_again(self, address: str) -> None:
         """Have the value of an address told whatever the other end holds, for its own sake."""

@@ -9,7 +9,6 @@ They are one set of routes of the show's HTTP server: see `http.server`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -19,21 +18,19 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from sdv2_live.control.http.server import HttpServer
-from sdv2_live.control.osc.feedback import Status
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.oscquery.announce import announced
 from sdv2_live.control.oscquery.replies import Replies
 from sdv2_live.control.oscquery.session import Client
 from sdv2_live.control.oscquery.tree import EXTENSIONS, Node, find, methods, tree
 from sdv2_live.control.oscquery.websockets import Sessions
-from sdv2_live.control.store import Change, ParamStore
+from sdv2_live.control.store import ParamStore
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.oscquery")
 
 FEEDBACK_ACTIONS = ("subscribe", "unsubscribe", "dump")  # which the OSC server carries out by itself
-STATUS_PERIOD_S = 0.5
 METHODS_S = 0.1
 
 Presets = Callable[[], Sequence[str]]
@@ -49,8 +46,7 @@ class Identity(NamedTuple):
 class OscQuery:
     """Describes what `osc` takes and `store` holds, by routes of `http`, which must run on the loop of `osc`.
 
-    presets: names that can be recalled. status: numbers and words of the show, read-only nodes; must not block. actions: the
-    actions that the show carries out beside subscriptions.
+    presets: names that can be recalled. actions: those that the show carries out beside subscriptions.
     """
 
     def __init__(
@@ -61,7 +57,6 @@ class OscQuery:
         *,
         identity: Identity | None = None,
         presets: Presets = tuple,
-        status: Status | None = None,
         actions: Collection[str] = (),
     ) -> None:
         self.http = http
@@ -69,10 +64,9 @@ class OscQuery:
         self._osc = osc
         self._identity = identity or Identity()
         self._presets = presets
-        self._status = status
         self._actions = (*FEEDBACK_ACTIONS, *actions)
         self._described: tuple[float, dict[str, Node]] = -math.inf, {}
-        self._sessions = Sessions(store, osc, http, self._method, status)
+        self._sessions = Sessions(store, osc, http, self._method)
         http.add_routes(Replies(http, self.node, self.host_info, self._sessions).routes())
         http.application.cleanup_ctx.append(self._served)
         http.application.on_shutdown.append(self._sessions.close)
@@ -94,18 +88,12 @@ class OscQuery:
     async def _served(self, application: web.Application) -> AsyncIterator[None]:
         """What runs while the server does."""
         async with AsyncExitStack() as stack:
-            stack.callback(self._store.add_listener(self._changed))
+            self._osc.news.listeners.append(self._sessions)
+            stack.callback(self._osc.news.listeners.remove, self._sessions)
             if self._identity.announce:
                 await stack.enter_async_context(announced(self._identity.name, self.http.host, self.http.port, self._osc.port))
-            telling = asyncio.create_task(self._tell_status())
-            stack.callback(telling.cancel)
             log.info("http://%s:%s describes the OSC addresses (OSCQuery)", self.http.host, self.http.port)
             yield
-
-    async def _tell_status(self) -> None:
-        while True:
-            await asyncio.sleep(STATUS_PERIOD_S)
-            self._sessions.tell_status()
 
     def node(self, path: str) -> Node | None:
         """The node at an OSC address as it is now, None when there is none."""
@@ -123,7 +111,7 @@ class OscQuery:
         return methods(
             self._store.latest(),
             presets=self._presets(),
-            status=self._status() if self._status is not None else None,
+            status=self._osc.news.now(),
             actions=self._actions,
             names=self._store.names,
         )
@@ -136,8 +124,3 @@ class OscQuery:
             "OSC_TRANSPORT": "UDP",
             "EXTENSIONS": dict.fromkeys(EXTENSIONS, True),
         }
-
-    def _changed(self, change: Change) -> None:
-        """Listener of the store; any thread."""
-        if self._sessions.changed(change):
-            self._osc.loop.call(self._sessions.tell_news)

@@ -1,7 +1,6 @@
 """One WebSocket client of OSCQuery: what it listens to, and what waits to be sent to it.
 
-As in `osc.feedback` every address is sent at most 30 times a second and the last value always arrives. Belongs to the event loop
-of its server, but for `peer.send`.
+Belongs to the control loop.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from aiohttp import ClientError, web
 
 from sdv2_live.control.http.door import Address, HttpCounters
 from sdv2_live.control.osc.addresses import ROOT
-from sdv2_live.control.osc.feedback import RATE
+from sdv2_live.control.osc.news import RATE, Args, Outbox
 from sdv2_live.control.osc.packet import encode
 from sdv2_live.control.osc.subscriber import Peer
 from sdv2_live.control.oscquery.tree import READ, Node, arguments
@@ -36,20 +35,18 @@ class Client:
         stream: web.WebSocketResponse,
         peer: Address,
         store: ParamStore,
-        loop: asyncio.AbstractEventLoop,
         counters: HttpCounters,
     ) -> None:
         self._stream = stream
         self._store = store
         self._counters = counters
         self._listening: set[str] = set()  # addresses
-        self._values: dict[str, tuple[int | float | str, ...] | None] = {}  # address to arguments; None: the value by then
+        self._news = Outbox()
         self._waiting: deque[bytes | str] = deque()
         self._unread = 0  # bytes of these
-        self._told: dict[str, float | str] = {}  # of the status
         self._awake = asyncio.Event()
-        self.peer = Peer(*peer, lambda data: _soon(loop, self._queue, data), tcp=True)
-        self._task = loop.create_task(self._send())
+        self.peer = Peer(*peer, self._queue, tcp=True)
+        self._task = asyncio.create_task(self._send())
 
     async def close(self) -> None:
         """Stop sending and close the connection."""
@@ -61,12 +58,7 @@ class Client:
         """Answers and commands that are not sent yet, at most MAX_WAITING."""
         return len(self._waiting)
 
-    @property
-    def hears_status(self) -> bool:
-        """Whether it listens to any address of the status."""
-        return any(address.startswith((f"{ROOT}status/", f"{ROOT}info/")) for address in self._listening)
-
-    def told(self, text: str, find: Callable[[str], Node | None]) -> None:
+    def command(self, text: str, find: Callable[[str], Node | None], status: Mapping[str, Args]) -> None:
         """Carry out LISTEN or IGNORE. What else a client may say is not for this server: the proposal lets it pass."""
         try:
             request = json.loads(text)
@@ -79,31 +71,29 @@ class Client:
         elif command == "LISTEN" and (node := find(address)) and node["ACCESS"] & READ:
             address = node["FULL_PATH"]
             self._listening.add(address)
-            self._told.pop(address, None)
             if self._store.names.find(address.removeprefix(ROOT)):
-                self._mark(address, None)
+                self._mark(address)
+            elif address in status:
+                self.tell({address: status[address]})
 
-    def command(self, command: str, data: str) -> None:
+    def order(self, command: str, data: str) -> None:
         """Send a command of the server, such as PATH_CHANGED."""
         self._queue(json.dumps({"COMMAND": command, "DATA": data}))
 
-    def mark(self, names: Iterable[str]) -> None:
+    def changed(self, names: Iterable[str]) -> None:
         """The values of these parameters have changed (of triggers too, which nobody can listen to)."""
         for name in names:
             for spoken in self._store.names.all_of(name):
-                self._mark(ROOT + spoken, None)
+                self._mark(ROOT + spoken)
 
-    def mark_status(self, status: Mapping[str, float | str]) -> None:
-        """The status as it is now; what has changed of it is sent."""
-        for name, value in status.items():
-            address = f"{ROOT}{'info' if isinstance(value, str) else 'status'}/{name}"
-            if self._told.get(address) != value and address in self._listening:
-                self._told[address] = value
-                self._mark(address, (value if isinstance(value, str) else float(value),))
+    def tell(self, messages: Mapping[str, Args]) -> None:
+        """Send what it listens to of this, numbers as their nodes describe them."""
+        for address, args in messages.items():
+            self._mark(address, tuple(arg if isinstance(arg, str) else float(arg) for arg in args))
 
-    def _mark(self, address: str, args: tuple[int | float | str, ...] | None) -> None:
+    def _mark(self, address: str, args: Args | None = None) -> None:
         if address in self._listening:
-            self._values[address] = args
+            self._news.put(address, args)
             self._awake.set()
 
     def _queue(self, message: bytes | str) -> None:
@@ -126,8 +116,8 @@ class Client:
                 self._awake.clear()
                 while self._waiting:
                     await self._send_one(self._next())
-                for address in list(self._values):
-                    args = self._values.pop(address)
+                for _ in range(len(self._news)):
+                    address, args = self._news.take()
                     if args is None:
                         args = arguments(address.removeprefix(ROOT), self._store.latest(), self._store.names)
                     await self._send_one(encode(address, *args))
@@ -137,9 +127,3 @@ class Client:
 
     async def _send_one(self, message: bytes | str) -> None:
         await (self._stream.send_bytes(message) if isinstance(message, bytes) else self._stream.send_str(message))
-
-
-def _soon(loop: asyncio.AbstractEventLoop, function: Callable[[bytes], None], data: bytes) -> None:
-    """Call on the loop, from any thread; nothing when the loop has closed."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(function, data)

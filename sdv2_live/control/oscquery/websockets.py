@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import WSMsgType, web
 
 from sdv2_live.control.http.server import HttpServer, peer_of
 from sdv2_live.control.osc.datagrams import PAUSE_S
-from sdv2_live.control.osc.feedback import Status
+from sdv2_live.control.osc.news import Args
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.oscquery.session import MAX_WAITING, Client
 from sdv2_live.control.oscquery.tree import Node
-from sdv2_live.control.store import Change, ParamStore
+from sdv2_live.control.params import Value
+from sdv2_live.control.store import ParamStore
 from sdv2_live.stats import Fill
 
 MAX_CLIENTS = 32
@@ -26,10 +26,9 @@ CLOSE_S = 0.3  # for all of them to be closed
 
 
 class Sessions:
-    """All WebSockets of a server. Belongs to its event loop, but for `changed` and `queues`.
+    """All WebSockets of a server: a listener of the news of `osc`. Belongs to the loop, but for `listening` and `queues`.
 
-    osc: takes their packets. node: of what takes or gives a value, by its address. status: what they may listen to beside
-    parameters.
+    osc: takes their packets. node: of what takes or gives a value, by its address.
     """
 
     def __init__(
@@ -38,13 +37,15 @@ class Sessions:
         osc: OscServer,
         http: HttpServer,
         node: Callable[[str], Node | None],
-        status: Status | None,
     ) -> None:
-        self._store, self._osc, self._http, self._node, self._status = store, osc, http, node, status
+        self._store, self._osc, self._http, self._node = store, osc, http, node
         self._connected: Counter[str] = Counter()  # by host
-        self._news: set[str] = set()  # parameters that have changed since clients were told
-        self._lock = threading.Lock()
         self.clients: set[Client] = set()
+
+    @property
+    def listening(self) -> bool:
+        """Whether any is open. Any thread."""
+        return bool(self.clients)
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -62,7 +63,7 @@ class Sessions:
             stream = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
             await stream.prepare(request)
             self._http.keep(request)
-            await self._converse(stream, Client(stream, peer, self._store, asyncio.get_running_loop(), self._http.counters))
+            await self._converse(stream, Client(stream, peer, self._store, self._http.counters))
         finally:
             self._connected -= Counter([host])
         return stream
@@ -75,7 +76,7 @@ class Sessions:
                     await self._hand_over(message.data, client)
                 elif message.type is WSMsgType.TEXT:
                     if self._http.access.within_rate(f"{client.peer.host}:{client.peer.port}"):
-                        client.told(message.data, self._node)
+                        client.command(message.data, self._node, self._osc.news.status)
                     else:
                         self._http.counters.flooded += 1
                 await asyncio.sleep(0)  # one message in a round of the loop, however many have come
@@ -91,34 +92,20 @@ class Sessions:
             while not self._osc.receive(packet, client.peer):
                 await asyncio.sleep(PAUSE_S)
 
-    def changed(self, change: Change) -> bool:
-        """Note what has changed. Returns whether `tell_news` must be called, on the event loop. Any thread."""
-        if not self.clients:
-            return False
-        with self._lock:
-            first = not self._news
-            self._news |= change.values.keys()
-        return first
-
-    def tell_news(self) -> None:
-        """Have the parameters sent that have changed since."""
-        with self._lock:
-            names, self._news = self._news, set()
+    def changed(self, values: Mapping[str, Value], origin: str) -> None:
+        """Have parameters sent that have changed."""
         for client in self.clients:
-            client.mark(names)
+            client.changed(values)
 
-    def tell_status(self) -> None:
-        """Have the status sent to those that listen to it."""
-        listening = [client for client in self.clients if client.hears_status]
-        if listening and self._status is not None:
-            news = dict(self._status())
-            for client in listening:
-                client.mark_status(news)
+    def told(self, messages: Mapping[str, Args]) -> None:
+        """Have what is said sent to those that listen to it."""
+        for client in self.clients:
+            client.tell(messages)
 
     def path_changed(self, path: str) -> None:
         """Have clients read a node again."""
         for client in self.clients:
-            client.command("PATH_CHANGED", path)
+            client.order("PATH_CHANGED", path)
 
     async def close(self, application: web.Application) -> None:
         """Close all of them, as far as that goes in CLOSE_S."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sdv2_live.control.access import Access
+from sdv2_live.control.osc.news import Outbox
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.osc.subscriber import REFUSES_S, Peer, Subscriber
 from sdv2_live.control.osc.subscriptions import MAX_SUBSCRIBERS, Subscriptions
@@ -173,7 +174,7 @@ def test_a_program_that_was_started_anew_owns_its_port(table: Table) -> None:
 
 
 def told(subscriber: Subscriber, value: float, now: float) -> bool:
-    subscriber.pending.clear()
+    subscriber.pending = Outbox()
     return subscriber.owed("/sdv2/mix", (value,), now)
 
 

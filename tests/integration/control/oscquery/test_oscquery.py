@@ -24,6 +24,7 @@ from sdv2_live.control.http.server import HttpServer
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.osc.sockets import bind_osc, query_port
 from sdv2_live.control.oscquery.oscquery import Identity, OscQuery
+from sdv2_live.control.oscquery.tree import methods
 from sdv2_live.control.oscquery.websockets import MAX_OF_HOST
 from sdv2_live.control.params import PARAMS
 from sdv2_live.control.store import ParamStore
@@ -32,9 +33,15 @@ from sdv2_live.show.control_plane import ControlPlane
 
 
 @pytest.fixture
+def server(store: ParamStore) -> Iterator[OscServer]:
+    with OscServer(store, port=0, status=lambda: {"fps": 24.5, "source": "CAM"}) as server:
+        yield server
+    assert server.counters.failures == 0
+
+
+@pytest.fixture
 def query(store: ParamStore, server: OscServer) -> Iterator[OscQuery]:
-    numbers: dict[str, float | str] = {"fps": 24.5, "source": "CAM"}
-    with describing(store, server, presets=lambda: ["Ink"], status=lambda: numbers) as query:
+    with describing(store, server, presets=lambda: ["Ink"]) as query:
         yield query
     assert query.http.counters.failures == 0
     assert not query.clients
@@ -191,20 +198,18 @@ def test_listening_to_many_addresses_describes_all_of_them_once(
     store: ParamStore, server: OscServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sdv2_live.control.oscquery.oscquery.METHODS_S", float("inf"))
-    described = 0
-
-    def status() -> dict[str, float | str]:
-        nonlocal described
-        described += 1
-        return {}
+    described = []
+    monkeypatch.setattr(
+        "sdv2_live.control.oscquery.oscquery.methods", lambda *args, **more: described.append(1) or methods(*args, **more)
+    )
 
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await listen(stream, *(f"/sdv2/nothing/{number}" for number in range(50)), "/sdv2/mix/")
         assert await heard(stream) == ("/sdv2/mix", 1.0)
 
-    with describing(store, server, status=status) as query:
+    with describing(store, server) as query:
         talk(query, conversation)
-    assert described == 1
+    assert len(described) == 1
 
 
 def test_a_storm_is_thinned_and_its_last_value_arrives(query: OscQuery, store: ParamStore) -> None:

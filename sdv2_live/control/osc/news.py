@@ -1,0 +1,133 @@
+"""What a show says of its own accord: which values have changed, which chunk applied them, and its status.
+
+    /sdv2/<param> value...           every value that is applied
+    /sdv2/applied/<param> chunk      the chunk that first used the newest value
+    /sdv2/status/<name> number       numbers only, as OSC In CHOPs take them
+    /sdv2/info/<name> text           status in words
+
+What waits for one listener is an `Outbox`. Every address leaves it at most RATE times a second, and the last value always does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from sdv2_live.control.loop import ControlLoop
+from sdv2_live.control.osc.addresses import ROOT
+from sdv2_live.control.params import Value
+from sdv2_live.control.store import Applied, Change, ParamStore
+
+RATE = 30.0  # times a second that an address is sent
+STATUS_PERIOD_S = 0.5
+
+Args = tuple[Any, ...]
+Status = Callable[[], Mapping[str, float | str]]  # numbers and words, by name
+
+
+class Outbox:
+    """What waits for one listener: each address once, with its newest arguments or, of a parameter, its value by then."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Args | None] = {}  # None: the value by then
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, address: str) -> bool:
+        return address in self._waiting
+
+    def put(self, address: str, args: Args | None = None) -> None:
+        """Have an address sent, with these arguments; without, with the parameter's value by then."""
+        self._waiting[address] = args
+
+    def take(self) -> tuple[str, Args | None]:
+        """What has waited for the longest. Raises StopIteration when nothing waits."""
+        address = next(iter(self._waiting))
+        return address, self._waiting.pop(address)
+
+
+class Listener(Protocol):
+    """Passes news on to its own listeners. All belongs to the loop, but for `listening`."""
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody is there to be told."""
+
+    def changed(self, values: Mapping[str, Value], origin: str) -> None:
+        """Parameters have these values now, and triggers have fired, because of `origin`."""
+
+    def told(self, messages: Mapping[str, Args]) -> None:
+        """This is to be said, by address, beside values of parameters."""
+
+
+class News:
+    """Brings what happens on other threads to the listeners on the loop, as much as there is at a time."""
+
+    def __init__(self, store: ParamStore, loop: ControlLoop, status: Status | None) -> None:
+        self._store, self._loop, self._status = store, loop, status
+        self.listeners: list[Listener] = []
+        self.status: dict[str, Args] = {}  # as it was told last, by address; empty while nobody listens
+        self._changes: dict[str, dict[str, Value]] = {}  # since the listeners were told, by origin
+        self._lock = threading.Lock()
+
+    def now(self) -> Mapping[str, float | str]:
+        """The status as it is: numbers and words by name."""
+        return self._status() if self._status is not None else {}
+
+    @asynccontextmanager
+    async def told(self) -> AsyncIterator[None]:
+        """Tell the listeners while this lasts."""
+        removals = [self._store.add_listener(self._changed), self._store.add_applied_listener(self._applied)]
+        self._due: asyncio.Handle = asyncio.get_running_loop().call_soon(self._tell_status)
+        try:
+            yield
+        finally:
+            self._due.cancel()
+            for remove in removals:
+                remove()
+
+    def _changed(self, change: Change) -> None:
+        """Listener of the store; any thread."""
+        if not self._listening:
+            return
+        with self._lock:
+            first = not self._changes
+            self._changes.setdefault(change.origin, {}).update(change.values)
+        if first:
+            self._loop.call(self._tell_changes)
+
+    def _tell_changes(self) -> None:
+        with self._lock:
+            changes, self._changes = self._changes, {}
+        for origin, values in changes.items():
+            for listener in self.listeners:
+                listener.changed(values, origin)
+
+    def _applied(self, applied: Applied) -> None:
+        """Listener of the store; the engine's thread."""
+        if self._listening:
+            spoken = (name for changed in sorted(applied.names) for name in self._store.names.told(changed))
+            self._loop.call(self._tell, {f"{ROOT}applied/{name}": (applied.chunk,) for name in spoken})
+
+    def _tell_status(self) -> None:
+        self._due = asyncio.get_running_loop().call_later(STATUS_PERIOD_S, self._tell_status)
+        if not self._listening:
+            self.status = {}
+            return
+        kinds = {True: "info", False: "status"}
+        now = {f"{ROOT}{kinds[isinstance(value, str)]}/{name}": (value,) for name, value in self.now().items()}
+        news = {address: args for address, args in now.items() if self.status.get(address) != args}
+        self.status = now
+        self._tell(news)
+
+    def _tell(self, messages: Mapping[str, Args]) -> None:
+        for listener in self.listeners:
+            listener.told(messages)
+
+    @property
+    def _listening(self) -> bool:
+        return any(listener.listening for listener in self.listeners)
