@@ -37,7 +37,7 @@ SEEN = (
     ("TouchDesigner", "stand-in", "not yet", "not yet", "not yet"),
     ("Resolume", "stand-in", "not yet", "not yet", "not yet"),
     ("TouchOSC", "stand-in: its file format", "not yet", "not yet", "not yet"),
-    ("metrics", "independent: Prometheus", "independent: prometheus-client's parser", "not yet", "not yet"),
+    ("metrics", "independent: Prometheus", "tried", "not yet", "not yet"),
     ("start with the machine", "in part: systemd verifies the unit", "in part: schtasks takes the task", "not yet", "not yet"),
     ("Docker", "not yet", "-", "not yet", "-"),
 )
