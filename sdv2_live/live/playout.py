@@ -1,9 +1,8 @@
 """From the engine to a sink: a thread that always has a picture to send.
 
-A frame is due at its input frame's capture time plus a delay, as in a jitter buffer: the output moves at exactly the input's
-pace, whether or not the engine skipped frames. The delay is what nearly all recent chunks needed, so it follows the engine's
-speed and no hitch. When nothing is due the last picture is sent again. What is sent is the `Switcher`'s decision, when is
-decided here.
+A painting is due at its input frame's capture time plus a delay (`JitterBuffer`): the output moves at exactly the input's pace,
+whether or not the engine skipped frames. When nothing is due the last picture is sent again. The `Switcher` decides what is
+sent, this module when.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, measured_rate, plausible_rate
 from sdv2_live.io.base import Sink
 from sdv2_live.live.fallback import FallbackMixer
+from sdv2_live.live.jitter_buffer import QUEUE, JitterBuffer
 from sdv2_live.live.switcher import OutputMode, Shot, Switcher
 from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
 from sdv2_live.system.clock import monotonic_ns
@@ -26,10 +26,6 @@ from sdv2_live.threads import closed, ended
 
 log = logging.getLogger("sdv2_live.playout")
 
-MEMORY = 20  # chunks whose delay is remembered
-LEFT_OUT = 2  # of these the largest, at most half: a rare hitch is shown late, once, rather than made everyone's delay
-MARGIN_NS = 2_000_000  # added to the delay: wake-up and conversion jitter
-QUEUE = 16  # frames waiting to be due; more than this and the oldest go
 INPUT_QUEUE = 8  # input frames waiting to be sent in bypass
 HAND_NS = 30_000_000  # a change of what is to be seen is sent this long after the frame before, or with the next one
 USUAL_RATE = Fraction(30)  # where a stream's own is not known
@@ -57,11 +53,11 @@ class Playout:
         sink: Sink,
         counters: Counters,
         showing: Callable[[], OutputMode] = OutputMode,
-        cover: FallbackMixer | None = None,
+        fallback: FallbackMixer | None = None,
         slate: FallbackMixer | None = None,
         clock: Callable[[], int] = monotonic_ns,
     ) -> None:
-        """cover: what is seen when `lost` says that no paintings come; None: the last one. slate: the same for `hold`.
+        """fallback: what is seen when `lost` says that no paintings come; None: the last one. slate: the same for `hold`.
 
         clock: nanoseconds.
         """
@@ -70,16 +66,14 @@ class Playout:
         self.latency, self.passed = Window(512), Window(512)
         self._counters = counters
         self._showing = showing
-        self._cover = cover or FallbackMixer()
+        self._fallback = fallback or FallbackMixer()
         self._slate = slate or FallbackMixer()
-        self._switcher = Switcher(self._cover, self._slate, stopgap=sink.live)
+        self._switcher = Switcher(self._fallback, self._slate, stopgap=sink.live)
         self._clock = clock
         self._lock = threading.Lock()  # never held while a frame is sent
         self._news = threading.Event()
-        self._queue: deque[Frame] = deque()
+        self._paintings = JitterBuffer(counters)
         self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
-        self._needed: deque[int] = deque(maxlen=MEMORY)
-        self._delay = 0
         self._came = Rate(clock=lambda: clock() / 1e9)  # of new frames
         self._shot: Shot | None = None  # that was sent last
         self._next_shot: Shot | None = None  # that is to be sent next
@@ -104,21 +98,15 @@ class Playout:
         """Take over a chunk's frames; their captured_ns must not decrease. Never waits."""
         now = self._clock()
         with self._lock:
-            self._cover.back(now)
-            self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
-            count = len(self._needed)
-            self._delay = sorted(self._needed)[count - 1 - min(LEFT_OUT, count // 2)]
-            self._queue.extend(frames)
-            while len(self._queue) > QUEUE:
-                self._queue.popleft()
-                self._counters.add("frames_late")
+            self._fallback.back(now)
+            self._paintings.add(frames, now)
         self._news.set()
 
     def lost(self) -> None:
         """No paintings come until `show` is called again. Never waits."""
         with self._lock:
             if self._switcher.painting is not None:  # else there is nothing to cover yet
-                self._cover.lost(self._clock())
+                self._fallback.lost(self._clock())
         self._news.set()
 
     def hold(self, held: bool) -> None:
@@ -128,7 +116,7 @@ class Playout:
         self._news.set()
 
     def offer_input(self, frame: Frame) -> None:
-        """Take over an input frame, for bypass, for the time before the first chunk and for the cover. Never waits."""
+        """Take over an input frame, for bypass, for the time before the first chunk and for the fallback. Never waits."""
         with self._lock:
             if not self._switcher.passes(self._showing()):
                 self._input.clear()  # the newest is enough
@@ -141,7 +129,7 @@ class Playout:
     def queues(self) -> dict[str, Fill]:
         """Paintings, and input frames as they are, that wait to be due."""
         with self._lock:
-            return {"playout": Fill(len(self._queue), QUEUE), "playout_input": Fill(len(self._input), INPUT_QUEUE)}
+            return {"playout": Fill(len(self._paintings), QUEUE), "playout_input": Fill(len(self._input), INPUT_QUEUE)}
 
     @property
     def shown_latency(self) -> Summary:
@@ -152,7 +140,7 @@ class Playout:
     @property
     def delay_ms(self) -> float:
         """Delay between capture and output that is being kept."""
-        return self._delay / 1e6
+        return self._paintings.delay_ns / 1e6
 
     def step(self) -> bool:
         """Send what is due now. Returns whether anything was."""
@@ -171,7 +159,7 @@ class Playout:
     def wait_s(self) -> float | None:
         """Seconds until something may be due, or the hand is looked at again; None to wait for news."""
         with self._lock:
-            due, shot = self._next_due(), self._next_shot
+            due, shot = self._paintings.next_due, self._next_shot
             moments = [] if due is None else [due]
             now = self._clock()
             if shot is not None:
@@ -191,7 +179,7 @@ class Playout:
         """The shot to send now; None when it is too early. Nothing is repeated at the end."""
         showing, now = self._showing(), self._clock()
         came = self._take_input(showing)
-        painting = self._drop_due(now)
+        painting = self._paintings.pop_due(now, ending=self._closing)
         if painting is not None:
             self._switcher.painting = painting
         shot = self._next_shot = self._switcher.shot(showing, now)
@@ -216,20 +204,6 @@ class Playout:
         self._switcher.input = came
         return came
 
-    def _drop_due(self, now: int) -> Frame | None:
-        """Take the newest painting that is due off the queue; older ones that are due with it are late."""
-        newest: Frame | None = None
-        while self._queue and (self._closing or self._queue[0].captured_ns + self._delay <= now):
-            if newest is not None:
-                self._counters.add("frames_late")
-            newest = self._queue.popleft()
-            if self._closing:
-                break  # at the end every frame is still sent, in order
-        return newest
-
-    def _next_due(self) -> int | None:
-        return self._queue[0].captured_ns + self._delay if self._queue else None
-
     def _interval(self, frame: Frame) -> int:
         """Nanoseconds from one frame to the next: as declared, or as they come where that cannot be true."""
         rate = plausible_rate(frame.rate)
@@ -247,7 +221,7 @@ class Playout:
             return min(moment, self._last_sent_ns + HAND_NS)
         if self._follows_input:
             return moment + interval // 2
-        due = None if shot.black or shot.passed else self._next_due()
+        due = None if shot.black or shot.passed else self._paintings.next_due
         return due if due is not None and moment < due <= moment + interval // 2 else moment
 
     def _send(self, due: _Due) -> None:

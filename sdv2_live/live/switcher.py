@@ -27,13 +27,13 @@ class OutputMode:
 class Shot:
     """A painting, or the input as it is (passed), and what is over it. stopgap: the input stands in, as nothing is painted yet.
 
-    level: share of `cover`, see there. seen: the input frame that it may need.
+    level: share of `fallback`, see there. seen: the input frame that it may need.
     """
 
     frame: Frame
     passed: bool = False
     stopgap: bool = False
-    cover: FallbackMixer | None = None
+    fallback: FallbackMixer | None = None
     level: float = 0.0
     seen: Frame | None = None
     black: bool = False
@@ -41,26 +41,26 @@ class Shot:
     @property
     def moves_with_input(self) -> bool:
         """A new input frame changes what is seen, and no paintings come that would."""
-        return not self.black and self.cover is not None and self.cover.away and self.cover.instead is Fallback.INPUT
+        return not self.black and self.fallback is not None and self.fallback.away and self.fallback.instead is Fallback.INPUT
 
     def picture(self) -> Frame:
         """The frame to send; takes the time to blend where something is over it."""
         if self.black:
             return black_like(self.frame)
-        return self.frame if self.cover is None else self.cover.over(self.frame, self.seen, self.level)
+        return self.frame if self.fallback is None else self.fallback.over(self.frame, self.seen, self.level)
 
 
 class Switcher:
     """Chooses what is sent, as a vision mixer does. `painting` and `input` are the newest ones. For one thread at a time.
 
-    cover: over paintings, while none come. slate: over whatever is seen, while there is no input. stopgap: the input shows
+    fallback: over paintings, while none come. slate: over whatever is seen, while there is no input. stopgap: the input shows
     until something is painted.
     """
 
-    def __init__(self, cover: FallbackMixer, slate: FallbackMixer, *, stopgap: bool) -> None:
+    def __init__(self, fallback: FallbackMixer, slate: FallbackMixer, *, stopgap: bool) -> None:
         self.painting: Frame | None = None
         self.input: Frame | None = None
-        self._cover, self._slate, self._stopgap = cover, slate, stopgap
+        self._fallback, self._slate, self._stopgap = fallback, slate, stopgap
         self._below: Shot | None = None  # what is seen, or would be without the blackout
         self._frozen = False
         self._caught = False  # something was seen when the freeze began: it is held, whatever it is
@@ -88,6 +88,6 @@ class Switcher:
         frame = self.input if passed else self.painting
         if frame is None:
             return None
-        cover = self._slate if passed else max(self._cover, self._slate, key=lambda one: one.level(now))
-        level = cover.level(now)
-        return Shot(frame, passed, passed and not showing.bypass, cover if level > 0 else None, level, self.input)
+        fallback = self._slate if passed else max(self._fallback, self._slate, key=lambda one: one.level(now))
+        level = fallback.level(now)
+        return Shot(frame, passed, passed and not showing.bypass, fallback if level > 0 else None, level, self.input)

@@ -85,7 +85,7 @@ class Show(Closing):
         ndi = config.ndi.settings
         sink = open_sink(config.output.sink, ndi=ndi)
         slate = FallbackMixer(Fallback.SLATE, hold_s=0.0, fade_s=config.input.fade_s, text=config.faults.slate)
-        self.playout = Playout(sink, self.counters, self._showing, self._cover(), slate)
+        self.playout = Playout(sink, self.counters, self._showing, self._fallback(), slate)
         opened.callback(self.playout.close)
         own = [sink.full_name] if sink.full_name else []
         select = lambda: self.store.latest().input_select  # noqa: E731
@@ -118,7 +118,7 @@ class Show(Closing):
             return InlineEngine(self.config, self.store.latest, self._engine_up)
         return RemoteEngine(self.config, self.store.latest, self.counters, self._engine_up, self.playout.lost)
 
-    def _cover(self) -> FallbackMixer:
+    def _fallback(self) -> FallbackMixer:
         faults = self.config.faults
         instead = faults.on_fault
         if instead is Fallback.INPUT and self._blind:

@@ -77,7 +77,7 @@ class Rig:
         self.counters, self.store, self.sink = Counters(), ParamStore(start), FakeSink()
         self.camera = Camera()
         cover = FallbackMixer(instead, hold_s=0.1, fade_s=0.2, text="soon")
-        self.playout = Playout(self.sink, self.counters, cover=cover)
+        self.playout = Playout(self.sink, self.counters, fallback=cover)
         self.input, self.intake = only(self.camera, self.counters), Intake(self.counters, self.playout.offer_input)
         self.hellos: list[Hello] = []
         self._up: list[int] = []  # when the engine came up, and when the playout was told that it is away

@@ -17,7 +17,8 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import MAX_RATE, Frame, PixelFormat
 from sdv2_live.io.pictures import black_like
 from sdv2_live.live.fallback import FallbackMixer
-from sdv2_live.live.playout import HAND_NS, MARGIN_NS, QUEUE, Playout
+from sdv2_live.live.jitter_buffer import MARGIN_NS, QUEUE
+from sdv2_live.live.playout import HAND_NS, Playout
 from sdv2_live.live.switcher import OutputMode
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic_ns
@@ -29,12 +30,12 @@ FRAME_S = float(1 / RATE)
 class Rig:
     """A playout that sends when its clock is moved. `showing` is what the performer holds down."""
 
-    def __init__(self, sink: FakeSink | None = None, cover: FallbackMixer | None = None, slate: FallbackMixer | None = None):
+    def __init__(self, sink: FakeSink | None = None, fallback: FallbackMixer | None = None, slate: FallbackMixer | None = None):
         self.clock = FakeClock()
         self.sink = sink or FakeSink()
         self.sink._now_ns = self.clock.now_ns
         self.counters, self.showing = Counters(), OutputMode()
-        self.playout = Playout(self.sink, self.counters, lambda: self.showing, cover, slate, self.clock.now_ns)
+        self.playout = Playout(self.sink, self.counters, lambda: self.showing, fallback, slate, self.clock.now_ns)
 
     def play(self, seconds: float = 1.0) -> None:
         """Send what is due in so many seconds."""
@@ -147,7 +148,7 @@ def test_hitches_among_the_first_chunks_are_nobodys_delay(hitches: list[int]) ->
     rig = Rig()
     for late_ms in [*hitches, *[100] * 18]:
         rig.show(1, 2, late_ms=late_ms)
-        if len(rig.playout._needed) >= 2 * len(hitches):
+        if len(rig.playout._paintings._needed) >= 2 * len(hitches):
             assert rig.playout.delay_ms < 1000
 
 
@@ -155,7 +156,7 @@ def test_a_quick_chunk_waits_for_its_time_while_the_last_frame_is_repeated() -> 
     rig = Rig()
     rig.show(1, 2, late_ms=200)
     rig.until("the late chunk", lambda: rig.shown == [1, 2])
-    rig.playout._needed.extend([rig.playout._needed[0]] * 10)
+    rig.playout._paintings._needed.extend([rig.playout._paintings._needed[0]] * 10)
     rig.show(3, 4)
     sent = len(rig.sink.frames)
     rig.until("the quick chunk", lambda: rig.shown[-1] == 4)
@@ -368,7 +369,7 @@ class UnwatchedSink(FakeSink):
 def test_nothing_is_sent_while_nobody_watches() -> None:
     rig = Rig(UnwatchedSink())
     rig.show(1, 2)
-    rig.until("the queue to run empty", lambda: not rig.playout._queue)
+    rig.until("the queue to run empty", lambda: not rig.playout._paintings)
     assert rig.sink.frames == []
     assert rig.counters["frames_out"] == 0
 
@@ -406,7 +407,7 @@ def covered(instead: Fallback = Fallback.INPUT) -> FallbackMixer:
 
 
 def test_when_paintings_stop_the_input_is_faded_in_and_out_again_when_they_return() -> None:
-    rig = Rig(cover=covered())
+    rig = Rig(fallback=covered())
     rig.show(200)
     rig.until("the painting", lambda: rig.shown == [200])
     rig.camera(100)
@@ -421,7 +422,7 @@ def test_when_paintings_stop_the_input_is_faded_in_and_out_again_when_they_retur
 
 
 def test_a_substitute_that_needs_no_input_comes_without_one() -> None:
-    rig = Rig(cover=covered(Fallback.BLACK))
+    rig = Rig(fallback=covered(Fallback.BLACK))
     rig.playout.lost()  # before there is anything to cover
     rig.show(200)
     rig.until("the painting", lambda: rig.shown == [200])
@@ -440,11 +441,11 @@ def test_a_substitute_that_needs_no_input_comes_without_one() -> None:
 
 
 def test_when_nobody_watches_the_cover_costs_nothing_and_harms_nothing() -> None:
-    rig = Rig(FakeSink(watched=False), cover := covered())
+    rig = Rig(FakeSink(watched=False), fallback := covered())
     rig.show(200)
     rig.until("the painting to be due", lambda: rig.playout._switcher.painting is not None)
     rig.playout.lost()
-    rig.until("the end of the fade", lambda: cover.level(rig.clock.now_ns()) == 1)
+    rig.until("the end of the fade", lambda: fallback.level(rig.clock.now_ns()) == 1)
     rig.camera(100)
     rig.sink.watched = True
     rig.until("the input", lambda: rig.camera(100) or (rig.sink.frames and rig.value == 100))
