@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 log = logging.getLogger("sdv2_live.threads")
 
@@ -52,3 +55,42 @@ def fulfil(done: Future[T], work: Callable[[], T]) -> None:
         done.set_result(work())
     except BaseException as error:  # noqa: BLE001 (raised again where the result is waited for)
         done.set_exception(error)
+
+
+class OneThread:
+    """Makes every call on one and the same thread, one after the other.
+
+    No executor of the standard library: the interpreter waits for its threads at the end, for ever where a driver hangs.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=_run, args=(self._calls,), name=name, daemon=True)
+        self._thread.start()
+        weakref.finalize(self, self._calls.put, None)
+
+    def submit(self, call: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Make the call there, after all others. Returns its result to come. Not after `close`."""
+        done: Future[T] = Future()
+        self._calls.put(partial(fulfil, done, partial(call, *arguments)))
+        return done
+
+    def __call__(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Make the call there and wait for it."""
+        return self.submit(call, *arguments).result()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that have not begun."""
+        return self._calls.qsize()
+
+    def close(self) -> None:
+        """End the thread, after all calls. Idempotent."""
+        self._calls.put(None)
+        ended(self._thread)
+
+
+def _run(calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+    while (call := calls.get()) is not None:
+        call()
+        del call  # nothing is kept alive while the thread waits for the next

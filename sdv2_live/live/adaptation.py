@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from sdv2_live.chunk import Generated
 from sdv2_live.config.measures import FEWER_STEPS
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
@@ -30,20 +31,6 @@ log = logging.getLogger("sdv2_live.upkeep")
 
 NOTABLE = 0.15  # of full scale; a drift beyond this is logged
 NOT_THE_LOOK = ("freeze", "bypass", "blackout", "input_select", "record", "cue_prompt", "morph_seconds", "preset")
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A chunk that was painted. input_fps: frames a second that come in. seconds: it took from its last frame on (an engine that
-    is too slow does nothing before: see `loop`). began: a new stream. shed: steps that it was painted with."""
-
-    frames: Sequence[Frame]
-    pictures: Sequence[Frame]
-    params: Params
-    input_fps: float
-    seconds: float
-    began: bool
-    shed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +100,18 @@ class Adaptation:
         self._refreshing = drifted or (self._every_s > 0 and age >= self._every_s)
         return self._refreshing
 
-    def finish(self, done: Done) -> list[Frame]:
-        """A chunk's pictures as they are to be shown; takes note of everything that it tells."""
-        pictures = self._full_size(done)
-        if done.began:
-            self._began(done)
+    def finish(self, generated: Generated, input_fps: float) -> list[Frame]:
+        """A chunk's pictures as they are to be shown; takes note of everything that it tells. input_fps: frames a second that
+        come in."""
+        chunk, pictures = generated.chunk, self._full_size(generated)
+        if generated.recipe.begins is not None:
+            self._began()
             if self._hide or self._refreshing:
                 self._fade.begin()
-        if done.shed == self.shed.active:  # else it was on its way when that changed
+        if chunk.measures == self.shed.active:  # else it was on its way when that changed
             self._hide = False
-        self._watch(done)
-        change = self.shed.chunk(self._clock(), done.seconds, len(done.frames), done.input_fps, self._useful)
+        self._watch(generated)
+        change = self.shed.chunk(self._clock(), generated.seconds, len(chunk.frames), input_fps, self._useful)
         if change:
             self._hide = True
             self._counters.add("shed_down" if change.startswith("too slow") else "shed_up")
@@ -131,7 +119,7 @@ class Adaptation:
             self._on_shed(self.shed.active)
         return [self._fade.over(picture) for picture in pictures]
 
-    def _began(self, done: Done) -> None:
+    def _began(self) -> None:
         if self._refreshing:
             self._counters.add("refreshes")
             log.info("the stream was begun anew after %.0f s, drift %.3f", self._clock() - self._began_at, self._drift.value)
@@ -139,24 +127,25 @@ class Adaptation:
         self._drift.begin()
         self._told = False
 
-    def _watch(self, done: Done) -> None:
-        look = replace(done.params, **{name: getattr(Params(), name) for name in NOT_THE_LOOK})
+    def _watch(self, generated: Generated) -> None:
+        look = replace(generated.chunk.params, **{name: getattr(Params(), name) for name in NOT_THE_LOOK})
         if look != self._look:
             self._look = look
             self._drift.begin()
             self._told = False
-        if done.pictures:
-            self._drift.see(done.pictures[-1])
+        if generated.pictures:
+            self._drift.see(generated.pictures[-1])
         if self._drift.value > (self._at_drift or NOTABLE) and not self._told:
             self._told = True
             log.info("the picture's colour or contrast has moved by %.3f since the look began", self._drift.value)
 
-    def _full_size(self, done: Done) -> Sequence[Frame]:
+    def _full_size(self, generated: Generated) -> Sequence[Frame]:
         """Pictures that were made smaller to save time, in the size that receivers know."""
-        if render_scale(done.shed) == 1 or self._as_input:
-            return done.pictures
-        height, width = model_size(done.frames[-1].size, self._fixed, self._max_pixels or sys.maxsize)
-        return [self._convert(picture, blank(picture, height, width)) for picture in done.pictures]
+        chunk, pictures = generated.chunk, generated.pictures
+        if render_scale(chunk.measures) == 1 or self._as_input:
+            return pictures
+        height, width = model_size(chunk.frames[-1].size, self._fixed, self._max_pixels or sys.maxsize)
+        return [self._convert(picture, blank(picture, height, width)) for picture in pictures]
 
     def _useful(self, step: str) -> bool:
         if step == FEWER_STEPS:

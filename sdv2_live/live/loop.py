@@ -16,24 +16,23 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Protocol
 
+from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.control.store import ParamStore, Snapshot
-from sdv2_live.engine.spec import Painting
+from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import EngineLostError
 from sdv2_live.frame import Frame
-from sdv2_live.live.adaptation import Adaptation, Done
+from sdv2_live.live.adaptation import Adaptation
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.load_shedding import render_scale
 from sdv2_live.live.playout import Playout
-from sdv2_live.pipeline.in_flight import Flight
 from sdv2_live.stats import Counters, Fill, Rate, StageTimer
-from sdv2_live.system.clock import monotonic
-from sdv2_live.threads import ended
+from sdv2_live.threads import OneThread, ended
 
 if TYPE_CHECKING:
     from sdv2_live.takes.recorder import Recorder
@@ -45,22 +44,14 @@ REST_S = 1.0  # pause after several failed chunks in a row
 IMPATIENT = 3  # failures in a row before the loop rests between tries
 
 
-class Launched(Protocol):
-    """A chunk that is being painted."""
-
-    @property
-    def painting(self) -> Painting:
-        """What it was painted with, once its frames are there."""
-
-    def __call__(self) -> list[Frame]:
-        """Wait for its frames. Called once, by any thread, in the order of launching."""
-
-
 class Painter(Protocol):
     """What the loop drives: a `pipeline.stream.Stream`, or an engine host of `worker` over one."""
 
     timer: StageTimer
-    ready: bool  # it can paint now
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can paint now."""
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         """See `pipeline.stream.Stream`."""
@@ -68,7 +59,7 @@ class Painter(Protocol):
     def push(self, frames: Sequence[Frame]) -> None:
         """See `pipeline.stream.Stream`."""
 
-    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> Launched:
+    def launch(self, chunk: Chunk, *, convert: bool = True) -> Future[Generated]:
         """See `pipeline.stream.Stream`."""
 
     def settle(self) -> None:
@@ -76,19 +67,6 @@ class Painter(Protocol):
 
     def discard(self) -> None:
         """See `pipeline.stream.Stream`."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """A chunk in flight. input_fps: frames a second that come in. shed: steps of `shed.steps` that it is painted with."""
-
-    number: int
-    taken: Snapshot
-    frames: Sequence[Frame]
-    input_fps: float
-    shed: tuple[str, ...]
-    begin: float
-    launched: Launched
 
 
 class LiveLoop:
@@ -120,9 +98,10 @@ class LiveLoop:
         self.overlap = overlap
         self._recorder = recorder
         self._upkeep = upkeep or Adaptation(Config(), counters)
-        self._flight: Flight[_Chunk] = Flight(self._finish, lambda chunk: chunk.launched())
+        self._hands = OneThread("engine-flight")  # hands on what is painted
+        self._in_flight: deque[Future[None]] = deque()  # chunks that were launched, until they are handed on
+        self._broken = False  # a chunk failed: those launched after it began on what it left
         self._number = 0  # of the next chunk
-        self._finished_at = 0.0
         self._failures = 0  # in a row
         self._shown = False  # a painting was
         self._stop = threading.Event()
@@ -133,7 +112,7 @@ class LiveLoop:
     @property
     def queues(self) -> dict[str, Fill]:
         """Chunks that were launched and are not done, where chunks overlap."""
-        return {"flight": self._flight.fill}
+        return {"flight": Fill(sum(not chunk.done() for chunk in tuple(self._in_flight)), AHEAD)}
 
     def start(self) -> None:
         """Begin to paint."""
@@ -144,7 +123,7 @@ class LiveLoop:
         self._stop.set()
         self._changed.set()
         ended(self._thread)
-        self._flight.close()
+        self._hands.close()  # what fails now is nobody's concern any more
         self._forget()
 
     def _run(self) -> None:
@@ -167,7 +146,9 @@ class LiveLoop:
         self._stop.wait(REST_S if self._failures >= IMPATIENT else 0)
 
     def _lost_chunk(self) -> None:
-        self._flight.clear()  # one loss is told for all that were in flight
+        wait(self._in_flight)  # one loss is told for all of them
+        self._in_flight.clear()
+        self._broken = False
         self._number = self._counters["chunks"]
         if not self._stop.is_set():
             self._counters.add("engine_failures")
@@ -175,10 +156,10 @@ class LiveLoop:
 
     def _step(self) -> None:
         """Go on with the next chunk, as far as that goes without waiting for long."""
-        if not self._flight.room(WAIT_S):
+        if not self._land(AHEAD - 1, WAIT_S):
             return
         if self._rests():
-            self._flight.land()
+            self._land()
             self._changed.clear()
             if self._rests() and not self._stop.is_set():
                 self._changed.wait(WAIT_S)
@@ -188,56 +169,71 @@ class LiveLoop:
         if newest is None:
             return
         upkeep = self._upkeep
-        shed = upkeep.state.steps
-        scale = render_scale(shed)
+        measures = upkeep.state.steps
+        scale = render_scale(measures)
         needed = self._stream.prepare(newest, upkeep.used(self._store.latest()), render_scale=scale)
         begun = self._intake.begin(needed, newest)
         if begun:
             self._stream.push(begun)
             return
         # Snapshot as late as possible, so that a control change reaches this chunk, not the next.
-        taken = upkeep.used_by(self._store.snapshot(self._number))
+        snapshot = upkeep.used_by(self._store.snapshot(self._number))
         recorder = self._recorder
         starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream
-        anew = starting or "reset" in taken.fired or upkeep.due()
+        anew = starting or "reset" in snapshot.fired or upkeep.due()
         if anew:
-            self._flight.land()
-        needed = self._stream.prepare(newest, taken.params, reset=anew, render_scale=scale)
+            self._land()
+        needed = self._stream.prepare(newest, snapshot.params, reset=anew, render_scale=scale)
         if starting:
             self._stream.settle()
         with self._stream.timer("capture"):  # 0 but for a reset, which needs a frame more
             frames = self._intake.pop_chunk(needed, timeout=1.0, like=newest)
         if frames is None:
             return
-        begin = monotonic()
-        watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
-        launched = self._stream.launch(frames, taken.params, convert=watched)
-        input_fps = self._intake.rate.per_second() or float(newest.rate)  # what a sender declares need not be what comes
-        chunk = _Chunk(self._number, taken, frames, input_fps, shed, begin, launched)
-        self._number += 1
-        if self.overlap and not anew:
-            self._flight.add(chunk)
-        else:
-            self._flight.land()
-            self._finish(chunk)
+        self._launch(Chunk(self._number, frames, snapshot, measures), alone=anew or not self.overlap)
 
-    def _finish(self, chunk: _Chunk) -> None:
-        """Wait for a chunk's pictures and hand them on; in order, on the engine's thread or the flight's."""
-        painted, painting = chunk.launched(), chunk.launched.painting
-        now, before = monotonic(), max(chunk.begin, self._finished_at)
-        self._finished_at = now
-        self._stream.timer.add("chunk", (now - before) * 1e3)
+    def _launch(self, chunk: Chunk, *, alone: bool) -> None:
+        """Have a chunk painted, and handed on after those before it. alone: wait for that."""
+        recorder = self._recorder
+        watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
+        generated = self._stream.launch(chunk, convert=watched)
+        self._number += 1
+        self._in_flight.append(self._hands.submit(self._finish, generated))
+        if alone:
+            self._land()
+
+    def _land(self, most: int = 0, timeout: float | None = None) -> bool:
+        """Wait until at most so many chunks are in flight; False when `timeout` seconds were not enough. Raises what one failed
+        with."""
+        while self._in_flight and (len(self._in_flight) > most or self._in_flight[0].done()):
+            if not wait([self._in_flight[0]], timeout).done:
+                return False
+            self._in_flight.popleft().result()
+        return True
+
+    def _finish(self, launched: Future[Generated]) -> None:
+        """Wait for a chunk and hand it on, in order; after one that failed, throw it away."""
+        try:
+            generated = launched.result()
+            if not self._broken:
+                self._hand_on(generated)
+        except Exception:
+            self._broken = True
+            raise
+
+    def _hand_on(self, generated: Generated) -> None:
+        frames = generated.chunk.frames
+        self._stream.timer.add("chunk", generated.seconds * 1e3)
         if self._recorder is not None:
-            self._recorder.add(chunk.number, chunk.taken, chunk.frames, painted, painting)
-        began = painting.begins is not None
-        done = Done(chunk.frames, painted, chunk.taken.params, chunk.input_fps, now - before, began, chunk.shed)
-        painted = self._upkeep.finish(done)
+            self._recorder.add(generated)
+        input_fps = self._intake.rate.per_second() or float(frames[-1].rate)  # what a sender declares need not be what comes
+        pictures = self._upkeep.finish(generated, input_fps)
         self._failures = 0
         self._counters.add("chunks")
-        self.rate.add(len(chunk.frames))
-        if painted:
+        self.rate.add(len(frames))
+        if pictures:
             self._shown = True
-            self._playout.show(painted)
+            self._playout.show(pictures)
 
     def _rests(self) -> bool:
         """Whether nothing is to be painted now. A chunk that was begun is finished first: its frames cannot be taken back."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.presets.library import PresetLibrary
@@ -90,7 +92,7 @@ def restyled(
     returned.
     """
     owed = 0  # frames read and not yet returned
-    launched: deque[Callable[[], list[Frame]]] = deque()  # chunks that are not fetched
+    launched: deque[Future[Generated]] = deque()
     clock = clock or VideoClock()
     transport = Transport(timeline, store, clock) if timeline is not None else None
     if transport is not None:
@@ -98,7 +100,7 @@ def restyled(
     last: Frame | None = None
     while (first := next(frames, None)) or owed:
         if launched and (first is None or len(launched) > 1):  # one chunk may run while the next is read and launched
-            for frame in launched.popleft()()[:owed]:
+            for frame in launched.popleft().result().pictures[:owed]:
                 owed -= 1
                 yield frame
         if first is None and (launched or not owed):
@@ -107,12 +109,13 @@ def restyled(
         assert begins is not None
         if first is not None:
             clock.run_to(first.captured_ns / 1e9 + TICK_S, transport)
-        taken = store.snapshot()
-        needed = stream.prepare(begins, taken.params, reset="reset" in taken.fired)
+        snapshot = store.snapshot()
+        needed = stream.prepare(begins, snapshot.params, reset="reset" in snapshot.fired)
         read = [first, *islice(frames, needed - 1)] if first is not None else []
         owed += len(read)
         last = read[-1] if read else begins
-        launched.append(stream.launch(read + [last] * (needed - len(read)), taken.params, wait_for_prompt=True))
+        chunk = Chunk.of(read + [last] * (needed - len(read)), snapshot.params)
+        launched.append(stream.launch(chunk, wait_for_prompt=True))
 
 
 def _frames(video: Source) -> Iterator[Frame]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, wait
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.engine.engine import Engine
@@ -29,23 +31,11 @@ from sdv2_live.gpu.lanes import new_lanes
 from sdv2_live.gpu.preprocess import Coming, Preprocessor
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.lora.lora import LoraSet
-from sdv2_live.pipeline.in_flight import AHEAD
 from sdv2_live.stats import StageTimer
+from sdv2_live.system.clock import monotonic
+from sdv2_live.threads import OneThread
 
 log = logging.getLogger("sdv2_live.stream")
-
-
-@dataclass(frozen=True, slots=True)
-class Launched:
-    """A chunk on its way. Call it, once, for its frames: that waits for them. painting: what it is painted with."""
-
-    painting: Painting
-    done: Callable[[], None]
-    fetch: Callable[[], list[Frame]]
-
-    def __call__(self) -> list[Frame]:
-        self.done()
-        return self.fetch()
 
 
 class Stream:
@@ -78,10 +68,11 @@ class Stream:
         )
         self._preprocess: Preprocessor | None = None
         self._state: StreamState | None = None
-        self.painting: Painting | None = None  # of the last chunk
         self._lanes = new_lanes(timer, engine.device)
         self._coming: Coming | None = None  # the next chunk, if frames of it were pushed
-        self._launched: deque[Callable[[], None]] = deque()  # waits for chunks that may not be done
+        self._launched: deque[Future[Generated]] = deque()  # chunks that may not be done
+        self._device = OneThread("device")  # waits for them
+        self._done_at = 0.0  # when the last one was
         # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in.
         self._in_flight: deque[tuple[list[Frame], Tensor | None]] = deque()
 
@@ -89,11 +80,6 @@ class Stream:
     def size(self) -> Size | None:
         """(height, width) the model runs at, None before the first frame."""
         return (self._state.spec.height, self._state.spec.width) if self._state else None
-
-    @property
-    def started(self) -> bool:
-        """The stream is past its first chunk."""
-        return self._state is not None and self._state.started
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         """Make the state fit the input's size and the settings, and return how many frames the next chunk takes.
@@ -147,8 +133,8 @@ class Stream:
         self.settle()
 
     def _forget(self) -> None:
-        while self._launched:  # not even a graph that is running is thrown away
-            self._launched.popleft()()
+        wait(self._launched)  # not even a graph that is running is thrown away
+        self._launched.clear()
         with self._lanes.alone():  # nobody uses its memory any more when it is given to others
             self._state = None
         self._coming = None
@@ -175,23 +161,22 @@ class Stream:
     def paint(
         self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True
     ) -> list[Frame]:
+        """Restyle one chunk and wait for its pictures: see `launch`."""
+        launched = self.launch(Chunk.of(frames, params), wait_for_prompt=wait_for_prompt, convert=convert)
+        return list(launched.result().pictures)
+
+    def launch(self, chunk: Chunk, *, wait_for_prompt: bool = False, convert: bool = True) -> Future[Generated]:
         """Restyle one chunk. Call `prepare` first and give as many frames as it said, those that were pushed first.
 
-        Returns as many frames as some chunk took: this one's, or with stream_batch that of n-1 chunks ago; none while its
-        pipeline fills, or when `convert` is off (nobody watches, but the stream goes on).
+        While its pictures are waited for, on a GPU, the next chunk can be launched: its upload and encoding then run beside
+        this chunk's denoising and decoding. Chunks are done in order. At most AHEAD are launched and not done: the one after
+        waits here. convert: make pictures; else nobody watches, but the stream goes on.
         """
-        return self.launch(frames, params, wait_for_prompt=wait_for_prompt, convert=convert)()
-
-    def launch(self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True) -> Launched:
-        """As `paint`, but returns what waits for the frames: meanwhile, on a GPU, the next chunk can be launched.
-
-        Its upload and encoding then run beside this chunk's denoising and decoding. The waiting may be done by any thread,
-        once, in order. At most AHEAD chunks are launched and not done: the one after waits here.
-        """
-        state, lanes = self._state, self._lanes
+        state, lanes, begin = self._state, self._lanes, monotonic()
+        frames, params = chunk.frames, chunk.params
         assert state is not None
         while len(self._launched) >= AHEAD:
-            self._launched.popleft()()
+            wait([self._launched.popleft()])
         settings = ChunkSettings(params.noise_scale, params.steps, params.seed, params.noise_controller)
         mix = PromptMix(params.blend, params.interpolation)
         if self._coming is None:
@@ -199,7 +184,7 @@ class Stream:
         with lanes.prelude("denoise"):  # it reads what these two write
             scales = self._loras.apply(params.lora_scales)
             conditioning = self._director.condition(mix, params.transition_chunks, wait=wait_for_prompt, scales=scales)
-        painting = self.painting = Painting(None if state.started else state.spec, conditioning.step)
+        recipe = Painting(None if state.started else state.spec, conditioning.step)
         if conditioning.step.began and params.prompt_change == "cut":
             with lanes.alone():
                 state.cut_()
@@ -215,18 +200,19 @@ class Stream:
         with lanes.stage("denoise", "denoise", latent):
             clean = self.engine.denoise(latent, conditioning.cross, plan, settings.seed, state)
             clean = None if clean is None else lanes.hand_over(clean)
+        finish = partial(self._finish, chunk, recipe, begin)
         if clean is None:
-            return self._launch(painting, lanes.end(), list)
+            return finish(lanes.end(), list)
         with lanes.stage("decode", "output", clean):
             painted = self.engine.decode(clean, state)
         like, seen = self._in_flight.popleft()
         if not convert:
-            return self._launch(painting, lanes.end(), list)
+            return finish(lanes.end(), list)
         with lanes.stage("postprocess", "output", seen):
             if params.mix < 1 and seen is not None:
                 painted = torch.lerp(seen.type_as(painted), painted, params.mix)
             fetch = self._postprocess.begin(painted, like)
-        return self._launch(painting, lanes.end(), fetch)
+        return finish(lanes.end(), fetch)
 
     def _pixels(self, frames: Sequence[Frame], state: StreamState) -> Tensor:
         """Pixels of the next chunk's frames up to here; of those that were pushed they are there already."""
@@ -235,9 +221,20 @@ class Stream:
             self._coming = Coming(self._preprocess, state.frames_needed)
         return self._coming.fill(frames)
 
-    def _launch(self, painting: Painting, done: Callable[[], None], fetch: Callable[[], list[Frame]]) -> Launched:
-        self._launched.append(done)
-        return Launched(painting, done, fetch)
+    def _finish(
+        self, chunk: Chunk, recipe: Painting, begin: float, done: Callable[[], None], fetch: Callable[[], list[Frame]]
+    ) -> Future[Generated]:
+        """Its last stage is launched: have a thread wait for the device."""
+
+        def generated() -> Generated:
+            done()
+            pictures = fetch()
+            before, self._done_at = max(begin, self._done_at), monotonic()
+            return Generated(chunk, pictures, recipe, self._done_at - before)
+
+        launched = self._device.submit(generated)
+        self._launched.append(launched)
+        return launched
 
     def _spec(self, size: Size, params: Params) -> StreamSpec:
         engine = self._config.engine

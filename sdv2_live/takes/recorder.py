@@ -9,19 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from sdv2_live.chunk import Generated
 from sdv2_live.config.schema import Config
-from sdv2_live.control.store import Change, ParamStore, Snapshot
-from sdv2_live.engine.spec import Painting
+from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.errors import Sdv2Error, TakeError
-from sdv2_live.frame import Frame
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.process import may_wait
 from sdv2_live.takes.format import Header
-from sdv2_live.takes.writer import PaintedChunk, TakeWriter
+from sdv2_live.takes.writer import TakeWriter
 from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.takes")
@@ -53,7 +51,7 @@ class _Job:
     """What the thread is to do, for the take of this number."""
 
     take: int
-    what: _Open | PaintedChunk | _End
+    what: _Open | Generated | _End
 
 
 class Recorder:
@@ -109,14 +107,14 @@ class Recorder:
         """A take is being recorded, or begins with the next chunk."""
         return self._state in (_State.WAITING, _State.RECORDING)
 
-    def add(self, number: int, taken: Snapshot, frames: Sequence[Frame], pictures: Sequence[Frame], painting: Painting) -> None:
+    def add(self, generated: Generated) -> None:
         """Take over a chunk that was painted. Never waits. Dropped where no take runs, or where one cannot begin yet."""
         if self._state not in (_State.WAITING, _State.RECORDING):
             return
-        chunk = PaintedChunk(number, taken, frames, pictures, painting)
         limit = self._config.takes.max_queue_chunks
         with self._ready:
-            stands_alone = painting.begins is not None and painting.prompt.anew
+            recipe = generated.recipe
+            stands_alone = recipe.begins is not None and recipe.prompt.anew
             if self._state is _State.WAITING and stands_alone:
                 self._state = _State.RECORDING
             if self._state is not _State.RECORDING:
@@ -128,7 +126,7 @@ class Recorder:
                     "record to a faster disk (takes.dir), at a smaller input size, or raise takes.max_queue_chunks"
                 )
                 self._state = _State.IDLE
-            self._queue.append(_Job(self._number, _End(problem) if full else chunk))
+            self._queue.append(_Job(self._number, _End(problem) if full else generated))
             self._ready.notify()
         if full:
             self._tell(problem)
@@ -172,7 +170,7 @@ class Recorder:
             self._ready.wait_for(lambda: self._queue)
             return self._queue.popleft()
 
-    def _do(self, number: int, what: _Open | PaintedChunk | _End) -> None:
+    def _do(self, number: int, what: _Open | Generated | _End) -> None:
         take = self._take
         match what:
             case _Open():
@@ -184,7 +182,7 @@ class Recorder:
                         self._state = _State.WAITING
             case _ if number == self._failed:
                 pass  # told, and finished as far as it could be
-            case PaintedChunk():
+            case Generated():
                 if take is None:
                     raise TakeError(f"{self._config.takes.folder}: no take is open for a chunk; begin another with `record`")
                 take.write(what)

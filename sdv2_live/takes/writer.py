@@ -6,15 +6,12 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from sdv2_live.chunk import Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import PARAMS, Params, Value, value_of
-from sdv2_live.control.store import Snapshot
-from sdv2_live.engine.spec import Painting
 from sdv2_live.errors import TakeError, VideoError
-from sdv2_live.frame import Frame
 from sdv2_live.system.files import check
 from sdv2_live.takes.compare import samples_of, sha256_of
 from sdv2_live.takes.format import (
@@ -31,17 +28,6 @@ from sdv2_live.takes.format import (
     write_yaml,
 )
 from sdv2_live.takes.video import VideoWriter
-
-
-@dataclass(frozen=True, slots=True)
-class PaintedChunk:
-    """One chunk of the show: its number, what it was made with, and the pictures that came out (of an earlier chunk too)."""
-
-    number: int
-    taken: Snapshot
-    frames: Sequence[Frame]
-    pictures: Sequence[Frame]
-    painting: Painting
 
 
 class TakeWriter:
@@ -61,11 +47,11 @@ class TakeWriter:
             self._lines = (self.folder / CHUNKS).open("w", encoding="utf-8")
         self._videos = VideoWriter(self.folder, lossless=header.lossless)
 
-    def write(self, chunk: PaintedChunk) -> None:
+    def write(self, generated: Generated) -> None:
         """Add one chunk: its frames first, so that no line tells of frames that are not there."""
         self._check_space(self.folder)
-        placed = [self._videos.write(frame) for frame in chunk.frames]
-        self._write_line(self._line(chunk, placed))
+        placed = [self._videos.write(frame) for frame in generated.chunk.frames]
+        self._write_line(self._line(generated, placed))
         self.chunks += 1
 
     def close(self, problem: str = "") -> None:
@@ -84,24 +70,25 @@ class TakeWriter:
         with suppress(OSError):
             self._lines.close()
 
-    def _line(self, chunk: PaintedChunk, placed: Sequence[tuple[FrameId, Video | None]]) -> ChunkLine:
-        step, params = chunk.painting.prompt, chunk.taken.params
+    def _line(self, generated: Generated, placed: Sequence[tuple[FrameId, Video | None]]) -> ChunkLine:
+        chunk, recipe = generated.chunk, generated.recipe
+        step, params = recipe.prompt, chunk.params
         changed = dict(_changes(self._params, params))
         self._params = params
         return ChunkLine(
             chunk=chunk.number,
             values=changed,
-            fired=tuple(sorted(chunk.taken.fired)),
-            begins=chunk.painting.begins,
+            fired=tuple(sorted(chunk.snapshot.fired)),
+            begins=recipe.begins,
             prompt=PromptChange(mix=step.mix, transition=1 if step.anew else step.chunks, anew=step.anew)
             if step.began or step.anew
             else None,
             fade=(step.done, step.chunks) if step.done < step.chunks else None,
             videos=tuple(video for _, video in placed if video is not None),
             frames=tuple(place for place, _ in placed),
-            pictures=len(chunk.pictures),
-            sha256=sha256_of(chunk.pictures),
-            samples=samples_of(chunk.pictures),
+            pictures=len(generated.pictures),
+            sha256=sha256_of(generated.pictures),
+            samples=samples_of(generated.pictures),
         )
 
     def _write_line(self, line: ChunkLine | EndLine) -> None:

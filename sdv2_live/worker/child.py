@@ -66,7 +66,7 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     if hello.device == "cuda":
         pulse.gpu_bytes = sys.modules["torch"].cuda.memory_reserved
     requests = Requests(channel, prompts)
-    server = Server(channel, requests, stream, timer, overlap=config.engine.overlaps(hello.device))
+    server = Server(channel, requests, stream, timer)
     pulse.queues = lambda: {**requests.queues, **server.queues, **prompts.queues}
     channel.send(hello)
     server.run()

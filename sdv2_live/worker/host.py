@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.engine.spec import Painting
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill, StageTimer
@@ -18,7 +19,6 @@ from sdv2_live.worker.messages import Hello
 
 if TYPE_CHECKING:
     from sdv2_live.engine.prompt_cache import PromptCache
-    from sdv2_live.live.loop import Launched
     from sdv2_live.pipeline.stream import Stream
 
 OnUp = Callable[[Hello], None]  # told when the models are loaded, for the first time or again
@@ -42,22 +42,29 @@ class EngineState:
 class EngineHost(ABC):
     """A `live.loop.Painter` that is started and closed.
 
-    One thread paints, the loop's, and one may wait for what that has launched; the rest is for any.
+    One thread paints, the loop's; the rest is for any.
     """
 
     def __init__(self) -> None:
         self.timer = StageTimer()
-        self.painting: Painting | None = None  # of the last chunk
-        self.ready = False  # it can paint now
-        self.failure: Sdv2Error | None = None  # why there is no engine and will be none, until somebody repairs it
 
     @abstractmethod
     def start(self) -> None:
         """Load the models, and tell `on_up` when that is done."""
 
+    @property
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether it can paint now."""
+
+    @property
+    @abstractmethod
+    def failure(self) -> Sdv2Error | None:
+        """Why there is no engine and will be none, until somebody repairs it."""
+
+    @abstractmethod
     def halt(self) -> None:
         """Paint nothing from now on; what takes too long to end is cut off."""
-        self.ready = False
 
     @abstractmethod
     def close(self) -> None:
@@ -73,15 +80,11 @@ class EngineHost(ABC):
 
     @abstractmethod
     def push(self, frames: Sequence[Frame]) -> None:
-        """As `Stream.push`; what goes wrong may be raised by the next `paint` instead."""
+        """As `Stream.push`; what goes wrong may be raised by the next chunk instead."""
 
     @abstractmethod
-    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> Launched:
+    def launch(self, chunk: Chunk, *, convert: bool = True) -> Future[Generated]:
         """As `Stream.launch`."""
-
-    def paint(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> list[Frame]:
-        """As `Stream.paint`."""
-        return self.launch(frames, params, convert=convert)()
 
     @abstractmethod
     def settle(self) -> None:
@@ -122,6 +125,16 @@ class InlineEngine(EngineHost):
         self._stream: Stream | None = None
         self._prompts: PromptCache | None = None
         self._kernels: Mapping[str, str] = {}
+        self._ready = False
+
+    @property
+    def ready(self) -> bool:
+        return self._ready
+
+    @property
+    def failure(self) -> Sdv2Error | None:
+        """None: `start` raises it."""
+        return None
 
     def start(self) -> None:
         """Load the models here and now. Raises WeightsError or EngineError where that cannot be done."""
@@ -130,10 +143,13 @@ class InlineEngine(EngineHost):
         self._stream, self._prompts, hello = bring_up(self._config, self.timer, self._latest())
         self._kernels = hello.kernels
         self._on_up(hello)
-        self.ready = True
+        self._ready = True
+
+    def halt(self) -> None:
+        self._ready = False
 
     def close(self) -> None:
-        self.ready = False
+        self.halt()
         if self._prompts is not None:
             self._prompts.close()
 
@@ -148,10 +164,8 @@ class InlineEngine(EngineHost):
     def push(self, frames: Sequence[Frame]) -> None:
         self._up.push(frames)
 
-    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> Launched:
-        launched = self._up.launch(frames, params, convert=convert)
-        self.painting = launched.painting
-        return launched
+    def launch(self, chunk: Chunk, *, convert: bool = True) -> Future[Generated]:
+        return self._up.launch(chunk, convert=convert)
 
     def settle(self) -> None:
         self._up.settle()

@@ -138,7 +138,7 @@ class EncodePrompts:
     kind: Literal["encode prompts"] = "encode prompts"
 
 
-# From the engine to the show.
+# From the engine to the show. to: the kind of request that is answered.
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +157,17 @@ class Hello:
     kernels: dict[str, str] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     max_pixels: int | None = None
+    to: Literal["setup"] = "setup"
     kind: Literal["hello"] = "hello"
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """needed: frames the next chunk takes. size: (height, width) the model runs at. begins: the chunk begins a stream."""
+    """needed: frames the next chunk takes. size: (height, width) the model runs at."""
 
     needed: int
     size: tuple[int, int]
-    begins: bool
+    to: Literal["prepare"] = "prepare"
     kind: Literal["prepared"] = "prepared"
 
 
@@ -177,13 +178,13 @@ class Painted:
     frames: tuple[FrameAt, ...]
     painting: Painting
     stages: tuple[tuple[str, float], ...]
+    to: Literal["paint"] = "paint"
     kind: Literal["painted"] = "painted"
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """In place of the answer to the request of kind `to` ("setup": of Hello). error: name of the project's error, empty for any
-    other; fatal: start me anew."""
+    """In place of the answer to a request. error: name of the project's error, empty for any other; fatal: start me anew."""
 
     to: str
     error: str
@@ -212,5 +213,6 @@ class Log:
 
 
 Request = Setup | ShareSegment | Prepare | Push | Paint | Settle | Discard | EncodePrompts
-Reply = Hello | Prepared | Painted | Failed | Heartbeat | Log
+Answer = Hello | Prepared | Painted | Failed
+Reply = Answer | Heartbeat | Log
 ANY: TypeAdapter[Any] = TypeAdapter(Annotated[Request | Reply, Field(discriminator="kind")])

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import logging
-import math
 import multiprocessing
-import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from concurrent.futures import Future
+from functools import partial
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from sdv2_live import errors
-from sdv2_live.control.params import Params
+from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
 from sdv2_live.frame import Frame
-from sdv2_live.pipeline.in_flight import AHEAD
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
 from sdv2_live.system.process import Connection, ends_with_this, how_it_ended, uninterrupted
+from sdv2_live.threads import fulfil
+from sdv2_live.worker.buffers import InputBuffers, OutputBuffers
 from sdv2_live.worker.channel import Channel
-from sdv2_live.worker.inflight import InFlight
-from sdv2_live.worker.input_buffers import InputBuffers
+from sdv2_live.worker.deadlines import Deadline
 from sdv2_live.worker.messages import (
+    Answer,
     Failed,
     Heartbeat,
     Hello,
@@ -37,36 +37,27 @@ from sdv2_live.worker.messages import (
     Request,
     Setup,
 )
-from sdv2_live.worker.shm import BufferPool, Segment
+from sdv2_live.worker.pending import POLL_S, Pending, Read
+from sdv2_live.worker.shm import Segment
 
 log = logging.getLogger("sdv2_live.worker")
 
 Target = Callable[[Connection], None]
-Answer = tuple[Any, list[np.ndarray]]  # a message, and the rows that followed it
 
 SILENT_S = 60.0  # without a sign of life for so long it is taken for hung; importing CUDA from a slow disk blocks it a while
-POLL_S = 0.1  # longer waits are many of these, counted as asked for: time in which the machine stood still is nobody's delay
 END_S = 5.0  # a killed process is gone by then, or sticks in a driver and cannot be helped
-OUTPUT_SLOTS = 32  # pictures that the playout and the recorder may hold; beyond these they are copied
-CHUNK = 8  # places offered for one chunk's pictures; more than any chunk has
 
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """How long an answer may take. `on_late` is called once when it is not there after `late_s`; after `within_s` the
-    process is taken for hung."""
-
-    within_s: float
-    late_s: float = math.inf
-    on_late: Callable[[], None] = lambda: None
+A = TypeVar("A", Hello, Prepared, Painted)
+T = TypeVar("T")
 
 
 class EngineProcess:
-    """A child process and the pipe to it. One thread asks, and one waits for what was launched; everything else is for any.
+    """A child process and the pipe to it. One thread asks; everything else is for any.
 
     target: what the child runs, such as `child.main`. on_end: told when it has ended. quiet: what it logs is for debugging alone,
-    until it is told to speak (another one failed the same way). Frames that come back lie in shared
-    memory, and keep it alive, also when the process is gone.
+    until it is told to speak (another one failed the same way). What is asked of it gives a future, which raises what the
+    child raised, or EngineLostError when the process ends or was terminated. Frames that come back lie in shared memory, and
+    keep it alive, also when the process is gone.
     """
 
     def __init__(self, setup: Setup, target: Target, on_end: Callable[[], None], *, quiet: bool = False) -> None:
@@ -74,16 +65,14 @@ class EngineProcess:
         self.gpu_mb = 0
         self.quiet = quiet
         self._queues: dict[str, Fill] = {}  # in the process, as it said last
-        self.why = ""  # it was killed by the show, for this reason
+        self._reason = ""  # why it was terminated
         self._setup = setup
         self._on_end = on_end
-        self._input = InputBuffers(lambda segment: self._share("input", segment))
-        self._output = BufferPool(0, 0)  # none, until it is seen how large the pictures are
-        self._picture_size = 0  # in bytes, as they came last
-        self._replies: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
-        self._paintings: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()  # answers to what was launched, in order
+        self._input = InputBuffers(partial(self._share, "input"))
+        self._output = OutputBuffers(partial(self._share, "output"))
+        self._pending = Pending()
         self._painted_at = 0.0
-        self.ended = threading.Event()
+        self._ended = threading.Event()
         context = multiprocessing.get_context("spawn")  # never fork: threads and CUDA do not survive that
         ours, theirs = context.Pipe()
         self._process = context.Process(target=target, args=(theirs,), name="sdv2-live engine", daemon=True)
@@ -96,52 +85,51 @@ class EngineProcess:
         self._channel = Channel(ours)
         threading.Thread(target=self._read, name="engine-replies", daemon=True).start()
 
-    def hello(self, within_s: float) -> Hello:
-        """Wait until the models are loaded. Raises what the child raised (WeightsError, EngineError), or EngineLostError."""
-        reply, _ = self._exchange(self._setup, Deadline(within_s))
-        if not isinstance(reply, Hello):
-            raise self.lost(f"it said {reply.kind} in place of hello")
-        return reply
-
-    def prepare(self, request: Prepare, patience: Deadline) -> Prepared:
-        """Answer of the child's `Stream.prepare`."""
-        reply, _ = self._exchange(request, patience)
-        assert isinstance(reply, Prepared)
-        return reply
-
-    def push(self, frames: Sequence[Frame]) -> None:
-        """The child's `Stream.push`, which nobody waits for: what goes wrong there is raised by the next `paint`."""
-        self.tell(Push(self._input.place(frames)))
-
-    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool) -> InFlight:
-        """Ask for the child's `Stream.launch`. `painted` is to be called with what comes back, once, and in order."""
-        self._make_room()
-        places, done = self._input.chunk(frames)
-        free = self._output.acquire(CHUNK)
-        self.tell(Paint(places, params, convert, tuple(free), self._output.size))
-        return InFlight(self._output, free, done, monotonic())
-
-    def painted(self, chunk: InFlight, patience: Deadline) -> tuple[Painted, list[Frame], float]:
-        """What the child says of a chunk, its pictures, and how many seconds it took from when it was its turn.
-
-        Raises what the child raised, or EngineLostError when it has ended or does not answer in time.
-        """
-        begin = max(chunk.asked_at, self._painted_at)
-        try:
-            reply, parts = self._expect(self._paintings, "paint", patience)
-            assert isinstance(reply, Painted)
-            pictures = chunk.pictures(reply.frames, parts)
-        finally:
-            self._painted_at = monotonic()
-            chunk.close()
-        self._picture_size = max((picture.data.nbytes for picture in pictures), default=self._picture_size)
-        return reply, pictures, self._painted_at - begin
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, and was not terminated."""
+        return not self._reason and not self._ended.is_set()
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Answers that nobody has taken (one, those for chunks in flight, and twice that it has ended), and its own queues."""
-        waiting = self._replies.qsize() + self._paintings.qsize()
-        return {"engine_replies": Fill(waiting, AHEAD + 3), **self._queues}
+        """Answers that are waited for, and the process's own queues."""
+        return {"engine_replies": Fill(len(self._pending), AHEAD + 1), **self._queues}
+
+    def hello(self, deadline: Deadline) -> Future[Hello]:
+        """Have the models loaded. Raises WeightsError or EngineError where they cannot be had."""
+        return self._ask(self._setup, deadline, lambda answer, _: self._checked(answer, Hello))
+
+    def prepare(self, request: Prepare, deadline: Deadline) -> Future[Prepared]:
+        """The child's `Stream.prepare`."""
+        return self._ask(request, deadline, lambda answer, _: self._checked(answer, Prepared))
+
+    def push(self, frames: Sequence[Frame]) -> None:
+        """The child's `Stream.push`, which nobody waits for: what goes wrong there is raised by the next chunk."""
+        self.tell(Push(self._input.place(frames)))
+
+    def launch(
+        self, chunk: Chunk, deadline: Deadline, *, convert: bool, on_painted: Callable[[Painted, float], None]
+    ) -> Future[Generated]:
+        """The child's `Stream.launch`. on_painted: told, before anybody who waits, what came and how many seconds it took."""
+        begin = monotonic()
+        places, free = self._input.chunk(chunk.frames)
+        loan = self._output.lend()
+
+        def generated(answer: Answer, rows: Sequence[np.ndarray]) -> Generated:
+            before, self._painted_at = max(begin, self._painted_at), monotonic()
+            try:
+                painted = self._checked(answer, Painted)
+                pictures = loan.pictures(painted.frames, rows)
+            finally:
+                free()
+                loan.close()
+            self._output.picture_bytes = max((picture.data.nbytes for picture in pictures), default=self._output.picture_bytes)
+            seconds = self._painted_at - before
+            on_painted(painted, seconds)
+            return Generated(chunk, pictures, painted.painting, seconds)
+
+        request = Paint(places, chunk.params, convert, tuple(loan.free), loan.pool.size)
+        return self._ask(request, deadline, generated)
 
     def tell(self, request: Request) -> None:
         """Send what is not answered. Does nothing when the process is gone."""
@@ -150,63 +138,53 @@ class EngineProcess:
         except OSError:
             self._process.kill()
 
-    def lost(self, why: str = "") -> EngineLostError:
-        """Kill the process, if it still lives, and say how it ended."""
-        if why and not self.ended.is_set():
-            self.why = self.why or why
-        self.kill()
-        self.ended.wait(END_S)
-        if self.why:
-            return EngineLostError(f"the engine's process {self.pid} was stopped: {self.why}")
-        return EngineLostError(f"the engine's process {self.pid} {how_it_ended(self._process.exitcode)}")
+    def watch(self) -> None:
+        """Terminate it if an answer takes too long. To be called every POLL_S."""
+        late = self._pending.watch()
+        if late:
+            self.terminate(late)
 
-    def kill(self) -> None:
-        """End it at once, whatever it does; `ended` says when it is gone. Idempotent."""
+    def finish(self, timeout: float) -> None:
+        """Wait until all that was asked is answered, but no longer than `timeout` seconds."""
+        self._pending.wait(timeout)
+
+    def terminate(self, reason: str) -> None:
+        """End it at once, whatever it does. Does not wait for its end."""
+        if not self._ended.is_set():
+            self._reason = self._reason or reason
         self._process.kill()
 
-    def _exchange(self, request: Request, patience: Deadline) -> Answer:
-        """Send and wait for the answer. Raises EngineLostError when it does not come in time: the process is killed then."""
+    def close(self) -> EngineLostError:
+        """End it, wait for that, and say how it ended. Nobody waits for it any longer, not even where it cannot be killed."""
+        if not self._ended.is_set():
+            self.terminate("nothing is asked of it any more")
+        self._ended.wait(END_S)
+        self._pending.fail(self._loss)
+        return self._loss()
+
+    def _loss(self) -> EngineLostError:
+        how = f"was stopped: {self._reason}" if self._reason else how_it_ended(self._process.exitcode)
+        return EngineLostError(f"the engine's process {self.pid} {how}")
+
+    def _ask(self, request: Request, deadline: Deadline, read: Read[T]) -> Future[T]:
+        result = self._pending.add(request.kind, deadline, read)
         self.tell(request)
-        return self._expect(self._replies, request.kind, patience)
+        return result
 
-    def _expect(self, answers: queue.SimpleQueue[Answer | None], kind: str, patience: Deadline) -> Answer:
-        """The next answer, to a request of that kind whose turn has come."""
-        late_s = min(patience.late_s, patience.within_s)
-        answer = self._next(answers, late_s)
-        if answer is None:
-            patience.on_late()
-            answer = self._next(answers, patience.within_s - late_s)
-        if answer is None:
-            raise self.lost(f"no answer to '{kind}' within {patience.within_s:.3g} s")
-        reply, _ = answer
-        if isinstance(reply, Failed):
-            raise self._error(reply)
+    def _checked(self, answer: Answer, expected: type[A]) -> A:
+        """The answer, if it is one. Raises what the child failed with."""
+        if isinstance(answer, Failed):
+            raise self._error(answer)
+        assert isinstance(answer, expected)
         return answer
 
-    def _next(self, answers: queue.SimpleQueue[Answer | None], seconds: float) -> Answer | None:
-        """The next answer, None when none came in time. Raises EngineLostError when none will come."""
-        try:
-            answer = awaited(answers, seconds)
-        except queue.Empty:
-            return None
-        if answer is None:
-            answers.put(None)  # for whoever asks next
-            raise self.lost()
-        return answer
-
-    def _error(self, reply: Failed) -> Sdv2Error:
-        if reply.fatal:
-            return self.lost(reply.text)
-        kind = getattr(errors, reply.error, EngineError) if reply.error else EngineError
-        error: Sdv2Error = kind(reply.text)
+    def _error(self, failed: Failed) -> Sdv2Error:
+        if failed.fatal:
+            self.terminate(failed.text)
+            return self._loss()
+        kind = getattr(errors, failed.error, EngineError) if failed.error else EngineError
+        error: Sdv2Error = kind(failed.text)
         return error
-
-    def _make_room(self) -> None:
-        """Places of the size that pictures now have; those of another size live on as long as somebody looks at them."""
-        size = self._picture_size
-        if self._output.size != size:
-            self._output = BufferPool(OUTPUT_SLOTS, size)
-            self._share("output", self._output.segment)
 
     def _share(self, direction: Literal["input", "output"], segment: Segment) -> None:
         try:
@@ -215,46 +193,39 @@ class EngineProcess:
             self._process.kill()
 
     def _read(self) -> None:
-        channel, silent_s = self._channel, 0.0
         try:
-            while True:
-                if not channel.connection.poll(POLL_S):
-                    silent_s += POLL_S
-                    if silent_s > SILENT_S and not self.why:
-                        self.why = f"no sign of life for {SILENT_S:g} s"
-                        self._process.kill()
-                    continue
-                message, silent_s = channel.receive(), 0.0
-                match message:
-                    case Heartbeat(gpu_mb, queues):
-                        self.gpu_mb, self._queues = gpu_mb, queues
-                    case Log(name, level, text):
-                        logging.getLogger(name).log(logging.DEBUG if self.quiet else level, "%s", text)
-                    case Painted(frames):
-                        self._paintings.put((message, [channel.rows(at) for at in frames if at.offset is None]))
-                    case Failed(to="paint"):
-                        self._paintings.put((message, []))
-                    case _:
-                        self._replies.put((message, []))
+            self._read_on()
         except (EOFError, OSError):
             pass  # it has ended
         except Exception:  # the thread's top
             log.exception("the engine's process says what cannot be understood; it is stopped")
-            self.why = self.why or "it said what cannot be understood"
-            self._process.kill()
+            self.terminate("it said what cannot be understood")
         self._process.join()  # here alone, so that two threads never wait for one process
-        self.ended.set()
-        for answers in (self._replies, self._paintings):
-            answers.put(None)
+        self._ended.set()
         self._on_end()
-        channel.close()
+        self._pending.fail(self._loss)
+        self._channel.close()
 
+    def _read_on(self) -> None:
+        channel, silent_s = self._channel, 0.0
+        while True:
+            if not channel.connection.poll(POLL_S):
+                silent_s += POLL_S
+                if silent_s > SILENT_S:
+                    self.terminate(f"no sign of life for {SILENT_S:g} s")
+                continue
+            message, silent_s = channel.receive(), 0.0
+            match message:
+                case Heartbeat(gpu_mb, queues):
+                    self.gpu_mb, self._queues = gpu_mb, queues
+                case Log(name, level, text):
+                    logging.getLogger(name).log(logging.DEBUG if self.quiet else level, "%s", text)
+                case _:
+                    self._answered(message)
 
-def awaited(answers: queue.SimpleQueue[Answer | None], seconds: float) -> Answer | None:
-    """The next of them. Raises queue.Empty when none came within so many seconds in which this process ran."""
-    while seconds > POLL_S:
-        try:
-            return answers.get(timeout=POLL_S)
-        except queue.Empty:
-            seconds -= POLL_S
-    return answers.get(timeout=max(seconds, 0.0))
+    def _answered(self, answer: Answer) -> None:
+        frames = answer.frames if isinstance(answer, Painted) else ()
+        rows = [self._channel.rows(at) for at in frames if at.offset is None]
+        asked = self._pending.pop(answer.to)
+        if asked is not None:
+            fulfil(asked.result, partial(asked.read, answer, rows))

@@ -1,7 +1,6 @@
 """Requests off the pipe, carried out with a `Stream` one after another, and answered.
 
-With `engine.overlap` a thread of its own waits for the chunks that were launched, and answers for them in order, while the next
-request is taken up.
+A thread of its own waits for the chunks that were launched, and answers for them in order, while the next request is taken up.
 """
 
 from __future__ import annotations
@@ -12,16 +11,17 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sdv2_live import errors
+from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.frame import Frame
-from sdv2_live.pipeline.in_flight import AHEAD
 from sdv2_live.stats import Fill, StageTimer
+from sdv2_live.threads import OneThread
 from sdv2_live.worker.channel import Channel
 from sdv2_live.worker.messages import (
     INPUT,
@@ -44,7 +44,6 @@ from sdv2_live.worker.shm import Segment
 
 if TYPE_CHECKING:
     from sdv2_live.engine.prompt_cache import PromptCache
-    from sdv2_live.live.loop import Launched
     from sdv2_live.pipeline.stream import Stream
 
 log = logging.getLogger("sdv2_live.worker")
@@ -106,32 +105,29 @@ class Requests:
 
 
 class Server:
-    """Carries requests out with the stream. overlap: the next one while a chunk is being painted."""
+    """Carries requests out with the stream."""
 
-    def __init__(self, channel: Channel, requests: Requests, stream: Stream, timer: StageLog, *, overlap: bool) -> None:
+    def __init__(self, channel: Channel, requests: Requests, stream: Stream, timer: StageLog) -> None:
         self._channel = channel
         self._requests = requests
         self._stream = stream
         self._timer = timer
         self._segments: dict[str, Segment] = {}
         self._lost: Failed | None = None  # why nothing can be painted until the stream is discarded
-        self._overlap = overlap
-        self._answers: queue.SimpleQueue[tuple[Paint, Callable[[], None]]] = queue.SimpleQueue()
+        self._answers = OneThread("answers")  # about chunks
 
     @property
     def queues(self) -> dict[str, Fill]:
         """Chunks that were launched and wait for the one before them."""
-        return {"engine_flight": Fill(self._answers.qsize(), AHEAD)}
+        return {"engine_flight": Fill(self._answers.waiting, AHEAD)}
 
     def run(self) -> None:
         """For ever; the end of the pipe ends the process."""
-        if self._overlap:
-            threading.Thread(target=self._run_answers, name="answers", daemon=True).start()
         while True:
             request = self._requests.next()
             why = self._tried(request, lambda request=request: self._carry_out(request))  # type: ignore[misc]
             if why is not None and isinstance(request, Paint):
-                self._in_order(request, partial(self._say, why))
+                self._answers.submit(self._say, why)
             elif why is not None and isinstance(request, Prepare):
                 self._say(why)
 
@@ -140,22 +136,6 @@ class Server:
             self._channel.send(message, parts)
         except OSError:
             os._exit(0)  # the show is gone: what was painted is for nobody
-
-    def _run_answers(self) -> None:
-        while True:
-            self._answer(*self._answers.get())
-
-    def _in_order(self, request: Paint, answer: Callable[[], None]) -> None:
-        """Answer for a chunk, after those that were asked for before."""
-        if self._overlap:
-            self._answers.put((request, answer))
-        else:
-            self._answer(request, answer)
-
-    def _answer(self, request: Paint, answer: Callable[[], None]) -> None:
-        why = self._tried(request, answer)
-        if why is not None:
-            self._say(why)
 
     def _tried(self, request: Any, work: Callable[[], None]) -> Failed | None:
         """Do it. What goes wrong costs a chunk; the show, when it is told, decides what becomes of the stream."""
@@ -195,18 +175,23 @@ class Server:
         needed = self._stream.prepare(like, request.params, reset=request.reset, render_scale=scale)
         size = self._stream.size
         assert size is not None
-        self._say(Prepared(needed, size, not self._stream.started))
+        self._say(Prepared(needed, size))
 
     def _paint(self, request: Paint) -> None:
         if self._lost is not None:
-            self._in_order(request, partial(self._say, self._lost))
+            self._answers.submit(self._say, self._lost)
             return
-        launched = self._stream.launch(self._frames(request.frames), request.params, convert=request.convert)
-        self._in_order(request, partial(self._painted, request, launched, self._segments.get(OUTPUT)))
+        launched = self._stream.launch(Chunk.of(self._frames(request.frames), request.params), convert=request.convert)
+        self._answers.submit(self._answer, request, launched, self._segments.get(OUTPUT))
 
-    def _painted(self, request: Paint, launched: Launched, output: Segment | None) -> None:
-        """Wait for a chunk and answer with it. output: what `request.free` are places in."""
-        painted = launched()
+    def _answer(self, request: Paint, launched: Future[Generated], output: Segment | None) -> None:
+        why = self._tried(request, lambda: self._painted(request, launched.result(), output))
+        if why is not None:
+            self._say(why)
+
+    def _painted(self, request: Paint, generated: Generated, output: Segment | None) -> None:
+        """Answer with a chunk. output: what `request.free` are places in."""
+        painted = generated.pictures
         free = list(request.free)
         places = [free.pop() if free and frame.data.nbytes <= request.room else None for frame in painted]
         placed = tuple(FrameAt.of(frame, place) for frame, place in zip(painted, places, strict=True))
@@ -215,7 +200,7 @@ class Server:
                 assert output is not None
                 np.copyto(output.rows(at.offset, at.height, at.stride), frame.data)
         rest = [frame.data for frame, at in zip(painted, placed, strict=True) if at.offset is None]
-        self._say(Painted(placed, launched.painting, self._timer.taken()), rest)
+        self._say(Painted(placed, generated.recipe, self._timer.taken()), rest)
 
     def _frames(self, places: Sequence[FrameAt]) -> list[Frame]:
         memory = self._segments[INPUT]

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from typing import Any, ClassVar
 
 import numpy as np
 
+from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.engine.spec import Painting, PromptMix, PromptStep, StreamSpec
@@ -20,6 +22,7 @@ from sdv2_live.errors import WeightsError
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.takes.format import Header
+from sdv2_live.threads import OneThread
 from sdv2_live.worker import child
 from sdv2_live.worker.messages import Hello
 
@@ -27,21 +30,6 @@ CHUNK_S = 0.02
 SLOW_S = 0.2  # for the prompt `slow`
 KERNELS = {"attention": "by hand", "frames": "torch"}
 SUITED = {"noise_scale": 0.4, "steps": [400]}
-
-
-class Launched:
-    """A chunk of `Negative`, which takes its time once somebody waits for it, as a GPU's does."""
-
-    def __init__(self, timer: StageTimer, painting: Painting, prompt: str, frames: list[Frame]) -> None:
-        self.painting = painting
-        self._timer, self._prompt, self._frames = timer, prompt, frames
-
-    def __call__(self) -> list[Frame]:
-        if self._prompt == "raise late":
-            raise RuntimeError("a bug in the decoder")
-        with self._timer("denoise"):
-            time.sleep(SLOW_S if self._prompt == "slow" else CHUNK_S)
-        return self._frames
 
 
 class Negative:
@@ -53,6 +41,7 @@ class Negative:
         self.started = False
         self._params = Params()
         self._pushed: list[Frame] = []  # of the next chunk, painted as they came
+        self._device = OneThread("device")
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         if self.size != like.size or reset:
@@ -66,8 +55,10 @@ class Negative:
         for frame in frames[len(self._pushed) :]:
             self._pushed.append(_negative(frame))
 
-    def launch(self, frames: Sequence[Frame], params: Params, *, convert: bool = True) -> Launched:
-        match params.prompt:
+    def launch(self, chunk: Chunk, *, convert: bool = True) -> Future[Generated]:
+        """It takes its time on another thread, as a GPU does."""
+        frames, prompt = chunk.frames, chunk.params.prompt
+        match prompt:
             case "raise":
                 raise RuntimeError("a bug in a kernel")
             case "hang":
@@ -75,10 +66,18 @@ class Negative:
             case "memory":
                 np.ones(1 << 50)  # more than any address space
         begins = None if self.started else StreamSpec(64, 64)
-        painting = Painting(begins, PromptStep(PromptMix.of(params.prompt), 1, 1, False, begins is not None))
+        painting = Painting(begins, PromptStep(PromptMix.of(prompt), 1, 1, False, begins is not None))
         self.started = True
         painted, self._pushed = [*self._pushed, *map(_negative, frames[len(self._pushed) :])], []
-        return Launched(self.timer, painting, params.prompt, painted if convert else [])
+        return self._device.submit(self._generated, chunk, painting, painted if convert else [])
+
+    def _generated(self, chunk: Chunk, painting: Painting, painted: list[Frame]) -> Generated:
+        prompt = chunk.params.prompt
+        if prompt == "raise late":
+            raise RuntimeError("a bug in the decoder")
+        with self.timer("denoise"):
+            time.sleep(SLOW_S if prompt == "slow" else CHUNK_S)
+        return Generated(chunk, painted, painting, CHUNK_S)
 
     def settle(self) -> None:
         pass

@@ -21,7 +21,6 @@ from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.spec import PromptMix
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
-from sdv2_live.live.adaptation import Adaptation
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout
@@ -32,6 +31,7 @@ from sdv2_live.takes.recorder import Recorder
 from sdv2_live.takes.replay import Repainted, Take, repaint
 from support import tiny
 from support.fakes import FakeSink, only
+from support.noting import NotingAdaptation
 from support.prompts import Dictionary
 from support.waiting import eventually
 
@@ -103,7 +103,7 @@ class Rig:
         self.playout = Playout(FakeSink(), self.counters)
         self.input, self.intake = only(self.source, self.counters), Intake(self.counters)
         self.stream = new_stream(self.prompts, self.config, engine)
-        self.upkeep = Adaptation(self.config, self.counters)
+        self.upkeep = NotingAdaptation(self.config, self.counters)
         self.recorder = Recorder(self.config, self.store, self.counters)
         self.loop = LiveLoop(
             self.stream,
@@ -148,7 +148,7 @@ class Rig:
     def shows(self, prompt: str) -> None:
         """Wait until chunks are painted with this prompt."""
         wanted = PromptMix.of(prompt)
-        eventually(prompt, lambda: self.stream.painting is not None and self.stream.painting.prompt.mix == wanted)
+        eventually(prompt, lambda: self.upkeep.recipes and self.upkeep.recipes[-1].prompt.mix == wanted)
 
 
 def new_stream(prompts: PromptCache, config: Config, engine: Engine = ENGINE) -> Stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import urllib.request
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import pytest
 from pythonosc.udp_client import SimpleUDPClient
 from support.fakes import FakeSink, FakeSource
-from support.waiting import DEADLINE_S
+from support.waiting import DEADLINE_S, eventually
 
 from sdv2_live import threads
 from sdv2_live.config.load import load_config
@@ -27,7 +28,6 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.frame import Frame
-from sdv2_live.io.spout.lib import OneThread
 from sdv2_live.live.failover import Failover
 from sdv2_live.live.input_health import InputHealth
 from sdv2_live.live.input_policy import Policy
@@ -41,7 +41,7 @@ from sdv2_live.show.show import Show
 from sdv2_live.stats import Counters
 from sdv2_live.takes import recorder
 from sdv2_live.takes.format import Header
-from sdv2_live.threads import started
+from sdv2_live.threads import OneThread, started
 
 
 @dataclass
@@ -232,13 +232,47 @@ def test_a_backup_that_cannot_be_opened_leaves_the_main_input_closed(monkeypatch
     assert main.closed == 1
 
 
-def test_the_interpreter_waits_for_no_thread_of_spout(hang: Hang, caplog: pytest.LogCaptureFixture) -> None:
-    spout = OneThread("spout:hangs")
-    _calling, done = started("calling", lambda: spout(hang))
+def test_the_interpreter_waits_for_no_thread_that_makes_calls(hang: Hang, caplog: pytest.LogCaptureFixture) -> None:
+    thread = OneThread("spout:hangs")
+    done = thread.submit(hang)
     assert hang.entered.wait(DEADLINE_S)
-    spout.close()
+    thread.close()
     assert "'spout:hangs' did not end" in caplog.text
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "spout:hangs")
     hang.let_go.set()
     with pytest.raises(OSError, match="came back"):
         done.result(DEADLINE_S)
+
+
+def test_calls_are_made_in_turn_and_what_one_raises_goes_to_whoever_waits_for_it() -> None:
+    thread, made = OneThread("calls"), list[tuple[int, str]]()
+
+    def call(number: int) -> int:
+        made.append((number, threading.current_thread().name))
+        return 12 // number
+
+    results = [thread.submit(call, number) for number in (3, 0, 4)]
+    assert [result.result(DEADLINE_S) for result in (results[0], results[2])] == [4, 3]
+    with pytest.raises(ZeroDivisionError):
+        results[1].result(DEADLINE_S)
+    assert thread(call, 6) == 2
+    thread.close()
+    assert made == [(number, "calls") for number in (3, 0, 4, 6)]
+    assert not any(thread.name == "calls" for thread in threading.enumerate())
+
+
+def test_a_thread_ends_with_its_last_user_and_keeps_nothing_that_was_called() -> None:
+    thread, gone = OneThread("forgotten"), threading.Event()
+
+    class Work:
+        def __call__(self) -> None:
+            pass
+
+    work = Work()
+    weakref.finalize(work, gone.set)
+    done = thread.submit(work)
+    done.result(DEADLINE_S)
+    del work, done
+    assert gone.wait(DEADLINE_S)
+    del thread
+    eventually("its end", lambda: not any(thread.name == "forgotten" for thread in threading.enumerate()))

@@ -13,17 +13,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pythonosc.udp_client import SimpleUDPClient
 
+from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.load import load_config
 from sdv2_live.control.store import Applied
-from sdv2_live.engine.spec import Painting
 from sdv2_live.frame import Frame
-from sdv2_live.live.loop import Launched
 from sdv2_live.show.show import Show
 from sdv2_live.stats import Window
 
@@ -111,7 +111,7 @@ def flood(options: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-def prompt(options: argparse.Namespace) -> dict[str, Any]:  # noqa: C901  # of the functions it puts into the show
+def prompt(options: argparse.Namespace) -> dict[str, Any]:  # of the functions it puts into the show
     """From the sending of a prompt to the chunk that is first painted with it, and to the sending of its first frame."""
     with showing(options) as show:
         client = SimpleUDPClient("127.0.0.1", show.control.osc.port if show.control.osc else 0)
@@ -121,25 +121,17 @@ def prompt(options: argparse.Namespace) -> dict[str, Any]:  # noqa: C901  # of t
         sent: list[tuple[int, int]] = []  # (when, capture time of the frame)
         launch, send = engine.launch, sink.send
 
-        def noting_launch(*args: Any, **keys: Any) -> Any:
-            return Noted(time.monotonic_ns(), launch(*args, **keys))
+        def noting_launch(chunk: Chunk, **keys: Any) -> Future[Generated]:
+            begin = time.monotonic_ns()
 
-        class Noted:
-            """A chunk in flight, and when it was launched."""
-
-            def __init__(self, begin: int, launched: Launched) -> None:
-                self._begin, self._launched = begin, launched
-
-            def __call__(self) -> list[Frame]:
-                painted = self._launched()
-                if self.painting.prompt.began:
-                    chunk_ns[0] = self._begin
+            def note(done: Future[Generated]) -> None:
+                if done.result().recipe.prompt.began:
+                    chunk_ns[0] = begin
                     began.set()
-                return painted
 
-            @property
-            def painting(self) -> Painting:
-                return self._launched.painting
+            launched = launch(chunk, **keys)
+            launched.add_done_callback(note)
+            return launched
 
         def noting_send(frame: Frame) -> None:
             sent.append((time.monotonic_ns(), frame.captured_ns))

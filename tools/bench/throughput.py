@@ -8,6 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
 from sdv2_live.engine.prompt_cache import PromptCache
@@ -85,7 +87,7 @@ def measure(stream: Stream, config: Config, size: tuple[int, int], seconds: floa
     timer, params = stream.timer, config.params
     ring = Ring(ready_frames(size))
     chunk_ms = Window(100_000)
-    waiting: deque[Callable[[], list[Frame]]] = deque()
+    waiting: deque[Future[Generated]] = deque()
     if stream.engine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()  # what it takes to run, not to make the models
     with NdiSink(f"sdv2-live bench {time.monotonic_ns()}", NdiSettings()) as sink:
@@ -93,8 +95,8 @@ def measure(stream: Stream, config: Config, size: tuple[int, int], seconds: floa
         def chunk() -> int:
             with timer("capture"):
                 frames = ring.take(stream.prepare(like, params))
-            waiting.append(stream.launch(frames, params, wait_for_prompt=True))
-            painted = waiting.popleft()() if len(waiting) > overlap else []
+            waiting.append(stream.launch(Chunk.of(frames, params), wait_for_prompt=True))
+            painted = waiting.popleft().result().pictures if len(waiting) > overlap else []
             with timer("send"):
                 for frame in painted:
                     sink.send(frame)
@@ -115,8 +117,7 @@ def measure(stream: Stream, config: Config, size: tuple[int, int], seconds: floa
             start = time.perf_counter()
             count += chunk()
             chunk_ms.add((time.perf_counter() - start) * 1e3)
-        for wait in waiting:
-            wait()
+        wait(waiting)
     summaries, jitter = timer.summaries(), chunk_ms.summary()
     result: dict[str, Any] = {
         "fps": round(count / elapsed, 2),

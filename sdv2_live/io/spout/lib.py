@@ -1,4 +1,4 @@
-"""Spout: pictures shared between the programs of one Windows machine. The library, its threads, and who sends.
+"""Spout: pictures shared between the programs of one Windows machine. The library, and who sends.
 
 Facts are from the binding's source (Python-SpoutGL 0.1.1, src/PySpoutGL.cpp) and the Spout 2.007 SDK it wraps
 (https://spoutgl-site.netlify.app). The binding's `getSenderName` returns the width; it is not used here.
@@ -7,18 +7,12 @@ Facts are from the binding's source (Python-SpoutGL 0.1.1, src/PySpoutGL.cpp) an
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable, Collection
-from concurrent.futures import Future
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
-from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 from sdv2_live.errors import VideoError
-from sdv2_live.threads import ended, fulfil
-
-T = TypeVar("T")
+from sdv2_live.threads import OneThread
 
 SYSTEM = sys.platform
 
@@ -46,31 +40,6 @@ def load() -> Any:
             "`pip install 'sdv2-live[spout]'`, or use ndi: in place of spout:"
         ) from error
     return SpoutGL
-
-
-class OneThread:
-    """Makes every call on one and the same thread: a Spout object holds an OpenGL context, which belongs to one."""
-
-    def __init__(self, name: str) -> None:
-        self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        # No pool of the standard library: the interpreter waits for its threads at the end, for ever where a driver hangs.
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def __call__(self, call: Callable[..., T], *arguments: Any) -> T:
-        """Make the call there and wait for it. Not after `close`."""
-        done: Future[T] = Future()
-        self._calls.put(partial(fulfil, done, partial(call, *arguments)))
-        return done.result()
-
-    def close(self) -> None:
-        """End the thread. Idempotent."""
-        self._calls.put(None)
-        ended(self._thread)
-
-    def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call()
 
 
 def list_senders() -> list[SpoutSenderInfo]:

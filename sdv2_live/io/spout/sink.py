@@ -14,7 +14,8 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Sink
 from sdv2_live.io.files.ffmpeg import EXACT, MATRICES, PIX_FMT, RANGES, rows_of
-from sdv2_live.io.spout.lib import OneThread, load
+from sdv2_live.io.spout.lib import load
+from sdv2_live.threads import OneThread
 
 log = logging.getLogger("sdv2_live.spout_out")
 

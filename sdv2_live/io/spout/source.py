@@ -12,8 +12,9 @@ import numpy as np
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import PollingSource
 from sdv2_live.io.rate import MeasuredRate
-from sdv2_live.io.spout.lib import OneThread, load, match_sender
+from sdv2_live.io.spout.lib import load, match_sender
 from sdv2_live.system.clock import monotonic, monotonic_ns
+from sdv2_live.threads import OneThread
 
 log = logging.getLogger("sdv2_live.spout_in")
 

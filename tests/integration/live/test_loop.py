@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from support import tiny
 from support.fakes import FakeSink, FakeSource, fake_frame, only
+from support.noting import NotingAdaptation
 from support.prompts import Dictionary
 from support.waiting import eventually
 
@@ -176,7 +177,8 @@ class Rig:
         self.playout = Playout(self.sink, self.counters)
         self.input, self.intake = only(source or Camera(moving(5), loop=True), self.counters), Intake(self.counters)
         self.stream = new_stream(prompts, engine=engine)
-        self.loop = LiveLoop(self.stream, self.intake, self.playout, self.store, self.counters, run_while_bypassed=False)
+        self.upkeep = NotingAdaptation(Config(), self.counters)
+        self.loop = LiveLoop(self.stream, self.intake, self.playout, self.store, self.counters, upkeep=self.upkeep)
 
     def __enter__(self) -> Rig:
         self.playout.start()
@@ -318,8 +320,7 @@ def test_a_change_of_format_in_mid_chunk_loses_the_frames_of_before_and_no_more(
         eventually("a chunk of the other format", lambda: rig.counters["chunks"] == 2)
         assert rig.counters["frames_skipped"] == 3
         assert rig.counters["engine_failures"] == 0
-        assert rig.stream.painting is not None
-        assert rig.stream.painting.begins is not None
+        assert [recipe.begins is not None for recipe in rig.upkeep.recipes] == [True, True]
 
 
 def test_a_reset_from_the_hand_is_carried_out_once(prompts: PromptCache) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -14,24 +15,26 @@ import numpy as np
 import pytest
 from support import tiny
 from support.fakes import FakeSink, only
+from support.noting import NotingAdaptation
 from support.prompts import Dictionary
 from support.waiting import eventually
 
+from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.prompt_cache import PromptCache
-from sdv2_live.engine.spec import Painting
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout
 from sdv2_live.pipeline.build import load, new_prompts, new_stream
-from sdv2_live.pipeline.stream import Launched, Stream
+from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import Counters, StageTimer
+from sdv2_live.threads import OneThread
 
 ENGINE = tiny.small_engine()
 
@@ -72,28 +75,19 @@ class Shown(Playout):
         self.frames += frames
 
 
-class Held:
-    """A chunk whose pictures come only when they are let go, as a GPU's do when they are done."""
-
-    def __init__(self, launched: Launched, free: threading.Event) -> None:
-        self._launched, self._free = launched, free
-
-    @property
-    def painting(self) -> Painting:
-        return self._launched.painting
-
-    def __call__(self) -> list[Frame]:
-        assert self._free.wait(30)
-        return self._launched()
-
-
 class Holding(Stream):
-    """A stream whose pictures come when `free` is set."""
+    """A stream whose pictures come when `free` is set, as a GPU's do when they are done."""
 
-    free: threading.Event
+    def __init__(self, prompts: PromptCache, free: threading.Event) -> None:
+        super().__init__(ENGINE, PromptDirector(ENGINE.dit, prompts), Config(), 64 * 64, StageTimer())
+        self._free, self._holding = free, OneThread("holding")
 
-    def launch(self, *args: object, **keys: object) -> Held:  # type: ignore[override]
-        return Held(super().launch(*args, **keys), self.free)  # type: ignore[arg-type]
+    def launch(self, chunk: Chunk, *, wait_for_prompt: bool = False, convert: bool = True) -> Future[Generated]:
+        return self._holding.submit(self._held, super().launch(chunk, wait_for_prompt=wait_for_prompt, convert=convert))
+
+    def _held(self, launched: Future[Generated]) -> Generated:
+        assert self._free.wait(30)
+        return launched.result()
 
 
 class Rig:
@@ -103,7 +97,9 @@ class Rig:
         self.stream, self.source, self.counters, self.store = stream, Fed(), Counters(), ParamStore(params)
         self.playout, self.intake = Shown(self.counters), Intake(self.counters)
         self.input = only(self.source, self.counters)
-        self.loop = LiveLoop(stream, self.intake, self.playout, self.store, self.counters, overlap=overlap)
+        self.upkeep = NotingAdaptation(Config(), self.counters)
+        parts = self.intake, self.playout, self.store, self.counters
+        self.loop = LiveLoop(stream, *parts, overlap=overlap, upkeep=self.upkeep)
 
     def __enter__(self) -> Rig:
         self.input.start(self.intake.accept)
@@ -136,12 +132,6 @@ def prompts() -> Iterator[PromptCache]:
 PARAMS = replace(Params(), prompt="red", adapt_sink_threshold=-1.0)
 
 
-def small_stream(prompts: PromptCache, free: threading.Event) -> Stream:
-    stream = Holding(ENGINE, PromptDirector(ENGINE.dit, prompts), Config(), 64 * 64, StageTimer())
-    stream.free = free
-    return stream
-
-
 def performed(stream: Stream, params: Params, chunks: int, *, overlap: bool) -> list[Frame]:
     """A show of so many chunks: what the hand does is done between them, so that it is always the same one that answers."""
     changes: dict[int, dict[str, Any]] = {3: {"seed": 7}, 5: {"noise_scale": 0.3}, 6: {"mix": 0.5}, 9: {"seed": 1, "mix": 1.0}}
@@ -165,8 +155,8 @@ def assert_same(found: list[Frame], expected: list[Frame]) -> None:
 def test_overlapping_or_not_the_pictures_are_the_same(prompts: PromptCache) -> None:
     free = threading.Event()
     free.set()
-    alone = performed(small_stream(prompts, free), PARAMS, 12, overlap=False)
-    assert_same(performed(small_stream(prompts, free), PARAMS, 12, overlap=True), alone)
+    alone = performed(Holding(prompts, free), PARAMS, 12, overlap=False)
+    assert_same(performed(Holding(prompts, free), PARAMS, 12, overlap=True), alone)
     assert len(alone) == 12 * 4 + 2
 
 
@@ -185,7 +175,7 @@ def test_overlapping_or_not_the_pictures_are_the_same_on_a_gpu() -> None:
 
 def test_the_next_chunk_is_launched_when_its_frames_are_there_and_a_third_waits(prompts: PromptCache) -> None:
     free = threading.Event()
-    with Rig(small_stream(prompts, free), PARAMS, overlap=True) as rig:
+    with Rig(Holding(prompts, free), PARAMS, overlap=True) as rig:
         rig.source.feed(5)
         rig.taken()
         rig.source.feed(3)
@@ -204,7 +194,7 @@ def test_the_next_chunk_is_launched_when_its_frames_are_there_and_a_third_waits(
 
 def test_without_overlap_nothing_is_launched_before_the_pictures_are_there(prompts: PromptCache) -> None:
     free = threading.Event()
-    with Rig(small_stream(prompts, free), PARAMS, overlap=False) as rig:
+    with Rig(Holding(prompts, free), PARAMS, overlap=False) as rig:
         rig.source.feed(5)
         rig.taken()
         rig.source.feed(4)
@@ -216,7 +206,7 @@ def test_without_overlap_nothing_is_launched_before_the_pictures_are_there(promp
 
 def test_a_reset_in_flight_begins_anew_after_what_was_launched_before(prompts: PromptCache) -> None:
     free = threading.Event()
-    with Rig(small_stream(prompts, free), PARAMS, overlap=True) as rig:
+    with Rig(Holding(prompts, free), PARAMS, overlap=True) as rig:
         rig.source.feed(5)
         rig.taken()
         rig.store.trigger("reset", "test")
@@ -225,8 +215,7 @@ def test_a_reset_in_flight_begins_anew_after_what_was_launched_before(prompts: P
         free.set()
         rig.painted(2)
         assert [frame.index for frame in rig.playout.frames] == list(range(10))
-        assert rig.stream.painting is not None
-        assert rig.stream.painting.begins is not None
+        assert [recipe.begins is not None for recipe in rig.upkeep.recipes] == [True, True]
 
 
 class FailingLate(Stream):
@@ -234,14 +223,14 @@ class FailingLate(Stream):
 
     count = 0
 
-    def launch(self, *args: object, **keys: object) -> object:  # type: ignore[override]
-        launched = super().launch(*args, **keys)  # type: ignore[arg-type]
+    def launch(self, chunk: Chunk, *, wait_for_prompt: bool = False, convert: bool = True) -> Future[Generated]:
+        launched = super().launch(chunk, wait_for_prompt=wait_for_prompt, convert=convert)
         self.count += 1
-        return replace(launched, fetch=_broken) if self.count == 2 else launched
-
-
-def _broken() -> list[Frame]:
-    raise RuntimeError("an error on the device")
+        if self.count != 2:
+            return launched
+        failed: Future[Generated] = Future()
+        failed.set_exception(RuntimeError("an error on the device"))
+        return failed
 
 
 def test_a_chunk_that_fails_in_flight_costs_what_was_in_flight_and_no_more(

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from sdv2_live.chunk import AHEAD, Chunk
 from sdv2_live.config.load import load_config
 from sdv2_live.frame import Frame
 from sdv2_live.io.synthetic import TestSource
 from sdv2_live.pipeline.build import load, new_prompts, new_stream
-from sdv2_live.pipeline.in_flight import AHEAD
 from sdv2_live.stats import StageTimer
 
 
@@ -33,11 +33,11 @@ def painted(device: str, chunks: int, *, ahead: int, reset_at: int = -1) -> tupl
                 like = next(frames)
                 needed = stream.prepare(like, config.params, reset=i == reset_at)
                 chunk: list[Frame] = [like, *islice(frames, needed - 1)]
-                waiting.append(stream.launch(chunk, config.params, wait_for_prompt=True))
+                waiting.append(stream.launch(Chunk.of(chunk, config.params), wait_for_prompt=True))
                 while len(waiting) > ahead:
-                    found += [frame.data.copy() for frame in waiting.pop(0)()]
+                    found += [frame.data.copy() for frame in waiting.pop(0).result().pictures]
             for wait in waiting:
-                found += [frame.data.copy() for frame in wait()]
+                found += [frame.data.copy() for frame in wait.result().pictures]
     finally:
         prompts.close()
     return found, {stage: summary.count for stage, summary in timer.summaries().items()}
@@ -76,11 +76,12 @@ def test_launching_does_not_wait_for_the_pictures() -> None:
             for _ in range(20):
                 like = next(frames)
                 needed = stream.prepare(like, config.params)
-                wait = stream.launch([like, *islice(frames, needed - 1)], config.params, wait_for_prompt=True)
+                chunk = Chunk.of([like, *islice(frames, needed - 1)], config.params)
+                launched = stream.launch(chunk, wait_for_prompt=True)
                 done = torch.cuda.Event()
                 done.record(stream._lanes._streams["output"])  # type: ignore[attr-defined]
                 busy |= not done.query()
-                wait()
+                launched.result()
         assert busy
     finally:
         prompts.close()

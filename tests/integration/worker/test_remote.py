@@ -24,6 +24,7 @@ from support.fakes import FakeSink, only
 from support.systems import ABORTED, crash, kill, pause
 from support.waiting import eventually
 
+from sdv2_live.chunk import Chunk
 from sdv2_live.config.choices import Fallback
 from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_engine import EngineConfig, FaultsConfig
@@ -214,7 +215,7 @@ def frames(first: int, size: tuple[int, int]) -> list[Frame]:
 def two_in_flight(show: Rig) -> None:
     """Chunks that take longer than their frames take to come; wait until two are on their way."""
     show.store.set("prompt", "slow", "test")
-    eventually("two chunks in flight", lambda: len(show.engine._waiting_for) == 2)
+    eventually("two chunks in flight", lambda: show.loop.queues["flight"].length == 2)
 
 
 @pytest.mark.parametrize("end", [kill, pause])
@@ -252,7 +253,7 @@ def test_chunks_in_flight_are_still_shown_when_the_show_ends() -> None:
         show.paints()
         two_in_flight(show)
         show.loop.close()
-        assert show.engine._waiting_for == []
+        assert show.loop.queues["flight"].length == 0
         assert show.counters["engine_failures"] == 0
 
 
@@ -274,7 +275,7 @@ def test_frames_that_are_pushed_as_they_come_are_seen_as_they_were_then() -> Non
             for have in (1, 3):
                 engine.push(chunk[:have])
             assert engine.prepare(chunk[0], params) == needed
-            painted = engine.paint(chunk[:needed], params)
+            painted = engine.launch(Chunk.of(chunk[:needed], params)).result().pictures
             assert [int(frame.data[0, 0]) for frame in painted] == [(255 - 5 * i - j) % 256 for j in range(needed)]
             assert [frame.index for frame in painted] == [frame.index for frame in chunk[:needed]]
 
@@ -289,11 +290,11 @@ def test_what_goes_wrong_with_a_pushed_frame_is_told_with_its_chunk(caplog: pyte
             engine.push(chunk[:have])
         assert engine.prepare(chunk[0], params) == needed
         with pytest.raises(EngineError, match="a bug in the encoder"):
-            engine.paint(chunk[:needed], params)
+            engine.launch(Chunk.of(chunk[:needed], params)).result()
         engine.discard()
         engine.prepare(chunk[0], Params())
         engine.push(chunk[:1])
-        assert len(engine.paint(chunk, Params())) == 5
+        assert len(engine.launch(Chunk.of(chunk, Params())).result().pictures) == 5
         assert caplog.text.count("'push' failed") == 1
 
 

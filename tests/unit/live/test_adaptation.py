@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 from support.fakes import FakeClock, fake_frame
 
+from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.schema import Config, VideoConfig
 from sdv2_live.config.schema_engine import RefreshConfig, ShedConfig
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import Snapshot
+from sdv2_live.engine.spec import Painting, PromptMix, PromptStep, StreamSpec
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.gpu.geometry import model_size, shrunk
-from sdv2_live.live.adaptation import Adaptation, Done
+from sdv2_live.live.adaptation import Adaptation
 from sdv2_live.live.load_shedding import render_scale
 from sdv2_live.stats import Counters
 
 RATE = Fraction(30)
+PROMPT = PromptStep(PromptMix.of(""), 1, 1, began=False, anew=False)
 
 
 class Rig:
@@ -48,8 +51,9 @@ class Rig:
         frames = [self._frame(0, self.input_size, i) for i in range(4)]
         pictures = [self._frame(self.value, size, i) for i in range(4)]
         self.index += 4
-        done = Done(frames, pictures, taken.params, 30.0, self.load * 4 / 30, begins, shed)
-        shown = self.upkeep.finish(done)
+        recipe = Painting(StreamSpec(32, 32) if begins else None, PROMPT)
+        generated = Generated(Chunk(0, frames, taken, shed), pictures, recipe, self.load * 4 / 30)
+        shown = self.upkeep.finish(generated, 30.0)
         self.shown += shown
         return shown
 
@@ -203,9 +207,10 @@ def test_a_new_input_size_gives_the_output_its_whole_size_also_while_the_load_is
 
 def test_a_fixed_size_and_the_inputs_own_stay_while_the_load_is_shed() -> None:
     small, frame = fake_frame(2, 48, 64), fake_frame(1, 720, 1280)
-    done = Done([frame], [small], Params(), 30.0, 0.1, False, ("smaller",))
-    assert Adaptation(Config(video=VideoConfig(size=(64, 80))), Counters()).finish(done)[0].size == (64, 80)
-    assert Adaptation(Config(video=VideoConfig(output_size="input")), Counters()).finish(done)[0] is small
+    chunk = Chunk(0, [frame], Snapshot(Params(), frozenset(), 1), ("smaller",))
+    done = Generated(chunk, [small], Painting(None, PROMPT), 0.1)
+    assert Adaptation(Config(video=VideoConfig(size=(64, 80))), Counters()).finish(done, 30.0)[0].size == (64, 80)
+    assert Adaptation(Config(video=VideoConfig(output_size="input")), Counters()).finish(done, 30.0)[0] is small
 
 
 def test_one_step_cannot_become_fewer() -> None:

@@ -1,4 +1,5 @@
-"""Places for input frames: each frame is copied once, and its place is used again when its chunk is painted, not before."""
+"""Each input frame is copied once, and its place is used again when its chunk is painted, not before; a picture's place is, when
+nobody has the picture any more."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from support.fakes import fake_frame
 
 from sdv2_live.frame import Frame
-from sdv2_live.worker.input_buffers import PLACES, InputBuffers
+from sdv2_live.worker.buffers import CHUNK, INPUT_PLACES, OUTPUT_PLACES, InputBuffers, OutputBuffers
 from sdv2_live.worker.messages import FrameAt
 from sdv2_live.worker.shm import Segment
 
@@ -45,7 +46,7 @@ def test_a_frame_is_copied_once_and_stays_until_its_chunk_is_painted() -> None:
 def test_places_last_for_ever_with_two_chunks_in_flight_and_one_to_come() -> None:
     shared: list[Segment] = []
     inlet, flight = InputBuffers(shared.append), deque[tuple[tuple[FrameAt, ...], Callable[[], None], int]]()
-    for i in range(0, 50 * PLACES, 10):
+    for i in range(0, 50 * INPUT_PLACES, 10):
         inlet.place(frames(i, 3))  # given up for the next
         flight.append((*inlet.chunk(frames(i + 5, 5)), i + 5))
         if len(flight) == 3:
@@ -65,3 +66,23 @@ def test_larger_frames_get_larger_places_all_of_the_chunk() -> None:
     assert seen(shared[1], places) == [1, 2, 3, 4]  # its places are its own, wherever the next ones are
     painted()
     assert len(shared) == 3
+
+
+def test_places_of_pictures_come_back_when_nobody_has_them_any_more() -> None:
+    shared: list[Segment] = []
+    output, picture = OutputBuffers(shared.append), fake_frame(7, 16, 16)
+    assert output.lend().free == []  # nobody knows yet how large pictures are
+    output.picture_bytes = picture.data.nbytes
+    loan = output.lend()
+    lent = list(loan.free)
+    assert len(lent) == CHUNK
+    places = [FrameAt.of(picture, lent[0]), FrameAt.of(picture)]
+    shared[0].rows(lent[0], 16, 64)[:] = 9
+    pictures = loan.pictures(places, [picture.data])
+    loan.close()
+    assert [int(frame.data[0, 0]) for frame in pictures] == [9, 7]
+    others = [output.lend().free for _ in range(OUTPUT_PLACES // CHUNK)]
+    assert [len(free) for free in others] == [CHUNK] * (len(others) - 1) + [CHUNK - 1]
+    assert all(lent[0] not in free for free in others)
+    del pictures
+    assert output.lend().free == lent[:1]

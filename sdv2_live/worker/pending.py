@@ -1,0 +1,96 @@
+"""Requests to the engine's process that wait for their answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from sdv2_live.system.clock import monotonic
+from sdv2_live.worker.deadlines import Deadline
+from sdv2_live.worker.messages import Answer
+
+POLL_S = 0.1  # between two looks at the time
+
+T = TypeVar("T")
+Read = Callable[[Answer, Sequence[np.ndarray]], T]  # makes the result of an answer and the rows that followed it
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request that waits for its answer. waited_s: since it was its turn. late: that was told."""
+
+    kind: str
+    deadline: Deadline
+    read: Read[Any]
+    result: Future[Any] = field(default_factory=Future)
+    waited_s: float = 0.0
+    late: bool = False
+
+
+class Pending:
+    """Requests that wait for their answers: those of one kind are answered in the order in which they were asked.
+
+    clock: seconds. Time in which this process did not run, as while the machine slept, is nobody's delay.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._watched_at = clock()
+        self._lock = threading.Lock()
+        self._asked: list[Asked] = []
+        self._error: Callable[[], Exception] | None = None  # why nothing is answered any more
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def add(self, kind: str, deadline: Deadline, read: Read[T]) -> Future[T]:
+        """A request is about to be sent. Returns its result to come."""
+        asked = Asked(kind, deadline, read)
+        with self._lock:
+            if self._error is None:
+                self._asked.append(asked)
+                return asked.result
+        asked.result.set_exception(self._error())
+        return asked.result
+
+    def pop(self, kind: str) -> Asked | None:
+        """The request that an answer to this kind belongs to; None where nobody waits for it any more."""
+        with self._lock:
+            found = next((asked for asked in self._asked if asked.kind == kind), None)
+            if found is not None:
+                self._asked.remove(found)
+            return found
+
+    def watch(self) -> str:
+        """Let the time since the last call pass: to be called every POLL_S. Returns what took too long, in words, or nothing."""
+        now = self._clock()
+        passed, self._watched_at = min(now - self._watched_at, POLL_S), now
+        with self._lock:
+            turns = {asked.kind: asked for asked in reversed(self._asked)}
+        for asked in turns.values():
+            asked.waited_s += passed
+            if asked.waited_s >= asked.deadline.within_s:
+                return f"no answer to '{asked.kind}' within {asked.deadline.within_s:.3g} s"
+            if asked.waited_s >= asked.deadline.late_s and not asked.late:
+                asked.late = True
+                asked.deadline.on_late()
+        return ""
+
+    def wait(self, timeout: float) -> None:
+        """Wait until all is answered, but no longer than `timeout` seconds."""
+        with self._lock:
+            results = [asked.result for asked in self._asked]
+        wait(results, timeout)
+
+    def fail(self, error: Callable[[], Exception]) -> None:
+        """Nothing is answered any more, neither what waits nor what is asked from now on."""
+        with self._lock:
+            self._error = error
+            asked, self._asked = self._asked, []
+        for one in asked:
+            one.result.set_exception(error())
