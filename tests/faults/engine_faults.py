@@ -51,7 +51,7 @@ def _crash_loop(rig: Rig) -> int:
         send_signal(pid, signal.SIGKILL)
         killed = time.monotonic_ns()
         if left:
-            eventually("another process", lambda pid=pid: rig.engine_pid not in (0, pid), FAR_S)  # type: ignore[misc]
+            eventually("another process", lambda pid=pid: rig.engine_pid not in (0, pid), FAR_S)
             rig.painting(1)
     return killed
 

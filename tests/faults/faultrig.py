@@ -24,7 +24,8 @@ import torch
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 from safetensors.torch import save_file
-from support.daemon import Daemon, unique_name
+from support.daemon import Daemon
+from support.ndi_client import unique_name
 from support.waiting import eventually
 
 from faults.bystanders import FAR_S, Camera, Recorder

@@ -36,7 +36,7 @@ END = {
 def valid(rng: random.Random) -> bytes:
     """A message, or a bundle of some, that is OSC; its values may mean nothing."""
     if rng.random() < 0.2:
-        bundle = OscBundleBuilder(IMMEDIATELY if rng.random() < 0.5 else time.time() + rng.uniform(-5, 100))
+        bundle = OscBundleBuilder(IMMEDIATELY if rng.random() < 0.5 else time.time() + rng.uniform(-5, 100))  # type: ignore[arg-type]
         for _ in range(rng.randrange(5)):
             bundle.add_content(OscMessage(message(rng)))
         return bytes(bundle.build().dgram)
@@ -135,7 +135,7 @@ def bombard(daemon: Daemon, count: int, seed: int) -> list[float]:
             pinger.sendto(build_msg(ROOT + "cue_prompt", [word]).dgram, ("127.0.0.1", daemon.port))
 
         ping()
-        listener.until(lambda word=word: listener.told.get("cue_prompt") == (word,), ping)  # type: ignore[misc]
+        listener.until(lambda word=word: listener.told.get("cue_prompt") == (word,), ping)
         assert daemon.process.poll() is None, "".join(daemon.log[-20:])
         if sent % (count // 10) < BATCH:
             memory.append(resident_mb(daemon))

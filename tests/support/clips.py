@@ -24,7 +24,7 @@ def write_clip(
 ) -> None:
     """RGB pictures (height, width, 3), each at its time in seconds, in `tick`s. set_up: gets the stream before it begins."""
     with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream(codec, rate=declared)
+        stream: Any = container.add_stream(codec, rate=declared)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.time_base = tick

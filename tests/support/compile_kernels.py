@@ -6,6 +6,7 @@ A GPU is not needed: `python tests/support/compile_kernels.py [CAPABILITY...]`, 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import triton
 from triton.backends.compiler import GPUTarget
@@ -16,7 +17,7 @@ from sdv2_live.model.dit import triton_ops
 CARDS = (80, 89, 90, 100)  # Ampere, Ada, Hopper, Blackwell
 WIDTHS = (1536, 5120)
 VECTORS = ("gate_ptr", "weight_ptr", "bias_ptr", "sink_k_ptr", "sink_v_ptr", "turns_ptr", "means_ptr")  # float32
-KERNELS = {
+KERNELS: dict[Any, list[dict[str, int]]] = {
     triton_ops._add_norm: [{"HAS_BRANCH": branch, "HAS_GATE": gate} for branch, gate in ((0, 0), (1, 0), (1, 1))],
     triton_ops._rms_norm: [{}],
     triton_ops._remember: [{"STORE": 0}, {"STORE": 1}],

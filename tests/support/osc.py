@@ -38,7 +38,7 @@ class Client:
         self.raw(build_msg(address, list(args)).dgram)
 
     def bundle(self, *messages: bytes, at: float = IMMEDIATELY) -> None:
-        builder = OscBundleBuilder(at)
+        builder = OscBundleBuilder(at)  # type: ignore[arg-type]  # it takes fractions of seconds
         for message in messages:
             builder.add_content(OscMessage(message))
         self.raw(builder.build().dgram)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,7 +23,9 @@ KILLED = int(signal.SIGTERM) if WINDOWS else -signal.SIGKILL  # the status of a 
 ABORTED = 3 if WINDOWS else -signal.SIGABRT  # after `os.abort`: Microsoft, "abort"
 
 # Keywords of `subprocess.Popen` for a child that `interrupt` reaches: on Windows one with a console of its own.
-INTERRUPTIBLE = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
+INTERRUPTIBLE: dict[str, Any] = {}
+if sys.platform == "win32":
+    INTERRUPTIBLE["creationflags"] = subprocess.CREATE_NO_WINDOW
 
 # Windows sends Ctrl-C to all processes of a console, and only from one of them: this one joins the child's for it.
 _CTRL_C = """

@@ -36,7 +36,7 @@ from support.prompts import Dictionary
 from support.waiting import eventually
 
 ENGINE = tiny.small_engine()
-HEADER = {
+HEADER: dict[str, Any] = {
     "format": 1,
     "recorded": "2025-01-01T00:00:00+0000",
     "sdv2_live": "0",
@@ -120,7 +120,7 @@ class Rig:
     def __enter__(self) -> Rig:
         self.playout.start()
         self.input.start(self.intake.accept)
-        self.recorder.start(Header(lossless=self.config.takes.lossless, **HEADER))  # type: ignore[arg-type]
+        self.recorder.start(Header(lossless=self.config.takes.lossless, **HEADER))
         self.loop.start()
         return self
 

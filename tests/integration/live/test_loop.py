@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from sdv2_live.control.timeline.model import Event, Timeline
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.prompt_cache import PromptCache
+from sdv2_live.engine.spec import Schedule
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
 from sdv2_live.live.intake import Intake
@@ -66,18 +68,18 @@ def rendered(
 @pytest.mark.parametrize(
     "engine", [{}, {"schedule": "stream_batch"}, {"mode": "text"}], ids=["sequential", "stream_batch", "text"]
 )
-def test_prompt_and_seed_change_the_output_and_bring_it_back(prompts: PromptCache, engine: dict[str, str]) -> None:
+def test_prompt_and_seed_change_the_output_and_bring_it_back(prompts: PromptCache, engine: dict[str, Any]) -> None:
     plain = rendered(prompts, **engine)
     assert np.array_equal(rendered(prompts, **engine), plain)
     for change in ({"prompt": "a green forest"}, {"seed": 7}):
-        other = rendered(prompts, replace(PARAMS, **change), **engine)  # type: ignore[arg-type]
+        other = rendered(prompts, replace(PARAMS, **change), **engine)
         assert np.abs(other.astype(int) - plain).mean() > 1
         assert np.array_equal(rendered(prompts, **engine), plain)
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 6, 9, 12])
 @pytest.mark.parametrize("engine", [{}, {"schedule": "stream_batch"}], ids=["sequential", "stream_batch"])
-def test_every_frame_comes_out_once_whatever_the_count(prompts: PromptCache, count: int, engine: dict[str, str]) -> None:
+def test_every_frame_comes_out_once_whatever_the_count(prompts: PromptCache, count: int, engine: dict[str, Any]) -> None:
     assert len(rendered(prompts, count=count, **engine)) == count
 
 
@@ -128,7 +130,7 @@ def test_settings_of_the_next_reset_wait_for_it(prompts: PromptCache) -> None:
 
 
 def test_output_frames_carry_the_times_of_their_input(prompts: PromptCache) -> None:
-    stream, frames = new_stream(prompts, Config(engine=EngineConfig(schedule="stream_batch"))), moving(13)
+    stream, frames = new_stream(prompts, Config(engine=EngineConfig(schedule=Schedule.STREAM_BATCH))), moving(13)
     got: list[Frame] = []
     for part in (frames[:5], frames[5:9], frames[9:13]):
         stream.prepare(part[0], PARAMS)

@@ -216,7 +216,7 @@ def test_server_that_answers_badly(server: Server, answer: Any, message: str, mo
 
 
 def test_server_that_never_answers(server: Server) -> None:
-    server.answer = lambda request: server.over.wait() and None  # type: ignore[func-returns-value]
+    server.answer = lambda request: server.over.wait() and None  # type: ignore[assignment]
     with pytest.raises(ExpandError, match=r"did not answer within 0\.2 s; raise --timeout"):
         expand("a dancer", Endpoint(server.url, 0.2))
 

@@ -110,9 +110,9 @@ def test_what_an_option_sets_goes_before_all_that_is_resumed_or_recalled(config:
     asked = [f"presets.dir={tmp_path}", "osc.port=0", "params.blackout=false", "params.noise_scale=0.11"]
     config = load_config(None, asked)
     left = LiveState(
-        {"prompt": "old", "blackout": True, "noise_scale": 0.9, "morph_seconds": 30.0}, Standing(True, 4.0, False, time.time())
+        {"prompt": "old", "blackout": True, "noise_scale": 0.9, "morph_seconds": 30.0},
+        Standing(True, 4.0, False, time.time() - 10),
     )
-    left = replace(left, timeline=replace(left.timeline, written=time.time() - 10))
     timeline = Timeline((Event(5.0, {"blackout": True, "mix": 0.3}),), 60.0)
     state = left.without(config.asked)
     config = config.with_params(state.start_params(config.params), config.given | state.values.keys())

@@ -44,8 +44,9 @@ def test_a_show_runs_where_nobody_can_be_asked(tmp_path: Path, monkeypatch: pyte
         assert set(psutil.Process().children()) == before
 
 
-@pytest.mark.skipif(sys.platform != "win32", reason="Windows' own call")
 def test_windows_is_asked() -> None:
+    if sys.platform != "win32":
+        pytest.skip("Windows' own call")
     state = ctypes.WinDLL("kernel32").SetThreadExecutionState
     state.restype = ctypes.c_uint32
     with awake():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.systems import needs_full_disk
@@ -70,6 +71,7 @@ def assert_ended(rig: Rig, caplog: pytest.LogCaptureFixture, *says: str) -> None
 def test_a_folder_that_cannot_be_used_leaves_the_picture_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
+    takes: dict[str, Any]
     if broken == "no space":
         takes, says = {"min_free_mb": 10**12}, ["MB are free, fewer than takes.min_free_mb", "free some space"]
     else:

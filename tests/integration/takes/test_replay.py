@@ -119,9 +119,9 @@ class ByHand(LoadShedder):
     """Takes the steps that the test says, whatever the speed of this machine."""
 
     steps: tuple[str, ...] = ()
-    active: tuple[str, ...] = ()  # type: ignore[assignment]
+    active: tuple[str, ...] = ()
 
-    def chunk(self, *_: object) -> str:  # type: ignore[override]
+    def chunk(self, *_: object) -> str:
         """From the next chunk on, as ever."""
         self.active = self.steps
         return ""

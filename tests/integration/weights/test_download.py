@@ -25,7 +25,7 @@ CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 FILE = WeightFile("big/model.bin", "dit", "x", (Hub("maker/models", "big/model.bin"),), len(CONTENT), SHA256)
 UNKNOWN = WeightFile("big/model.bin", "dit", "x", FILE.origins)  # neither size nor sum recorded
-USAGE = namedtuple("usage", "total used free")
+Usage = namedtuple("Usage", "total used free")
 
 
 STEP = 65536  # bytes written at once
@@ -156,7 +156,7 @@ def test_a_server_that_is_gone(hub: HubServer, folder: Folder) -> None:
 
 
 def test_a_full_disk_is_told_before_anything_is_fetched(hub: HubServer, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: USAGE(10**6, 9 * 10**5, 10**5))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**6, 9 * 10**5, 10**5))
     with pytest.raises(WeightsError, match=r"0\.00 GB are to be fetched.*make 0\.00 GB of room or set model\.weights_dir"):
         Downloader(folder, settings(hub)).download([FILE])
     assert hub.gets() == []
@@ -167,7 +167,7 @@ def test_what_lies_there_already_is_no_space_to_be_found(hub: HubServer, folder:
     with pytest.raises(WeightsError, match="503"):
         Downloader(folder, settings(hub)).download([FILE])
     hub.broken = False
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: USAGE(10**6, 9 * 10**5, 10**5))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**6, 9 * 10**5, 10**5))
     Downloader(folder, settings(hub)).download([FILE])
     assert folder.at(FILE).read_bytes() == CONTENT
 

@@ -242,7 +242,7 @@ def test_a_reset_waits_for_what_is_in_flight_and_pictures_stay_in_order() -> Non
         for _ in range(3):
             before = show.counters["chunks"]
             show.store.trigger("reset", "test")
-            eventually("chunks after it", lambda before=before: show.counters["chunks"] > before + 2)  # type: ignore[misc]
+            eventually("chunks after it", lambda before=before: show.counters["chunks"] > before + 2)
         times = [frame.captured_ns for frame in show.sink.frames if _middle(frame) == NEGATIVE]
         assert times == sorted(times)
         assert show.counters["engine_failures"] == 0

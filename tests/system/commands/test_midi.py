@@ -111,7 +111,7 @@ def test_learn_writes_to_the_performers_own_copy(monkeypatch: pytest.MonkeyPatch
     ports = plugged(monkeypatch, APC)
     for note, value in ((9, "7"), (10, "8")):
         press = [mido.Message(kind, note=note) for kind in ("note_on", "note_off")]
-        thread = once_open(ports, lambda press=press: ports.play(*press))  # type: ignore[misc]
+        thread = once_open(ports, lambda press=press: ports.play(*press))
         assert command.run(args("--learn", "/sdv2/preset", "--value", value)) == 0
         thread.join()
         ports.heard.clear()

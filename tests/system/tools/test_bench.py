@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench import gpu_compare, gpu_table, main, peer
@@ -84,7 +85,8 @@ def test_two_devices_are_compared(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert len(lines) == 4
     assert all(line.endswith(" ok") for line in lines)
     assert all("differs by 0.0000" in line for line in lines if "fp32" in line)  # auto may be bfloat16, against float32
-    right, calls = gpu_compare.pictures, []
+    right = gpu_compare.pictures
+    calls: list[Any] = []
     monkeypatch.setattr(gpu_compare, "pictures", lambda *a: right(*a) * (1 + 0.5 * len(calls)) + (calls.append(a) or 0))
     assert gpu_compare.main(["--devices", "cpu", "cpu"]) == 1
 

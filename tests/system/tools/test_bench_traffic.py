@@ -8,6 +8,7 @@ import pytest
 from bench import traffic
 
 from sdv2_live.model.profiles import PROFILES
+from sdv2_live.model.vae_choice import VAES
 
 PROFILE = PROFILES["1.3b"]
 
@@ -47,4 +48,4 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("triton")
     assert traffic.main(["--size", "64x64", "--json"]) == 0
     counted = json.loads(capsys.readouterr().out)["64x64"]
-    assert set(counted) == {"dit, a step"} | {f"{k} {p}" for k in traffic.VAES for p in ("encode", "decode")}
+    assert set(counted) == {"dit, a step"} | {f"{k} {p}" for k in VAES for p in ("encode", "decode")}

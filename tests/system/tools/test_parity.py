@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from parity.main import RUNNERS, find_cases, main, relative_error, run_case
+from parity.kinds import RUNNERS
+from parity.main import find_cases, main, relative_error, run_case
 from support.places import GOLDEN
 
 CASES = find_cases([GOLDEN])

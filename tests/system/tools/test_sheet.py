@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from demo.sheet import BACKGROUND, contact_sheet, wrap
@@ -11,12 +14,12 @@ FONT = ImageFont.load_default(17)
 RED, BLUE = np.array([255, 0, 0], np.uint8), np.array([0, 0, 255], np.uint8)
 
 
-def column(caption: str, height: int = 36, width: int = 64):
+def column(caption: str, height: int = 36, width: int = 64) -> Any:
     return caption, np.broadcast_to(RED, (height, width, 3)), np.broadcast_to(BLUE, (height * 2, width * 2, 3))
 
 
 @pytest.mark.parametrize("count", [1, 3, 6])
-def test_inputs_lie_above_outputs_and_captions_below(tmp_path, count):
+def test_inputs_lie_above_outputs_and_captions_below(tmp_path: Path, count: int) -> None:
     path = tmp_path / "sheet.png"
     contact_sheet([column(f"prompt {i}") for i in range(count)], path)
     sheet = Image.open(path)
@@ -32,12 +35,12 @@ def test_inputs_lie_above_outputs_and_captions_below(tmp_path, count):
         assert (below[:, x : x + width] != BACKGROUND).any()
 
 
-def test_pictures_of_different_shapes_go_together(tmp_path):
+def test_pictures_of_different_shapes_go_together(tmp_path: Path) -> None:
     contact_sheet([column("wide", 20, 100), column("tall", 100, 20)], tmp_path / "sheet.png")
     assert Image.open(tmp_path / "sheet.png").height > 2 * 770 * 5
 
 
-def test_long_captions_stay_within_their_column(tmp_path):
+def test_long_captions_stay_within_their_column(tmp_path: Path) -> None:
     path = tmp_path / "sheet.png"
     contact_sheet([column("m" * 300 + " watercolour " * 200), column("")], path)
     pixels = np.asarray(Image.open(path))
@@ -45,13 +48,13 @@ def test_long_captions_stay_within_their_column(tmp_path):
     assert (pixels[-15:] == BACKGROUND).all()
 
 
-def test_wrap_breaks_at_spaces():
+def test_wrap_breaks_at_spaces() -> None:
     lines = wrap("a watercolour painting of a lighthouse at dusk", FONT, 150)
     assert " ".join(lines) == "a watercolour painting of a lighthouse at dusk"
     assert len(lines) > 1
 
 
-def test_wrap_cuts_what_does_not_fit():
+def test_wrap_cuts_what_does_not_fit() -> None:
     lines = wrap("watercolour " * 50, FONT, 200, lines=3)
     assert len(lines) == 3
     assert lines[-1].endswith("…")
@@ -60,7 +63,7 @@ def test_wrap_cuts_what_does_not_fit():
 
 @given(st.text(alphabet="abW i-é\n", max_size=200), st.integers(30, 300), st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
-def test_wrapped_lines_fit_and_lose_nothing_unmarked(text, width, lines):
+def test_wrapped_lines_fit_and_lose_nothing_unmarked(text: str, width: int, lines: Any) -> None:
     out = wrap(text, FONT, width, lines)
     assert 1 <= len(out) <= lines
     assert all(FONT.getlength(line) <= width for line in out)
@@ -70,7 +73,7 @@ def test_wrapped_lines_fit_and_lose_nothing_unmarked(text, width, lines):
 
 
 @pytest.mark.parametrize("bad", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8)])
-def test_pictures_of_another_layout_are_refused(tmp_path, bad):
+def test_pictures_of_another_layout_are_refused(tmp_path: Path, bad: Any) -> None:
     with pytest.raises(ValueError, match="height, width, 3"):
         contact_sheet([("x", bad, bad)], tmp_path / "sheet.png")
     with pytest.raises(ValueError, match="at least one"):

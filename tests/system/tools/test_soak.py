@@ -13,7 +13,7 @@ from support.places import TOOLS
 
 @pytest.mark.slow
 def test_a_minute_of_anything_leaves_the_show_as_it_was() -> None:
-    command = [sys.executable, TOOLS / "soak.py", "--minutes", "1", "--size", "64x64"]
+    command = [sys.executable, str(TOOLS / "soak.py"), "--minutes", "1", "--size", "64x64"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     result = json.loads(done.stdout)
     assert result["verdict"]["failures"], result["failed"]

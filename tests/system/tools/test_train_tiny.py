@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,7 +142,7 @@ def test_a_fresh_dit_hears_the_words_and_not_the_padding() -> None:
     rows = dit.text_embedding(torch.cat((torch.randn(1, 30, TINY.dit.text_dim), torch.zeros(1, 482, TINY.dit.text_dim)), 1))
     tokens = torch.randn(1, 16, TINY.dit.dim)
     for block in dit.blocks:
-        attn = block.cross_attn
+        attn: Any = block.cross_attn
         q, k = (attn.split(norm(layer(x))) for norm, layer, x in ((attn.norm_q, attn.q, tokens), (attn.norm_k, attn.k, rows)))
         weight = (torch.einsum("bqhd,bkhd->bhqk", q, k) * q.shape[-1] ** -0.5).softmax(-1)
         assert weight[..., :30].sum(-1).mean() > 0.5

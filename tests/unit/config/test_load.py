@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from annotated_types import Ge, Le
@@ -82,7 +83,7 @@ def test_option_list() -> None:
 
 def test_config_is_frozen() -> None:
     with pytest.raises(ValidationError):
-        Config().osc.port = 1  # type: ignore[misc]
+        Config().osc.port = 1
 
 
 def test_every_mistake_of_a_file_is_reported_at_once(tmp_path: Path) -> None:
@@ -196,8 +197,8 @@ def test_every_number_is_refused_beyond_its_bounds_in_words_that_name_them() -> 
         if name != "params"
         for key, field in type(getattr(Config(), name)).model_fields.items()
     ):
-        bounds = {type(limit): limit for limit in field.metadata if isinstance(limit, Ge | Le)}
-        low, high = (bounds[Ge].ge, bounds[Le].le if Le in bounds else None) if Ge in bounds else (None, None)  # type: ignore[union-attr]
+        bounds: dict[Any, Any] = {type(limit): limit for limit in field.metadata if isinstance(limit, Ge | Le)}
+        low, high = (bounds[Ge].ge, bounds[Le].le if Le in bounds else None) if Ge in bounds else (None, None)
         if low is None:
             continue
         seen += 1

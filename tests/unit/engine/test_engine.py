@@ -26,7 +26,7 @@ def engine() -> Engine:
 
 
 def equal(a: list[Tensor | None], b: list[Tensor | None]) -> bool:
-    return all((x is None) == (y is None) and (x is None or torch.equal(x, y)) for x, y in zip(a, b, strict=True))
+    return all((x is None) == (y is None) and (x is None or y is None or torch.equal(x, y)) for x, y in zip(a, b, strict=True))
 
 
 SPECS = {

@@ -140,7 +140,7 @@ def test_on_a_gpu_graphs_equal_eager(spec: StreamSpec, caplog: pytest.LogCapture
 
     plain = tiny.small_engine()
     for model in (plain.dit, plain.vae):
-        model.to("cuda", torch.bfloat16)  # type: ignore[attr-defined]
+        model.to("cuda", torch.bfloat16)
     plain = Engine(plain.dit, plain.vae)
     engine = Engine(plain.dit, plain.vae, capture=CudaCapture(plain.device))
     mine, theirs, video, cross = engine.new_state(spec), plain.new_state(spec), tiny.clip(80).cuda(), tiny.prompt(plain)
@@ -162,7 +162,7 @@ def test_on_a_gpu_a_steady_chunk_never_waits(spec: StreamSpec, graphs: bool) -> 
 
     made = tiny.small_engine()
     for model in (made.dit, made.vae):
-        model.to("cuda", torch.bfloat16)  # type: ignore[attr-defined]
+        model.to("cuda", torch.bfloat16)
     device = made.dit.device
     engine = Engine(made.dit, made.vae, capture=CudaCapture(device) if graphs else None)
     state, video, cross = engine.new_state(spec), tiny.clip(80).cuda(), tiny.prompt(engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Any
 
 import pytest
 import torch
@@ -21,15 +22,15 @@ def taehv() -> TAEHV:
 
 
 @pytest.fixture(params=[taehv, lambda: WanVAE(WanVaeConfig(dim=8))], ids=["taehv", "wan"])
-def vae(request: pytest.FixtureRequest) -> TAEHV | WanVAE:
+def vae(request: pytest.FixtureRequest) -> Any:
     torch.manual_seed(0)
-    made: TAEHV | WanVAE = request.param().eval().requires_grad_(False)
+    made: Any = request.param().eval().requires_grad_(False)
     channels_last(made)
     return made
 
 
 @torch.inference_mode()
-def test_captured_equals_eager(vae: TAEHV | WanVAE) -> None:
+def test_captured_equals_eager(vae: Any) -> None:
     captures = RecordingCapture(), RecordingCapture()
     graphed = GraphedVae(vae, *captures)
     memory, plain = graphed.new_memory(), vae.new_memory()
@@ -47,26 +48,26 @@ def test_captured_equals_eager(vae: TAEHV | WanVAE) -> None:
 
 
 @torch.inference_mode()
-def test_a_chunk_whose_first_frames_were_pushed_is_not_captured(vae: TAEHV | WanVAE) -> None:
+def test_a_chunk_whose_first_frames_were_pushed_is_not_captured(vae: Any) -> None:
     captures = RecordingCapture(), RecordingCapture()
     graphed = GraphedVae(vae, *captures)
     memory, plain = graphed.new_memory(), vae.new_memory()
     for frames, pushed in ((5, 0), (4, 0), (4, 0), (4, 2), (4, 0)):
         video = torch.rand(1, 3, frames, 16, 32) * 2 - 1
         for each, own in ((graphed, memory), (vae, plain)):
-            each.push(video[:, :, :pushed], own)  # type: ignore[arg-type]
+            each.push(video[:, :, :pushed], own)
         assert torch.equal(graphed.encode(video[:, :, pushed:], memory), vae.encode(video[:, :, pushed:], plain))
     assert captures[0].replays == 2  # of four steady chunks the first and the pushed one run as they are
 
 
 @torch.inference_mode()
-def test_nothing_of_an_old_stream_lives_on(vae: TAEHV | WanVAE) -> None:
+def test_nothing_of_an_old_stream_lives_on(vae: Any) -> None:
     graphed = GraphedVae(vae, RecordingCapture(), RecordingCapture())
     memory = graphed.new_memory()
     for frames in (5, 4, 4, 4):
         graphed.decode(graphed.encode(torch.rand(1, 3, frames, 16, 32) * 2 - 1, memory), memory)
     assert memory.captured
-    left = weakref.ref(memory), weakref.ref(memory.own), *(weakref.ref(one) for one in memory.captured.values())
+    left: list[weakref.ref[Any]] = [weakref.ref(one) for one in (memory, memory.own, *memory.captured.values())]
     gc.disable()  # a cycle would wait for the collector, with gigabytes of a card
     try:
         del memory

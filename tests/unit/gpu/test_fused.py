@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,42 +46,44 @@ def error(frame: Frame, size: Size, fit: Fit, kernels: HostKernels) -> float:
 @pytest.mark.parametrize("format", PixelFormat)
 @pytest.mark.parametrize(("height", "width", "size"), SIZES)
 @pytest.mark.parametrize("padding", [0, 13])
-def test_pixels_of_every_format_fit_and_size(height, width, size, format, fit, padding, kernels):
+def test_pixels_of_every_format_fit_and_size(
+    height: int, width: int, size: Any, format: PixelFormat, fit: Fit, padding: Any, kernels: Any
+) -> None:
     assert error(random_frame(height, width, format, padding=padding), size, fit, kernels) < TOLERANCE
 
 
 @pytest.mark.parametrize("fit", Fit)
 @pytest.mark.parametrize(("height", "width"), [(359, 641), (1, 1), (33, 1), (1, 77)])
-def test_pixels_of_odd_sizes(height, width, fit, kernels):
+def test_pixels_of_odd_sizes(height: int, width: int, fit: Fit, kernels: Any) -> None:
     assert error(random_frame(height, width, PixelFormat.BGRX, padding=3), (48, 80), fit, kernels) < TOLERANCE
 
 
 @pytest.mark.parametrize("format", [PixelFormat.UYVY, PixelFormat.BGRX])
-def test_pixels_of_1080p(format, kernels):
+def test_pixels_of_1080p(format: PixelFormat, kernels: Any) -> None:
     assert error(random_frame(1080, 1920, format), (480, 832), Fit.FILL, kernels) < TOLERANCE
 
 
 @pytest.mark.parametrize("color", COLORS, ids=str)
-def test_pixels_of_every_matrix_and_range(color, kernels):
+def test_pixels_of_every_matrix_and_range(color: ColorSpec, kernels: Any) -> None:
     assert error(random_frame(48, 64, PixelFormat.UYVY, color=color), (32, 32), Fit.FILL, kernels) < TOLERANCE
 
 
 @pytest.mark.parametrize("format", PixelFormat)
-def test_without_a_resize_pixels_are_exactly_those_of_torch(format, kernels):
+def test_without_a_resize_pixels_are_exactly_those_of_torch(format: PixelFormat, kernels: Any) -> None:
     frame = random_frame(32, 48, format)
     assert torch.equal(FusedPreprocessor((32, 48), kernels)(frame), Preprocessor((32, 48))(frame))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("fit", [Fit.FILL, Fit.FIT])
-def test_half_precision_is_the_rounded_float32(dtype, fit, kernels):
+def test_half_precision_is_the_rounded_float32(dtype: torch.dtype, fit: Fit, kernels: Any) -> None:
     frame = random_frame(90, 160, PixelFormat.UYVY)
     half = FusedPreprocessor((48, 64), kernels, fit=fit, dtype=dtype)(frame)
     assert half.dtype == dtype
     assert torch.equal(half, FusedPreprocessor((48, 64), kernels, fit=fit)(frame).to(dtype))
 
 
-def test_a_chunk_follows_a_source_that_changes(kernels):
+def test_a_chunk_follows_a_source_that_changes(kernels: Any) -> None:
     frames = [
         random_frame(90, 160, PixelFormat.UYVY),
         random_frame(33, 47, PixelFormat.BGRA, seed=1),
@@ -133,31 +136,31 @@ def check_bytes(
         ((16, 32), (33, 1)),
     ],
 )
-def test_bytes_of_every_format_fit_and_size(size, like, format, fit, kernels):
+def test_bytes_of_every_format_fit_and_size(size: Any, like: Any, format: PixelFormat, fit: Fit, kernels: Any) -> None:
     check_bytes(kernels, noise(1, 3, 2, *size), like, format, fit)
 
 
 @pytest.mark.parametrize("format", [PixelFormat.UYVY, PixelFormat.BGRX])
-def test_bytes_of_1080p(format, kernels):
+def test_bytes_of_1080p(format: PixelFormat, kernels: Any) -> None:
     check_bytes(kernels, noise(1, 3, 1, 480, 832), (1080, 1920), format)
 
 
 @pytest.mark.parametrize("color", COLORS, ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_bytes_of_every_matrix_range_and_type(color, dtype, kernels):
+def test_bytes_of_every_matrix_range_and_type(color: ColorSpec, dtype: torch.dtype, kernels: Any) -> None:
     check_bytes(kernels, noise(1, 3, 2, 32, 48, scale=4).to(dtype), (50, 70), PixelFormat.UYVY, color=color)
 
 
 @pytest.mark.parametrize("format", [format for format in PixelFormat if format is not PixelFormat.UYVY])
 @pytest.mark.parametrize("dtype", [*DTYPES, torch.float64])
-def test_without_a_resize_bytes_are_exactly_those_of_torch(format, dtype, kernels):
+def test_without_a_resize_bytes_are_exactly_those_of_torch(format: PixelFormat, dtype: torch.dtype, kernels: Any) -> None:
     pixels, like = noise(1, 3, 4, 32, 48).to(dtype), [random_frame(36, 64, PixelFormat.BGRX)] * 4
     for fused, plain in zip(FusedPostprocessor(kernels, format)(pixels, like), Postprocessor(format)(pixels, like), strict=True):
         assert np.array_equal(fused.data, plain.data)
 
 
 @pytest.mark.parametrize("format", [PixelFormat.UYVY, PixelFormat.RGBX])
-def test_pixels_may_lie_in_memory_as_they_like(format, kernels):
+def test_pixels_may_lie_in_memory_as_they_like(format: PixelFormat, kernels: Any) -> None:
     pixels, like = noise(1, 3, 4, 32, 48), [random_frame(50, 70, PixelFormat.BGRX)] * 4
     post = FusedPostprocessor(kernels, format, input_size=True)
     wanted = post(pixels, like)
@@ -167,7 +170,7 @@ def test_pixels_may_lie_in_memory_as_they_like(format, kernels):
             assert np.array_equal(frame.data, expected.data)
 
 
-def test_every_half_becomes_its_float(kernels):
+def test_every_half_becomes_its_float(kernels: Any) -> None:
     bits = np.arange(65536, dtype=np.uint16)
     for name, wanted in (
         ("half_to_float", bits.view(np.float16).astype(np.float32)),
@@ -178,13 +181,13 @@ def test_every_half_becomes_its_float(kernels):
         assert np.array_equal(np.array([convert(int(b)) for b in bits], np.float32), wanted, equal_nan=True)
 
 
-def test_floats_become_the_nearest_half(kernels):
+def test_floats_become_the_nearest_half(kernels: Any) -> None:
     exact = np.arange(0, 0x3C01, 7, dtype=np.uint16).view(np.float16).astype(np.float32)  # 0 to 1, with subnormals
     between = (exact[:-1] + exact[1:]) / 2
     values = np.concatenate([exact, between, np.nextafter(between, np.float32(0)), np.nextafter(between, np.float32(1))])
     ties = np.arange(0x3C00, dtype=np.uint16).view(np.float16).astype(np.float32)  # halfway to the next half, for each
-    ties = ties + (np.nextafter(ties.astype(np.float16), np.float16(2)).astype(np.float32) - ties) / 2
-    values = np.concatenate([values, ties, -values, -ties]).astype(np.float32)
+    halves = ties + (np.nextafter(ties.astype(np.float16), np.float16(2)).astype(np.float32) - ties) / 2
+    values = np.concatenate([values, halves, -values, -halves]).astype(np.float32)
     for name, dtype in (("float_to_half", torch.float16), ("float_to_bfloat16", torch.bfloat16)):
         convert = getattr(kernels.library, name)
         convert.argtypes = [ctypes.c_float]
@@ -192,5 +195,5 @@ def test_floats_become_the_nearest_half(kernels):
         assert np.array_equal(made, torch.from_numpy(values).to(dtype).view(torch.uint16).numpy())
 
 
-def test_every_format_has_its_number():
+def test_every_format_has_its_number() -> None:
     assert set(FORMATS) == set(PixelFormat)

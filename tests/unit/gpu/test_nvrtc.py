@@ -22,7 +22,7 @@ def nvrtc() -> ctypes.CDLL | None:
     return ctypes.CDLL(str(found[0])) if found else None
 
 
-def test_the_kernels_compile_for_every_gpu():
+def test_the_kernels_compile_for_every_gpu() -> None:
     library = nvrtc()
     if library is None:
         pytest.skip("NVRTC is not installed: it comes with PyTorch for CUDA, or as nvidia-cuda-nvrtc")

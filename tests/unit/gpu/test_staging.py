@@ -15,7 +15,7 @@ def picture(seed: int, height: int = 270, width: int = 480) -> np.ndarray:
 
 
 @pytest.mark.parametrize("device", [CPU, pytest.param(CUDA, marks=pytest.mark.gpu)])
-def test_what_goes_up_comes_down(device):
+def test_what_goes_up_comes_down(device: torch.device) -> None:
     rows = picture(0)
     for part in (rows, rows[3:50, 8:100], rows[::-1]):
         there = upload(part, device)
@@ -25,7 +25,7 @@ def test_what_goes_up_comes_down(device):
 
 
 @pytest.mark.gpu
-def test_many_frames_in_flight_do_not_touch_each_other():
+def test_many_frames_in_flight_do_not_touch_each_other() -> None:
     """The device is held up, so that no copy is done while the next frames are staged; each source is overwritten at once."""
     rows = np.empty((270, 960), np.uint8)
     torch.cuda._sleep(500_000_000)
@@ -39,7 +39,7 @@ def test_many_frames_in_flight_do_not_touch_each_other():
 
 
 @pytest.mark.gpu
-def test_a_picture_that_is_kept_stays_as_it_is():
+def test_a_picture_that_is_kept_stays_as_it_is() -> None:
     kept = {}
     for seed in range(40):
         pictures = download(torch.from_numpy(np.stack([picture(seed), picture(seed + 1000)])).to(CUDA))
@@ -50,7 +50,7 @@ def test_a_picture_that_is_kept_stays_as_it_is():
 
 
 @pytest.mark.gpu
-def test_buffers_are_used_again():
+def test_buffers_are_used_again() -> None:
     addresses = set()
     for seed in range(40):
         (host,) = download(upload(picture(seed), CUDA)[None])
@@ -60,7 +60,7 @@ def test_buffers_are_used_again():
 
 
 @pytest.mark.gpu
-def test_bytes_are_handed_out_when_they_are_there():
+def test_bytes_are_handed_out_when_they_are_there() -> None:
     for seed in range(5):
         there = upload(picture(seed), CUDA)
         made = torch.zeros_like(there)

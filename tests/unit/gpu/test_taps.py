@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdv2_live.gpu import resample as planes
+from sdv2_live.gpu.resample import Filter
 from sdv2_live.gpu.taps import Taps, downsample_chroma, resample, upsample_chroma
 
 SIDES = st.integers(1, 200)
@@ -24,14 +27,14 @@ def matrix(taps: Taps) -> np.ndarray:
 @pytest.mark.parametrize(
     ("size", "outputs"), [(1920, 832), (832, 1920), (1080, 480), (7, 13), (13, 7), (5, 1), (64, 64), (3840, 48), (100, 99)]
 )
-def test_resample_is_what_torch_does(size, outputs, mode):
+def test_resample_is_what_torch_does(size: Any, outputs: int, mode: Filter) -> None:
     eye = torch.eye(size, dtype=torch.float64)[None, None]
     assert np.abs(matrix(resample(size, outputs, mode)) - planes.resize_rows(eye, outputs, mode)[0, 0].numpy()).max() < 1e-14
 
 
 @given(SIDES, SIDES, st.sampled_from(["bilinear", "bicubic"]))
 @settings(deadline=None)
-def test_every_window_lies_within_the_input_and_keeps_flat_colours(size, outputs, mode):
+def test_every_window_lies_within_the_input_and_keeps_flat_colours(size: Any, outputs: int, mode: Filter) -> None:
     taps = resample(size, outputs, mode)
     assert taps.start.shape == (outputs,)
     assert taps.start.min() >= 0
@@ -39,14 +42,14 @@ def test_every_window_lies_within_the_input_and_keeps_flat_colours(size, outputs
     assert taps.weights.sum(1) == pytest.approx(1)
 
 
-def test_the_same_size_is_one_tap():
+def test_the_same_size_is_one_tap() -> None:
     taps = resample(48, 48, "bicubic")
     assert np.array_equal(taps.start, np.arange(48))
     assert np.array_equal(taps.weights, np.ones((48, 1)))
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 416])
-def test_chroma_is_what_the_plane_operations_do(size):
+def test_chroma_is_what_the_plane_operations_do(size: Any) -> None:
     there = torch.randn(1, 1, 1, size, dtype=torch.float64)
     back = torch.randn(1, 1, 1, 2 * size, dtype=torch.float64)
     for taps, given_, wanted in (
@@ -58,14 +61,14 @@ def test_chroma_is_what_the_plane_operations_do(size):
 
 @given(SIDES, SIDES, SIDES)
 @settings(deadline=None)
-def test_then_is_the_product(size, middle, outputs):
+def test_then_is_the_product(size: Any, middle: int, outputs: int) -> None:
     first, second = resample(size, middle, "bicubic"), resample(middle, outputs, "bilinear")
     assert np.abs(matrix(first.then(second)) - matrix(second) @ matrix(first)).max() < 1e-12
 
 
 @given(SIDES, st.integers(1, 100))
 @settings(deadline=None)
-def test_the_window_of_chroma_holds_those_of_its_luma(size, pairs):
+def test_the_window_of_chroma_holds_those_of_its_luma(size: Any, pairs: int) -> None:
     """The kernel walks over the chroma sample's window alone."""
     luma = resample(size, 2 * pairs, "bicubic")
     chroma = luma.then(downsample_chroma(2 * pairs))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,7 +140,7 @@ def guarding(
     **policy: float,
 ) -> Iterator[Rig]:
     settings = {"lost_s": LOST_S, "return_s": 0.5, "fade_s": 0.0} | policy
-    rig = Rig(backup, texture, Policy(on_lost, **settings), main)  # type: ignore[arg-type]
+    rig = Rig(backup, texture, Policy(on_lost, **settings), main)
     try:
         yield rig
     finally:
@@ -283,7 +284,7 @@ def test_text_gives_a_picture_that_moves() -> None:
 
 
 @pytest.mark.parametrize(("fault", "settings"), [(Fault.FROZEN, {"frozen_s": 0.4}), (Fault.BLACK, {"black_s": 0.4})])
-def test_frozen_and_black_inputs_fail_too_where_that_is_asked_for(fault: Fault, settings: dict[str, float]) -> None:
+def test_frozen_and_black_inputs_fail_too_where_that_is_asked_for(fault: Fault, settings: dict[str, Any]) -> None:
     with guarding(backup=Camera("spare", 200), lost_s=NEVER_S, **settings) as rig:
         rig.until("the main input", is_main)
         if fault is Fault.FROZEN:

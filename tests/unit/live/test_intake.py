@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -227,7 +228,7 @@ def test_a_source_that_stopped_in_a_chunk_completes_it_when_it_is_back() -> None
 
 
 @pytest.mark.parametrize("change", [{"width": 32}, {"format": PixelFormat.UYVY}])
-def test_a_change_of_size_or_format_drops_the_chunk_that_was_begun_and_counts_it(change: dict[str, object]) -> None:
+def test_a_change_of_size_or_format_drops_the_chunk_that_was_begun_and_counts_it(change: dict[str, Any]) -> None:
     intake, before, after = Intake(counters := Counters()), frames(4), frames(4, first=4, **change)
     came(intake, before[:2])
     intake.begin(4, before[0])
@@ -256,7 +257,7 @@ def test_skip_drops_the_chunk_that_was_begun() -> None:
     "strays", [[{"width": 32}], [{"format": PixelFormat.UYVY}], [{"width": 32}, {"height": 8}], [{"width": 8}] * 2]
 )
 @pytest.mark.parametrize("begun", [1, 2])
-def test_strays_of_another_kind_cost_the_chunk_nothing_that_was_begun(strays: list[dict[str, object]], begun: int) -> None:
+def test_strays_of_another_kind_cost_the_chunk_nothing_that_was_begun(strays: list[dict[str, Any]], begun: int) -> None:
     """One, two that differ, and two alike, which are a change, and back again."""
     passed: list[Frame] = []
     intake, given = Intake(counters := Counters(), passed.append), frames(6)

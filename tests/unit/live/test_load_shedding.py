@@ -18,7 +18,9 @@ STEPS = (700, 500)
 class Rig:
     """An engine that takes `cost` seconds a frame for two steps at full size, half of which is not of the steps."""
 
-    def __init__(self, cost: float, target: float | None = 15.0, steps: tuple[str, ...] = (FEWER_STEPS, SMALLER), **times: float):
+    def __init__(
+        self, cost: float, target: float | None = 15.0, steps: tuple[str, ...] = (FEWER_STEPS, SMALLER), **times: float
+    ) -> None:
         self.cost, self.input_fps = cost, 30.0
         self.declared_fps: float | None = None  # in place of the rate that comes
         self.clock = FakeClock()

@@ -30,7 +30,9 @@ FRAME_S = float(1 / RATE)
 class Rig:
     """A playout that sends when its clock is moved. `showing` is what the performer holds down."""
 
-    def __init__(self, sink: FakeSink | None = None, fallback: FallbackMixer | None = None, slate: FallbackMixer | None = None):
+    def __init__(
+        self, sink: FakeSink | None = None, fallback: FallbackMixer | None = None, slate: FallbackMixer | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.sink = sink or FakeSink()
         self.sink._now_ns = self.clock.now_ns

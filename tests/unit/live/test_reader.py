@@ -26,7 +26,7 @@ class Rig:
 
     def __init__(self, source: FakeSource, clock: FakeClock | None = None, **watch: float) -> None:
         self.source, self.counters, self.given = source, Counters(), list[Frame]()
-        health = InputHealth(since=clock.now_ns() if clock else 0, linked=lambda: source.linked, **watch)  # type: ignore[arg-type]
+        health = InputHealth(since=clock.now_ns() if clock else 0, linked=lambda: source.linked, **watch)
         keys = {"clock": clock.now_ns} if clock else {}
         self.reader = SourceReader(source, health, threading.Lock(), self._take, self.counters, **keys)
 

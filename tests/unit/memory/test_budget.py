@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ LARGE = PROFILES["1.3b"]
 WISH = MemoryRequest(LARGE, "wan", (480, 832), torch.bfloat16)
 GB = 1_000_000_000
 CPU = torch.device("cpu")
-ANY = {
+ANY: dict[str, Any] = {
     "vaes": lighter_vaes(LARGE, "wan"),
     "texts": (Placement.GPU, Placement.CPU),
     "sizes": smaller_sizes(WISH.size),
@@ -177,6 +178,7 @@ def test_fit_changes_what_is_auto_and_says_so(tmp_path: Path, caplog: pytest.Log
     fixed = config(tmp_path, "model.fit=true", "model.vae=wan")
     got = fitted(fixed, LARGE, whole - 3 * GB)
     assert got.model.vae == "wan"
+    assert got.video.max_pixels is not None
     assert got.video.max_pixels < LARGE.max_pixels
     assert plan(wish_of(got, LARGE, CPU)).total <= whole - 3 * GB
     with pytest.raises(MemoryShortageError, match="found nothing that fits"):

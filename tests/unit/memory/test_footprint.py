@@ -124,7 +124,7 @@ def test_a_chunk_of_the_transformer(schedule: Schedule, dtype: torch.dtype) -> N
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_chunk_of_the_autoencoder(kind: str, dtype: torch.dtype) -> None:
     need = vae_need(SMALL, kind, dtype, PICTURE)
-    vae = make_vae(SMALL, kind).to(dtype).eval().requires_grad_(False)
+    vae: Any = make_vae(SMALL, kind).to(dtype).eval().requires_grad_(False)
     memory, peaks, last = vae.new_memory(), {"encode": 0, "decode": 0}, {"encode": 0, "decode": 0}
     with torch.inference_mode():
         for chunk in range(3):
@@ -193,6 +193,8 @@ def test_a_whole_chunk_on_a_gpu(kind: str) -> None:
         state, cross = engine.new_state(wish.spec), dit.condition(torch.zeros(1, 60, 4096))
         for chunk in range(4):
             latent = engine.encode(torch.zeros(1, 3, 5 if chunk == 0 else 4, 480, 832), state)
-            engine.decode(engine.denoise(latent, cross, ChunkPlan(0.7, (700, 500)), 0, state), state)
+            clean = engine.denoise(latent, cross, ChunkPlan(0.7, (700, 500)), 0, state)
+            assert clean is not None
+            engine.decode(clean, state)
     peak = torch.cuda.max_memory_allocated() - before
     assert peak <= plan(wish).total <= 2 * peak

@@ -210,7 +210,7 @@ def test_encoder_goes_through_presets_and_begins_at_a_default() -> None:
     )
     assert [hand.cc(20, 1)[0][1] for _ in range(3)] == [2, 3, 4]
     assert hand.cc(20, 127) == [("/sdv2/preset", 3)]
-    assert hand.cc(21, 127)[0][1] == pytest.approx(PARAMS["mix"].default - 0.01)
+    assert hand.cc(21, 127)[0][1] == pytest.approx(float(PARAMS["mix"].default) - 0.01)  # type: ignore[arg-type]
 
 
 def test_pitch_bend_is_a_fader_of_its_channel() -> None:
@@ -394,5 +394,5 @@ def test_nothing_that_is_played_or_told_is_more_than_the_daemon_takes(midi_map: 
     store = ParamStore()
     for out in outs:
         asked = resolve(out.address, out.args)
-        if asked is not None and "timeline" not in out.address and PARAMS[asked[0]].kind not in (Kind.PRESET, Kind.TRIGGER):
-            assert not store.set_many({asked[0]: asked[1]}, "midi").notes  # nothing had to be clamped
+        if asked is not None and "timeline" not in out.address and PARAMS[str(asked[0])].kind not in (Kind.PRESET, Kind.TRIGGER):
+            assert not store.set_many({str(asked[0]): asked[1]}, "midi").notes  # nothing had to be clamped

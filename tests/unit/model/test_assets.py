@@ -13,7 +13,7 @@ from sdv2_live.model.load import load_models
 from sdv2_live.model.profiles import TINY
 
 
-def test_the_demo_clip_is_small_and_loops_without_a_seam():
+def test_the_demo_clip_is_small_and_loops_without_a_seam() -> None:
     clip = files("sdv2_live") / "assets" / "demo.mp4"
     assert len(clip.read_bytes()) < 1_000_000
     with av.open(str(clip)) as container:
@@ -26,7 +26,7 @@ def test_the_demo_clip_is_small_and_loops_without_a_seam():
     assert min(steps) > 0.5  # it moves all the time
 
 
-def test_the_embedded_model_paints_what_the_prompt_names():
+def test_the_embedded_model_paints_what_the_prompt_names() -> None:
     """Two looks of one picture at 64x64, two chunks each: thermal is redder than the night, and the night is darker."""
     with av.open(str(files("sdv2_live") / "assets" / "demo.mp4")) as container:
         frames = [frame.to_ndarray(format="rgb24") for _, frame in zip(range(9), container.decode(video=0), strict=False)]
@@ -41,6 +41,7 @@ def test_the_embedded_model_paints_what_the_prompt_names():
         for part in (pixels[:, :, :5], pixels[:, :, 5:]):
             latent = engine.encode(part, state)
             clean = engine.denoise(latent, cross, engine.plan(part, settings, state), 7, state)
+            assert clean is not None
             out = engine.decode(clean, state)
         colour[prompt] = out.mean((0, 2, 3, 4))
     thermal, night = colour["thermal camera"], colour["night, moonlight"]

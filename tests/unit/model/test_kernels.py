@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ class NewKindError(BaseException):
 )
 @pytest.mark.parametrize("built", [False, True])
 def test_whatever_fails_pytorch_goes_on(failure: Exception, help: str, built: bool, caplog: pytest.LogCaptureFixture) -> None:
-    def fail(*_: object) -> str:
+    def fail(*_: object) -> Any:
         raise failure
 
     kernels = working(lambda: "fused" if built else fail(), fail, "torch", "the kernels")

@@ -14,14 +14,16 @@ from sdv2_live.config.schema import Config, ModelConfig, OscConfig, VideoConfig
 from sdv2_live.config.schema_engine import EngineConfig
 from sdv2_live.config.schema_files import PresetsConfig, TakesConfig
 from sdv2_live.control.params import Params
+from sdv2_live.engine.spec import Schedule
+from sdv2_live.gpu.geometry import Fit
 from sdv2_live.takes.fingerprint import fingerprint
 from sdv2_live.takes.format import CONFIG, Header, plain, write_yaml
 
 OTHER = Config(
     model=ModelConfig(profile="tiny", weights_dir=Path("/weights"), threads=3),
-    video=VideoConfig(size=(64, 96), fit="fit"),
+    video=VideoConfig(size=(64, 96), fit=Fit.FIT),
     osc=OscConfig(subscribers=("127.0.0.1:9001", "10.0.0.5:9000")),
-    engine=EngineConfig(schedule="stream_batch", run_while_bypassed=False),
+    engine=EngineConfig(schedule=Schedule.STREAM_BATCH, run_while_bypassed=False),
     presets=PresetsConfig(dir=Path("/presets")),
     takes=TakesConfig(dir=Path("/takes"), lossless=False),
     params=Params(prompt="ink: \u2744 # 'quoted'\nsecond line", seed=2**63 - 1, steps=(900,), noise_scale=0.1 + 0.2),
@@ -36,18 +38,15 @@ def test_the_configuration_reads_back_to_the_same(tmp_path: Path, config: Config
 
 
 def test_what_is_not_as_it_was_is_named() -> None:
-    then = Header(lossless=True, **HEADER)  # type: ignore[arg-type]
+    then = Header(lossless=True, **HEADER)
     here = then.model_copy(update={"recorded": "later", "weights": "f", "threads": 2})
     assert list(then.differences(then)) == []
     assert list(then.differences(here)) == ["weights was 0 and is f", "threads was 1 and is 2"]
 
 
 def test_a_take_that_does_not_name_its_frame_kernels_is_as_good() -> None:
-    old, by_torch, by_cupy = (
-        Header(lossless=True, frame_kernels=name, **HEADER)
-        for name in ("", "torch", "cupy")  # type: ignore[arg-type]
-    )
-    assert old == Header(lossless=True, **HEADER)  # type: ignore[arg-type]
+    old, by_torch, by_cupy = (Header(lossless=True, frame_kernels=name, **HEADER) for name in ("", "torch", "cupy"))
+    assert old == Header(lossless=True, **HEADER)
     assert list(old.differences(by_cupy)) == list(by_torch.differences(by_torch)) == []
     assert list(by_cupy.differences(by_torch)) == ["frame_kernels was cupy and is torch, which may change a picture by one code"]
     assert by_cupy.by_other_frame_kernels(by_torch)

@@ -60,7 +60,7 @@ def test_changes_that_come_while_the_loop_is_busy_are_told_once_by_origin(
     store.set_many({"seed": 7, "reset": True}, "timeline")
     go_on.set()
     for ear in ears:
-        eventually("the news", lambda ear=ear: len(ear.changes) == 2)  # type: ignore[misc]
+        eventually("the news", lambda ear=ear: len(ear.changes) == 2)
         assert ear.changes == [({"noise_scale": 0.99}, "midi"), ({"seed": 7, "reset": True}, "timeline")]
 
 
@@ -68,7 +68,7 @@ def test_which_chunk_has_applied_a_value_is_told(store: ParamStore, ears: list[E
     store.set("seed", 7, "midi")
     store.snapshot(41)
     for ear in ears:
-        eventually("the chunk", lambda ear=ear: {"/sdv2/applied/seed": (41,)} in ear.messages)  # type: ignore[misc]
+        eventually("the chunk", lambda ear=ear: {"/sdv2/applied/seed": (41,)} in ear.messages)
 
 
 def test_of_the_status_everybody_is_told_what_has_changed(

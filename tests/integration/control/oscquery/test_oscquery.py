@@ -318,7 +318,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(query: OscQuery, store: Pa
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await stream.send_bytes(build_msg("/sdv2/subscribe", []).dgram)
         await heard(stream)
-        stream._response.connection.transport.abort()  # type: ignore[union-attr]
+        stream._response.connection.transport.abort()
 
     talk(query, conversation)
     eventually("the server to notice", lambda: not query.clients)
@@ -374,7 +374,7 @@ def test_a_client_that_sends_more_than_osc_can_read_waits(
             held = query.http.counters.held
             assert get(query, "/sdv2/seed?VALUE")[0] == 200
             reading.set()
-        stream._response.connection.transport.abort()  # type: ignore[union-attr]
+        stream._response.connection.transport.abort()
 
     async def other(stream: aiohttp.ClientWebSocketResponse) -> None:
         await stream.send_bytes(build_msg("/sdv2/seed", [7]).dgram)

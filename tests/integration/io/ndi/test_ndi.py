@@ -273,7 +273,7 @@ def test_bars_received_by_others_keep_their_colours(closing: Callable, receive: 
         rows = to_uyvy(picture) if format is PixelFormat.UYVY else with_fourth(picture, format.name[:3]).reshape(height, -1)
         padded = np.pad(rows, ((0, 0), (0, 24)), constant_values=7)
         frame = frame_of(padded, width, format, Fraction(30000, 1001))
-        got = receiver.picture(lambda p, h=height: p.shape[:2] == (h, width), lambda f=frame: sink.send(f))  # type: ignore[misc]
+        got = receiver.picture(lambda p, h=height: p.shape[:2] == (h, width), lambda f=frame: sink.send(f))
         assert_like(got[..., :3] if receive is RecvColorFormat.RGBX_RGBA else got[..., 2::-1], picture)
         assert receiver.rate == Fraction(30000, 1001)
 

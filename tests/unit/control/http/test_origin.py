@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from sdv2_live.control.http import origin
+from sdv2_live.control.access import own_addresses
 from sdv2_live.control.http.origin import OF_A_PAGE, OwnNames, refusal
 
 
@@ -67,4 +67,4 @@ def test_it_says_what_to_set(own: OwnNames) -> None:
 
 
 def test_every_address_of_the_machine_is_its_own() -> None:
-    assert all(OwnNames().include(str(address), "127.0.0.1") for address in origin.own_addresses())
+    assert all(OwnNames().include(str(address), "127.0.0.1") for address in own_addresses())

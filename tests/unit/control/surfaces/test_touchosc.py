@@ -6,7 +6,7 @@ import itertools
 import xml.etree.ElementTree as ElementTree
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -207,6 +207,9 @@ def test_every_kept_parameter_has_one_control_and_every_trigger_a_button(nodes: 
     assert {f"/sdv2/{name}" for name, spec in PARAMS.items() if spec.kind is Kind.TRIGGER} <= pressed
 
 
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {"FLOAT": float, "INTEGER": lambda value: int(float(value)), "STRING": str}
+
+
 def sent(message: Osc, x: float) -> tuple[Any, ...]:
     """The arguments that TouchOSC sends with a control at `x`."""
     args: list[Any] = []
@@ -216,7 +219,7 @@ def sent(message: Osc, x: float) -> tuple[Any, ...]:
             assert raw == "x"
             low, high = float(partial["scaleMin"]), float(partial["scaleMax"])
             raw = low + x * (high - low)
-        args.append({"FLOAT": float, "INTEGER": lambda value: int(float(value)), "STRING": str}[partial["conversion"]](raw))
+        args.append(CONVERSIONS[partial["conversion"]](raw))
     return tuple(args)
 
 

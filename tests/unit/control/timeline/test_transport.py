@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdv2_live.control.macros import Macros
+from sdv2_live.control.params import Value
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.control.timeline.files import load_timeline
@@ -197,7 +198,7 @@ def test_a_seek_past_a_take_leaves_what_was_taken(store: ParamStore, clock: Cloc
 
 def test_a_seek_is_few_changes_however_many_events_lie_before_it(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "a.yaml").write_text("params: {seed: 5, noise_scale: 0.5}")
-    look = {"preset": "a", "noise_scale": 0.3}
+    look: dict[str, Value] = {"preset": "a", "noise_scale": 0.3}
     events = [Event(n / 10, {"mix": n % 11 / 10, "cue_prompt": f"p{n}"}) for n in range(2000)]
     events[500:501] = [Event(50.0, look), Event(50.0, {"take": True})]
     played, sought = (ParamStore(macros=Macros(PresetLibrary(tmp_path))) for _ in range(2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -71,7 +72,7 @@ class Flag:
 def write(path: Path, codec: str, pix_fmt: str, first: str, aspect: Fraction | None = None) -> None:
     flag = Flag(first, pix_fmt)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=RATE)
+        stream: Any = container.add_stream(codec, rate=RATE)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pix_fmt
         stream.codec_context.flags |= ILME | ILDCT
         stream.codec_context.bit_rate = 20_000_000

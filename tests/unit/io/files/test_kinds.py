@@ -63,6 +63,7 @@ def test_frames_of_a_variable_rate_keep_their_times(
             sink.send(frame)
     assert seconds_of(tmp_path / f"out.{suffix}") == pytest.approx(times, abs=0.004)
     with av.open(str(tmp_path / f"out.{suffix}")) as container:
+        assert container.duration is not None
         assert container.duration / av.time_base >= times[-1]
 
 
@@ -109,13 +110,17 @@ def test_a_single_picture_has_25_frames_a_second(tmp_path: Path) -> None:
 def test_a_cover_picture_is_no_video(tmp_path: Path, kind: str, codec: str) -> None:
     path = tmp_path / f"song.{kind}"
     with av.open(str(path), "w") as container:
-        voice = container.add_stream(codec, rate=44100)
+        voice: Any = container.add_stream(codec, rate=44100)
         cover = container.add_stream("png", rate=1)
         cover.width, cover.height, cover.pix_fmt = 32, 32, "rgb24"
         cover.disposition = Disposition.attached_pic
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.int16), format="s16p", layout="mono")
         sound.sample_rate = 44100
-        packets = [voice.encode(sound), voice.encode(None), cover.encode(av.VideoFrame.from_ndarray(grey(200, 32, 32), "rgb24"))]
+        packets: list[Any] = [
+            voice.encode(sound),
+            voice.encode(None),
+            cover.encode(av.VideoFrame.from_ndarray(grey(200, 32, 32), "rgb24")),
+        ]
         for packet in packets:
             container.mux(packet)
     with pytest.raises(VideoError, match=rf"song\.{kind} has no video, only a cover picture"):

@@ -171,7 +171,7 @@ def test_corrupt_packets_are_skipped_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     write(path, [rgbx(numbered(i)) for i in range(12)])
     with av.open(str(path)) as container:
-        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size and p.pos is not None]
     data = bytearray(path.read_bytes())
     position, size = packets[5]
     data[position + 40 : position + size] = b"\xff" * (size - 40)  # after the container's own few bytes
@@ -195,6 +195,7 @@ def test_loop_starts_again_and_counts_on(tmp_path: Path) -> None:
         assert not source.ended
     assert [frame.index for frame in frames] == list(range(8))
     for i, frame in enumerate(frames):
+        assert frame is not None
         assert np.array_equal(rgb_of(frame), numbered(i % 3))
 
 
@@ -217,7 +218,7 @@ def test_a_picture_that_stays_is_given_again_meanwhile(tmp_path: Path) -> None:
     write(path, [rgbx(numbered(i), Fraction(1, 60)) for i in range(2)])
     with FileSource(path) as source:
         first, *again = [source.read(2) for _ in range(4)]
-        assert all(np.array_equal(rgb_of(frame), numbered(0)) for frame in (first, *again))
+        assert all(frame is not None and np.array_equal(rgb_of(frame), numbered(0)) for frame in (first, *again))
         assert sorted({frame.captured_ns for frame in (first, *again)}) == [frame.captured_ns for frame in (first, *again)]
 
 

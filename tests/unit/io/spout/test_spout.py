@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> fake_spout.Machine:
 def closing() -> Iterator[Callable]:
     things: list = []
 
-    def register(thing):
+    def register(thing: Any) -> Any:
         things.append(thing)
         return thing
 

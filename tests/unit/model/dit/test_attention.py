@@ -35,7 +35,7 @@ def test_the_card_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert on_card(monkeypatch, (12, 0)) == "sdpa (cuDNN)"
     for choice in ("flash3", "sage"):
         with pytest.raises(EngineError, match=f"engine.attention = {choice} needs .*; or set it to auto"):
-            on_card(monkeypatch, (9, 0), choice)  # type: ignore[arg-type]
+            on_card(monkeypatch, (9, 0), choice)
 
 
 def test_what_is_installed_is_called_as_it_wants(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +49,7 @@ def test_what_is_installed_is_called_as_it_wants(monkeypatch: pytest.MonkeyPatch
     assert on_card(monkeypatch, (9, 0), "sdpa") == "sdpa (cuDNN)"
     q, k, v = (torch.randn(1, n, 2, 4) for n in (3, 5, 5))
     for choice in ("flash3", "sage"):
-        attend = choose_attention(choice, CUDA, torch.bfloat16)  # type: ignore[arg-type]
+        attend = choose_attention(choice, CUDA, torch.bfloat16)
         assert attend.name == choice
         assert torch.equal(attend(q, k, v), sdpa(q, k, v))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import torch
 from safetensors.torch import load, save
@@ -34,7 +35,7 @@ def test_joined_layers_give_what_they_gave() -> None:
     expected, state = apart(modules), [module.state_dict() for module in modules]
     pack(modules)
     assert joined(modules) is not None  # type: ignore[arg-type]
-    assert joined(modules)[0].data_ptr() == modules[0].weight.data_ptr()  # type: ignore[index, arg-type, union-attr]
+    assert joined(modules)[0].data_ptr() == modules[0].weight.data_ptr()  # type: ignore[index, arg-type, operator]
     torch.testing.assert_close(packed_linear(modules, X), expected)
     for module, before in zip(modules, state, strict=True):
         assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
@@ -44,7 +45,7 @@ def test_joined_layers_give_what_they_gave() -> None:
 def test_writing_into_a_layer_is_seen_and_replacing_it_too() -> None:
     modules = layers()
     pack(modules)
-    modules[1].weight.mul_(2.0)  # type: ignore[operator, union-attr]
+    modules[1].weight.mul_(2.0)  # type: ignore[operator]
     assert joined(modules) is not None  # type: ignore[arg-type]
     torch.testing.assert_close(packed_linear(modules, X), apart(modules))
     modules[1].weight = nn.Parameter(torch.ones(8, 8))
@@ -70,7 +71,7 @@ def test_a_live_lora_around_a_layer_stays_in_effect() -> None:
     scale.fill_(0.5)
     torch.testing.assert_close(packed_linear(modules, X), apart(modules))
     pack([modules[0], modules[1].base, modules[2]])  # type: ignore[list-item]
-    assert modules[0].weight.data_ptr() + modules[0].weight.nbytes == modules[1].base.weight.data_ptr()  # type: ignore[operator, union-attr]
+    assert modules[0].weight.data_ptr() + modules[0].weight.nbytes == modules[1].base.weight.data_ptr()  # type: ignore[operator]
 
 
 def test_a_packed_dit_loads_saves_and_moves_as_any_other() -> None:
@@ -79,7 +80,7 @@ def test_a_packed_dit_loads_saves_and_moves_as_any_other() -> None:
     dit.pack()
     assert list(dit.state_dict()) == names
     load_strict(dit, synthetic_state_dict({k: tuple(v.shape) for k, v in dit.state_dict().items()}), "here")
-    attention = dit.blocks[0].self_attn
+    attention: Any = dit.blocks[0].self_attn
     assert joined((attention.q, attention.k, attention.v)) is not None
     saved = load(save(dict(dit.state_dict())))  # refuses tensors that share memory
     assert all(torch.equal(saved[name], value) for name, value in dit.state_dict().items())
@@ -100,4 +101,5 @@ def test_on_meta_nothing_is_joined() -> None:
     with torch.device("meta"):
         dit = CausalDiT(CONFIG)
     dit.pack()
-    assert packed_linear((dit.blocks[0].self_attn.q,) * 3, torch.zeros(1, 2, 96, device="meta")).shape == (1, 2, 288)
+    attention: Any = dit.blocks[0].self_attn
+    assert packed_linear((attention.q,) * 3, torch.zeros(1, 2, 96, device="meta")).shape == (1, 2, 288)

@@ -110,7 +110,7 @@ def test_the_check_at_start_passes_and_finds_what_is_wrong() -> None:
     check(TritonOps(), DEVICE)
     check(TritonOps(), DEVICE, heads=12, head_dim=128)  # as wide as 1.3b
     wrong = TritonOps()
-    wrong.rms_norm = lambda x, weight: x * 1.1  # type: ignore[method-assign]
+    wrong.rms_norm = lambda x, weight: x * 1.1  # type: ignore[method-assign, assignment]
     with pytest.raises(EngineError, match=r"the triton operations on .* are wrong by"):
         check(wrong, DEVICE)
 
