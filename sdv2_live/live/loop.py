@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Protocol
@@ -99,7 +98,7 @@ class LiveLoop:
         self._recorder = recorder
         self._upkeep = upkeep or Adaptation(Config(), counters)
         self._hands = OneThread("engine-flight")  # hands on what is painted
-        self._in_flight: deque[Future[None]] = deque()  # chunks that were launched, until they are handed on
+        self._in_flight: list[Future[None]] = []  # chunks that were launched, until they are handed on
         self._broken = False  # a chunk failed: those launched after it began on what it left
         self._number = 0  # of the next chunk
         self._failures = 0  # in a row
@@ -112,7 +111,7 @@ class LiveLoop:
     @property
     def queues(self) -> dict[str, Fill]:
         """Chunks that were launched and are not done, where chunks overlap."""
-        return {"flight": Fill(sum(not chunk.done() for chunk in tuple(self._in_flight)), AHEAD)}
+        return {"flight": Fill(sum(not chunk.done() for chunk in self._in_flight[:]), AHEAD)}
 
     def start(self) -> None:
         """Begin to paint."""
@@ -208,7 +207,7 @@ class LiveLoop:
         while self._in_flight and (len(self._in_flight) > most or self._in_flight[0].done()):
             if not wait([self._in_flight[0]], timeout).done:
                 return False
-            self._in_flight.popleft().result()
+            self._in_flight.pop(0).result()
         return True
 
     def _finish(self, launched: Future[Generated]) -> None:
