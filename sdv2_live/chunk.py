@@ -16,7 +16,7 @@ AHEAD = 2  # chunks in flight at most: one is finished while the next is begun
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What a painter is given.
+    """The input of a painter for one chunk.
 
     number: of the show's chunks, from 0. frames: as many as `prepare` asked for. snapshot: the parameters as the engine is to
     use them. measures: those of load shedding that are in force.
@@ -40,7 +40,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What a painter gives back.
+    """The output of a painter for one chunk.
 
     pictures: as many as some chunk took: this one, or with stream_batch that of n-1 chunks ago; none while its pipeline fills,
     or where nobody watches. recipe: what the chunk was painted with beyond frames and parameters. seconds: from its launch, or

@@ -40,6 +40,6 @@ def working(make: Callable[[], Kernels], check: Callable[[Kernels], None], plain
 
 
 def remedy(said: str) -> str:
-    """What helps against a failure, by its words."""
+    """Advice against a failure, chosen by its words."""
     lower = said.lower()
     return next((help for words, help in REMEDIES if any(word in lower for word in words)), "report this")
