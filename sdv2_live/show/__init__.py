@@ -1,1 +1,1 @@
-"""A running show: what it is composed of, what it keeps, and what it tells of itself."""
+"""A running show: its composition, its saved state, and its status."""

@@ -1,4 +1,4 @@
-"""The control desk of one show: parameters, presets, timeline and OSC, put together from the configuration."""
+"""The control side of one show: parameters, presets, timeline and OSC, built from the configuration."""
 
 from __future__ import annotations
 
@@ -35,13 +35,22 @@ TICK_S = 0.02  # lateness of timeline events; a chunk takes several times as lon
 
 
 class ControlPlane(Service):
-    """Everything that writes to `store`. OSC's port is bound on construction; `start` begins to listen.
+    """All writers of `store`. Construction binds OSC's port; `start` begins to listen.
 
-    preset: recalled before anything else, by name or number. timeline: played from its start as soon as the desk starts.
-    resumed: what an earlier show left; its values are in `config.params` already, its timeline goes on where it would be now.
-    What `config.asked` holds was asked for by options, and goes before all of these.
-    status: numbers and words for OSC subscribers; see `OscServer`. http: others may add routes until it starts.
-    Raises ConfigError or ParamError on construction for whatever of this cannot be used.
+    Options of the command line (`config.asked`) go before everything below.
+
+    Args:
+        preset: a preset's name or number, recalled before anything else.
+        timeline: plays from its start as soon as the control plane starts.
+        resumed: an earlier show's state. Its values are in `config.params` already; its timeline goes on where it would be now.
+        status: numbers and words for OSC subscribers; see `OscServer`.
+
+    Attributes:
+        http: the HTTP server; others may add routes until it starts.
+
+    Raises:
+        ConfigError: a file or port that the configuration names cannot be used.
+        ParamError: a parameter's value cannot be used.
     """
 
     def __init__(
@@ -94,7 +103,11 @@ class ControlPlane(Service):
                 self._describe(self.osc, config, actions)
 
     def _describe(self, osc: OscServer, config: Config, actions: Collection[str]) -> None:
-        """Open the HTTP server. Raises ConfigError when its port cannot be had; `osc` is closed then."""
+        """Open the HTTP server.
+
+        Raises:
+            ConfigError: its port cannot be had; `osc` is closed then.
+        """
         port = query_port(config.oscquery.port, config.osc.port, config.osc.tcp)
         try:
             self.http = HttpServer(osc.loop, osc.host, port, allow=config.osc.allow, hosts=config.osc.hosts)
@@ -111,7 +124,7 @@ class ControlPlane(Service):
         )
 
     def start(self) -> None:
-        """Listen, play, and keep the presets."""
+        """Start to listen, to play, and to save presets."""
         if self.osc is not None:
             self.osc.start()
         if self.http is not None:
@@ -126,12 +139,12 @@ class ControlPlane(Service):
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """What waits to be read, and to be sent."""
+        """Fill of the queues of messages to be read and to be sent."""
         return {name: fill for server in (self.osc, self.oscquery) if server is not None for name, fill in server.queues.items()}
 
     @property
     def counted(self) -> dict[str, int]:
-        """What the servers and the store count, by name."""
+        """Counters of the servers and the store, by name."""
         counting = {"osc": self.osc, "oscquery": self.http, "params": self.store}
         return {
             f"{prefix}_{name}": count
@@ -141,7 +154,7 @@ class ControlPlane(Service):
         }
 
     def close(self) -> None:
-        """Stop all of it. Idempotent."""
+        """Stop everything. Idempotent."""
         self._stop.set()
         ended(self._thread)
         self._keeper.close()
@@ -154,7 +167,7 @@ class ControlPlane(Service):
 
     @property
     def failures(self) -> int:
-        """Mistakes of the program's own that its threads have outlived."""
+        """Number of internal errors that its threads have survived."""
         return self._failures + self._keeper.failures
 
     def _run(self) -> None:
@@ -173,6 +186,6 @@ class ControlPlane(Service):
         return self._keeper.save(args[0], self.store.latest())
 
     def _tell_presets(self) -> None:
-        """Have OSCQuery clients read again which presets there are."""
+        """Have OSCQuery clients read the list of presets again."""
         if self.oscquery is not None:
             self.oscquery.path_changed("/sdv2/preset/name")

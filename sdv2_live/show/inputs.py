@@ -1,4 +1,4 @@
-"""The inputs of a show, as its configuration says: the main one, and what takes its place when it fails."""
+"""The inputs of a show, as configured: the main one and its substitutes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,15 @@ def guarded(
     select: Callable[[], str],
     on_held: Callable[[bool], None],
 ) -> Failover:
-    """The main input with its substitutes, see Failover. own: NDI names of the show's own outputs.
+    """The main input with its substitutes; see Failover.
 
-    Text mode looks at no input: black at the training rate is its clock. Raises VideoError for what cannot be opened; then
-    nothing is left open.
+    Text mode reads no input: black frames at the training rate are its clock.
+
+    Args:
+        own: NDI names of the show's own outputs.
+
+    Raises:
+        VideoError: an input cannot be opened; then none is left open.
     """
     given = config.input
     if config.engine.mode is Mode.TEXT:

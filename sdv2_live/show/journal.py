@@ -1,6 +1,6 @@
-"""The live state on disk, written as it changes: after a crash of everything, a show goes on where it was.
+"""The live state on disk, written as it changes: after a crash of everything, a show continues from it.
 
-One JSON file a show, replaced as a whole, so that a reader finds the state before a change or after it and never half of one.
+One JSON file a show, replaced as a whole: a reader finds the state before a change or after it, never half of one.
 """
 
 from __future__ import annotations
@@ -37,10 +37,14 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a timeline stands. `position` in seconds at the time of writing, which was at `written` (Unix time).
+    """The position of a timeline.
 
-    applied: up to where its events had been applied, None for `position`. name, digest: which timeline it is; empty when that is
-    not known.
+    Attributes:
+        position: in seconds, at the time of writing.
+        written: Unix time of writing.
+        applied: position up to which the timeline's events had been applied; None for `position`.
+        name: name of the timeline; empty when unknown.
+        digest: digest of the timeline; empty when unknown.
     """
 
     playing: bool
@@ -54,7 +58,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """What a journal held: parameter values, the preset recalled last, and where the timeline stood if there was one."""
+    """The contents of a journal: parameter values, the last preset recalled, and the timeline's position if there was one."""
 
     values: Mapping[str, Value]
     timeline: Standing | None = None
@@ -65,13 +69,13 @@ class LiveState:
         return updated(params, {**self.values, "preset": self.preset})
 
     def without(self, names: Collection[str]) -> LiveState:
-        """The same but for the parameters `names`, whose values somebody else gives."""
+        """The same state without the values of the parameters `names`, which have another origin."""
         return replace(self, values={name: value for name, value in self.values.items() if name not in names})
 
     def resume(self, transport: Transport) -> None:
-        """Take the timeline to where it would be by now, had it not been interrupted, and apply what was due in between.
+        """Move the timeline to where it would be now without the interruption, and apply the events due in between.
 
-        Another timeline than that of the journal begins at its start.
+        A timeline other than the journal's plays from its start.
         """
         standing = self.timeline
         if standing is None or (standing.digest and standing.digest != transport.timeline.digest):
@@ -87,18 +91,18 @@ class LiveState:
 
 
 def journal_path(folder: Path, show: str) -> Path:
-    """The file of the show whose output has this name; any name gives a plain file name."""
+    """The journal's path for the show whose output has this name; any name gives a plain file name."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", show).strip("-")[:60] or "show"
     return folder / f"{portable(plain)}.json"
 
 
 def previous(path: Path) -> Path:
-    """Where a journal goes when a new show begins under its name."""
+    """The path to which a journal moves when a new show begins under its name."""
     return path.with_suffix(".previous.json")
 
 
 class Journal:
-    """Writes the state of one store, on a thread of its own. A disk that cannot be written is said once; the show goes on."""
+    """Writes the state of one store, on its own thread. It logs once that a disk cannot be written; the show goes on."""
 
     def __init__(self, path: Path, store: ParamStore, transport: Transport | None = None) -> None:
         self.path = path
@@ -113,12 +117,12 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def start(self) -> None:
-        """Begin, with the state as it is. What the show before left stays beside it until the next start."""
+        """Start with the present state. The previous show's journal stays beside it until the next start."""
         self._changed.set()
         self._thread.start()
 
     def close(self) -> None:
-        """Write what is left and stop. Idempotent."""
+        """Write pending changes and stop. Idempotent."""
         self._stop.set()
         self._changed.set()
         ended(self._thread)
@@ -158,7 +162,7 @@ class Journal:
         self._written = mark
 
     def _keep_previous(self) -> None:
-        """A copy: a show that is killed between two renames would leave nothing under its own name."""
+        """Copy the previous journal. A rename would leave nothing under its name if the show were killed right after."""
         with written_whole(previous(self.path)) as part, private_text(part) as file:
             file.write(self.path.read_text(encoding="utf-8"))
 
@@ -175,9 +179,10 @@ class Journal:
 
 
 def read_journal(path: Path, names: ParamNames = TABLE) -> LiveState:
-    """The state that a show left. A value that is of no use now is left out, with a warning.
+    """The state that a show left. A value that can no longer be used is left out, with a warning.
 
-    Raises ConfigError when there is no journal, or none that can be read.
+    Raises:
+        ConfigError: there is no journal, or it cannot be read.
     """
     try:
         with path.open(encoding="utf-8") as file:

@@ -1,6 +1,6 @@
-"""What a show counts, in Prometheus' text form: counters, gauges, and histograms of chunk times and latency.
+"""The metrics of a show in Prometheus' text format: counters, gauges, and histograms of chunk times and latency.
 
-Read on demand from the parts that count anyway; nothing on the frame path knows of it.
+They are read on demand from the parts that count anyway; the frame path does no work for them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ MEASURED = {  # beside STATUS: distributions, and what has a value for each of s
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One moment of everything that is counted and measured, by names without prefix. values: of STATUS."""
+    """All counters and measurements at one moment, by names without prefix.
+
+    Attributes:
+        values: the values of STATUS.
+    """
 
     values: Mapping[str, float] = field(default_factory=dict)
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
@@ -44,7 +48,7 @@ class _Show(Collector):
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        """The reading as Prometheus' families."""
+        """The reading as Prometheus metric families."""
         reading = self._read()
         if reading.info:
             about = GaugeMetricFamily(*_named("info"), labels=list(reading.info))
@@ -88,5 +92,5 @@ class Metrics:
         self._registry.register(_Show(read))
 
     def page(self) -> tuple[bytes, str]:
-        """All of it, now, and its content type."""
+        """The page with all present values, and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST

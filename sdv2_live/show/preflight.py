@@ -1,4 +1,4 @@
-"""What a show lacks before it can start, told at once: its engine would find out only after seconds of importing torch."""
+"""Checks before a show starts: the engine would notice a missing file only after seconds of importing torch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from sdv2_live.model.checkpoints.files import FILES, missing_text, require_paint
 
 
 def require_weights(config: Config, start: Params) -> None:
-    """Raise the WeightsError that the engine would, where files are missing that the show cannot start without.
+    """Check that the files exist that the show cannot start without.
 
-    start: the parameters that the picture begins with; a show needs no text encoder where all their prompts are encoded.
-    Looks at names alone, and leaves to the engine what is damaged, and what depends on the machine: `auto` takes what is there.
+    Looks at names alone. Damaged files are left to the engine, and so are choices that depend on the machine: `auto` takes the
+    files that exist.
+
+    Args:
+        start: the parameters that the picture begins with; no text encoder is needed where all their prompts are encoded.
+
+    Raises:
+        WeightsError: a file is missing; the error is the one that the engine would raise.
     """
     model = config.model
     files = FILES.get(model.profile)

@@ -46,10 +46,17 @@ log = logging.getLogger("sdv2_live.app")
 
 
 class Show(Closing):
-    """A show, from start to close. Raises what its parts raise when they cannot be opened: then nothing is left running.
+    """A show, from start to close.
 
-    preset: recalled before the first chunk, by name or number. timeline: played from its start. resumed: an earlier show's state.
-    A script that makes one needs `if __name__ == "__main__":`, as the engine's process imports it once more.
+    A script that makes one needs `if __name__ == "__main__":`, because the engine's process imports the script again.
+
+    Args:
+        preset: a preset's name or number, recalled before the first chunk.
+        timeline: plays from its start.
+        resumed: an earlier show's state.
+
+    Raises:
+        Sdv2Error: a part cannot be opened, with that part's error; then nothing is left running.
     """
 
     def __init__(
@@ -78,7 +85,7 @@ class Show(Closing):
             self._closing = opened.pop_all()
 
     def _open(self, opened: ExitStack) -> None:
-        """Sink, source and the threads between, none of them running: what a performer has misspelt shows here."""
+        """Open sink, source and the threads between them, and start none: a performer's spelling mistakes show up here."""
         config = self.config
         opened.callback(self.control.close)
         require_weights(config, self.store.latest())
@@ -126,7 +133,7 @@ class Show(Closing):
         return FallbackMixer(instead, hold_s=faults.hold_s, fade_s=faults.fade_s, text=faults.slate)
 
     def _engine_up(self, hello: Hello) -> None:
-        """The models are loaded, for the first time or again; called where that was done."""
+        """Take note that the models are loaded, for the first time or again; runs on the thread that loaded them."""
         self._up_at = self._up_at or monotonic()
         self.upkeep.up(hello.size, hello.max_pixels)
         if SMALL_VAE in self.upkeep.shed.active and hello.vae not in SMALL_VAES:  # its file is not there
@@ -142,10 +149,14 @@ class Show(Closing):
         self.recorder.start(hello.header)
 
     def start(self) -> None:
-        """Begin: the input passes at once, and the painting takes its place when the models are loaded.
+        """Start: the input passes through at once; paintings replace it when the models are loaded.
 
-        With the engine in a process of its own this returns at once, and `run` raises what went wrong there; with the engine
-        inline the models are loaded here. Raises WeightsError or EngineError when they cannot be.
+        With the engine in its own process this returns at once, and `run` raises the errors from there. With the engine inline,
+        the models are loaded here.
+
+        Raises:
+            WeightsError: weights are missing or damaged.
+            EngineError: the engine cannot run.
         """
         self.playout.start()
         self.input.start(self.intake.accept)
@@ -158,7 +169,7 @@ class Show(Closing):
         self._closing.close()
 
     def status(self) -> Status:
-        """How the show is doing."""
+        """The present status of the show."""
         latency, transport = self.playout.shown_latency, self.control.transport
         return Status(
             source=self.input.status,
@@ -180,12 +191,12 @@ class Show(Closing):
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Everything that waits between the show's threads and processes, by name."""
+        """Fill of every queue between the show's threads and processes, by name."""
         parts = (self.control, self.input, self.intake, self.loop, self.engine, self.playout, self.recorder, self.sides)
         return {name: fill for part in parts if part is not None for name, fill in part.queues.items()}
 
     def reading(self) -> Reading:
-        """What the metrics page tells."""
+        """The values of the metrics page."""
         stages = self.engine.timer.distributions()
         distributions = {"latency_seconds": self.playout.latency.distribution()}
         if "chunk" in stages:
@@ -193,11 +204,14 @@ class Show(Closing):
         return Reading(self.status().metrics(), distributions, stages, self.queues, {"version": __version__})
 
     def run(self, stopped: Callable[[float], bool], report: Callable[[Status], None], seconds: float | None = None) -> None:
-        """Run until `stopped(timeout)` says so, `seconds` have passed since the engine was up, or the source has ended; report
-        once a second.
+        """Run until `stopped(timeout)` is true, `seconds` have passed since the engine came up, or the source has ended.
 
-        Raises VideoError when the source broke in a way that a performer must repair, WeightsError or EngineError when there
-        can be no engine.
+        Calls `report` once a second.
+
+        Raises:
+            VideoError: the source broke in a way that a performer must repair.
+            WeightsError: weights are missing or damaged.
+            EngineError: the engine cannot run.
         """
         self.start()
         while not self.input.ended and self.engine.failure is None:
@@ -210,7 +224,7 @@ class Show(Closing):
                 raise failure
 
     def _prepare_prompts(self) -> None:
-        """Have every prompt encoded that is known now, those on the air first, so that a recall never waits."""
+        """Have every known prompt encoded, the active ones first, so that a recall never waits."""
         params = self.store.latest()
         known = [text for text, _ in params.blend]
         timeline = self.control.transport.timeline if self.control.transport else None
@@ -219,14 +233,14 @@ class Show(Closing):
         self.engine.encode_prompts(known)
 
     def _written(self, change: Change) -> None:
-        """Have a prompt encoded as soon as it is written, also where it does not show yet (the cue, a slot at weight 0)."""
+        """Have a prompt encoded as soon as it is written, even where it does not show yet (the cue, a slot at weight 0)."""
         self._chosen |= change.values.keys()
         for name, value in change.values.items():
             if isinstance(value, str) and value and PARAMS[name].kind is Kind.TEXT:
                 self.engine.encode_prompts([value], slot=name)
 
     def _chosen_so_far(self, preset: str | None) -> frozenset[str]:
-        """What the configuration gives, and the preset that is recalled already."""
+        """The parameters that the configuration or the recalled preset has set."""
         return self.config.given | (self.control.presets.get(preset).values.keys() if preset is not None else frozenset())
 
     def _showing(self) -> OutputMode:

@@ -1,4 +1,4 @@
-"""How a running show is doing, and the one table of what it tells: in the terminal's line, by OSC and to Prometheus."""
+"""The status of a running show, and the one table of its values: for the terminal's line, OSC and Prometheus."""
 
 from __future__ import annotations
 
@@ -22,8 +22,13 @@ SHOWN = {ActiveInput.MAIN: 0, ActiveInput.BACKUP: 1, ActiveInput.TEXTURE: 2, Act
 class Status:
     """One moment of a running show.
 
-    fps_out counts all frames sent, fps_painted the engine's. Latencies are in milliseconds. tally: (on program, on preview).
-    timeline: where it stands, in seconds, and whether it plays; None without one.
+    Attributes:
+        fps_out: frames sent per second, of any kind.
+        fps_painted: the engine's frames per second.
+        tally: (on program, on preview).
+        timeline: its position in seconds, and True while it plays; None without a timeline.
+
+    Latencies are in milliseconds.
     """
 
     source: str
@@ -43,17 +48,17 @@ class Status:
     timeline: tuple[float, bool] | None = None
 
     def line(self) -> str:
-        """What a stage hand wants to know, in one line."""
+        """A summary of one line for a stage hand."""
         shown = [row for row in STATUS if row.line and row.read(self) != row.usual]
         pieces = [row.line.format(row.sent(row.read(self), exact=True)) for row in shown]
         return "".join(piece if piece[0] in " ," else f" | {piece}" for piece in pieces).removeprefix(" | ")
 
     def numbers(self) -> dict[str, float | str]:
-        """What OSC sends, by name: numbers and words."""
+        """The values sent by OSC, by name: numbers and words."""
         return {row.osc: row.sent(value) for row in STATUS if row.osc and (value := row.read(self)) is not None}
 
     def metrics(self) -> dict[str, float]:
-        """What Prometheus is told, by name."""
+        """The values for Prometheus, by name."""
         return {row.metric: float(row.read(self)) * row.scale for row in STATUS if row.metric}
 
     def count(self, *names: str) -> int:
@@ -63,14 +68,18 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One thing that a show tells of itself.
+    """One value that a show publishes.
 
-    read: its value; a tuple is a list of words, None is not told. doc: a sentence on it.
-    osc: its name by OSC. digits: decimals that OSC sends.
-    metric: its name for Prometheus, without prefix. counter: it is a total since the start, else a gauge. scale: one unit of the
-    value in the metric's.
-    line: its piece of the terminal's line; a space or a comma at its beginning joins it to the piece before. usual: a value of
-    which the line says nothing.
+    Attributes:
+        read: gives the value; a tuple is a list of words, None is not published.
+        doc: a sentence on it.
+        osc: its OSC name.
+        digits: decimals that OSC sends.
+        metric: its Prometheus name, without prefix.
+        counter: True for a total since the start, False for a gauge.
+        scale: factor from the value's unit to the metric's.
+        line: its piece of the terminal's line; a leading space or comma joins it to the piece before.
+        usual: the value at which the line leaves it out.
     """
 
     read: Callable[[Status], Any]
@@ -97,7 +106,7 @@ def _total(metric: str, doc: str, osc: str = "", line: str = "") -> Published:
 
 
 def _totals(prefix: str, counters: type[Any]) -> Iterator[Published]:
-    """Those of a dataclass of `stats.total`s."""
+    """The rows for a dataclass of `stats.total` counters."""
     return (_total(f"{prefix}_{field.name}", field.metadata["doc"]) for field in fields(counters))
 
 

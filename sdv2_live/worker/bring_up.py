@@ -1,4 +1,4 @@
-"""Bringing the engine up, in whichever process: what is loaded, and what it says of itself."""
+"""Bringing the engine up, in either process: loading the models, and the description that the engine gives of itself."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ log = logging.getLogger("sdv2_live.worker")
 
 
 def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str] = ()) -> tuple[Stream, PromptCache, Hello]:
-    """A stream over the configured models, after these steps down the ladder; the prompts are to be closed.
+    """A stream over the configured models, lowered by these rungs of the ladder. The caller closes the prompts.
 
-    start: the parameters that the picture begins with. Raises WeightsError or EngineError where the models cannot be had.
+    Args:
+        start: the parameters that the picture begins with.
+
+    Raises:
+        WeightsError: weights are missing or damaged.
+        EngineError: the engine cannot run.
     """
     if ladder:
         profile = chosen_profile(config)
@@ -38,7 +43,7 @@ def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[
 
 
 def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> list[str]:
-    """The steps that can be taken here."""
+    """The rungs that this model and these weights allow."""
     small = has_weights(profile, SMALL_VAE, weights_dir, text=False)
     if SMALL_VAE in ladder and not small:
         log.warning("%s holds no small autoencoder: the step %s is left out", weights_dir, SMALL_VAE)

@@ -1,4 +1,4 @@
-"""Where frames and pictures lie so that the show's process and the engine's both see them."""
+"""Shared buffers for frames and pictures, seen by the show's process and by the engine's."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ CHUNK = 8  # places offered for one chunk's pictures; more than any chunk has
 
 
 class InputBuffers:
-    """Copies each frame once, when it is first spoken of. Its place is used again when its chunk is painted, not before.
-    For one thread, but for what `chunk` returns.
+    """Copies each frame once, at its first mention, and reuses its place only after its chunk is painted.
 
-    share: hands a segment to the engine's process. Abandon a placed chunk only after a later request was answered: until then the
-    engine may still read its buffers.
+    For one thread; the callable that `chunk` returns may run on any. Abandon a placed chunk only after a later request was
+    answered: until then the engine may still read its buffers.
+
+    Args:
+        share: sends a segment to the engine's process.
     """
 
     def __init__(self, share: Callable[[Segment], None]) -> None:
@@ -30,7 +32,12 @@ class InputBuffers:
         self._coming: list[tuple[Frame, FrameAt]] = []  # of the next chunk
 
     def place(self, frames: Sequence[Frame]) -> tuple[FrameAt, ...]:
-        """Where the frames of the next chunk lie, from its first on. Raises OSError or MemoryError where there is no room."""
+        """The places of the next chunk's frames, from its first on.
+
+        Raises:
+            OSError: there is no room.
+            MemoryError: there is no room.
+        """
         if any(mine is not frame for (mine, _), frame in zip(self._coming, frames, strict=False)):
             _free(self._pool, self._coming)  # another chunk has taken its place
             self._coming = []
@@ -45,7 +52,7 @@ class InputBuffers:
         return tuple(at for _, at in self._coming[: len(frames)])
 
     def chunk(self, frames: Sequence[Frame]) -> tuple[tuple[FrameAt, ...], Callable[[], None]]:
-        """The same for a whole chunk, and what says, once, that it is painted, on any thread."""
+        """The places of a whole chunk, and a callable to be called once it is painted, on any thread."""
         places = self.place(frames)
         pool, placed, self._coming = self._pool, self._coming, []
         return places, lambda: _free(pool, placed)
@@ -59,13 +66,17 @@ def _free(pool: BufferPool, placed: Sequence[tuple[Frame, FrameAt]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """Places that one chunk's pictures may be put into, on any thread. free: offsets in `pool` where none lies."""
+    """Places lent for one chunk's pictures, for any thread.
+
+    Attributes:
+        free: offsets in `pool` that hold no picture.
+    """
 
     pool: BufferPool
     free: list[int]
 
     def pictures(self, frames: Sequence[FrameAt], parts: Sequence[np.ndarray]) -> list[Frame]:
-        """The frames, with their rows from where they lie, or of those that came in parts."""
+        """The frames, with their rows from shared memory, or from `parts` for those that came by the pipe."""
         rest = iter(parts)
         found: list[Frame] = []
         for at in frames:
@@ -77,15 +88,19 @@ class Loan:
         return found
 
     def close(self) -> None:
-        """Give the places back, but for those of pictures that somebody has."""
+        """Release the places, except those of pictures still in use."""
         for offset in self.free:
             self.pool.release(offset)
 
 
 class OutputBuffers:
-    """Lends places of the size that pictures now have; those of another size live on as long as somebody looks at them.
+    """Lends places of the present picture size; places of another size live on while their pictures are in use.
 
-    picture_bytes: of the largest picture of the last chunk; 0 until one came. share: as for InputBuffers.
+    Args:
+        share: as for InputBuffers.
+
+    Attributes:
+        picture_bytes: size of the largest picture of the last chunk; 0 until one came.
     """
 
     def __init__(self, share: Callable[[Segment], None]) -> None:
@@ -94,7 +109,7 @@ class OutputBuffers:
         self._pool = BufferPool(0, 0)
 
     def lend(self) -> Loan:
-        """Places for the next chunk's pictures; fewer than it has, or none, where too many are held."""
+        """Places for the next chunk's pictures; fewer than it has, or none, where too many are in use."""
         size = self.picture_bytes
         if self._pool.size != size:
             self._pool = BufferPool(OUTPUT_PLACES, size)

@@ -14,14 +14,19 @@ from sdv2_live.worker.shm import Segment
 
 
 class Channel:
-    """One end of the pipe. Any thread may send; one receives. Raises EOFError or OSError when the other end is gone."""
+    """One end of the pipe. Any thread may send; one receives.
+
+    Raises:
+        EOFError: the other end is gone.
+        OSError: the other end is gone.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._sending = threading.Lock()
 
     def send(self, message: Request | Reply, parts: Sequence[np.ndarray] = ()) -> None:
-        """Send a message, and rows that follow it."""
+        """Send a message, followed by rows."""
         data = ANY.dump_json(message)
         with self._sending:
             self.connection.send_bytes(data)
@@ -29,12 +34,12 @@ class Channel:
                 self.connection.send_bytes(np.ascontiguousarray(rows).data.cast("B"))
 
     def close(self) -> None:
-        """Release the pipe, once nobody sends any more: its number may be that of another file in the next moment."""
+        """Release the pipe, once no thread sends any more: the system may give its number to another file at once."""
         with self._sending:
             self.connection.close()
 
     def share(self, direction: Literal["input", "output"], segment: Segment) -> None:
-        """Send a segment of shared memory, to be used from now on."""
+        """Send a segment of shared memory, which replaces the previous one."""
         data = ANY.dump_json(ShareSegment(direction, segment.size, segment.name))
         with self._sending:
             self.connection.send_bytes(data)
@@ -45,5 +50,5 @@ class Channel:
         return ANY.validate_json(self.connection.recv_bytes())
 
     def rows(self, at: FrameAt) -> np.ndarray:
-        """The next rows that follow the message received last."""
+        """The next of the rows that follow the last message received."""
         return np.frombuffer(self.connection.recv_bytes(), np.uint8).reshape(at.height, at.stride)

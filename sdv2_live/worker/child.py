@@ -1,6 +1,6 @@
-"""The engine's process: brings the engine up, and answers requests off the pipe (see `server`).
+"""The engine's process: brings the engine up and answers requests from the pipe (see `server`).
 
-It ends with the pipe. It never outlives the show: not even when the show is killed while this process computes.
+It ends with the pipe. It never outlives the show, even when the show is killed while this process computes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(connection: Connection) -> None:
 
 
 def serve(connection: Connection, bring_up: BringUp) -> None:
-    """Bring an engine up as the first message says, then carry out requests until the pipe ends."""
+    """Bring an engine up as the first message says, then serve requests until the pipe ends."""
     for number in STOPS:  # these reach the whole group: the show decides what ends when
         signal.signal(number, signal.SIG_IGN)
     on_stop(lambda: None)
@@ -79,7 +79,7 @@ def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence
 
 
 class HeartbeatSender:
-    """Gives a sign of life every so often, also while the models are loaded or a chunk is painted."""
+    """Sends heartbeats at a fixed interval, also while models are loaded or a chunk is painted."""
 
     def __init__(self, channel: Channel) -> None:
         self.gpu_bytes: Callable[[], int] = lambda: 0
@@ -105,6 +105,6 @@ class _ToShow(logging.Handler):
 
 
 def _log_to(channel: Channel, level: int) -> None:
-    """All that is logged here appears in the show's log, tracebacks included."""
+    """Send every log record of this process to the show's log, tracebacks included."""
     logging.basicConfig(level=logging.WARNING, handlers=[_ToShow(channel.send)], format="%(message)s")
     logging.getLogger("sdv2_live").setLevel(level)

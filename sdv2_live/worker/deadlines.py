@@ -1,4 +1,4 @@
-"""How long the engine's process may take for an answer."""
+"""Deadlines for the answers of the engine's process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ MORE_TIME = 4
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """How long an answer may take. `on_late` is called once when it is not there after `late_s`; after `within_s` the
-    process is taken for hung."""
+    """The time limits of one answer.
+
+    Attributes:
+        within_s: seconds after which the process counts as hung.
+        late_s: seconds after which `on_late` is called.
+        on_late: called once when the answer is late.
+    """
 
     within_s: float
     late_s: float = math.inf
@@ -28,8 +33,13 @@ class Deadline:
 
 
 class Deadlines:
-    """The deadlines of one engine, by how long its chunks took so far: the first of a process or of a size may take as long as
-    loading, a few more than that are given more time than usual. `on_late` is as for Deadline."""
+    """The deadlines of one engine, derived from its chunk times so far.
+
+    The first chunk of a process or of a size may take as long as loading; the few after it get more time than usual.
+
+    Args:
+        on_late: as for Deadline.
+    """
 
     def __init__(self, faults: FaultsConfig, on_late: Callable[[], None]) -> None:
         self._faults, self._on_late = faults, on_late
@@ -40,23 +50,23 @@ class Deadlines:
         self._warm = 0  # chunks painted since
 
     def came_up(self) -> None:
-        """There is another process."""
+        """Start over for a new process."""
         self._size, self.cold, self._warm = None, True, 0
 
     def prepared(self, like: Size, size: Size) -> None:
-        """The next chunk is of input of the size `like`, and the model runs at `size`."""
+        """Take note that the next chunk's input has the size `like`, and that the model runs at `size`."""
         if size != self._size:
             self._size, self.cold, self._warm = size, True, 0
         self._like = like
 
     def painted(self, seconds: float, *, cold: bool) -> None:
-        """A chunk took so long; `cold` was true when it was launched."""
+        """Take note of a chunk's time; `cold` was true when it was launched."""
         self._chunk_s.add(seconds)  # a cold one too: it is all that is known of a very slow machine
         self.cold = self.cold and not cold
         self._warm += 1
 
     def next(self, like: Size | None = None) -> Deadline:
-        """For the next answer, about input of the size `like`, if not that of the last."""
+        """The deadline of the next answer, for input of the size `like` if it differs from the last."""
         usual = self._chunk_s.summary().p50
         within_s = max(self._faults.hang_s, USUAL * usual)
         if self.cold or (like is not None and like != self._like):

@@ -1,4 +1,4 @@
-"""What the show has of an engine, wherever it runs: in this process, or (see `remote`) in one of its own."""
+"""The show's interface to an engine, in this process or (see `remote`) in its own."""
 
 from __future__ import annotations
 
@@ -26,9 +26,13 @@ OnUp = Callable[[Hello], None]  # told when the models are loaded, for the first
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """How an engine is. words: loading, running, or why not. pid: its process. ladder: steps taken down. Memory in MB.
+    """The state of an engine. Memory in MB.
 
-    kernels: by what it computes, see pipeline.build.kernels; empty until it was up.
+    Attributes:
+        words: loading, running, or the reason why it does not run.
+        pid: the ID of its process.
+        kernels: its kernels by purpose, see pipeline.build.kernels; empty until it was up.
+        ladder: rungs taken.
     """
 
     words: str
@@ -40,9 +44,9 @@ class EngineState:
 
 
 class EngineHost(ABC):
-    """A `live.loop.Painter` that is started and closed.
+    """A `live.loop.Painter` that can be started and closed.
 
-    One thread paints, the loop's; the rest is for any.
+    Only the loop's thread paints; any thread may call everything else.
     """
 
     def __init__(self) -> None:
@@ -50,74 +54,78 @@ class EngineHost(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Load the models, and tell `on_up` when that is done."""
+        """Load the models, then call `on_up`."""
 
     @property
     @abstractmethod
     def ready(self) -> bool:
-        """Whether it can paint now."""
+        """True when it can paint now."""
 
     @property
     @abstractmethod
     def failure(self) -> Sdv2Error | None:
-        """Why there is no engine and will be none, until somebody repairs it."""
+        """The error that keeps the engine away until somebody repairs it; None without one."""
 
     @abstractmethod
     def halt(self) -> None:
-        """Paint nothing from now on; what takes too long to end is cut off."""
+        """Stop painting; work that takes too long to finish is cut off."""
 
     @abstractmethod
     def close(self) -> None:
-        """End it. Idempotent."""
+        """End the engine. Idempotent."""
 
     @abstractmethod
     def encode_prompts(self, prompts: Sequence[str], slot: str | None = None) -> None:
-        """Encode these prompts before they are used, in place of what was written into the same slot before. Never waits."""
+        """Encode these prompts ahead of their use; they replace the prompts written to the same slot before. Never waits."""
 
     @abstractmethod
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
-        """As `Stream.prepare`."""
+        """Same as `Stream.prepare`."""
 
     @abstractmethod
     def push(self, frames: Sequence[Frame]) -> None:
-        """As `Stream.push`; what goes wrong may be raised by the next chunk instead."""
+        """Same as `Stream.push`; its errors may come with the next chunk instead."""
 
     @abstractmethod
     def launch(self, chunk: Chunk, *, convert: bool = True) -> Future[Generated]:
-        """As `Stream.launch`."""
+        """Same as `Stream.launch`."""
 
     @abstractmethod
     def settle(self) -> None:
-        """As `Stream.settle`."""
+        """Same as `Stream.settle`."""
 
     @abstractmethod
     def discard(self) -> None:
-        """As `Stream.discard`."""
+        """Same as `Stream.discard`."""
 
     @property
     @abstractmethod
     def can_lighten(self) -> bool:
-        """Whether `lighten(True)` would change anything."""
+        """True when `lighten(True)` would change anything."""
 
     @abstractmethod
     def lighten(self, small: bool) -> None:
-        """Go on with the small autoencoder, or with that of the configuration. Never waits for it."""
+        """Continue with the small autoencoder, or with the configured one. Never waits for the change."""
 
     @abstractmethod
     def state(self) -> EngineState:
-        """How it is now."""
+        """The present state."""
 
     @property
     @abstractmethod
     def queues(self) -> dict[str, Fill]:
-        """How full its queues are."""
+        """Fill of its queues."""
 
 
 class InlineEngine(EngineHost):
-    """The engine in the show's own process: one debugger sees all of it, and nothing shields the output from it."""
+    """The engine in the show's own process: one debugger sees all of it, and no process boundary protects the output."""
 
     def __init__(self, config: Config, latest: Callable[[], Params], on_up: OnUp) -> None:
-        """latest: the parameters that hold now."""
+        """Make a host whose engine is not loaded yet.
+
+        Args:
+            latest: gives the present parameters.
+        """
         super().__init__()
         self._latest = latest
         self._config = config
@@ -133,11 +141,16 @@ class InlineEngine(EngineHost):
 
     @property
     def failure(self) -> Sdv2Error | None:
-        """None: `start` raises it."""
+        """Always None: `start` raises the error."""
         return None
 
     def start(self) -> None:
-        """Load the models here and now. Raises WeightsError or EngineError where that cannot be done."""
+        """Load the models, and wait for them.
+
+        Raises:
+            WeightsError: weights are missing or damaged.
+            EngineError: the engine cannot run.
+        """
         from sdv2_live.worker.bring_up import bring_up  # here: a show whose engine is elsewhere needs no torch
 
         self._stream, self._prompts, hello = bring_up(self._config, self.timer, self._latest())
@@ -175,11 +188,11 @@ class InlineEngine(EngineHost):
 
     @property
     def can_lighten(self) -> bool:
-        """Never: it would stand still for as long as loading takes."""
+        """Always False: the output would stop while the other autoencoder loads."""
         return False
 
     def lighten(self, small: bool) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def state(self) -> EngineState:
         return EngineState("running" if self.ready else "loading", os.getpid(), kernels=self._kernels)

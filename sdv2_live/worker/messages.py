@@ -1,4 +1,4 @@
-"""What the show's process and the engine's say to each other: plain data, as JSON with checked types."""
+"""Messages between the show's process and the engine's: plain data, as JSON with checked types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ INPUT, OUTPUT = "input", "output"  # the two directions of pictures, as the show
 
 @dataclass(frozen=True, slots=True)
 class FrameAt:
-    """A frame without its bytes. offset: where these lie in shared memory; None: they lie elsewhere, or follow."""
+    """A frame without its bytes.
+
+    Attributes:
+        offset: position of its bytes in shared memory; None when they are elsewhere, or follow the message.
+    """
 
     offset: int | None
     width: int
@@ -35,7 +39,7 @@ class FrameAt:
 
     @classmethod
     def of(cls, frame: Frame, offset: int | None = None) -> Self:
-        """This frame, its rows at `offset`."""
+        """The description of this frame, with its rows at `offset`."""
         rate, color = frame.rate, frame.color
         return cls(
             offset,
@@ -62,9 +66,12 @@ class FrameAt:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The first message. config: of the show, as plain data, without its params. start: the parameters that hold now.
+    """The first message.
 
-    ladder: steps taken down so far.
+    Attributes:
+        config: the show's configuration as plain data, without its params.
+        start: the present parameters.
+        ladder: rungs taken so far.
     """
 
     config: dict[str, Any]
@@ -76,7 +83,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class ShareSegment:
-    """Use this segment from now on; its handle follows."""
+    """A new segment, which replaces the previous one; its handle follows."""
 
     direction: Literal["input", "output"]
     size: int
@@ -86,7 +93,7 @@ class ShareSegment:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """As `Stream.prepare`; answered by `Prepared`."""
+    """Calls `Stream.prepare`; answered by `Prepared`."""
 
     like: FrameAt
     params: Params
@@ -97,7 +104,7 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """As `Stream.push`; no answer. What goes wrong is told in place of the next `Painted`."""
+    """Calls `Stream.push`; no answer. An error is reported in place of the next `Painted`."""
 
     frames: tuple[FrameAt, ...]
     kind: Literal["push"] = "push"
@@ -105,7 +112,11 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """As `Stream.launch`; answered, in order, by `Painted`. free: where pictures of up to `room` bytes each may be put."""
+    """Calls `Stream.launch`; answered, in order, by `Painted`.
+
+    Attributes:
+        free: places for pictures, of up to `room` bytes each.
+    """
 
     frames: tuple[FrameAt, ...]
     params: Params
@@ -117,21 +128,21 @@ class Paint:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """As `Stream.settle`; no answer. What goes wrong is told in place of the next `Painted`."""
+    """Calls `Stream.settle`; no answer. An error is reported in place of the next `Painted`."""
 
     kind: Literal["settle"] = "settle"
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """As `Stream.discard`; no answer. What goes wrong is told in place of the next `Painted`."""
+    """Calls `Stream.discard`; no answer. An error is reported in place of the next `Painted`."""
 
     kind: Literal["discard"] = "discard"
 
 
 @dataclass(frozen=True, slots=True)
 class EncodePrompts:
-    """Encode these prompts before they are used, in place of what was written into the slot before; no answer."""
+    """Encodes these prompts ahead of their use; they replace those written to the slot before. No answer."""
 
     prompts: tuple[str, ...]
     slot: str | None = None
@@ -143,10 +154,14 @@ class EncodePrompts:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The models are loaded: which, on what, and what suits them where nobody chose.
+    """The report that the models are loaded, with their names, their device, and the values that suit them.
 
-    suited: start values by parameter. device: as torch names it, such as cpu or cuda. kernels: see pipeline.build.kernels. size,
-    max_pixels: as for geometry.model_size, after all that memory and the ladder took; None: no such bound.
+    Attributes:
+        suited: start values by parameter, for parameters that nobody set.
+        device: as torch names it, such as cpu or cuda.
+        kernels: see pipeline.build.kernels.
+        size: as for geometry.model_size, after all reductions by memory and the ladder; None for no bound.
+        max_pixels: like size.
     """
 
     profile: str
@@ -163,7 +178,12 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """needed: frames the next chunk takes. size: (height, width) the model runs at."""
+    """The result of `Prepare`.
+
+    Attributes:
+        needed: frames that the next chunk takes.
+        size: (height, width) the model runs at.
+    """
 
     needed: int
     size: tuple[int, int]
@@ -173,7 +193,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A chunk. The rows of frames without an offset follow, a message each. stages: milliseconds by stage, as they ended."""
+    """A painted chunk. The rows of frames without an offset follow, one message each.
+
+    Attributes:
+        stages: milliseconds by stage, in the order in which they ended.
+    """
 
     frames: tuple[FrameAt, ...]
     painting: Painting
@@ -184,7 +208,12 @@ class Painted:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """In place of the answer to a request. error: name of the project's error, empty for any other; fatal: start me anew."""
+    """An error in place of the answer to a request.
+
+    Attributes:
+        error: name of the project's error class, empty for any other error.
+        fatal: only a new process can help.
+    """
 
     to: str
     error: str
@@ -195,7 +224,12 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A sign of life. gpu_mb: GPU memory that the engine holds. queues: how full its queues are."""
+    """A sign of life.
+
+    Attributes:
+        gpu_mb: GPU memory that the engine holds.
+        queues: fill of its queues.
+    """
 
     gpu_mb: int
     queues: dict[str, Fill] = field(default_factory=dict)

@@ -22,7 +22,12 @@ Read = Callable[[Answer, Sequence[np.ndarray]], T]  # makes the result of an ans
 
 @dataclass(slots=True)
 class Asked:
-    """A request that waits for its answer. waited_s: since it was its turn. late: that was told."""
+    """A request that waits for its answer.
+
+    Attributes:
+        waited_s: seconds since its turn came.
+        late: its delay was reported.
+    """
 
     kind: str
     deadline: Deadline
@@ -33,9 +38,12 @@ class Asked:
 
 
 class Pending:
-    """Requests that wait for their answers: those of one kind are answered in the order in which they were asked.
+    """Requests that wait for their answers: those of one kind are answered in the order of the requests.
 
-    clock: seconds. Time in which this process did not run, as while the machine slept, is nobody's delay.
+    Time in which this process did not run, such as the machine's sleep, does not count as delay.
+
+    Args:
+        clock: seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -49,7 +57,7 @@ class Pending:
         return len(self._asked)
 
     def add(self, kind: str, deadline: Deadline, read: Read[T]) -> Future[T]:
-        """A request is about to be sent. Returns its result to come."""
+        """Register a request before it is sent, and return the future of its result."""
         asked = Asked(kind, deadline, read)
         with self._lock:
             if self._error is None:
@@ -59,7 +67,7 @@ class Pending:
         return asked.result
 
     def pop(self, kind: str) -> Asked | None:
-        """The request that an answer to this kind belongs to; None where nobody waits for it any more."""
+        """The request that an answer of this kind belongs to; None when it is no longer awaited."""
         with self._lock:
             found = next((asked for asked in self._asked if asked.kind == kind), None)
             if found is not None:
@@ -67,7 +75,7 @@ class Pending:
             return found
 
     def watch(self) -> str:
-        """Let the time since the last call pass: to be called every POLL_S. Returns what took too long, in words, or nothing."""
+        """Count the time since the last call; to be called every POLL_S. Returns what took too long, in words, or ""."""
         now = self._clock()
         passed, self._watched_at = min(now - self._watched_at, POLL_S), now
         with self._lock:
@@ -82,13 +90,13 @@ class Pending:
         return ""
 
     def wait(self, timeout: float) -> None:
-        """Wait until all is answered, but no longer than `timeout` seconds."""
+        """Wait until every request is answered, at most `timeout` seconds."""
         with self._lock:
             results = [asked.result for asked in self._asked]
         wait(results, timeout)
 
     def fail(self, error: Callable[[], Exception]) -> None:
-        """Nothing is answered any more, neither what waits nor what is asked from now on."""
+        """Fail all waiting requests, and all future ones."""
         with self._lock:
             self._error = error
             asked, self._asked = self._asked, []

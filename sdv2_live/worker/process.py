@@ -52,16 +52,23 @@ T = TypeVar("T")
 
 
 class EngineProcess:
-    """A child process and the pipe to it. One thread asks; everything else is for any.
+    """A child process and the pipe to it. One thread makes requests; any thread may call everything else.
 
-    target: what the child runs, such as `child.main`. on_end: told when it has ended. quiet: what it logs is for debugging alone,
-    until it is told to speak (another one failed the same way). What is asked of it gives a future, which raises what the
-    child raised, or EngineLostError when the process ends or was terminated. Frames that come back lie in shared memory, and
-    keep it alive, also when the process is gone.
+    Requests return futures. They raise the child's error, or EngineLostError when the process ends or is terminated. Returned
+    frames lie in shared memory and keep it alive, even after the process is gone.
+
+    Args:
+        target: the child's entry point, such as `child.main`.
+        on_end: called when the process has ended.
+        quiet: log the child's records at debug level until told otherwise (another process failed the same way).
     """
 
     def __init__(self, setup: Setup, target: Target, on_end: Callable[[], None], *, quiet: bool = False) -> None:
-        """Raises OSError where no process can be started."""
+        """Start the process.
+
+        Raises:
+            OSError: no process can be started.
+        """
         self.gpu_mb = 0
         self.quiet = quiet
         self._queues: dict[str, Fill] = {}  # in the process, as it said last
@@ -87,30 +94,34 @@ class EngineProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs, and was not terminated."""
+        """True while it runs and was not terminated."""
         return not self._reason and not self._ended.is_set()
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Answers that are waited for, and the process's own queues."""
+        """Pending answers, and the queues of the process."""
         return {"engine_replies": Fill(len(self._pending), AHEAD + 1), **self._queues}
 
     def hello(self, deadline: Deadline) -> Future[Hello]:
-        """Have the models loaded. Raises WeightsError or EngineError where they cannot be had."""
+        """Have the models loaded. The future raises WeightsError or EngineError where that is impossible."""
         return self._ask(self._setup, deadline, lambda answer, _: self._checked(answer, Hello))
 
     def prepare(self, request: Prepare, deadline: Deadline) -> Future[Prepared]:
-        """The child's `Stream.prepare`."""
+        """Call the child's `Stream.prepare`."""
         return self._ask(request, deadline, lambda answer, _: self._checked(answer, Prepared))
 
     def push(self, frames: Sequence[Frame]) -> None:
-        """The child's `Stream.push`, which nobody waits for: what goes wrong there is raised by the next chunk."""
+        """Call the child's `Stream.push` and return at once: its errors are raised by the next chunk."""
         self.tell(Push(self._input.place(frames)))
 
     def launch(
         self, chunk: Chunk, deadline: Deadline, *, convert: bool, on_painted: Callable[[Painted, float], None]
     ) -> Future[Generated]:
-        """The child's `Stream.launch`. on_painted: told, before anybody who waits, what came and how many seconds it took."""
+        """Call the child's `Stream.launch`.
+
+        Args:
+            on_painted: called with the answer and its seconds before the future is done.
+        """
         begin = monotonic()
         places, free = self._input.chunk(chunk.frames)
         loan = self._output.lend()
@@ -132,30 +143,30 @@ class EngineProcess:
         return self._ask(request, deadline, generated)
 
     def tell(self, request: Request) -> None:
-        """Send what is not answered. Does nothing when the process is gone."""
+        """Send a request that has no answer. Does nothing when the process is gone."""
         try:
             self._channel.send(request)
         except OSError:
             self._process.kill()
 
     def watch(self) -> None:
-        """Terminate it if an answer takes too long. To be called every POLL_S."""
+        """Terminate the process if an answer takes too long. To be called every POLL_S."""
         late = self._pending.watch()
         if late:
             self.terminate(late)
 
     def finish(self, timeout: float) -> None:
-        """Wait until all that was asked is answered, but no longer than `timeout` seconds."""
+        """Wait until every request is answered, at most `timeout` seconds."""
         self._pending.wait(timeout)
 
     def terminate(self, reason: str) -> None:
-        """End it at once, whatever it does. Does not wait for its end."""
+        """Kill the process at once, and do not wait for its end."""
         if not self._ended.is_set():
             self._reason = self._reason or reason
         self._process.kill()
 
     def close(self) -> EngineLostError:
-        """End it, wait for that, and say how it ended. Nobody waits for it any longer, not even where it cannot be killed."""
+        """End the process, wait for that, and return how it ended. All futures fail, even when the process cannot be killed."""
         if not self._ended.is_set():
             self.terminate("nothing is asked of it any more")
         self._ended.wait(END_S)
@@ -172,7 +183,7 @@ class EngineProcess:
         return result
 
     def _checked(self, answer: Answer, expected: type[A]) -> A:
-        """The answer, if it is one. Raises what the child failed with."""
+        """The answer, if it has the expected type. Raises the child's error if it failed."""
         if isinstance(answer, Failed):
             raise self._error(answer)
         assert isinstance(answer, expected)

@@ -1,4 +1,4 @@
-"""Asking less of the machine, rung by rung, where the engine does not last at what was asked."""
+"""Crash recovery: ask less of the machine, rung by rung, when the engine keeps crashing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ STABLE_S = 120.0  # a process that was up for so long did not crash for what was
 
 
 def lowered(config: Config, rungs: Sequence[str], max_pixels: int) -> Config:
-    """The configuration down these rungs of `faults.ladder`: "taehv" takes the small autoencoder, "60%" (of the pixels
-    asked for; the last one counts) a smaller picture of the same shape. max_pixels: what `auto` means for the model."""
+    """The configuration lowered by these rungs of `faults.ladder`.
+
+    "taehv" takes the small autoencoder. "60%" takes a smaller picture of the same shape, with that share of the pixels asked for;
+    the last share counts.
+
+    Args:
+        max_pixels: the meaning of `auto` for the model.
+    """
     model, video = config.model, config.video
     if SMALL_VAE in rungs:
         model = model.model_copy(update={"vae": SMALL_VAE})
@@ -29,12 +35,15 @@ def lowered(config: Config, rungs: Sequence[str], max_pixels: int) -> Config:
 
 
 class RestartPolicy:
-    """Decides, after each end of the engine's process, when it starts anew and how much is asked of it then; and, while one
-    lives, when a rung is given back.
+    """Decides when the engine's process restarts, and with which rungs.
 
-    crashes: short lives in a row before a rung is taken. retry_s: pause when no rung is left. climb_s: seconds that a process
-    must live before the rung taken last is given back; 0 for never. Where the next process does not live as long, that was too
-    early: the rung is taken again at once, and the wait is twice as long from then on, until one does.
+    A rung is taken after several short lives, and given back to a process that lives for long. If the next process lives less
+    long, the rung is taken again at once, and the wait doubles until one lives that long.
+
+    Args:
+        crashes: short lives in a row before a rung is taken.
+        retry_s: pause when no rung is left.
+        climb_s: seconds that a process must live before the last rung is given back; 0 for never.
     """
 
     def __init__(self, crashes: int, ladder: Sequence[str], retry_s: float, climb_s: float = 0.0) -> None:
@@ -51,22 +60,24 @@ class RestartPolicy:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """The rungs by which the next process is lowered, and the small autoencoder if it is wanted for speed."""
+        """The rungs of the next process, and the small autoencoder if load shedding wants it."""
         return (*self.rungs, SMALL_VAE) if self._light and SMALL_VAE not in self.rungs else self.rungs
 
     def lighten(self, small: bool) -> bool:
-        """The small autoencoder is wanted for speed, or no more. Returns whether that asks something else of a process."""
+        """Set whether load shedding wants the small autoencoder. Returns True when `asked` has changed."""
         before = self.asked
         self._light = small
         return self.asked != before
 
     def came_up(self) -> None:
-        """A process loaded its models: what kept others from it is over."""
+        """Take note that a process loaded its models: earlier refusals no longer count."""
         self._refusals, self.away = 0, False
 
     def refused(self) -> float:
-        """A process said why it cannot come up, as with a damaged file. Less would not help, but somebody may repair it: returns
-        the seconds until the next try. A rung that was just given back is taken again."""
+        """Take note that a process reported why it cannot come up, such as a damaged file; return the seconds until the next try.
+
+        A lower rung would not help, but somebody may repair the cause. A rung that was just given back is taken again.
+        """
         self._light = False  # its own autoencoder may be whole where the small one is not
         if self._tried:
             return self.ended(0.0)
@@ -75,9 +86,10 @@ class RestartPolicy:
         return float(min(2 ** min(self._refusals, 16) - 1, self._retry_s))  # 1 s, 3 s ...
 
     def ended(self, lived_s: float, vae: str = "") -> float:
-        """A process ended that had been up for `lived_s` seconds. Returns the seconds until the next.
+        """Take note that a process ended `lived_s` seconds after it came up. Returns the seconds until the next start.
 
-        vae: the autoencoder it had, so that no rung is taken that changes nothing.
+        Args:
+            vae: its autoencoder, so that no rung is taken that changes nothing.
         """
         if lived_s >= STABLE_S:
             self._short_lives, self.away = 0, False
@@ -98,13 +110,13 @@ class RestartPolicy:
         return self._down()
 
     def climbs_in(self, up_s: float) -> float | None:
-        """Seconds until a rung is to be given back to a process that has been up for `up_s`; None for never."""
+        """Seconds until a rung is given back to a process that has been up for `up_s`; None for never."""
         if not self.rungs or not self._climb.first:
             return None
         return max((self._climb.first if self._tried else self._climb.seconds) - up_s, 0.0)
 
     def climb(self) -> str:
-        """Ask more of the next process, by the rung taken last, which is returned."""
+        """Give the last rung back to the next process, and return it."""
         if self._tried:  # the process with the rung before given back has lived long enough
             self._climb.reset()
         self._tried, self._short_lives, self.away = True, 0, False

@@ -1,4 +1,4 @@
-"""The engine in a process of its own, as the loop drives it: requests go to whichever process the supervisor keeps."""
+"""The engine in its own process, as the loop drives it: requests go to the process that the supervisor keeps."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ IMPATIENT = 3  # chunks in a row that failed before the process is started anew
 
 
 class RemoteEngine(EngineHost):
-    """Counts engine_restarts.
+    """An engine host over a supervised process. Counts engine_restarts.
 
-    latest: the parameters that hold now. on_trouble: there may be no pictures for a while; called on any thread, must not
-    block. target: see EngineProcess.
+    Args:
+        latest: gives the present parameters.
+        on_trouble: called when pictures may stop for a while, on any thread; must not block.
+        target: see EngineProcess.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class RemoteEngine(EngineHost):
         return self._supervisor.failure
 
     def start(self) -> None:
-        """Start the process and return. `on_up` is told when it has loaded its models; `failure` says when it cannot."""
+        """Start the process and return. `on_up` is called when its models are loaded; `failure` is set when it cannot run."""
         self._supervisor.start()
 
     def halt(self) -> None:
@@ -85,8 +87,13 @@ class RemoteEngine(EngineHost):
         self._supervisor.lighten(small)
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
-        """Raises EngineLostError when the process has ended or hangs. It is not asked twice for the same: nothing shall stand
-        between a chunk's last frame and the painting."""
+        """Same as `Stream.prepare`. A repeated call with equal arguments does not ask the process again.
+
+        Nothing may delay the painting after a chunk's last frame.
+
+        Raises:
+            EngineLostError: the process has ended or hangs.
+        """
         process = self._process()
         wanted = like.size, like.format, params, render_scale
         if reset or wanted != self._prepared:
@@ -98,12 +105,19 @@ class RemoteEngine(EngineHost):
         return self._needed
 
     def push(self, frames: Sequence[Frame]) -> None:
-        """Raises EngineLostError when the process has ended; what the engine raises comes with the next chunk."""
+        """Same as `Stream.push`; the engine's own errors come with the next chunk.
+
+        Raises:
+            EngineLostError: the process has ended.
+        """
         self._process().push(frames)
 
     def launch(self, chunk: Chunk, *, convert: bool = True) -> Future[Generated]:
-        """Raises EngineLostError when the process has ended; so does the future, also when it hangs, or what the engine raised
-        when it could not paint."""
+        """Same as `Stream.launch`. The future raises the engine's error, or EngineLostError when the process ends or hangs.
+
+        Raises:
+            EngineLostError: the process has ended.
+        """
         process, deadline, self._prepared = self._process(), self._deadlines.next(), None
         return process.launch(chunk, deadline, convert=convert, on_painted=partial(self._painted, self._deadlines.cold))
 
@@ -111,7 +125,7 @@ class RemoteEngine(EngineHost):
         self._process().tell(Settle())
 
     def discard(self) -> None:
-        """After several failed chunks in a row, throw the whole process away: its memory may be beyond repair."""
+        """Discard the stream; after several failed chunks in a row, the whole process: its memory may be beyond repair."""
         process, self._prepared = self._supervisor.process, None
         if process is None:
             return
@@ -128,7 +142,7 @@ class RemoteEngine(EngineHost):
         return process
 
     def _painted(self, cold: bool, painted: Painted, seconds: float) -> None:
-        """A chunk is there; `cold` says whether it was the first of its process or of its size."""
+        """Take note of a painted chunk; `cold` is True for the first of its process or of its size."""
         self._deadlines.painted(seconds, cold=cold)
         self._failed = 0
         for stage, ms in painted.stages:

@@ -1,6 +1,6 @@
-"""Requests off the pipe, carried out with a `Stream` one after another, and answered.
+"""The engine's server: carries out requests from the pipe with a `Stream`, one after another, and answers them.
 
-A thread of its own waits for the chunks that were launched, and answers for them in order, while the next request is taken up.
+A second thread waits for launched chunks and answers for them in order, while the next request is carried out.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ NO_MEMORY = "out of memory"  # in what CUDA and torch's allocators say, whatever
 
 
 class StageLog(StageTimer):
-    """A timer that also hands its times on, as they were added."""
+    """A timer that also returns its times, in the order of their ends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,12 +64,12 @@ class StageLog(StageTimer):
         self._added.append((stage, ms))
 
     def taken(self) -> tuple[tuple[str, float], ...]:
-        """What was added since the last call."""
+        """The times added since the last call."""
         return tuple(self._added.popleft() for _ in range(len(self._added)))
 
 
 class Requests:
-    """Reads the pipe on a thread of its own, so that its end is noticed at once, and prompts are encoded beside a chunk."""
+    """Reads the pipe on its own thread: it notices the pipe's end at once, and prompts are encoded beside a chunk."""
 
     def __init__(self, channel: Channel, prompts: PromptCache) -> None:
         self._channel = channel
@@ -79,11 +79,11 @@ class Requests:
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Requests that wait. The show asks for the next chunk when this one is answered: a chunk's few are all there can be."""
+        """Fill of the request queue. A chunk has few requests, and the show asks for the next when this one is answered."""
         return {"engine_inbox": Fill(self._waiting.qsize(), MOST)}
 
     def next(self) -> Any:
-        """The next request that the stream must carry out, or memory (direction, Segment) for those that follow; in order."""
+        """The next request for the stream, or the memory (direction, Segment) of the requests after it; in order."""
         return self._waiting.get()
 
     def _read(self) -> None:
@@ -105,7 +105,7 @@ class Requests:
 
 
 class Server:
-    """Carries requests out with the stream."""
+    """Carries out requests with the stream."""
 
     def __init__(self, channel: Channel, requests: Requests, stream: Stream, timer: StageLog) -> None:
         self._channel = channel
@@ -118,11 +118,11 @@ class Server:
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Chunks that were launched and wait for the one before them."""
+        """Fill of the queue of launched chunks, which wait for the one before them."""
         return {"engine_flight": Fill(self._answers.waiting, AHEAD)}
 
     def run(self) -> None:
-        """For ever; the end of the pipe ends the process."""
+        """Serve forever; the end of the pipe ends the process."""
         while True:
             request = self._requests.next()
             why = self._tried(request, lambda request=request: self._carry_out(request))  # type: ignore[misc]
@@ -138,7 +138,7 @@ class Server:
             os._exit(0)  # the show is gone: what was painted is for nobody
 
     def _tried(self, request: Any, work: Callable[[], None]) -> Failed | None:
-        """Do it. What goes wrong costs a chunk; the show, when it is told, decides what becomes of the stream."""
+        """Do the work. An error costs a chunk; the show, once told, decides about the stream."""
         try:
             work()
         except errors.Sdv2Error as error:
@@ -190,7 +190,11 @@ class Server:
             self._say(why)
 
     def _painted(self, request: Paint, generated: Generated, output: Segment | None) -> None:
-        """Answer with a chunk. output: what `request.free` are places in."""
+        """Answer with a chunk.
+
+        Args:
+            output: the segment that holds the places of `request.free`.
+        """
         painted = generated.pictures
         free = list(request.free)
         places = [free.pop() if free and frame.data.nbytes <= request.room else None for frame in painted]
@@ -208,11 +212,11 @@ class Server:
 
 
 def refused(request: Request, error: errors.Sdv2Error) -> Failed:
-    """What the show is told of an error of the project's own: the same error is raised there."""
+    """The report of an error of the project's own: the show raises the same error."""
     return Failed(request.kind, type(error).__name__, str(error), fatal=False)
 
 
 def crashed(request: Request, error: Exception) -> Failed:
-    """What the show is told of any other. Memory that ran out comes back for sure with a new process only."""
+    """The report of any other error. Only a new process is sure to recover exhausted memory."""
     text = f"{type(error).__name__}: {error}"
     return Failed(request.kind, "", text, fatal=isinstance(error, MemoryError) or NO_MEMORY in text.lower())

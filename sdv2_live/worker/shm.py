@@ -1,4 +1,4 @@
-"""Memory for pictures that two processes see, and who may write where."""
+"""Shared memory for pictures, and the allocation of places in it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,25 @@ ALIGN = 64  # bytes; rows begin at a cache line
 
 
 def aligned(size: int) -> int:
-    """`size` bytes, rounded up."""
+    """`size`, rounded up to a multiple of the alignment."""
     return -(-size // ALIGN) * ALIGN
 
 
 class Segment:
-    """Memory that its maker and one other process see.
+    """Memory shared by its maker and one other process.
 
-    It has no name in the file system and no owner that must remember to delete it: the system takes it back when the last
-    process that has it is gone, however it went. Pages are taken up when they are first written. (The standard library's
-    SharedMemory leaves a file behind after a kill, and is confined to /dev/shm: 64 MB in a container.)
+    It has no name in the file system, and nobody must remember to delete it: the system frees it when the last process that has
+    it is gone, however that ended. Pages are allocated at the first write. (The standard library's SharedMemory leaves a file
+    behind after a kill, and is confined to /dev/shm: 64 MB in a container.)
     """
 
     def __init__(self, size: int, *, name: str = "", descriptor: int | None = None) -> None:
-        """A new one, or, with what `send` gave, the maker's. Raises OSError or MemoryError where there is no room."""
+        """Make a new segment, or map the maker's with the name or descriptor from `send`.
+
+        Raises:
+            OSError: there is no room.
+            MemoryError: there is no room.
+        """
         self.size = size
         self.name = name or f"sdv2-live-{uuid.uuid4().hex}"
         if sys.platform == "win32":
@@ -44,14 +49,14 @@ class Segment:
         self.buffer = mmap.mmap(self._descriptor, size)
 
     def send(self, connection: Connection) -> None:
-        """Let the process at the other end have it, right after a message with `size` and `name`."""
+        """Share it with the process at the other end, right after a message with `size` and `name`."""
         if sys.platform != "win32":  # there the name is enough
             with _socket_of(connection) as end:
                 socket.send_fds(end, [b"\0"], [self._descriptor])
 
     @classmethod
     def receive(cls, connection: Connection, size: int, name: str) -> Self:
-        """The other end of `send`."""
+        """Map the segment that the other end passed to `send`."""
         if sys.platform == "win32":
             return cls(size, name=name)
         with _socket_of(connection) as end:
@@ -66,7 +71,7 @@ class Segment:
 
 
 def _socket_of(connection: Connection) -> socket.socket:
-    """A duplex pipe is a Unix socket, except on Windows."""
+    """The Unix socket behind a duplex pipe (not on Windows)."""
     return socket.socket(fileno=os.dup(connection.fileno()))
 
 
@@ -82,8 +87,10 @@ def _anonymous_file(name: str, size: int) -> int:
 
 
 class BufferPool:
-    """`count` places for pictures of at most `size` bytes each. A place that was lent is free again when it is given back,
-    or when nothing refers to the rows that were made there any more, on whatever thread that happens."""
+    """`count` places for pictures of at most `size` bytes each.
+
+    A place is free again after `release`, or when no reference to its `rows` is left, on whatever thread that happens.
+    """
 
     def __init__(self, count: int, size: int) -> None:
         self.size = size
@@ -103,7 +110,7 @@ class BufferPool:
         self._free.append(offset)
 
     def rows(self, offset: int, height: int, stride: int) -> np.ndarray:
-        """The picture at a place that was lent, which is free when the array and all its views are gone."""
+        """The picture at an acquired place, which becomes free when the array and all its views are gone."""
         rows = self.segment.rows(offset, height, stride)
         rows.flags.writeable = False
         weakref.finalize(rows, self.release, offset).atexit = False

@@ -31,9 +31,12 @@ AT_ONCE = 8  # beside them, what several threads may put there in one moment
 
 
 class Supervisor:
-    """One process after another, on a thread of its own. Counts engine_restarts. See `remote.RemoteEngine` for the arguments.
+    """Runs one process after another, on its own thread. Counts engine_restarts.
 
-    failure: why there is no process and will be none, until somebody repairs it.
+    See `remote.RemoteEngine` for the arguments.
+
+    Attributes:
+        failure: the error that keeps the process away until somebody repairs it; None without one.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Supervisor:
         self._thread.start()
 
     def halt(self) -> None:
-        """Let the process finish what it was asked for, but not for long, and end it."""
+        """Let the process finish its requests for a short time, then end it."""
         up = self.process
         self._closing.set()
         if up is not None:
@@ -84,13 +87,13 @@ class Supervisor:
 
     @property
     def process(self) -> EngineProcess | None:
-        """The process that can be asked now; None while there is none."""
+        """The process that takes requests now; None while there is none."""
         process = self._newest
         up = process is not None and self._up_at is not None and process.alive and not self._closing.is_set()
         return process if up else None
 
     def state(self) -> EngineState:
-        """How things are."""
+        """The present state."""
         process = self._newest
         restarts = self._counters["engine_restarts"]
         pid, gpu_mb = (process.pid, process.gpu_mb) if process is not None else (0, 0)
@@ -99,7 +102,7 @@ class Supervisor:
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Prompts that wait for a process, and the queues of the process."""
+        """Fill of the queue of prompts that wait for a process, and of the queues of the process."""
         process = self._newest
         return {"engine_requests": Fill(self._news.qsize(), MAX_WAITING + AT_ONCE), **(process.queues if process else {})}
 
@@ -111,7 +114,7 @@ class Supervisor:
 
     @property
     def can_lighten(self) -> bool:
-        """Whether `lighten(True)` would change anything."""
+        """True when `lighten(True)` would change anything."""
         return self._hello is not None and self._hello.vae not in SMALL_VAES
 
     def lighten(self, small: bool) -> None:
@@ -144,7 +147,7 @@ class Supervisor:
                 return
 
     def _live(self) -> str:
-        """One process, from its start to its end. Returns why it ended; raises what it says of why it cannot come up."""
+        """Run one process from its start to its end. Returns why it ended; raises its error when it cannot come up."""
         plain = self._config.model_dump(mode="json", exclude={"params"})
         setup = Setup(plain, self._latest(), self._policy.asked, log.getEffectiveLevel())
         process = self._newest = EngineProcess(setup, self._target, self._wake, quiet=self._policy.away)
@@ -184,7 +187,7 @@ class Supervisor:
         self._words, self._up_at = "running", monotonic()
 
     def _climb(self, process: EngineProcess) -> None:
-        """End a process that has lived for so long that more can be asked of the next one."""
+        """End a process that has lived long enough for the next one to get a rung back."""
         up_s = self._up_s
         climbs_in = self._policy.climbs_in(up_s)
         if climbs_in is None or climbs_in > 0 or not process.alive:
@@ -195,11 +198,15 @@ class Supervisor:
 
     @property
     def _up_s(self) -> float:
-        """For how long the newest process has been up."""
+        """Seconds for which the newest process has been up."""
         return monotonic() - self._up_at if self._up_at is not None else 0.0
 
     def _ended(self, why: str, *, refused: bool) -> float:
-        """Says so, and returns the seconds until the next start. refused: it never came up, and said why."""
+        """Log the end, and return the seconds until the next start.
+
+        Args:
+            refused: the process never came up, and reported why.
+        """
         policy, planned, up_s = self._policy, self._planned and not refused, self._up_s
         self._planned, self._up_at = False, None
         self._counters.add("engine_restarts")
@@ -222,5 +229,5 @@ class Supervisor:
 
 
 def _may_pass(why: str) -> bool:
-    """Whether another program may be to blame, which took the memory, or had the system kill this one for it."""
+    """True when another program may be the cause: it took the memory, or the system killed this process for it."""
     return NO_MEMORY in why.lower() or "SIGKILL" in why
