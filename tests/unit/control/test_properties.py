@@ -147,7 +147,6 @@ def test_any_bundle_leaves_a_working_store(sent: list[tuple[str, list[Any]]], cu
         peer = server.datagram_peer("127.0.0.1", 9)
         receive = server._input.read  # on this thread: no sockets, no timing
         server._input._schedule = lambda *_: None  # type: ignore[method-assign]
-        server._input._act = lambda *_: None  # type: ignore[attr-defined]
         receive(peer, bytes(data[: max(cut, 1)]) if cut < 200 else bytes(data))
         receive(peer, encode("/sdv2/seed", 7))
     finally:
