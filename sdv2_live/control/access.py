@@ -1,4 +1,4 @@
-"""Who may play: which networks a server takes messages from, and how many a second of each sender."""
+"""Access control: the networks that a server takes messages from, and the rate allowed to each sender."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(allow: Sequence[str], key: str) -> tuple[Network, ...]:
-    """Networks and addresses such as "192.168.1.0/24". Raises ConfigError naming the configuration `key`."""
+    """Parse networks and addresses such as "192.168.1.0/24". Raises ConfigError naming the configuration `key`."""
     return tuple(_network(text, key) for text in allow)
 
 
@@ -33,20 +33,30 @@ def _network(text: str, key: str) -> Network:
 
 
 class Access:
-    """The gate of a server. This machine always passes; others when their network is listed, and while none is listed when
-    their address is of a private network: a show that was opened is open to its own network, not to the internet.
+    """Decides who may send to a server, and how often. Not thread-safe.
 
-    rate: messages a second that one sender may send; as many again may come at once. Not thread-safe.
+    This machine always passes. Other hosts pass when their network is listed; while none is listed, when their address is
+    private. So a show that was opened is open to its own network, not to the internet.
     """
 
     def __init__(self, allow: Sequence[str], rate: float, key: str, clock: Callable[[], float] = monotonic) -> None:
-        """Raises ConfigError for what is no network. key: where `allow` was configured, for messages."""
+        """Set the limits.
+
+        Args:
+            allow: networks and addresses whose hosts may send.
+            rate: messages a second that one sender may send; as many again may come at once.
+            key: the configuration key of `allow`, for messages.
+            clock: gives seconds.
+
+        Raises:
+            ConfigError: an entry of `allow` is no network.
+        """
         self._listed = networks(allow, key)
         self._senders = Throttles(rate, int(rate), MAX_SENDERS, clock)
         self.may_send = lru_cache(maxsize=MAX_SENDERS)(self._may_send)
 
     def listed(self, host: str) -> bool:
-        """Whether the configuration names this host's network."""
+        """True when the configuration names this host's network."""
         address = plain_address(host)
         return any(address in network for network in self._listed if network.version == address.version)
 
@@ -55,22 +65,22 @@ class Access:
         return address.is_loopback or (self.listed(host) if self._listed else address.is_private or address.is_link_local)
 
     def within_rate(self, sender: str, worth: int = 1) -> bool:
-        """Whether a sender, however the server names it, is still within its rate; if so, counts `worth` messages of it."""
+        """True while a sender, by any name the server gives it, is within its rate; then `worth` messages are charged to it."""
         return self._senders.of(sender).allow(worth)
 
     def has_rate_left(self, sender: str) -> bool:
-        """Whether a sender is still within its rate; asking counts nothing."""
+        """True while a sender is within its rate; charges nothing."""
         return self._senders.of(sender).open
 
 
 def plain_address(host: str) -> Address:
-    """The address, without an IPv6 scope, and IPv4 where it is mapped into IPv6. Raises ValueError for what is none."""
+    """Parse an address, without its IPv6 scope, and as IPv4 where it is mapped into IPv6. Raises ValueError if it is none."""
     address = ipaddress.ip_address(host.partition("%")[0])
     return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
 
 
 def own_addresses() -> dict[Address, str]:
-    """The addresses of this machine's interfaces, as they are now, with the interfaces' names."""
+    """The current addresses of this machine's interfaces, with the interfaces' names."""
     found = [
         (ip.ip if isinstance(ip.ip, str) else ip.ip[0], adapter.nice_name)
         for adapter in ifaddr.get_adapters()

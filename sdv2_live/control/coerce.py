@@ -1,7 +1,7 @@
-"""Reading values that hands, controllers and files give: tolerant of type, strict about meaning.
+"""Conversion of values from controllers and files: tolerant of their type, strict about their meaning.
 
 TouchDesigner's OSC Out CHOP sends floats only, MIDI sends integers, text fields send strings: all of them may mean the same
-value. What has a clear meaning is accepted; what is out of range is clamped and noted; the rest is refused with a ParamError.
+value. A value with a clear meaning is accepted, one out of range is clamped with a note, any other is refused with a ParamError.
 """
 
 from __future__ import annotations
@@ -26,22 +26,29 @@ _FALSE = {"false", "off", "no"}
 
 
 class Coerced(NamedTuple):
-    """A value of the parameter's own type, and a sentence on what was clamped (empty when nothing was)."""
+    """A value of the parameter's own type, and a sentence on the clamping (empty when nothing was clamped)."""
 
     value: Value
     note: str = ""
 
 
 class _RefusedError(ValueError):
-    """The value has no meaning for the parameter; the text says why when `expected` alone would not."""
+    """The value has no meaning for the parameter; the text gives the reason when `expected` alone would not."""
 
 
 def coerce(spec: ParamSpec, value: Any, where: str = "") -> Coerced:
-    """Read `value` as the parameter `spec`.
+    """Convert `value` to the type of the parameter `spec`.
 
     Accepts the type itself, bool, int, float, a numeric string, and a sequence of one of these; for `steps` also several
     numbers or "700,500"; for a choice also its position from 0, as number-only controllers send it; for a trigger any number.
-    Raises ParamError, led by `where`, for anything else, NaN and infinities included.
+
+    Args:
+        spec: the parameter.
+        value: as a controller or a file gave it.
+        where: its address or its place in a file; leads the error message.
+
+    Raises:
+        ParamError: anything else, NaN and infinities included.
     """
     if isinstance(value, list | tuple) and len(value) == 1:
         value = value[0]
@@ -54,7 +61,7 @@ def coerce(spec: ParamSpec, value: Any, where: str = "") -> Coerced:
 
 
 def exact(spec: ParamSpec, value: Any, where: str = "") -> Value:
-    """As `coerce`, but what would be clamped is refused too: whoever wrote the file can correct it. Raises ParamError."""
+    """Convert like `coerce`, but refuse a value that would be clamped: the author of a file can correct it. Raises ParamError."""
     read, note = coerce(spec, value, where)
     if note:
         prefix = f"{where}: " if where else ""
@@ -70,11 +77,17 @@ def read_params(
     names: ParamNames = TABLE,
     written: Mapping[str, Written] = MappingProxyType({}),
 ) -> tuple[dict[str, Value], list[str]]:
-    """The usable values of a file's parameters, and a sentence on each that is not. `where(name)` is a name's place in the file.
+    """Check the parameters that a file gives.
 
-    Triggers and preset recalls count as mistakes unless `happenings`: a start value or a preset holds values only. names: those
-    that mean something in the show. written: what the file says word for word, for texts such as 1984. Beyond MAX_PROBLEMS
-    mistakes the rest is not read.
+    Args:
+        given: values by parameter name.
+        where: returns a name's place in the file, for messages.
+        happenings: accept triggers and preset recalls; start values and presets may hold values only.
+        names: the show's parameter names.
+        written: the literal text of values in the file, for texts that look like numbers, such as 1984.
+
+    Returns:
+        The usable values, and a sentence on each of the others. After MAX_PROBLEMS mistakes the rest is not read.
     """
     values: dict[str, Value] = {}
     problems: list[str] = []
@@ -95,7 +108,7 @@ def read_params(
 
 
 def _as_written(name: str, value: Any, written: Written | None, where: Callable[[str], str]) -> Any:
-    """A text that is not quoted in its file. Raises ParamError for one that YAML takes for a list."""
+    """The literal text of a value that is unquoted in its file. Raises ParamError when YAML reads it as a list or nothing."""
     if written is None and isinstance(value, list | dict):
         raise ParamError(f"{where(name)}: {name} cannot be a list; put a text that begins with a bracket in quotes")
     if written and not written.text:
@@ -108,7 +121,7 @@ def _as_written(name: str, value: Any, written: Written | None, where: Callable[
 
 
 def _number(value: Any) -> int | float:
-    """An int where the value is one exactly (a 64-bit seed survives), else a finite float."""
+    """An int where the value is exactly one (a 64-bit seed survives), else a finite float."""
     if isinstance(value, str):
         try:
             return int(value)

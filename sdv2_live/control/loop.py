@@ -1,7 +1,7 @@
-"""The control loop: one thread and one event loop for all that is served over the network, OSC and HTTP with all its routes.
+"""The control loop: one thread and one event loop for all network services, OSC and HTTP with all its routes.
 
-Nobody holds up the others for long: OSC reads for 10 ms at a stretch at most (`osc.reception`), HTTP answers one request in each
-round of the loop (`http.server`), and a WebSocket gives one message (`oscquery.websockets`).
+No service delays the others for long: OSC reads for 10 ms at a stretch at most (`osc.reception`), HTTP answers one request in
+each round of the loop (`http.server`), and a WebSocket passes on one message (`oscquery.websockets`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ START_S = 10.0  # until a server counts as one that does not serve
 class ControlLoop:
     """Runs servers on one thread, which begins with the first that joins and ends when the last has left.
 
-    `join` and `leave` are for one thread at a time, `call` for any. failed: called for each mistake of the program's own that the
-    loop outlives.
+    `join` and `leave` are for one thread at a time, `call` for any. `failed` is called for each internal error that the loop
+    survives.
     """
 
     def __init__(self, failed: Callable[[], None]) -> None:
@@ -38,7 +38,7 @@ class ControlLoop:
         self._tasks: dict[object, asyncio.Task[None]] = {}  # the loop's
 
     def join(self, server: object, name: str, serving: AbstractAsyncContextManager[Any]) -> bool:
-        """Serve: enter `serving` on the loop, and exit it when `server` leaves. Returns whether it serves within START_S."""
+        """Serve: enter `serving` on the loop until `server` leaves. Returns False if it does not serve within START_S."""
         if self._thread.ident is None:
             self._thread.start()
         self._joined.add(server)
@@ -49,7 +49,7 @@ class ControlLoop:
         return False
 
     def leave(self, server: object) -> None:
-        """Stop serving; the last one ends the loop. Returns when that is done, or has taken too long: see `threads.ended`."""
+        """Stop serving; the last server ends the loop. Returns when that is done or has taken too long: see `threads.ended`."""
         if server not in self._joined:
             return
         self._joined.remove(server)
@@ -62,7 +62,7 @@ class ControlLoop:
                 over.result(threads.END_S)
 
     def call(self, function: Callable[..., Any], *args: Any) -> bool:
-        """Have something called on the loop, from any thread. Returns whether the loop runs."""
+        """Call a function on the loop, from any thread. Returns False when the loop does not run."""
         if self._loop is not None:
             with suppress(RuntimeError):  # it has closed: there is nobody left to tell
                 self._loop.call_soon_threadsafe(function, *args)

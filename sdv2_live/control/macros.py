@@ -1,7 +1,6 @@
-"""Requests that mean more than one parameter: recalling a preset, taking the cued prompt, random seeds.
+"""Requests that stand for several parameters: recalling a preset, taking the cued prompt, random seeds.
 
-They are written out here, in the one place that every surface goes through, so that OSC, MIDI, timelines and the command line
-mean the same by them.
+Every surface passes them through this module, so OSC, MIDI, timelines and the command line mean the same by them.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ class Written(NamedTuple):
 
 
 class Macros:
-    """Writes requests out. Explicit values of the same request win over those that a macro adds."""
+    """Expands requests into plain values. Explicit values of a request win over those that a macro adds."""
 
     def __init__(self, presets: PresetLibrary | None = None, draw: Callable[[], int] | None = None) -> None:
         self._presets = presets
         self._draw = draw or (lambda: random.SystemRandom().getrandbits(SEED_BITS))
 
     def write_out(self, request: Mapping[str, Any], params: Params) -> Written:
-        """The plain values that `request` means while `params` hold. Raises ParamError when it cannot be carried out."""
+        """The plain values that `request` stands for while `params` hold. Raises ParamError when it cannot be met."""
         values = dict(request)
         recalled: dict[str, Any] = {}
         if "preset" in values:
@@ -65,7 +64,7 @@ class Macros:
 
 
 def _alone(preset: Mapping[str, Any], params: Params) -> dict[str, Any]:
-    """What puts an end to a blend, when a preset gives a prompt and says nothing of weights: it is meant to be seen alone."""
+    """The weights that end a blend, for a preset with a prompt and without weights: such a prompt is meant to be seen alone."""
     weights = {name: spec for name, spec in PARAMS.items() if spec.field == "weights"}
     if "prompt" not in preset or weights.keys() & preset.keys():
         return {}

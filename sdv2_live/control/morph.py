@@ -9,7 +9,7 @@ from sdv2_live.control.params import PARAMS
 
 
 def can_glide(name: str) -> bool:
-    """Whether in-between values of the parameter make sense."""
+    """True when values between two settings of the parameter make sense."""
     return PARAMS[name].continuous
 
 
@@ -31,9 +31,9 @@ class Morph:
         return {name: self.start[name] + (target - self.start[name]) * share for name, target in self.target.items()}
 
     def done(self, now: float) -> bool:
-        """Whether every target is reached."""
+        """True when every target is reached."""
         return not self.target or now - self.began >= self.seconds
 
     def without(self, names: Collection[str]) -> Morph:
-        """The same glide for all but `names`: a hand on a fader takes that parameter out."""
+        """The same glide without `names`: a parameter that the performer moves leaves it."""
         return replace(self, target={name: target for name, target in self.target.items() if name not in names})

@@ -1,4 +1,4 @@
-"""What one show calls its parameters: the table's names, their aliases, and `lora/<name>/scale` for the LoRAs it has loaded."""
+"""The parameter names of one show: the table's names, their aliases, and `lora/<name>/scale` for the loaded LoRAs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _BEFORE, _, _AFTER = LORA.partition("{}")
 
 
 class ParamNames:
-    """Names of parameters. `ParamNames()`: those of any show.
+    """Names of parameters. `ParamNames()` has those that every show has.
 
-    loras: in the order of `model.loras`; the i-th, from 1, is the parameter `lora/i/scale`. merged: those of them that are part
-    of the weights, so that their scale is fixed.
+    Attributes:
+        loras: names in the order of `model.loras`; the i-th, from 1, is the parameter `lora/i/scale`.
+        merged: LoRAs that are part of the weights, so that their scale is fixed.
     """
 
     def __init__(self, loras: Sequence[str] = (), merged: Collection[str] = ()) -> None:
@@ -28,7 +29,7 @@ class ParamNames:
         self._spoken = {number: name for name, number in named.items()}
 
     def __iter__(self) -> Iterator[str]:
-        """Every name under which something may be set: those of the table, then those of the LoRAs."""
+        """Every name that can be set: those of the table, then those of the LoRAs."""
         yield from (name for name in PARAMS if name not in self.merged)
         yield from (spoken for number, spoken in self._spoken.items() if number not in self.merged)
 
@@ -37,9 +38,10 @@ class ParamNames:
         return PARAMS.get(self.aliases.get(name, name))
 
     def spec(self, name: str, where: str = "") -> ParamSpec:
-        """The table's row for a parameter that is to be set. `where` (an address, a file and line) leads messages.
+        """The table's row for a parameter to set. `where` (an address, a file and line) leads messages.
 
-        Raises ParamError, naming the nearest parameter or LoRA, when there is none, and for the scale of a merged LoRA.
+        Raises:
+            ParamError: there is no such parameter (the message names the nearest one), or it is the scale of a merged LoRA.
         """
         known = self.aliases.get(name, name)
         if reason := self.refusal(known):
@@ -47,7 +49,7 @@ class ParamNames:
         return spec_of(known, where)
 
     def refusal(self, name: str) -> str:
-        """Why the scale of a LoRA cannot be set: it is merged, or there is no such LoRA. Empty for every other name."""
+        """The reason why the scale of a LoRA cannot be set: it is merged, or not loaded. Empty for every other name."""
         name = self.aliases.get(name, name)
         if name in self.merged:
             return f"the LoRA '{self.merged[name]}' is merged and its scale fixed; give it live: true in model.loras"
@@ -59,11 +61,11 @@ class ParamNames:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The table's names of the scales that may be set, of the LoRAs that are loaded."""
+        """The table's names of the scales of loaded, unmerged LoRAs."""
         return tuple(number for number in self._spoken if number not in self.merged)
 
     def told(self, name: str) -> tuple[str, ...]:
-        """The names under which a parameter's value is sent: the table's own, and that of its LoRA."""
+        """The names by which a parameter's value is sent: the table's own, and that of its LoRA."""
         return (name, self._spoken[name]) if name in self._spoken else (name,)
 
     def all_of(self, name: str) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ class ParamNames:
         return (name, *(alias for alias, meant in self.aliases.items() if meant == name))
 
     def kept(self, name: str) -> str:
-        """The name under which a file keeps the parameter: a LoRA's own, which stays when the order of LoRAs changes."""
+        """The name by which a file keeps the parameter: a LoRA's own, which stays valid when the order of LoRAs changes."""
         return self._spoken.get(name, name)
 
 

@@ -27,7 +27,7 @@ MAX_LORA_SCALE = 4.0
 
 
 class Kind(Enum):
-    """How a parameter's value is read and shown."""
+    """The type of a parameter's value, which decides how it is read and shown."""
 
     TEXT = "text"
     INT = "integer"
@@ -40,7 +40,7 @@ class Kind(Enum):
 
 
 class Applies(Enum):
-    """When a new value shows in the output."""
+    """The time at which a new value shows in the output."""
 
     AT_ONCE = "at once"
     NEXT_CHUNK = "next chunk"
@@ -66,12 +66,12 @@ class ParamSpec:
 
     @property
     def kept(self) -> bool:
-        """Whether the parameter holds a value that a preset or a start value can give; a trigger or a recall happens once."""
+        """True when presets and start values can hold the parameter; a trigger or a recall happens once."""
         return self.kind not in (Kind.TRIGGER, Kind.PRESET)
 
     @property
     def expected(self) -> str:
-        """What to give, in words, as error messages and the reference say it."""
+        """The allowed values in words, for error messages and the reference."""
         unit = f" {self.unit}" if self.unit else ""
         match self.kind:
             case Kind.TEXT:
@@ -105,8 +105,14 @@ def _param(
     first: int = 1,
     kind: Kind | None = None,
 ) -> Any:
-    """One field. With `family` it is a tuple, whose item i is the parameter `family.format(first + i)`. `kind` where the
-    type alone does not tell."""
+    """One field of `Params`.
+
+    Args:
+        default: start value; with `family` a tuple of them.
+        family: name pattern of a tuple field; its item i is the parameter `family.format(first + i)`.
+        first: number of the family's first item.
+        kind: for a type that does not determine the kind.
+    """
     row = {"doc": doc, "applies": applies, "low": low, "high": high, "unit": unit, "continuous": continuous}
     return dataclasses.field(default=default, metadata={"row": row, "family": family, "first": first, "kind": kind})
 
@@ -203,7 +209,7 @@ class Params:
 
     @property
     def blend(self) -> tuple[tuple[str, float], ...]:
-        """(text, weight) of every slot that counts: weight above 0 and, past slot 1, a text. Never empty."""
+        """(text, weight) of every slot that takes part: weight above 0 and, past slot 1, a text. Never empty."""
         slots = zip((self.prompt, *self.prompts), self.weights, strict=True)
         counting = tuple((text, weight) for slot, (text, weight) in enumerate(slots) if weight > 0 and (text or slot == 0))
         return counting or ((self.prompt, 1.0),)
@@ -251,7 +257,7 @@ def value_of(params: Params, spec: ParamSpec) -> Value:
 
 
 def updated(params: Params, values: Mapping[str, Value]) -> Params:
-    """`params` with values of the parameters' own types put in, by name. Triggers change nothing."""
+    """`params` with new values by name, of the parameters' own types. Triggers change nothing."""
     fields: dict[str, Any] = {}
     for name, value in values.items():
         spec = PARAMS[name]
@@ -264,9 +270,10 @@ def updated(params: Params, values: Mapping[str, Value]) -> Params:
 
 
 def spec_of(name: str, where: str = "") -> ParamSpec:
-    """The table's row for `name`.
+    """The table's row for `name`. `where` (an address, a file and line) leads the message.
 
-    Raises ParamError, naming the nearest parameter, when there is none. `where` (an address, a file and line) leads the message.
+    Raises:
+        ParamError: there is no such parameter; names the nearest one.
     """
     try:
         return PARAMS[ALIASES.get(name, name)]

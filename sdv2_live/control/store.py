@@ -1,4 +1,4 @@
-"""Where control writes and the engine reads: one immutable snapshot, replaced as a whole.
+"""The parameter store: control writes to it, the engine reads one immutable snapshot, which is replaced as a whole.
 
 Writers (OSC, MIDI, presets, timelines) set values at any rate from any thread; the last one wins. The engine loop takes one
 snapshot a chunk. Parameters that act at once (freeze, bypass, blackout, input_select) are read from `latest` for every frame.
@@ -26,7 +26,7 @@ MAX_QUEUED = 8  # firings of one trigger that wait for their chunk; a stuck butt
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one chunk is made with. Of a trigger fired n times, this and the n-1 next takes carry one firing each."""
+    """The parameters and triggers of one chunk. A trigger fired n times is in this one and in each of the next n-1."""
 
     params: Params
     fired: frozenset[str]
@@ -35,7 +35,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one call wrote. `values` holds applied values, after coercion and clamping; triggers carry True."""
+    """The result of one call. `values` holds applied values, after coercion and clamping; triggers carry True."""
 
     values: Mapping[str, Value]
     origin: str
@@ -45,7 +45,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """That a chunk was begun with changes: `names` are the parameters changed, and triggers fired, since the one before."""
+    """The begin of a chunk with changes. `names`: parameters changed and triggers fired since the chunk before."""
 
     chunk: int
     names: frozenset[str]
@@ -71,7 +71,7 @@ class _Pending:
 
 
 class _Request(NamedTuple):
-    """A request written out and read: what to set now, and what glides to which value."""
+    """An expanded and checked request: values to set now, and targets of values that glide."""
 
     coerced: dict[str, Coerced]
     gliding: dict[str, float]
@@ -105,7 +105,7 @@ class _Listeners(Generic[E]):
 class ParamStore:
     """Thread-safe holder of the newest `Params`. A refused value changes nothing.
 
-    `macros` writes out requests such as a preset recall; `clock` gives seconds for gliding values; `names` are the show's.
+    `macros` expands requests such as a preset recall; `clock` gives seconds for gliding values; `names` are the show's.
     """
 
     def __init__(
@@ -128,16 +128,18 @@ class ParamStore:
         self.counters = StoreCounters()
 
     def set(self, name: str, value: Any, origin: str) -> Value:
-        """Set one parameter and return the value applied, which may be clamped. `origin` names the writer, for feedback.
+        """Set one parameter and return the applied value, which may be clamped. `origin` names the writer, for feedback.
 
-        Raises ParamError for an unknown name or a value without meaning.
+        Raises:
+            ParamError: the name is unknown or the value has no meaning.
         """
         return self.set_many({name: value}, origin).values.get(self.names.spec(name).name, False)  # absent: a trigger's release
 
     def set_many(self, values: Mapping[str, Any], origin: str) -> Change:
         """Set several parameters (and fire triggers given a true value) so that one chunk sees all of them or none.
 
-        Raises ParamError for the first that cannot be used; then nothing is changed.
+        Raises:
+            ParamError: for the first value that cannot be used; then nothing is changed.
         """
         try:
             with self._lock:
@@ -158,28 +160,28 @@ class ParamStore:
         self._read(values, "")
 
     def trigger(self, name: str, origin: str) -> None:
-        """Fire a trigger. Raises ParamError when `name` is none, or when it cannot be carried out."""
+        """Fire a trigger. Raises ParamError when `name` is no trigger, or when it cannot be carried out."""
         self.set_many({name: True}, origin)
 
     def latest(self) -> Params:
-        """The newest values, whether or not a chunk has taken them."""
+        """The newest values, already taken by a chunk or not."""
         return self._params
 
     def settled(self) -> Params:
-        """The newest values, with what glides at its target."""
+        """The newest values, with gliding ones at their targets."""
         with self._lock:
             return updated(self._params, self._morph.target) if self._morph else self._params
 
     def settle(self) -> None:
-        """Let what glides be at its target at once: a show's first picture has nothing to glide from."""
+        """Move gliding values to their targets at once: a show's first picture has nothing to glide from."""
         with self._lock:
             if self._morph is not None:
                 self._params, self._morph = updated(self._params, self._morph.target), None
 
     def snapshot(self, chunk: int = 0) -> Snapshot:
-        """The snapshot for chunk number `chunk`, and the triggers it carries out. Call once a chunk, from one thread.
+        """The snapshot for chunk number `chunk`, with the triggers that it carries out. Call once a chunk, from one thread.
 
-        Gliding values move on here. `add_applied_listener` hears of chunks that carry changes.
+        It advances gliding values and informs the listeners of `add_applied_listener` of a chunk with changes.
         """
         glided = self._glide()
         with self._lock:
@@ -195,14 +197,14 @@ class ParamStore:
         return taken
 
     def add_listener(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        """Call `listener` after every change, on the writer's thread; it must neither block nor raise. Returns its removal.
+        """Call `listener` after every change, on the writer's thread; it must neither block nor raise. Returns its remover.
 
         Two writers' changes may arrive in either order: the higher `version` is the newer one.
         """
         return self._changes.add(listener)
 
     def add_applied_listener(self, listener: Callable[[Applied], None]) -> Callable[[], None]:
-        """Call `listener` when a chunk takes changes, on the engine's thread; it must neither block nor raise."""
+        """Call `listener` when a chunk takes changes, on the engine's thread; it must not block or raise. Returns its remover."""
         return self._applied.add(listener)
 
     def _read(self, values: Mapping[str, Any], origin: str) -> _Request:

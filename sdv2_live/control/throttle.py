@@ -1,4 +1,4 @@
-"""Limits on how often something may happen: log lines and replies that a stuck controller could otherwise multiply."""
+"""Rate limits for log lines and replies, which a stuck controller could otherwise multiply."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Throttle:
 
     @property
     def open(self) -> bool:
-        """Whether one more may happen now. Asking uses nothing up."""
+        """True when one more event may happen now. Reading it uses no token."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._last) * self._rate)
         self._last = now
         return self._tokens >= 1
 
     def allow(self, worth: int = 1) -> bool:
-        """Take `worth` tokens, or return False while none is left. More than are left may be taken: a debt is paid off first."""
+        """Take `worth` tokens, or return False when none is left. It may take more than are left; the debt is paid off first."""
         if not self.open:
             self.suppressed += 1
             return False
@@ -39,34 +39,34 @@ class Throttle:
         return True
 
     def take_suppressed(self) -> int:
-        """How many were held back since this was last asked."""
+        """The number of events suppressed since the last call."""
         count, self.suppressed = self.suppressed, 0
         return count
 
 
 class ThrottledLog:
-    """Warnings that others can cause: a few at once, then one in five seconds, with the number of those not shown."""
+    """Logs warnings that others can cause: a few at once, then one in five seconds, with the number of those not shown."""
 
     def __init__(self, log: logging.Logger, rate: float = 0.2, burst: int = 5) -> None:
         self._log = log
         self._throttle = Throttle(rate, burst)
 
     def warning(self, text: str, *args: object) -> None:
-        """Log it, unless there were too many."""
+        """Log a warning, unless there were too many."""
         if self._throttle.allow():
             more = self._throttle.take_suppressed()
             self._log.warning(text + (f" ({more} more not shown)" if more else ""), *args)
 
 
 class Throttles:
-    """A `Throttle` for each name. Of more than `most` the one asked for longest ago is forgotten, and would begin anew."""
+    """A `Throttle` for each name. Beyond `most` the least recently used is forgotten, and would begin full again."""
 
     def __init__(self, rate: float, burst: int, most: int = 256, clock: Callable[[], float] = monotonic) -> None:
         self.of = lru_cache(maxsize=most)(lambda name: Throttle(rate, burst, clock))
 
 
 class Repeats:
-    """Keeps what comes again and again from filling a log: of each kind the first is told, then one every `period_s`."""
+    """Keeps repeated events from filling a log: of each kind the first is told, then one every `period_s`."""
 
     def __init__(self, period_s: float, most: int = 256, clock: Callable[[], float] = monotonic) -> None:
         self._period_s = period_s
@@ -74,7 +74,7 @@ class Repeats:
         self._last_of = lru_cache(maxsize=most)(lambda kind: _Last())
 
     def due(self, kind: Hashable) -> int | None:
-        """How many of this kind were kept quiet since the last that was told; None to keep this one quiet too."""
+        """The number of events of this kind suppressed since the last one told; None to suppress this one too."""
         last, now = self._last_of(kind), self._clock()
         if now - last.told < self._period_s:
             last.quiet += 1

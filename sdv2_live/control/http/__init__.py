@@ -1,1 +1,1 @@
-"""What every page of the HTTP port has in common: who may connect, which requests are refused, what is logged."""
+"""The HTTP port that every page shares: connections, refusal of foreign requests, logging."""

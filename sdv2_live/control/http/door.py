@@ -1,7 +1,7 @@
-"""The door of the HTTP port: who gets a connection, how many there are, and which gives way to the next.
+"""Admission to the HTTP port: allowed hosts, the number of connections, and the choice of one to close for a new one.
 
-All of it is settled before a byte is read, so that connections that say nothing, or come from elsewhere, cost nothing lasting:
-every process has a limited number of descriptors, and the engine needs some of them to start again.
+Every decision falls before a byte is read, so silent or foreign connections use no lasting resources: a process has a limited
+number of descriptors, and the engine needs some of them to start again.
 """
 
 from __future__ import annotations
@@ -49,8 +49,14 @@ class HttpCounters:
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One of them. since: seconds of the loop's clock, of the last request or else of the connection's begin. kept: it is a
-    WebSocket, and does not give way. transport: None until it is set up."""
+    """One open connection.
+
+    Attributes:
+        since: time of the last request, before any the time of the connection's begin; seconds of the loop's clock.
+        transport: None until it is set up.
+        asked: a request has come.
+        kept: it is a WebSocket, which is never closed for a new connection.
+    """
 
     host: str
     socket: socket.socket
@@ -61,20 +67,23 @@ class Connection:
 
     @property
     def gone(self) -> bool:
-        """Whether its descriptor is free again: a transport that closes keeps it until all is sent."""
+        """True when its descriptor is free again: a closing transport keeps it until all data is sent."""
         return self.socket.fileno() < 0
 
     def end(self) -> None:
-        """Close it at once, whatever is still to be sent."""
+        """Close it at once and drop unsent data."""
         if self.transport is not None:
             self.transport.abort()
 
 
 @dataclass(eq=False)
 class Door:
-    """Accepts the connections of `listener`, which listens already, for `protocol`. All methods belong to the event loop.
+    """Accepts connections for `protocol`. All methods belong to the event loop.
 
-    may_enter: whether a host's network is allowed.
+    Attributes:
+        listener: a socket that listens already.
+        protocol: makes the protocol of one connection.
+        may_enter: returns True when a host's network is allowed.
     """
 
     listener: socket.socket
@@ -86,7 +95,7 @@ class Door:
     _leaving: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def keep(self) -> None:
-        """Accept until cancelled; after each one whatever else waits has its turn."""
+        """Accept connections until cancelled; other tasks run after each one."""
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as leaving:
             while True:
@@ -109,13 +118,13 @@ class Door:
         self._open.clear()
 
     def asked(self, peer: Address, *, keep: bool = False) -> None:
-        """A request has come from this peer. keep: it is a WebSocket from now on, which has limits of its own."""
+        """Note a request from this peer. keep: it is a WebSocket from now on, which has limits of its own."""
         if connection := self._open.get(peer):
             connection.since, connection.asked = asyncio.get_running_loop().time(), True
             connection.kept = connection.kept or keep
 
     def sweep(self) -> None:
-        """Close what has been silent for too long. Call it now and then."""
+        """Close connections that have been silent for too long. Call it regularly."""
         now = asyncio.get_running_loop().time()
         for connection in self._present():
             if not connection.kept and now - connection.since > (IDLE_S if connection.asked else FIRST_REQUEST_S):
@@ -123,7 +132,7 @@ class Door:
                 connection.end()
 
     def _refusal(self, host: str, accepted: socket.socket) -> bytes:
-        """What this host is answered if it gets no connection now; another one may have to give way to it."""
+        """The answer to a host that gets no connection, empty for one that does; may close another connection to make room."""
         if not self.may_enter(host):
             self.counters.barred += 1
             self.say.warning("%s is not in osc.allow; its HTTP connections are closed unread", host)
@@ -151,7 +160,7 @@ class Door:
             accepted.close()
 
     def _turn_away(self, accepted: socket.socket, answer: bytes, leaving: asyncio.TaskGroup) -> None:
-        """Say why, and close as soon as that has arrived; at once when many are leaving."""
+        """Send the reason and close once it has arrived, or at once when many are leaving."""
         try:
             accepted.send(answer)
             accepted.shutdown(socket.SHUT_WR)
@@ -174,9 +183,9 @@ def _answer(status: str, why: str) -> bytes:
 
 
 async def _see_off(accepted: socket.socket) -> None:
-    """Close a connection that the other end has been told the end of, once it closes it as well, within limits of time and size.
+    """Wait for the other end of a refused connection to close it, then close it too; time and bytes are limited.
 
-    To close it with something unread would reset it, and the other end may lose what it has not read yet (RFC 9112, 9.6).
+    Closing it with unread data would reset it, and the other end could lose the answer (RFC 9112, 9.6).
     """
     loop = asyncio.get_running_loop()
     with accepted:

@@ -1,4 +1,4 @@
-"""What the HTTP library reports of requests, within limits: others choose what they send, and how often."""
+"""Limited logging of the HTTP library's reports: others choose their text and their number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BUGS_A_SECOND, _BUGS_AT_ONCE = 0.1, 3
 
 
 class RequestLog(logging.Logger):
-    """Passes on what aiohttp's server says: what was no HTTP request as one line, its own mistakes in full."""
+    """Passes on the reports of aiohttp's server: one line for a malformed request, the server's own errors in full."""
 
     def __init__(self, counters: HttpCounters) -> None:
         super().__init__("sdv2_live.oscquery.http")
@@ -25,12 +25,12 @@ class RequestLog(logging.Logger):
         self._bugs = Throttle(_BUGS_A_SECOND, _BUGS_AT_ONCE)
 
     def debug(self, msg: object, *args: object, exc_info: Any = None, **_: Any) -> None:
-        """Log only what comes with an exception: a request that begins with no HTTP method."""
+        """Log only reports with an exception: a request that begins with no HTTP method."""
         if exc_info is not None:
             self.exception(msg, *args, exc_info=exc_info)
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **_: Any) -> None:
-        """Log that a request could not be answered. args: its sender's address is the first."""
+        """Log a request that could not be answered. args: the sender's address comes first."""
         if isinstance(exc_info, HttpProcessingError):
             self._counters.malformed += 1
             self._malformed.warning("%s sent what is no HTTP request: %s", args[0] if args else "somebody", _first_line(exc_info))

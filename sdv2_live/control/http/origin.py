@@ -1,8 +1,8 @@
-"""Which HTTP requests are refused: those of other sites' web pages, and those by names that are not this machine's.
+"""Refusal of HTTP requests from other sites' web pages, and of requests by names that are not this machine's.
 
-A page that the performer happens to have open can make the browser ask any address. Browsers say from which page a request comes
-(Origin, Sec-Fetch-Site). A page can hide that by its own host name, which it first lets mean its server and then this machine
-(DNS rebinding, by mDNS too). So this machine is asked for by its own names only.
+Any page that is open in the performer's browser can make it send requests to any address. Browsers name the page that a request
+comes from (Origin, Sec-Fetch-Site). A page can hide that by DNS rebinding (by mDNS too): its own host name first stands for its
+server, then for this machine. Therefore only requests by this machine's own names are answered.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SITES_OF_OTHERS = ("cross-site", "same-site")
 
 
 class OwnNames:
-    """The names of this machine: its host name, that with its domain, that below .local; `others` beside them."""
+    """The names of this machine: its host name, alone, with its domain and with .local, and the configured `others`."""
 
     def __init__(self, others: Collection[str] = ()) -> None:
         self._others = {_plain(name) for name in others}
@@ -34,7 +34,7 @@ class OwnNames:
         self._others |= {_plain(socket.getfqdn())}
 
     def include(self, name: str, asked_at: str) -> bool:
-        """Whether this is such a name, or an address of this machine. asked_at: the one at which it was asked."""
+        """True for one of these names or an address of this machine. asked_at: the address that took the request."""
         if name in self._others:
             return True
         try:
@@ -47,7 +47,7 @@ class OwnNames:
 
 
 def refusal(headers: Mapping[str, str], own: OwnNames, asked_at: str) -> str:
-    """Why a request with these headers is not answered; empty for one that is. asked_at: the address that took it."""
+    """The reason to refuse a request with these headers; empty for one to answer. asked_at: the address that took it."""
     host, origin = headers.get("Host"), headers.get("Origin")
     foreign = headers.get("Sec-Fetch-Site") in _SITES_OF_OTHERS
     if foreign or (origin is not None and _authority(origin.partition("://")[2]) != _authority(host or "")):
@@ -61,7 +61,7 @@ def refusal(headers: Mapping[str, str], own: OwnNames, asked_at: str) -> str:
 
 
 def _authority(text: str) -> tuple[str, int]:
-    """Name, in its plain form, and port; no name where it is none."""
+    """The name, in its plain form, and the port; an empty name when the text has none."""
     try:
         parts = urlsplit(f"//{text}" if _AUTHORITY.fullmatch(text) else "//")
         return _plain(parts.hostname or ""), parts.port or HTTP_PORT

@@ -1,6 +1,6 @@
-"""The HTTP server of a show: one port, and one application that OSCQuery, the metrics and whoever else is to be found there join.
+"""The HTTP server of a show: one port and one application, which OSCQuery, the metrics and any other pages join.
 
-Who gets a connection is settled in `door`, whose requests are answered in `origin`.
+`door` decides which connections are accepted, `origin` which requests are answered.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Page = Callable[[], tuple[bytes, str]]  # makes a page's body and content type; 
 
 
 def page_route(path: str, make: Page) -> web.RouteDef:
-    """The route of a page that is made at most every PAGE_S."""
+    """The route of a page that is generated at most once in PAGE_S."""
     made, page = -math.inf, (b"", "")
 
     async def answer(request: web.Request) -> web.Response:
@@ -49,10 +49,9 @@ def page_route(path: str, make: Page) -> web.RouteDef:
 
 
 class HttpServer(Service):
-    """Answers on one port by the routes that others add, before it starts. The port is bound on construction.
+    """Serves on one port the routes that others add before it starts. The port is bound on construction.
 
-    allow: networks whose hosts may ask; see `Access`. hosts: names of this machine beside its own; see `OwnNames`.
-    application: for what its routes need while they are answered (`cleanup_ctx`, `on_shutdown`).
+    `application` is public for the resources that routes need while it runs (`cleanup_ctx`, `on_shutdown`).
     """
 
     def __init__(
@@ -64,7 +63,18 @@ class HttpServer(Service):
         allow: Sequence[str] = (),
         hosts: Sequence[str] = (),
     ) -> None:
-        """Bind. Raises ConfigError, with the remedy, when the port cannot be had; 0 takes any free port."""
+        """Bind the port.
+
+        Args:
+            loop: the loop that it joins.
+            host: address to bind.
+            port: 0 takes any free port.
+            allow: networks whose hosts may ask; see `Access`.
+            hosts: names of this machine beside its own; see `OwnNames`.
+
+        Raises:
+            ConfigError: the port is not available; the message has the remedy.
+        """
         self.access = Access(allow, MAX_RATE, "osc.allow")
         self._socket = bind_listener(host, port, "oscquery.port")
         self.host, self.port = self._socket.getsockname()[:2]
@@ -76,11 +86,11 @@ class HttpServer(Service):
         self._door: Door | None = None
 
     def add_routes(self, routes: Iterable[web.AbstractRouteDef]) -> None:
-        """Answer these too. Requests reach a handler when they may be answered and it is their turn."""
+        """Serve these routes too. Their handlers get only requests that may be answered, one in each round of the loop."""
         self.application.add_routes(routes)
 
     def start(self) -> None:
-        """Begin to answer; returns when the server does."""
+        """Begin to serve; returns when the server does."""
         if not self._loop.join(self, "HTTP", self._serving()):
             log.error("not answering on %s:%s; the show goes on without OSCQuery", self.host, self.port)
 
@@ -90,7 +100,7 @@ class HttpServer(Service):
         self._socket.close()
 
     def keep(self, request: web.Request) -> None:
-        """Have the connection of a request stay: it is a WebSocket now."""
+        """Keep the connection of a request open: it is a WebSocket now."""
         assert self._door is not None
         self._door.asked(peer_of(request), keep=True)
 
@@ -128,7 +138,7 @@ class HttpServer(Service):
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
-        """Refuse web pages of another origin, and names that are not this machine's; let the others take turns."""
+        """Refuse web pages of another origin, and names that are not this machine's; start other requests one at a time."""
         assert self._door is not None
         self._door.asked(peer_of(request))
         if reason := refusal(request.headers, self._names, address_of(request, "sockname")[0]):
@@ -142,12 +152,12 @@ class HttpServer(Service):
 
 
 def peer_of(request: web.Request) -> Address:
-    """Host and port of whoever asks."""
+    """Host and port of the client."""
     return address_of(request, "peername")
 
 
 def address_of(request: web.Request, end: str) -> Address:
-    """The host and port of one end of its connection."""
+    """The host and port of one end of a request's connection."""
     found = request.transport and request.transport.get_extra_info(end)
     if not found:  # the client has gone meanwhile: nobody will read this
         raise web.HTTPBadRequest

@@ -1,9 +1,9 @@
-"""What an OSC address means: the parameter it names, and the value its arguments give.
+"""OSC addresses: each means a parameter or an action, and its arguments give the value.
 
 /sdv2/<param> value...       one address a parameter of the table
 /sdv2/<param>/norm 0..1      a number, scaled to the parameter's range
 /sdv2/<param>/midi 0..127    the same for MIDI controllers
-/sdv2/<action> ...           what is not a parameter: subscriptions, the timeline's transport
+/sdv2/<action> ...           actions, which are no parameters: subscriptions, the timeline's transport
 /scope/<param> value...      the names that rigs built for Scope send, for the same parameters; also /scope/<node>/<param>
 """
 
@@ -54,7 +54,7 @@ _SCALABLE = (Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.CHOICE, Kind.TRIGGER)
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """An address that does something once and is no parameter."""
+    """An address that acts once and is no parameter."""
 
     name: str
     expected: str
@@ -78,7 +78,7 @@ ACTIONS: Mapping[str, ActionSpec] = MappingProxyType({action.name: action for ac
 
 
 class Setting(NamedTuple):
-    """A parameter and the value that a message gives it, not yet checked."""
+    """A parameter and its value from a message, not yet checked."""
 
     name: str
     value: Any
@@ -92,10 +92,19 @@ class Call(NamedTuple):
 
 
 def resolve(address: str, args: tuple[Any, ...], suggest: bool = True, names: ParamNames = TABLE) -> Setting | Call | None:
-    """What the message asks for; None for an address that is accepted without effect.
+    """Find the parameter or action of a message.
 
-    Raises ParamError, saying what was expected, for an unknown address or a missing value. `suggest` False saves the search
-    for the nearest address, a millisecond that matters when they come by the thousand. names: those of the show.
+    Args:
+        address: the message's address, without pattern characters.
+        args: the message's arguments.
+        suggest: name the nearest address in an error; that search takes a millisecond, too long when they come by the thousand.
+        names: the show's parameter names.
+
+    Returns:
+        The request, or None for an address that is accepted without effect.
+
+    Raises:
+        ParamError: the address is unknown or a value is missing; says what was expected.
     """
     if address.startswith(ROOT):
         name = address.removeprefix(ROOT)
@@ -121,7 +130,7 @@ def resolve(address: str, args: tuple[Any, ...], suggest: bool = True, names: Pa
 
 @lru_cache(maxsize=256)
 def _instead(address: str, names: ParamNames) -> str:
-    """What may have been meant by an address that there is not. Names are compared without their root, which all share."""
+    """A hint at the address that the sender may have meant. Names are compared without their root, which all share."""
     if address.split("/")[2:3] == ["dmx"]:
         return ": QLC+ sends the DMX channels of a universe so, which play nothing here; switch OSC off for it in QLC+"
     if address.startswith(SCOPE_ROOT):
@@ -131,9 +140,10 @@ def _instead(address: str, names: ParamNames) -> str:
 
 
 def expand(address: str, names: ParamNames = TABLE) -> tuple[str, ...]:
-    """The parameter addresses that an OSC address pattern matches; an address without pattern characters is itself.
+    """The parameter addresses that an OSC address pattern matches; an address without pattern characters stands for itself.
 
-    Raises ParamError for a pattern that matches none, or that is longer than any that is meant well.
+    Raises:
+        ParamError: the pattern matches no parameter, or is longer than MAX_PATTERN.
     """
     if CHARACTERS.isdisjoint(address):
         return (address,)
@@ -152,7 +162,7 @@ def _matches(pattern: str, names: ParamNames) -> tuple[str, ...]:
 
 
 def scalable(spec: ParamSpec) -> bool:
-    """Whether the parameter has the addresses /norm and /midi."""
+    """True when the parameter has the addresses /norm and /midi."""
     return spec.kind in _SCALABLE
 
 
@@ -165,7 +175,7 @@ def _given(spec: ParamSpec, args: tuple[Any, ...]) -> Any:
 
 
 def _sentence(args: tuple[Any, ...]) -> str:
-    """The text of several words, as Max, Pure Data and QLab send one without quotation marks; empty when that is not meant."""
+    """The text of several words, as Max, Pure Data and QLab send one without quotation marks; empty for other arguments."""
     words = args[0] if len(args) == 1 and isinstance(args[0], list) else args
     if len(words) < 2 or not any(isinstance(word, str) for word in words):
         return ""
@@ -175,7 +185,7 @@ def _sentence(args: tuple[Any, ...]) -> str:
 
 
 def _scaled(spec: ParamSpec, args: tuple[Any, ...], full: int) -> Any:
-    """A fader's or knob's position 0..full in the parameter's own terms."""
+    """The parameter's value for a fader's or knob's position 0..full."""
     if not scalable(spec):
         raise ParamError(f"{spec.name} is no number to scale; send {spec.expected} to {ROOT}{spec.name}")
     if spec.kind is Kind.TRIGGER:

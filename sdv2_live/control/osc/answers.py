@@ -1,4 +1,4 @@
-"""What senders are told of their messages, and what the log says of them: both within limits that one sender cannot use up."""
+"""Answers to senders about their messages, and the log lines about them. No single sender can use up the limits of both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBERS = re.compile(r"[0-9]+")
 
 
 class Answers:
-    """Sends and logs sentences. also: where else than at the port it sends from a peer listens."""
+    """Sends and logs sentences. `also` gives the other ports at which a sender listens."""
 
     def __init__(self) -> None:
         self.also: Callable[[Peer], Sequence[Peer]] = lambda peer: ()
@@ -31,11 +31,11 @@ class Answers:
         self._host_replies = Throttles(rate=100, burst=200)  # keeps the server from being used as a reflector
 
     def open_to(self, peer: Peer) -> bool:
-        """Whether a sentence would be sent to a peer now."""
+        """True when a sentence to this peer would be sent now."""
         return self._replies.of(peer.origin).open and self._host_replies.of(peer.host).open
 
     def tell(self, peer: Peer, kind: str, address: str, reason: str) -> None:
-        """Log a sentence on a message and send it back. kind: ERROR or WARNING."""
+        """Log a sentence about a message and send it back. kind: ERROR or WARNING."""
         alike = _NUMBERS.sub("0", address or reason)
         self._log((peer.host, kind, alike), f"{peer.host}:{peer.port} {escaped(address)}: {reason}")
         if self._replies.of(peer.origin).allow() and self._host_replies.of(peer.host).allow():
@@ -44,7 +44,7 @@ class Answers:
                 listening.send(answer)
 
     def warn(self, host: str, reason: str) -> None:
-        """Log a sentence on a sender."""
+        """Log a sentence about a sender."""
         self._log((host, reason), f"{host} {reason}")
 
     def _log(self, kind: Hashable, sentence: str) -> None:

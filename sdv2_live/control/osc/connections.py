@@ -1,8 +1,8 @@
-"""The TCP connections of the OSC server: how many, and who gives way when there are too many.
+"""The TCP connections of the OSC server, with a limit on their number.
 
-A connection that is dead is found out by the system's keepalive, one that begins a packet and does not end it is closed. When all
-places are taken, the idlest that has subscribed nothing gives way to a new one: of the host that has the most, one that never
-sent a packet before one that did.
+The system's keepalive detects a dead connection; a connection that begins a packet and does not end it is closed. When all
+places are taken, a new connection replaces one without a subscription: of the host that has the most, first one that never
+sent a packet, then the one that has been idle longest.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Connection:
 
 
 class Connections:
-    """Serves the connections of one server, on its event loop. ended: told of each peer that has gone."""
+    """Serves the connections of one server, on its event loop. `ended` is called with each peer that has gone."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Connections:
         self._all: set[_Connection] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take in what one client sends, until either end hangs up."""
+        """Read one client's packets until either end hangs up."""
         host, port = writer.get_extra_info("peername")[:2]
         keep_alive(writer.get_extra_info("socket"))
         stream = OscStream(reader)

@@ -1,4 +1,4 @@
-"""Taking in what comes by UDP: a flood in few, large parts, and its sender set aside."""
+"""Reading of UDP datagrams: a flood is read in few, large parts, and its sender gets a socket of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAUSE_S = 0.02  # after a burst; a small part of a chunk, which is what a value 
 class Datagrams:
     """Reads a UDP socket on the server's loop.
 
-    take: given each datagram, and who sent it. nobody: told the hosts and ports at which nobody took what was sent there.
+    `take` gets each datagram and its sender; `nobody` gets the hosts and ports that refused a datagram sent to them.
     """
 
     def __init__(self, udp: socket.socket, take: Callable[[bytes, Address], None], nobody: Callable[[str, int], None]) -> None:
@@ -32,17 +32,17 @@ class Datagrams:
         self._aside = Aside(udp)
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Read from now on."""
+        """Begin to read."""
         self._loop = loop
         loop.add_reader(self._udp, self._read)
 
     def end(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._loop.remove_reader(self._udp)
         self._aside.close()
 
     def _read(self) -> None:
-        """Take in all datagrams that wait. After a burst look again a little later: a flood is then read in few, large parts."""
+        """Read all waiting datagrams. After a burst the next reading is delayed: a flood is then read in few, large parts."""
         for host, port in refused(self._udp):
             self._nobody(host, port)
         senders: list[Address] = []

@@ -1,4 +1,4 @@
-"""What OSC messages do: they change parameters and carry out actions."""
+"""Execution of OSC messages: they change parameters and carry out actions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OscCounters:
 
 @dataclass(slots=True)
 class _Batch:
-    """What the usable messages of one bundle ask for."""
+    """The requests of one bundle's usable messages."""
 
     values: dict[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)  # of each value, for answers
@@ -61,7 +61,7 @@ class _Batch:
 
     @property
     def cue(self) -> dict[str, Any]:
-        """What a later take in the same bundle depends on."""
+        """The cued prompt that this bundle sets; a later take in it depends on that."""
         return {"cue_prompt": self.values["cue_prompt"]} if "cue_prompt" in self.values else {}
 
     def add(self, address: str, asked: Setting | Call) -> None:
@@ -99,12 +99,12 @@ class Applier:
         self._owed: set[tuple[Future[None], Peer]] = set()
 
     def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
-        """Take over the running server's parts. Call it before any message is applied."""
+        """Receive the running server's parts. Call it before any message is applied."""
         self._loop = loop
         self._feedback = feedback
 
     def within_rate(self, peer: Peer, messages: int) -> bool:
-        """Whether a sender may still ask for something. If not, count `messages` as not read and warn."""
+        """True while a sender is within its rate. If it is not, count `messages` as not read and warn."""
         if self._access.has_rate_left(peer.origin):
             return True
         self._counters.flooded += messages
@@ -112,22 +112,28 @@ class Applier:
         return False
 
     def cut_off(self, peer: Peer, address: str, messages: int) -> None:
-        """Say that a packet asks for more than is done at a time, so that its last `messages` are not read."""
+        """Report a packet that asks for more than the limit, so that its last `messages` are not read."""
         self._counters.flooded += messages
         reason = f"a packet may ask for {MAX_WORK} changes; its last {messages} messages were not read, send them in several"
         self.answers.tell(peer, ERROR, address, reason)
 
     def unreadable(self, parts: list[UnreadableError], peer: Peer) -> None:
-        """Say why parts of a packet are not OSC. Each counts as a message of its sender's rate."""
+        """Report the parts of a packet that are not OSC. Each counts as a message of its sender's rate."""
         self._counters.malformed += len(parts)
         self._access.within_rate(peer.origin, len(parts))
         for part in parts:
             self.answers.tell(peer, ERROR, part.address, str(part))
 
     def apply(self, messages: list[Message], peer: Peer, work: int = 0) -> int:
-        """Apply what is usable of one bundle as one change, then carry out its actions.
+        """Apply the usable messages of one bundle as one change, then carry out its actions.
 
-        work: what its packet has cost so far, in messages. Returns that with the bundle's own cost added.
+        Args:
+            messages: those of the bundle.
+            peer: their sender.
+            work: cost of the packet so far, in messages.
+
+        Returns:
+            `work` and the bundle's own cost.
         """
         self._subscriptions.heard(peer)
         batch = _Batch()
@@ -159,7 +165,7 @@ class Applier:
                 self.answers.tell(peer, WARNING, batch.addresses.get(name, ROOT + name), note)
 
     def _read_message(self, message: Message, batch: _Batch, peer: Peer) -> int:
-        """Add what one message asks for. Returns what it costs, in messages of the sender's rate."""
+        """Add one message's requests. Returns its cost, in messages of the sender's rate."""
         self._counters.messages += 1
         if message.address in (ERROR, WARNING) or message.address.startswith(TOLD):
             self._links.heard(peer)
@@ -177,7 +183,7 @@ class Applier:
         return len(addresses) + len(message.address) // 2  # a pattern is compared with every address, part by part
 
     def _read(self, message: Message, batch: _Batch, peer: Peer) -> None:
-        """Add what a message to one address asks for, if it can be done. Raises ParamError."""
+        """Add the request of a message to one address. Raises ParamError when it cannot be met."""
         asked = resolve(message.address, message.args, self.answers.open_to(peer), self._store.names)
         if isinstance(asked, Setting) and self._links.passes_on(peer, asked):
             return
@@ -204,7 +210,7 @@ class Applier:
             self.refuse(peer, address, str(error))
 
     def _owe(self, address: str, outcome: Future[None] | None, peer: Peer) -> None:
-        """Answer on the server's thread what could not be done on another; once where several messages asked for the same."""
+        """Answer, on the server's thread, an action that failed on another; once for several messages with the same request."""
         if outcome is None or (outcome, peer) in self._owed or len(self._owed) >= MAX_OWED:
             return
         owed = (outcome, peer)
@@ -218,6 +224,6 @@ class Applier:
         outcome.add_done_callback(lambda _: self._loop.call_soon_threadsafe(answer))
 
     def refuse(self, peer: Peer, address: str, reason: str, count: int = 1) -> None:
-        """Say why messages are not applied."""
+        """Tell a sender why its messages are not applied."""
         self._counters.refused += count
         self.answers.tell(peer, ERROR, address, reason)

@@ -1,7 +1,7 @@
-"""Keeping a flood cheap, and its sender's own trouble: how much may wait, and who is read next.
+"""A fair queue: a limit on waiting packets, and the choice of the sender to read next. A flood costs little, and only its sender.
 
-Of one sender's fader messages that wait together, only the last one of an address counts. Packets are read as they came, until
-more was done for one sender than for another: a flood, or packets that ask for much, hold up nobody but their own sender.
+Of one sender's fader messages that wait together, only the last one of an address counts. Packets are read in the order of
+arrival until one sender has used more work than another: floods and expensive packets delay only their own sender.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Item = bytes | list[Message]  # a packet, or the messages of a bundle whose time
 
 
 def faders_of(names: ParamNames) -> frozenset[bytes]:
-    """The addresses whose last value is all that counts."""
+    """The addresses of which only the last value counts."""
     moving = (name for name in names if (spec := names.find(name)) and spec.continuous)
     return frozenset(f"{ROOT}{name}{form}".encode() for name in moving for form in ("", "/norm", "/midi"))
 
@@ -42,7 +42,7 @@ class Room:
         self._held: dict[str, dict[Peer, int]] = {}
 
     def take(self, peer: Peer, size: int) -> bool:
-        """Let a sender hold `size` bytes more. Returns False if that is beyond its share."""
+        """Reserve `size` more bytes for a sender. Returns False if that is beyond its share."""
         held = self._held.get(peer.host, {})
         own = held.get(peer, 0)
         hosts, senders = len(self._held) + (not held), len(held) + (not own)
@@ -63,7 +63,7 @@ class Room:
 
     @property
     def fill(self) -> Fill:
-        """What the sender that holds the most holds. Any thread."""
+        """The bytes of the sender that holds the most. Any thread."""
         return Fill(max((size for held in list(self._held.values()) for size in list(held.values())), default=0), self._most)
 
 
@@ -75,7 +75,7 @@ class _Waiting(NamedTuple):
 
 @dataclass(slots=True)
 class _Line:
-    """What one sender has waiting, and how much was done for it since it last had nothing waiting."""
+    """One sender's waiting items, and the work done for it since it last had none."""
 
     items: OrderedDict[tuple[bytes, int], _Waiting] = field(default_factory=OrderedDict)
     others: int = 0  # what is no fader message and came before the next item
@@ -83,7 +83,7 @@ class _Line:
 
 
 class Turns:
-    """Everything that waits to be read. All methods belong to the server's thread."""
+    """The packets and due bundles that wait to be read. All methods belong to the server's thread."""
 
     def __init__(self, faders: Collection[bytes] = FADERS) -> None:
         self._faders = faders
@@ -95,9 +95,10 @@ class Turns:
         self.coalesced = 0  # packets that a later one replaced
 
     def add(self, peer: Peer, packet: bytes) -> bool:
-        """Let a packet wait. Returns False if its sender has too much waiting already.
+        """Queue a packet. Returns False if too much of its sender waits already.
 
-        Nothing overtakes: across anything but fader messages (a trigger, a preset, a bundle) no value is left out.
+        Packets keep their order: a fader's value is replaced only if no other message (a trigger, a preset, a bundle) has come
+        since.
         """
         size = len(packet) + OVERHEAD
         if not self.room.take(peer, size):
@@ -115,18 +116,19 @@ class Turns:
         return True
 
     def add_due(self, peer: Peer, messages: list[Message], size: int) -> None:
-        """Let the messages of a bundle wait whose time has come. `size` bytes were taken of `ahead`; `next` gives them back."""
+        """Queue the messages of a bundle whose time has come. `size` bytes were taken of `ahead`; `next` gives them back."""
         self._append(self._line(peer), messages, size)
 
     def waits(self, peer: Peer) -> bool:
-        """Whether anything of a sender waits."""
+        """True while anything of a sender waits."""
         return peer in self._lines
 
     def next(self) -> tuple[Peer, Item] | None:
-        """What is to be read now, and whose it is. None when nothing waits.
+        """The next item to read, with its sender. None when nothing waits.
 
-        Packets are read as they came. A host for which EVEN messages more were done than for another waits for that one, and so
-        does one of a host's senders.
+        Packets are read in the order of arrival. A host waits while it is EVEN messages of work ahead of another; likewise a
+        sender
+        among those of its host.
         """
         if not self._lines:
             return None
@@ -141,7 +143,7 @@ class Turns:
         return peer, item
 
     def did(self, peer: Peer, work: int) -> None:
-        """Charge a sender with work that was done for it, in messages."""
+        """Charge a sender for work, in messages."""
         if peer.host in self._done:
             self._done[peer.host] += work
         if peer in self._lines:
@@ -152,7 +154,7 @@ class Turns:
         return self._done[peer.host] // EVEN, line.done // EVEN, next(iter(line.items.values())).arrival
 
     def _line(self, peer: Peer) -> _Line:
-        """The sender's line. A new one begins beside the least of the others, with no claim to what was done before it came."""
+        """The sender's line. A new one starts level with the least charged of the others: it has no claim to earlier work."""
         line = self._lines.get(peer)
         if line is None:
             self._done.setdefault(peer.host, min(self._done.values(), default=0))

@@ -1,7 +1,7 @@
-"""Passing the show's news on to the subscribers of the OSC server: see `news`.
+"""Feedback to the subscribers of the OSC server: it passes on the show's `news`.
 
-Of values those are sent that the other end does not hold already, few messages at a time: TouchOSC drops bursts. Belongs to the
-control loop.
+A value is sent only to a subscriber that does not hold it, and few messages are sent at a time: TouchOSC drops bursts. Belongs
+to the control loop.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Feedback:
 
     @property
     def listening(self) -> bool:
-        """Whether anything is subscribed. Any thread."""
+        """True when there is a subscriber. Any thread."""
         return len(self._subscriptions) > 0
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Messages for the subscriber that waits for the most; an address waits once. Any thread."""
+        """Messages for the subscriber with the longest queue; an address waits once. Any thread."""
         longest = max((len(subscriber.pending) for subscriber in self._subscriptions), default=0)
         addresses = sum(len(self._store.names.told(name)) for name in PARAMS)
         return {"osc_feedback": Fill(longest, 2 * addresses + len(self._news.status))}  # its value, and which chunk applied it
@@ -57,12 +57,12 @@ class Feedback:
         self._mark_all(self._subscriptions.subscribe(target, sender))
 
     def configured(self, target: Peer) -> None:
-        """Subscribe without asking, as the configuration may."""
+        """Subscribe a target of the configuration, which needs no permission."""
         if subscriber := self._subscriptions.configured(target):
             self._mark_all(subscriber)
 
     def dump(self, sender: Peer) -> None:
-        """Send all values again to what `sender` subscribed. Raises ParamError when that is nothing."""
+        """Send all values again to the subscriptions of `sender`. Raises ParamError when it has none."""
         own = self._subscriptions.of(sender)
         if not own:
             raise ParamError(f"nothing is subscribed from here; send {ROOT}subscribe first")
@@ -71,7 +71,7 @@ class Feedback:
             self._mark_all(subscriber)
 
     def said(self, peer: Peer, messages: Mapping[str, tuple[Any, ...]]) -> None:
-        """Note values, by address, that a peer has sent: it holds them itself. Call it before they are set."""
+        """Note values, by address, that a peer has sent: it holds them already. Call it before they are set."""
         for subscriber in self._subscriptions.of(peer):
             for address, args in messages.items():
                 if address in self._addresses and subscriber.says(address, args, self._loop.time()):
@@ -90,7 +90,7 @@ class Feedback:
         self._wake()
 
     def told(self, messages: Mapping[str, Args]) -> None:
-        """Send what is to be said."""
+        """Send messages, by address."""
         for subscriber in self._subscriptions:
             subscriber.tell(messages)
         self._wake()
@@ -137,9 +137,10 @@ class Feedback:
 
 
 def target_of(args: tuple[Any, ...], sender: Peer, datagram: Callable[[str, int], Peer]) -> Peer:
-    """Where `/sdv2/subscribe` wants its messages: the sender itself, a port on its host, or a host and a port.
+    """The target of `/sdv2/subscribe`: the sender itself, a port on its host, or a host and a port.
 
-    Raises ParamError for anything but an IP address (names are not looked up: that could hold up the server) and a port.
+    Raises:
+        ParamError: the arguments give no IP address (names are not looked up: that could block the server) or no port.
     """
     if not args or (len(args) == 1 and args[0] is True):  # an impulse, as programs that know it by OSCQuery send it
         return sender

@@ -1,8 +1,8 @@
-"""Sockets of their own for senders that flood.
+"""Separate sockets for senders that flood.
 
-All that comes to a UDP socket waits in one buffer of the system's. A sender that fills it faster than it can be emptied has
-everybody's messages dropped. So it is given a socket of its own, bound to the same address and connected to the sender: Linux
-then keeps its datagrams apart, and drops none but them. Other systems do not, and there nothing is done.
+All datagrams to a UDP socket wait in one buffer of the system. A sender that fills it faster than it is emptied makes the system
+drop everybody's messages. Such a sender gets a socket of its own, bound to the same address and connected to the sender: Linux
+then keeps its datagrams apart and drops only them. Other systems do not, and nothing is done there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Address = tuple[Any, ...]  # of a socket, as the system gives it
 
 
 class Aside:
-    """The senders that are set aside. udp: the socket that everybody else sends to."""
+    """The separate sockets of flooding senders. udp: the socket of all other senders."""
 
     def __init__(self, udp: socket.socket) -> None:
         self._udp = udp
@@ -34,7 +34,7 @@ class Aside:
         return len(self._sockets)
 
     def put(self, sender: Address) -> None:
-        """Set a sender aside, unless enough are."""
+        """Give a sender a socket of its own, up to the limit."""
         if sys.platform != "linux" or sender in self._sockets or len(self._sockets) >= MOST:
             return
         own = socket.socket(self._udp.family, socket.SOCK_DGRAM)
@@ -54,7 +54,7 @@ class Aside:
             self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
     def read(self, size: int, take: Callable[[bytes, Address], None]) -> None:
-        """Give datagrams of at most `size` bytes to `take`. A sender that has long been silent is set aside no more."""
+        """Pass datagrams of at most `size` bytes to `take`. A sender that has long been silent loses its socket."""
         for sender, own in list(self._sockets.items()):
             taken = 0
             try:
@@ -69,6 +69,6 @@ class Aside:
                 self._sockets.pop(sender).close()
 
     def close(self) -> None:
-        """Set nobody aside any more."""
+        """Close all of these sockets."""
         while self._sockets:
             self._sockets.popitem()[1].close()

@@ -1,6 +1,6 @@
 """OSC over TCP: packets in a stream, framed by a length (OSC 1.0) or by SLIP (OSC 1.1).
 
-The first byte tells which: a length below 16 MiB begins with a zero, a SLIP packet with END or with the `/` or `#` of OSC itself.
+The first byte tells them apart: a length below 16 MiB begins with a zero, a SLIP packet with END or with the `/` or `#` of OSC.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _FRAME = "give each packet its length in 4 bytes (OSC 1.0), or wrap it in SLIP (
 
 
 class FramingError(Exception):
-    """The stream is not OSC, or a packet is larger or slower than any that is meant well."""
+    """The stream is not OSC, or a packet is too large or too slow."""
 
 
 class OscStream:
-    """Reads the packets of a connection. `frame` frames answers as the other end frames its packets.
+    """Reads the packets of a connection. `frame` frames answers in the way the other end frames its packets.
 
     The reader's limit must be at least twice MAX_PACKET, for SLIP's escapes.
     """

@@ -1,7 +1,7 @@
-"""One OSC message: bytes to an address and arguments, as real senders write them.
+"""One OSC message: bytes to an address and arguments, in the forms that real senders write.
 
-Taken beyond OSC 1.0: symbols (S) and characters (c) as text, impulses (I) as true, and padding that is missing at the very end.
-Whatever else cannot be read is refused with a sentence.
+Accepted beyond OSC 1.0: symbols (S) and characters (c) as text, impulses (I) as true, and missing padding at the very end. Any
+other unreadable data is refused with a sentence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TAGS = _TEXT | _PLAIN.keys() | _FIXED.keys() | frozenset("b[]")
 
 
 class UnreadableError(Exception):
-    """What was sent is not OSC. address: of the message, as far as it could be read."""
+    """The data is not OSC. address: the message's, as far as it could be read."""
 
     def __init__(self, reason: str, address: str = "") -> None:
         super().__init__(reason)
@@ -52,7 +52,7 @@ def read_message(data: bytes) -> Message:
 
 
 class _Reader:
-    """Walks along a message."""
+    """Reads a message from its begin to its end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -127,5 +127,5 @@ class _Reader:
 
 
 def _padded(place: int) -> int:
-    """Where what follows begins: everything takes a multiple of four bytes."""
+    """The place where the next item begins: every item takes a multiple of four bytes."""
     return -(-place // 4) * 4

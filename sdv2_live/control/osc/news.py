@@ -1,11 +1,11 @@
-"""What a show says of its own accord: which values have changed, which chunk applied them, and its status.
+"""The news of a show: changed values, the chunks that applied them, and its status.
 
     /sdv2/<param> value...           every value that is applied
     /sdv2/applied/<param> chunk      the chunk that first used the newest value
     /sdv2/status/<name> number       numbers only, as OSC In CHOPs take them
     /sdv2/info/<name> text           status in words
 
-What waits for one listener is an `Outbox`. Every address leaves it at most RATE times a second, and the last value always does.
+Messages wait for each listener in an `Outbox`. Every address leaves it at most RATE times a second; the last value always does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ Status = Callable[[], Mapping[str, float | str]]  # numbers and words, by name
 
 
 class Outbox:
-    """What waits for one listener: each address once, with its newest arguments or, of a parameter, its value by then."""
+    """The waiting messages of one listener.
+
+    Each address waits once: with its newest arguments, or for the parameter's value at the time of sending.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[str, Args | None] = {}  # None: the value by then
@@ -41,31 +44,31 @@ class Outbox:
         return address in self._waiting
 
     def put(self, address: str, args: Args | None = None) -> None:
-        """Have an address sent, with these arguments; without, with the parameter's value by then."""
+        """Queue an address with these arguments; without any, the parameter's value is taken when it is sent."""
         self._waiting[address] = args
 
     def take(self) -> tuple[str, Args | None]:
-        """What has waited for the longest. Raises StopIteration when nothing waits."""
+        """Remove and return the oldest message. Raises StopIteration when nothing waits."""
         address = next(iter(self._waiting))
         return address, self._waiting.pop(address)
 
 
 class Listener(Protocol):
-    """Passes news on to its own listeners. All belongs to the loop, but for `listening`."""
+    """Passes news on to its own listeners. All members but `listening` belong to the loop."""
 
     @property
     def listening(self) -> bool:
-        """Whether anybody is there to be told."""
+        """True when it has a listener."""
 
     def changed(self, values: Mapping[str, Value], origin: str) -> None:
-        """Parameters have these values now, and triggers have fired, because of `origin`."""
+        """Pass on new values of parameters, and fired triggers, caused by `origin`."""
 
     def told(self, messages: Mapping[str, Args]) -> None:
-        """This is to be said, by address, beside values of parameters."""
+        """Pass on messages, by address, that are no values of parameters."""
 
 
 class News:
-    """Brings what happens on other threads to the listeners on the loop, as much as there is at a time."""
+    """Collects events of other threads and hands them to the listeners on the loop, all pending ones at once."""
 
     def __init__(self, store: ParamStore, loop: ControlLoop, status: Status | None) -> None:
         self._store, self._loop, self._status = store, loop, status
@@ -75,12 +78,12 @@ class News:
         self._lock = threading.Lock()
 
     def now(self) -> Mapping[str, float | str]:
-        """The status as it is: numbers and words by name."""
+        """The current status: numbers and words by name."""
         return self._status() if self._status is not None else {}
 
     @asynccontextmanager
     async def told(self) -> AsyncIterator[None]:
-        """Tell the listeners while this lasts."""
+        """Inform the listeners while the context lasts."""
         removals = [self._store.add_listener(self._changed), self._store.add_applied_listener(self._applied)]
         self._due: asyncio.Handle = asyncio.get_running_loop().call_soon(self._tell_status)
         try:
@@ -91,7 +94,7 @@ class News:
                 remove()
 
     def _changed(self, change: Change) -> None:
-        """Listener of the store; any thread."""
+        """Collect a change of the store; any thread."""
         if not self._listening:
             return
         with self._lock:
@@ -108,7 +111,7 @@ class News:
                 listener.changed(values, origin)
 
     def _applied(self, applied: Applied) -> None:
-        """Listener of the store; the engine's thread."""
+        """Pass on an event of the store; the engine's thread."""
         if self._listening:
             spoken = (name for changed in sorted(applied.names) for name in self._store.names.told(changed))
             self._loop.call(self._tell, {f"{ROOT}applied/{name}": (applied.chunk,) for name in spoken})

@@ -1,7 +1,7 @@
 """OSC packets: bytes to messages and back, for input that may be broken or hostile.
 
-One broken element of a bundle costs only itself, and neither a negative element size nor deep nesting catches the server (OSC 1.0
-specification, "OSC Packets").
+A broken element of a bundle costs only itself. Negative element sizes and deep nesting do no harm (OSC 1.0 specification, "OSC
+Packets").
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ _NTP_TO_UNIX = 2_208_988_800  # seconds from 1900 to 1970
 
 @dataclass(slots=True)
 class Packet:
-    """What one packet held: messages by the Unix time at which their bundle wants them (IMMEDIATELY for at once), in order,
-    and the error of each part that could not be read. `left_out`: what came beyond MAX_MESSAGES of both."""
+    """The content of one packet.
+
+    Attributes:
+        groups: messages in order, by the Unix time of their bundle's time tag (IMMEDIATELY for at once).
+        broken: the error of each unreadable part.
+        left_out: number of messages and broken parts beyond MAX_MESSAGES.
+        read: number of messages and broken parts that were read.
+    """
 
     groups: dict[float, list[Message]] = field(default_factory=dict)
     broken: list[UnreadableError] = field(default_factory=list)
@@ -34,7 +40,7 @@ class Packet:
     read: int = 0
 
     def takes_more(self) -> bool:
-        """Whether one more part may be read; it counts as read, or else as left out."""
+        """Count one more part: as read, or as left out when the packet is full. Returns True when it may be read."""
         full = self.read >= MAX_MESSAGES
         self.left_out += full
         self.read += not full
@@ -47,16 +53,17 @@ class Packet:
 
 
 def read_packet(data: bytes) -> Packet:
-    """Read a datagram. Never raises: what cannot be read is in `broken`, the rest is usable."""
+    """Read a datagram. Never raises: errors of unreadable parts are in `broken`, the rest is usable."""
     packet = Packet()
     _read_element(data, IMMEDIATELY, 0, packet)
     return packet
 
 
 def encode(address: str, *args: Any) -> bytes:
-    """One message. Integers beyond 32 bits travel as int64, floats as float32, bools as T/F.
+    """Encode one message. Integers beyond 32 bits travel as int64, floats as float32, bools as T/F.
 
-    Raises pythonosc's BuildError for a value that OSC cannot carry.
+    Raises:
+        pythonosc.osc_message_builder.BuildError: OSC cannot carry a value.
     """
     return bytes(osc_message_builder.build_msg(address, list(args)).dgram)
 

@@ -1,8 +1,8 @@
 """OSC address patterns (OSC 1.0, "OSC Message Dispatching and Pattern Matching").
 
-Any sender may choose any pattern, so none may be slow. A pattern is read part by part: each part turns the set of places in the
-address that the parts before it reach into the set that it reaches itself. Nothing is tried twice, and the work is at most the
-pattern's length times the address's.
+Any sender may choose any pattern, so no pattern may be slow. A pattern is matched part by part: each part maps the set of places
+in the address that the parts before it reach to the set that it reaches itself. No place is tried twice, and the work is at most
+the pattern's length times the address's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Part(Protocol):
     """A piece of a pattern."""
 
     def ends(self, address: str, starts: set[int]) -> set[int]:
-        """Where in `address` this part can end when it begins at one of `starts`."""
+        """The places in `address` at which this part can end when it begins at one of `starts`."""
         ...
 
 
@@ -39,7 +39,12 @@ class _Star:
 
 @dataclass(frozen=True, slots=True)
 class _One:
-    """`?` or `[...]`: one character but `/`. ranges: first and last of those that are meant, or with `negated` are not."""
+    """`?` or `[...]`: one character except `/`.
+
+    Attributes:
+        ranges: first and last character of each range.
+        negated: the character must lie outside all ranges.
+    """
 
     ranges: tuple[tuple[str, str], ...] = ()
     negated: bool = True
@@ -62,7 +67,7 @@ class _Words:
 
 
 def matches(parts: tuple[Part, ...], address: str) -> bool:
-    """Whether a pattern means the address."""
+    """True when the pattern matches the address."""
     places = {0}
     for part in parts:
         places = part.ends(address, places)

@@ -1,8 +1,8 @@
-"""Other shows among the senders: what comes from them is the doing of a hand elsewhere, and may be this show's own come back.
+"""Detection of other shows among the senders, whose messages may be this show's own coming back.
 
-They are known by their status, which nobody else sends. What a show tells of a recalled preset it also tells value by value, so
-its name is not taken. A trigger that was fired here a moment ago is not fired again because another show passes it on, by
-whatever way it went round.
+They are recognised by their status, which no other program sends. Another show sends a recalled preset value by value too, so
+the preset's name is ignored. A trigger that was fired here a moment ago is not fired again because another show passes it on,
+by any route.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ECHO_S = 0.5  # longer than a message takes through a few shows, shorter than th
 
 
 class Links:
-    """Belongs to the server's thread, but for `changed`."""
+    """The other shows that send here. All methods but `changed` belong to the server's thread."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -30,20 +30,20 @@ class Links:
         self._fired: dict[str, tuple[str, float]] = {}
 
     def heard(self, peer: Peer) -> None:
-        """Note that `peer` has sent what only shows send."""
+        """Note a message of `peer` that only shows send."""
         self._shows[peer] = self._clock()
         self._shows.move_to_end(peer)
         if len(self._shows) > MAX_SHOWS:
             self._shows.popitem(last=False)
 
     def changed(self, change: Change) -> None:
-        """Listener of the store; any thread."""
+        """Note fired triggers, as a listener of the store; any thread."""
         for name in change.values:
             if PARAMS[name].kind is Kind.TRIGGER:
                 self._fired[name] = (change.origin, self._clock())
 
     def passes_on(self, peer: Peer, asked: Setting) -> bool:
-        """Whether what `peer` asks of a parameter is only what it was told itself, or tells in another way."""
+        """True when `peer` only passes on a message that it received itself, or sends in another form too."""
         preset = PARAMS[asked.name].kind is Kind.PRESET
         if preset and asked.value == "":  # as a show says that knows of none, before anything else of itself
             return True

@@ -1,7 +1,7 @@
-"""When OSC packets are read: each in its sender's turn, and a bundle of the future when its time has come.
+"""The order in which OSC packets are read: each in its sender's turn, a bundle of the future when its time has come.
 
-Whatever arrives, the server lives on: a broken packet, a wrong address or type costs only itself and is counted, logged and
-answered on `/sdv2/error`. What messages do is in `dispatch`.
+The server survives any input: a broken packet, a wrong address or type costs only itself and is counted, logged and answered
+on `/sdv2/error`. Messages are executed in `dispatch`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ TURNS_S = 0.01  # of reading at a stretch; then whatever else has come is taken 
 
 @dataclass(slots=True)
 class _Clock:
-    """How a sender's clock compares with ours. ahead: bundles that came well before their time since the last that did not."""
+    """The offset of a sender's clock. ahead: number of bundles in a row that came well before their time."""
 
     ahead: int = 0
 
 
 class OscInput:
-    """Takes in packets. All methods but `queues` belong to the server's thread."""
+    """Queues and reads packets. All methods but `queues` belong to the server's thread."""
 
     def __init__(self, applier: Applier, counters: OscCounters, names: ParamNames) -> None:
         self._applier = applier
@@ -54,24 +54,24 @@ class OscInput:
         self._hints = Repeats(HINT_S)
 
     def begin(self, loop: asyncio.AbstractEventLoop, feedback: Feedback) -> None:
-        """Take over the running server's parts. Call it before any packet is added."""
+        """Receive the running server's parts. Call it before any packet is added."""
         self._loop = loop
         self._applier.begin(loop, feedback)
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Bytes that wait to be read, and bytes that wait for their time, of the sender that has the most of each."""
+        """Bytes that wait to be read, and bytes of bundles that wait for their time, each of the sender that has the most."""
         return {"osc": self._turns.room.fill, "osc_ahead": self._turns.ahead.fill}
 
     def add(self, data: bytes, peer: Peer) -> bool:
-        """Have a packet read in its turn; False when its sender has too much waiting already."""
+        """Queue a packet; returns False when too much of its sender waits already."""
         added = self._turns.add(peer, data)
         self._counters.coalesced = self._turns.coalesced
         self._read_on()
         return added
 
     def waits(self, peer: Peer) -> bool:
-        """Whether anything that a sender sent is still to be read."""
+        """True while a packet of the sender waits to be read."""
         return self._turns.waits(peer)
 
     def _read_on(self) -> None:
@@ -92,7 +92,7 @@ class OscInput:
                 return
 
     def read(self, peer: Peer, item: Item) -> int:
-        """Read one packet, or the messages of a bundle whose time has come. Returns the work that this was, in messages."""
+        """Read one packet, or the messages of a bundle whose time has come. Returns the work done, in messages."""
         if not isinstance(item, bytes):
             return self._applier.apply(item, peer)
         if not self._applier.within_rate(peer, 1):
@@ -116,7 +116,7 @@ class OscInput:
         return max(work, packet.read, len(item) // MESSAGE_BYTES, 1)
 
     def _compare_clocks(self, delay: float, address: str, peer: Peer) -> None:
-        """Say so when one bundle after the other comes well before its time: every move of such a sender shows late."""
+        """Warn a sender whose bundles keep coming well before their time: its every move shows late."""
         clock = self._clock_of(peer.origin)
         clock.ahead = clock.ahead + 1 if delay > AHEAD_S else 0
         if clock.ahead >= MANY_AHEAD and delay <= MAX_AHEAD_S and self._hints.due(peer.origin) is not None:

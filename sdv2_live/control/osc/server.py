@@ -1,6 +1,6 @@
 """The OSC server: it takes packets by UDP and TCP, and sends feedback, all on the control loop.
 
-What packets mean is in `reception`, what is sent back in `feedback`.
+`reception` reads the packets, `feedback` sends values back.
 """
 
 from __future__ import annotations
@@ -36,17 +36,13 @@ log = logging.getLogger("sdv2_live.osc")
 
 
 class OscServer(Service):
-    """Listens on UDP, and on TCP if told, and writes to a `ParamStore`.
+    """Listens on UDP, and on request on TCP, and writes to a `ParamStore`.
 
     Sockets are bound on construction, so that a port in use is known before a show starts; `start` begins to listen.
 
-    loop: on which it runs, and other servers may. news: what it tells its subscribers, and may be heard on that loop elsewhere.
-
-    tcp: also take connections on the same port, framed by length or SLIP.
-    allow: networks whose hosts may send, and be subscribed by others; see `Access`. max_rate: messages a second of one sender.
-    subscribers: "HOST:PORT" of those that are told everything from the start. echo: tell them of their own changes, too.
-    actions: what carries out the addresses of `addresses.ACTIONS`; each gets the message's arguments, and may raise Sdv2Error.
-    status: numbers and words to send to subscribers; called twice a second on the loop, must not block.
+    Attributes:
+        loop: the loop on which it runs; other servers may join it.
+        news: the news that it sends to its subscribers; others may listen to them on that loop.
     """
 
     def __init__(
@@ -63,7 +59,24 @@ class OscServer(Service):
         actions: Mapping[str, Action] | None = None,
         status: Status | None = None,
     ) -> None:
-        """Bind. Raises ConfigError, with the remedy, when the address cannot be had. Port 0 takes any free port."""
+        """Bind the sockets.
+
+        Args:
+            store: receives the values.
+            host: address to bind.
+            port: 0 takes any free port.
+            tcp: also take connections on the same port, framed by length or SLIP.
+            allow: networks whose hosts may send, and be subscribed by others; see `Access`.
+            max_rate: messages a second of one sender.
+            subscribers: "HOST:PORT" of targets that get everything from the start.
+            echo: send subscribers their own changes, too.
+            actions: functions for the addresses of `addresses.ACTIONS`; each gets the message's arguments and may raise
+                Sdv2Error.
+            status: returns numbers and words for subscribers; called twice a second on the loop, must not block.
+
+        Raises:
+            ConfigError: the address is not available; the message has the remedy.
+        """
         self._allowed = bool(allow)
         self._access = Access(allow, max_rate, "osc.allow")
         self._store = store
@@ -97,7 +110,7 @@ class OscServer(Service):
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """What waits to be read, and messages that wait for the subscriber that has the most."""
+        """Waiting bytes of received packets, and messages for the subscriber with the longest queue."""
         return self._input.queues | (self._feedback.queues if self._feedback is not None else {})
 
     def close(self) -> None:
@@ -133,7 +146,7 @@ class OscServer(Service):
         self._take(data, self._peer_of(*sender[:2]))
 
     def _take(self, data: bytes, peer: Peer) -> None:
-        """Let a packet wait for its turn, if its sender may send. No answer goes to one that may not: it may not have sent it."""
+        """Queue a packet, if its sender may send. A sender that may not gets no answer: its address may be forged."""
         if not self._access.may_send(peer.host):
             self.counters.barred += 1
             self._answers.warn(peer.host, "is not in osc.allow; its messages are not read")
@@ -144,7 +157,11 @@ class OscServer(Service):
             self._answers.warn(peer.host, "has too much waiting to be read; the rest is not read")
 
     def datagram_peer(self, host: str, port: int) -> Peer:
-        """The UDP peer at an address. Raises ValueError for what is none, or of an IP version that this server does not speak."""
+        """The UDP peer at an address.
+
+        Raises:
+            ValueError: it is no address, or of an IP version that this server does not speak.
+        """
         host = plain(host)
         way = host if (":" in host) == (":" in self.host) else f"::ffff:{host}"
         if way != host and self.host != "::":  # which serves both versions
@@ -173,14 +190,14 @@ class OscServer(Service):
         self._answers.tell(peer, ERROR, "", reason)
 
     def receive(self, data: bytes, peer: Peer) -> bool:
-        """Take in a packet that reached this machine another way, such as a WebSocket; False while there is no room for it.
+        """Queue a packet that arrived by another way, such as a WebSocket; returns False while there is no room for it.
 
-        Whoever has more waits for that, or packets would pile up elsewhere. Belongs to the loop.
+        The caller must wait then, or packets would pile up elsewhere. Belongs to the loop.
         """
         return self._input.add(data, peer)
 
     def forget(self, peer: Peer) -> None:
-        """Forget a peer that has gone, once all that it sent is read: it may subscribe with that. Belongs to the loop."""
+        """Forget a peer that has gone, once all its packets are read: one of them may subscribe it. Belongs to the loop."""
         if self._input.waits(peer):
             asyncio.get_running_loop().call_later(PAUSE_S, self.forget, peer)
         else:

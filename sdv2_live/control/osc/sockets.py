@@ -23,7 +23,7 @@ _RECVERR = ((socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25))  # Linux: IP_REC
 
 
 def bind_osc(host: str, port: int, *, tcp: bool) -> tuple[socket.socket, socket.socket | None]:
-    """A UDP socket at the address and, with `tcp`, a TCP one of the same number. Raises ConfigError with the remedy."""
+    """Bind a UDP socket and, with `tcp`, a TCP socket of the same number. Raises ConfigError with the remedy."""
     for left in reversed(range(_TRIES)):
         udp = _bind(host, port, socket.SOCK_DGRAM)
         try:
@@ -36,13 +36,16 @@ def bind_osc(host: str, port: int, *, tcp: bool) -> tuple[socket.socket, socket.
 
 
 def bind_listener(host: str, port: int, key: str) -> socket.socket:
-    """A TCP socket at the address, for a server whose port is the configuration `key`. Raises ConfigError with the remedy."""
+    """Bind a TCP socket for a server whose port is the configuration `key`. Raises ConfigError with the remedy."""
     return _bind(host, port, socket.SOCK_STREAM, key)
 
 
 def query_port(chosen: int | None, osc_port: int, osc_tcp: bool) -> int:
-    """The TCP port of OSCQuery: the one chosen, or else of the number of OSC's UDP port, where clients send OSC unless they read
-    HOST_INFO; the next one when OSC by TCP has that. Any free port where OSC's may be any."""
+    """The TCP port of OSCQuery.
+
+    It is `chosen` or else OSC's UDP port number, to which clients send OSC unless they read HOST_INFO. OSC over TCP moves it to
+    the next number. 0 (any free port) when OSC's port is 0.
+    """
     return chosen if chosen is not None else osc_port and osc_port + osc_tcp
 
 
@@ -55,16 +58,16 @@ def plain(host: str) -> str:
 
 
 def reaches(bound: str, port: int, host: str, to_port: int) -> bool:
-    """Whether a message to host:to_port arrives at a server bound to bound:port, both addresses in their plain form."""
+    """True when a message to host:to_port arrives at a server bound to bound:port. Both addresses are in their plain form."""
     if port != to_port:
         return False
     return host == bound or _anywhere(host) or (_anywhere(bound) and _is_local(host))
 
 
 def deliver(udp: socket.socket, data: bytes, host: str, port: int) -> None:
-    """Send a message. Raises OSError.
+    """Send a datagram. Raises OSError.
 
-    Linux and Windows report that an earlier receiver is gone instead of sending the next message, so that one is sent again.
+    Linux and Windows may report a refusal of an earlier datagram instead of sending this one, so a refused one is sent again.
     """
     try:
         udp.sendto(data, (host, port))
@@ -73,7 +76,7 @@ def deliver(udp: socket.socket, data: bytes, host: str, port: int) -> None:
 
 
 def keep_alive(connection: socket.socket) -> None:
-    """Have the system find out within half a minute that the other end of a TCP connection is gone."""
+    """Make the system detect within half a minute that the other end of a TCP connection is gone."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE.items():
         if hasattr(socket, name):
@@ -81,7 +84,7 @@ def keep_alive(connection: socket.socket) -> None:
 
 
 def refused(udp: socket.socket) -> Iterator[tuple[str, int]]:
-    """The hosts and ports at which nobody took what was sent there, since this was last asked. None but on Linux."""
+    """The hosts and ports that refused a datagram since the last call. Empty on systems other than Linux."""
     if sys.platform != "linux":
         return
     while True:
@@ -95,7 +98,7 @@ def refused(udp: socket.socket) -> Iterator[tuple[str, int]]:
 
 
 def endpoint(text: str) -> tuple[str, int]:
-    """(host, port) of "127.0.0.1:9001". Raises ConfigError."""
+    """Parse "127.0.0.1:9001" into (host, port). Raises ConfigError."""
     host, _, port = text.rpartition(":")
     try:
         number = int(port)
@@ -112,7 +115,7 @@ def _anywhere(host: str) -> bool:
 
 
 def _is_local(host: str) -> bool:
-    """Whether an address is one of this machine's, of whatever interface: only those can be bound."""
+    """True for an address of any of this machine's interfaces: only those can be bound."""
     if plain_address(host).is_multicast:
         return False
     try:

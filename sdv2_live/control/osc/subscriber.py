@@ -1,8 +1,8 @@
-"""One subscriber of the OSC server: what waits for it, and which values it is known to hold.
+"""One subscriber of the OSC server: its waiting messages, and the values that it is known to hold.
 
-A value is sent where the other end holds another one, and what it sent itself it holds. So nothing that was taken as it was sent
-goes back, a value that was clamped, rounded or given by name does, and programs that tell each other everything fall silent once
-they agree. What was sent from both ends at once has crossed on its way: the value that holds is then sent once more.
+A value is sent when the other end holds another one; the values it sent itself it holds. So a value that was accepted unchanged
+does not go back, one that was clamped, rounded or given by name does, and programs that send each other everything fall silent
+once they agree. Values that both ends sent at once have crossed on their way: the current value is then sent once more.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Peer:
 
     @property
     def origin(self) -> str:
-        """How the store's changes name this writer."""
+        """The name of this writer in the store's changes."""
         return f"osc {self.host}:{self.port}"
 
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one address at the other end."""
+    """The known state of one address at the other end."""
 
     held: Args | None = None  # None: unknown
     said: Args | None = None  # what it sent since it was told something
@@ -47,9 +47,9 @@ class _Known:
 
 @dataclass(slots=True)
 class Subscriber:
-    """Where to send, for whom, and what. Times are the event loop's, in seconds.
+    """One subscription: its target, its owner and its waiting messages. Times are the event loop's, in seconds.
 
-    owner: who subscribed it; None: the configuration, so that it stays whatever happens.
+    owner: the peer that subscribed it; None: the configuration, so that it never ends.
     """
 
     target: Peer
@@ -65,11 +65,11 @@ class Subscriber:
 
     @property
     def sources(self) -> set[Peer]:
-        """From where its changes come: where it listens, and who subscribed it."""
+        """The peers that its changes come from: the target and its owner."""
         return {self.target, self.owner} if self.owner else {self.target}
 
     def mark(self, address: str, *, own: bool = False) -> None:
-        """Have the value of an address told, if the other end does not hold it by then. own: it has changed that itself."""
+        """Queue the value of an address, to be sent if the other end does not hold it by then. own: the subscriber changed it."""
         if not own:
             self._own.discard(address)
         elif address not in self.pending:
@@ -77,29 +77,29 @@ class Subscriber:
         self.pending.put(address)
 
     def tell(self, messages: Mapping[str, Args]) -> None:
-        """Have something told that it cannot hold already."""
+        """Queue messages that it cannot hold already."""
         for address, args in messages.items():
             self.pending.put(address, args)
 
     def mark_again(self, address: str) -> None:
-        """Have the value of an address told whatever the other end holds, for its own sake."""
+        """Queue the value of an address for confirmation, even if the other end seems to hold it."""
         self._known.setdefault(address, _Known()).held = None
         self.mark(address, own=True)
 
     def start_over(self) -> None:
-        """Count on nothing that the other end holds: its program may be a new one, at the same port."""
+        """Forget the values that the other end holds: its program may be a new one, at the same port."""
         for known in self._known.values():
             known.held = None
 
     def says(self, address: str, args: Args, now: float) -> bool:
-        """Note a value that it has sent. Returns whether the value that holds must be confirmed, once its hand rests."""
+        """Note a value that it has sent. Returns True when the current value must be confirmed once the sender pauses."""
         known = self._known.setdefault(address, _Known())
         known.held = known.said = wire(args)
         settled = known.held in (known.told, known.answered)
         return not settled and (self.echo or now - known.told_at < CROSSED_S)
 
     def owed(self, address: str, args: Args, now: float) -> bool:
-        """Whether this value is to be sent now. If so, note it as sent."""
+        """True when this value must be sent now; it is then noted as sent."""
         own = address in self._own
         self._own.discard(address)
         known = self._known.setdefault(address, _Known())
@@ -114,24 +114,24 @@ class Subscriber:
         return True
 
     def lives(self, now: float) -> None:
-        """Note that it has sent something."""
+        """Note that it has sent a message."""
         self.heard = now
         self._refused = None
 
     def refuses(self, now: float) -> bool:
-        """Note that its port has refused a message. Returns whether it has done so for long enough to be given up."""
+        """Note that its port has refused a message. Returns True when it has done so for long enough to end the subscription."""
         first, last = self._refused or (now, now)
         self._refused = (now if now - last > REFUSED_AGAIN_S else first, now)
         return now - self._refused[0] >= REFUSES_S
 
     @property
     def refused(self) -> bool:
-        """Whether nobody listened there when it was last tried."""
+        """True when its port has refused a message since the subscriber last sent one."""
         return self._refused is not None
 
 
 def wire(args: Args) -> Args:
-    """Arguments as they are once they have travelled: numbers in 32 bits, booleans as 1 and 0."""
+    """The arguments in the form in which they arrive: numbers in 32 bits, booleans as 1 and 0."""
     return tuple(_travelled(arg) for arg in args)
 
 

@@ -1,8 +1,8 @@
-"""Who is subscribed, by whom, and who gives way.
+"""The table of subscriptions, with their owners and the rules that end them.
 
-A subscription stays as long as there is room: a tablet that only listens is never cut off. It ends when its port has refused for
-a while, and the table full of others' makes room for a new one: first one whose port refuses, then one of the host and program
-that have the most, the one that has been silent longest. Those of the configuration stay.
+A subscription stays as long as there is room: a tablet that only listens is never cut off. It ends when its port has refused
+messages for a while. A full table also makes room for a new subscription: it ends first one whose port refuses, then one of the
+host and program that have the most, the one that has been silent longest. Those of the configuration stay.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ MAX_SUBSCRIBERS = 32
 class Subscriptions:
     """The table of one server; it belongs to the server's event loop.
 
-    clock: seconds. itself: whether a host and port are the server's own. given_up: told of each that is ended, with the reason.
+    `clock` gives seconds, `itself` is true for the server's own host and port, `given_up` is called with each subscriber whose
+    subscription is ended here, and the reason.
     """
 
     def __init__(
@@ -46,22 +47,22 @@ class Subscriptions:
         self._by_source: dict[Peer, list[Subscriber]] = {}
 
     def __iter__(self) -> Iterator[Subscriber]:
-        """Every subscriber, as of now."""
+        """All current subscribers."""
         return iter(tuple(self._all.values()))
 
     def __len__(self) -> int:
         return len(self._all)
 
     def of(self, peer: Peer) -> list[Subscriber]:
-        """Those that `peer` is, or has subscribed."""
+        """The subscribers that `peer` is, or has subscribed."""
         return self._by_source.get(peer, [])
 
     def also(self, peer: Peer) -> list[Peer]:
-        """Where else than at itself this sender listens: the ports that it has subscribed."""
+        """The other targets at which this sender listens: the ports that it has subscribed."""
         return [one.target for one in self.of(peer) if one.target != peer]
 
     def heard(self, peer: Peer) -> None:
-        """Note that `peer` has sent something."""
+        """Note that `peer` has sent a message."""
         for subscriber in self.of(peer):
             subscriber.lives(self._clock())
 
@@ -75,7 +76,7 @@ class Subscriptions:
                 self._given_up(target, "nobody listens there any more; its subscription has ended")
 
     def subscribe(self, target: Peer, sender: Peer) -> Subscriber:
-        """Add a subscriber, or renew it, which keeps what waits for it. Raises ParamError when that is not allowed."""
+        """Add a subscriber, or renew it, which keeps its waiting messages. Raises ParamError when that is not allowed."""
         if not target.tcp and self._itself(target.host, target.port):
             raise ParamError("this is the server's own address; give the port on which you listen")
         if target.host != plain(sender.host) and not self._access.listed(target.host):
@@ -94,14 +95,14 @@ class Subscriptions:
         return known
 
     def configured(self, target: Peer) -> Subscriber | None:
-        """Add one that stays. None, with a warning, when it is the server itself."""
+        """Add a subscriber that stays. None, with a warning, when it is the server itself."""
         if self._itself(target.host, target.port):
             log.warning("osc.subscribers: %s:%s is this show itself and is left out", target.host, target.port)
             return None
         return self._add(Subscriber(target, None, self._clock(), self._echo))
 
     def unsubscribe(self, target: Peer, sender: Peer) -> None:
-        """End a subscription. Raises ParamError when there is none, or when it is another's."""
+        """End a subscription. Raises ParamError when there is none, or when another sender owns it."""
         subscriber = self._all.get(target)
         if subscriber is None:
             raise ParamError(f"{target.host}:{target.port} is not subscribed")
@@ -115,7 +116,7 @@ class Subscriptions:
             self._end(subscriber)
 
     def _make_room(self) -> None:
-        """End the subscription that gives way. Raises ParamError if all are the configuration's."""
+        """End one subscription to make room. Raises ParamError if all are the configuration's."""
         candidates = [(one, one.owner) for one in self._all.values() if one.owner is not None]
         if not candidates:
             raise ParamError(f"{MAX_SUBSCRIBERS} subscriptions are in use, all of them listed in osc.subscribers")
@@ -143,8 +144,11 @@ class Subscriptions:
 
 
 def _may_end(subscriber: Subscriber, sender: Peer) -> bool:
-    """Whether the subscription is the sender's: a port that subscribed itself is its own alone; one that another port subscribed
-    is its host's, as programs that send from a new port each time could not end it otherwise."""
+    """True when `sender` may end the subscription.
+
+    A port that subscribed itself is the only one that may. A subscription by another port may be ended by any port of either
+    host: programs that send from a new port each time could not end it otherwise.
+    """
     sources = subscriber.sources
     by_another = subscriber.owner != subscriber.target
     return sender in sources or (by_another and sender.host in {source.host for source in sources})
