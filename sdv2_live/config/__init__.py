@@ -1,1 +1,1 @@
-"""The configuration of a show: its schema, and how it is read from files and options."""
+"""The configuration of a show: its schema, and its loading from files and options."""

@@ -1,4 +1,4 @@
-"""What a performer chooses between in the configuration, where no lower room has an enumeration of it."""
+"""Enumerations of the configuration that no lower package has."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class OnLost(Enum):
-    """What takes the place of an input that fails (`input.on_lost`)."""
+    """The substitute for an input that fails (`input.on_lost`)."""
 
     HOLD = "hold"
     TEXT = "text"
@@ -15,7 +15,7 @@ class OnLost(Enum):
 
 
 class Fallback(Enum):
-    """What takes a painting's place while the engine is away (`faults.on_fault`)."""
+    """The substitute for paintings while the engine is away (`faults.on_fault`)."""
 
     INPUT = "input"
     HOLD = "hold"

@@ -1,4 +1,4 @@
-"""What the sections of the settings are made of: a frozen model, and the kinds of values that files and options give."""
+"""The building blocks of the settings' sections: a frozen model, and the kinds of values that files and options give."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _path(value: Any) -> Any:
 
 
 def key(default: Any, give: str, **limits: Any) -> Any:
-    """A configuration key; `give` says what it takes, for error messages."""
+    """A configuration key; `give` describes its values in error messages."""
     return Field(default, description=give, strict=True, **limits)
 
 
@@ -63,15 +63,16 @@ def switch(default: bool) -> Any:
 
 
 def number(default: float, low: float, high: float, unit: str = "", note: str = "", *, auto: bool = False) -> Any:
-    """A key that takes a number of `unit` within low..high, in the words of its error followed by `note`.
+    """A key that takes a number of `unit` within low..high; its error says so, followed by `note`.
 
-    auto: it takes the word auto, too.
+    Args:
+        auto: it also takes the word auto.
     """
     return _bounded("a number", default, low, high, unit, note, auto, allow_inf_nan=False)
 
 
 def integer(default: int | None, low: int, high: int | None = None, unit: str = "", note: str = "", *, auto: bool = False) -> Any:
-    """A key that takes an integer, see `number`. high: None for no such bound."""
+    """A key that takes an integer; see `number`. `high` is None for no upper bound."""
     return _bounded("an integer", default, low, high, unit, note, auto)
 
 

@@ -34,7 +34,8 @@ log = logging.getLogger("sdv2_live.config")
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
     """The configuration of a show: defaults, then the file at `path`, then each `KEY=VALUE` of `overrides`.
 
-    Raises ConfigError with one line for every mistake: its file and line (or the option), key, value, and what is allowed.
+    Raises:
+        ConfigError: one line for every mistake, with its file and line (or the option), key, value, and the allowed values.
     """
     merged = _Merged()
     for file in filter(None, (config_dir() / "default.yaml", path)):
@@ -57,7 +58,7 @@ RENAMED = {("input", "on_lost"): {"input2": "backup"}}  # words that earlier ver
 
 
 def _renew(merged: _Merged) -> None:
-    """Take words that have another name by now for those that they became."""
+    """Replace words that were renamed by their new names, with a warning."""
     for key, words in RENAMED.items():
         section, old = merged.section(key[0]), merged.value(key)
         if isinstance(old, str) and old in words:
@@ -66,7 +67,7 @@ def _renew(merged: _Merged) -> None:
 
 
 def _params(merged: _Merged, config: Config | None) -> tuple[dict[str, Value], list[str]]:
-    """The start values, those of LoRAs from where they are listed, and what is wrong with them."""
+    """The start values, those of LoRAs from their list, and a sentence for each mistake."""
     given = merged.section("params")
     if config is None:  # what the LoRAs are called is not known, so a name of theirs is no mistake
         given = {name: value for name, value in given.items() if not name.startswith("lora/")}
@@ -80,7 +81,7 @@ _OPTION = "--set "  # begins the place of what an option gives
 
 
 class _Merged:
-    """Layers laid over one another key by key, with the place each value came from."""
+    """Layers merged key by key, with the origin of each value."""
 
     def __init__(self) -> None:
         self.data: dict[str, Any] = {}
@@ -100,7 +101,7 @@ class _Merged:
         self._lay(self.data, sections, (), where)
 
     def add_option(self, option: str) -> None:
-        """Lay one `KEY=VALUE` over the rest. The value is read as YAML; what is not a scalar or list there is taken as text."""
+        """Merge one `KEY=VALUE`. The value is read as YAML; anything but a scalar or a list is taken as text."""
         place = f"{_OPTION}{option}"
         key, equals, text = option.partition("=")
         if not equals or not key.strip():
@@ -128,7 +129,7 @@ class _Merged:
         return value
 
     def asked(self, values: Mapping[str, Value], config: Config) -> dict[str, Value]:
-        """Those start values that options gave."""
+        """The start values that options gave."""
         by_option = {
             config.names.spec(name).name for name in self.section("params") if self.where(("params", name)).startswith(_OPTION)
         }
@@ -226,7 +227,7 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """Values that are each allowed but not together."""
+    """Values that are allowed one by one but not together."""
     names = config.names.loras
     for index, name in enumerate(names):
         if name in names[:index]:

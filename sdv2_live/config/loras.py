@@ -1,4 +1,4 @@
-"""The setting `model.loras`: which LoRA files, what the performer calls them, at which scale."""
+"""The setting `model.loras`: LoRA files, the performer's names for them, and their scales."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ _FILES = re.compile(r"(.+?\.safetensors(?:@[+-]?[0-9.]+)?(?=\s*,|\s*$)|[^,]+)", 
 
 
 class LoraConfig(Section):
-    """One LoRA. name: empty for the file's own. scale: the start value of its parameter. live: it may change during the show."""
+    """One LoRA.
+
+    Attributes:
+        name: empty for the file's own.
+        scale: the start value of its parameter.
+        live: its scale may change during the show.
+    """
 
     file: Folder = key(..., "a .safetensors file")
     name: str = key("", f"1 to {MAX_NAME} letters, digits, - or _, not digits alone", pattern=f"^({NAME})?$", max_length=MAX_NAME)
@@ -32,7 +38,7 @@ class LoraConfig(Section):
 
 
 def _item(value: Any) -> Any:
-    """FILE, NAME=FILE, FILE@SCALE or NAME=FILE@SCALE as the mapping that it stands for."""
+    """The mapping that FILE, NAME=FILE, FILE@SCALE or NAME=FILE@SCALE stands for."""
     match = _TEXT.match(value) if isinstance(value, str) else None
     if match is None:
         return value
@@ -44,7 +50,7 @@ def _item(value: Any) -> Any:
 
 
 def _items(value: Any) -> Any:
-    """A list, or one text split at the commas behind whole file names; other commas are a name's own."""
+    """A list unchanged, or a text split at the commas after complete file names; other commas belong to a name."""
     if isinstance(value, str):
         value = [text for match in _FILES.finditer(value) if (text := match[1].strip(" ,"))]
     return tuple(value) if isinstance(value, list) else value
@@ -54,7 +60,7 @@ Loras = Annotated[tuple[Annotated[LoraConfig, BeforeValidator(_item)], ...], Bef
 
 
 def names_of(loras: Sequence[LoraConfig]) -> tuple[str, ...]:
-    """What each is called: the name it was given, or its file's in small letters, digits and hyphens; numbered where taken."""
+    """The LoRAs' names: the given one, else the file's in small letters, digits and hyphens; numbered where taken."""
     taken = {lora.name for lora in loras if lora.name}
     names = []
     for lora in loras:

@@ -1,6 +1,6 @@
-"""The measures that ask less of the engine, as `shed.steps` and `faults.ladder` name them.
+"""The measures that ask less of the engine, as named in `shed.steps` and `faults.ladder`.
 
-Load shedding takes them where it is too slow, crash recovery where it does not last. Both may want the small autoencoder.
+Load shedding takes them when the engine is too slow, crash recovery when it keeps crashing. Both may want the small autoencoder.
 """
 
 from __future__ import annotations

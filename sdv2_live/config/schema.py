@@ -1,8 +1,8 @@
-"""The settings that are fixed when a show starts; `load` reads them from files and options. Further sections are in
-`schema_engine` and `schema_files`.
+"""The settings that are fixed when a show starts; `load` reads them from files and options.
 
-Frozen models, unknown keys forbidden. The defaults stand here and, commented for performers, in `config/default.yaml`; a
-test holds the two equal. `params` are start values of the parameter table, not configuration of their own.
+Further sections are in `schema_engine` and `schema_files`. The models are frozen and forbid unknown keys. The defaults stand here
+and, commented for performers, in `config/default.yaml`; a test holds the two equal. `params` are start values of the parameter
+table, not configuration of their own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sdv2_live.system.folders import cache_folder
 
 
 class ModelConfig(Section):
-    """Which model runs, where, and how exactly."""
+    """The model: its name, its device, and its precision."""
 
     profile: Literal["auto", "tiny", "1.3b", "14b"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -43,14 +43,14 @@ class ModelConfig(Section):
 
     @property
     def prompt_folder(self) -> Path | None:
-        """Where prompt embeddings are kept, None for nowhere."""
+        """The folder of cached prompt embeddings; None for no cache."""
         if self.prompt_cache == "off":
             return None
         return cache_folder() / "prompts" if self.prompt_cache == "auto" else Path(self.prompt_cache).expanduser()
 
 
 class InputConfig(Section):
-    """Where the picture comes from, as the URI that `io` opens, and what happens when it does not. Times in seconds."""
+    """The input, as the URI that `io` opens, and its handling when it fails. Times in seconds."""
 
     source: str = key("ndi:", 'text such as "ndi:" or "ndi:CAM"', min_length=1)
     on_lost: OnLost = OnLost.HOLD
@@ -75,17 +75,17 @@ class VideoConfig(Section):
 
     @property
     def color(self) -> ColorSpec:
-        """How the input's Y'CbCr is to be read."""
+        """The interpretation of the input's Y'CbCr."""
         return ColorSpec(ColorMatrix[self.matrix.upper()], self.range)
 
     @property
     def pixel_format(self) -> PixelFormat:
-        """Layout of the frames that are sent."""
+        """Layout of the output's frames."""
         return PixelFormat[self.output_format.upper()]
 
 
 class OutputConfig(Section):
-    """Where the picture goes, as the URI that `io` opens."""
+    """The output, as the URI that `io` opens."""
 
     sink: str = key("ndi:sdv2-live", 'text such as "ndi:NAME"', min_length=1)
     audio: Annotated[Literal["pass", "off"], OrOff] = "pass"
@@ -93,7 +93,7 @@ class OutputConfig(Section):
 
 
 class NdiConfig(Section):
-    """Finding NDI sources. Empty text means the SDK's own default."""
+    """The search for NDI sources. An empty text means the SDK's own default."""
 
     extra_ips: Texts = key((), 'a list of addresses, or text such as "192.168.1.20,10.0.0.5"')
     groups: str = key("", "text, comma separated")
@@ -102,7 +102,7 @@ class NdiConfig(Section):
 
     @property
     def settings(self) -> NdiSettings:
-        """The same, as `io` takes it."""
+        """The same settings in the type of `io`."""
         groups = tuple(group.strip() for group in self.groups.split(",") if group.strip())
         return NdiSettings(self.extra_ips, groups, self.discovery_server or None)
 
@@ -122,7 +122,7 @@ class OscConfig(Section):
 
 
 class OscQueryConfig(Section):
-    """The description of the OSC addresses over HTTP. `port` None for auto: the number of OSC's UDP port."""
+    """The description of the OSC addresses over HTTP. `port` is None for auto: the number of OSC's UDP port."""
 
     enabled: bool = switch(True)
     port: AutoInt = integer(None, 0, 65535, note="; 0 is any free port", auto=True)
@@ -131,7 +131,7 @@ class OscQueryConfig(Section):
 
 
 class Config(Section):
-    """Everything a show starts with. Without arguments: the defaults."""
+    """All settings that a show starts with. Without arguments: the defaults."""
 
     model: ModelConfig = ModelConfig()
     weights: WeightsConfig = WeightsConfig()
@@ -155,23 +155,29 @@ class Config(Section):
 
     @property
     def given(self) -> frozenset[str]:
-        """Parameters whose start value somebody chose, in a file or by an option."""
+        """Parameters whose start value a file or an option has set."""
         return self._given
 
     @property
     def asked(self) -> Mapping[str, Value]:
-        """Start values that options gave, which go before a preset, a timeline or an earlier show."""
+        """Start values from options, which go before a preset, a timeline or an earlier show."""
         return self._asked
 
     @property
     def names(self) -> ParamNames:
-        """What the show calls its parameters."""
+        """The show's names of its parameters."""
         loras = self.model.loras
         names = names_of(loras)
         return ParamNames(names, [name for name, lora in zip(names, loras, strict=True) if not lora.live])
 
     def with_params(self, params: Params, given: frozenset[str], asked: Mapping[str, Value] | None = None) -> Self:
-        """A copy with other start values, of which those of the parameters `given` were chosen. asked: see there."""
+        """A copy with other start values.
+
+        Args:
+            params: the start values.
+            given: the parameters that somebody chose, see the property of that name.
+            asked: the start values from options, see the property of that name.
+        """
         copy = self.replaced(params=params)
         copy._given = given
         copy._asked = self._asked if asked is None else asked

@@ -1,4 +1,4 @@
-"""Those sections of the settings that say how the engine runs, and what is done when it is away, too slow or drifting."""
+"""The sections of the settings for the engine: its operation, and the measures when it is away, too slow or drifting."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sdv2_live.model.dit.cache_spec import TIME_ROWS
 
 
 class EngineConfig(Section):
-    """Where the engine runs, what sizes its state, and by which kernels it computes."""
+    """The engine: its process, the sizes of its state, and its kernels."""
 
     process: Literal["child", "inline"] = "child"
     mode: Mode = Mode.VIDEO
@@ -39,11 +39,11 @@ class EngineConfig(Section):
     encode_ahead: Annotated[Literal["auto", "on", "off"], OnOff] = "auto"
 
     def overlaps(self, device: str) -> bool:
-        """Whether a chunk may be launched while the one before it is computed, on a device as torch names it."""
+        """True where a chunk may be launched while the previous one is computed, on a device as torch names it."""
         return self.overlap == "on" or (self.overlap == "auto" and device == "cuda")
 
     def encodes_ahead(self, device: str) -> bool:
-        """Whether the encoder takes frames as they come, not a chunk at once, on a device as torch names it."""
+        """True where the encoder takes frames as they come, not a chunk at once, on a device as torch names it."""
         return self.encode_ahead == "on" or (self.encode_ahead == "auto" and device != "cuda")
 
 
@@ -52,7 +52,7 @@ _MEASURE = rf"^({FEWER_STEPS}|{SMALLER}|{SMALL_VAE})$"
 
 
 class FaultsConfig(Section):
-    """What the audience sees while the engine is away, and when it is given up and started anew. Times in seconds."""
+    """The fallback while the engine is away, and the rules for its restarts. Times in seconds."""
 
     on_fault: Fallback = Fallback.INPUT
     hold_s: float = number(1.0, 0, 3600, "seconds")
@@ -69,7 +69,7 @@ class FaultsConfig(Section):
 
 
 class ShedConfig(Section):
-    """What is given up while the engine is slower than `target_fps` (None for auto: the input's rate; 0: nothing)."""
+    """Load shedding while the engine is slower than `target_fps` (None for auto: the input's rate; 0: never)."""
 
     target_fps: Annotated[float | None, OrAuto] = number(0.0, 0, 240, "frames a second", "; 0 gives nothing up", auto=True)
     steps: Annotated[tuple[Annotated[str, Field(pattern=_MEASURE)], ...], SplitTexts] = key(
@@ -81,7 +81,7 @@ class ShedConfig(Section):
 
 
 class RefreshConfig(Section):
-    """When a running stream begins anew with empty caches, unseen. `every_s` 0 and `at_drift` 0: never."""
+    """The times at which a running stream begins again with empty caches, unseen. `every_s` 0 and `at_drift` 0: never."""
 
     every_s: float = number(0.0, 0, 86400, "seconds")
     at_drift: float = number(0.0, 0, 1)

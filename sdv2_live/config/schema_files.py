@@ -1,4 +1,4 @@
-"""Those sections of the settings that say where files are: what a show downloads, reads, records and keeps."""
+"""The sections of the settings for files: those that a show downloads, reads, records and keeps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MIRROR = r"^[\w.-]+/[\w.-]+=[\w.-]+/[\w.-]+$"
 
 
 class WeightsConfig(Section):
-    """Where `sdv2-live weights download` gets files. `endpoint` None for auto: huggingface.co, or what HF_ENDPOINT says."""
+    """The source of `sdv2-live weights download`. `endpoint` is None for auto: HF_ENDPOINT if set, else huggingface.co."""
 
     endpoint: Annotated[str | None, OrAuto] = key(
         None,
@@ -41,12 +41,12 @@ class WeightsConfig(Section):
 
     @property
     def mirrors(self) -> dict[str, str]:
-        """Repository to the repository that is asked first in its place."""
+        """Repositories, each with the mirror that is asked first."""
         return dict((first, second) for first, _, second in (entry.partition("=") for entry in self.mirror_repos))
 
 
 class PresetsConfig(Section):
-    """Where preset files are. `dir` None for auto: the shipped ones."""
+    """The folder of preset files. `dir` is None for auto: the shipped ones."""
 
     dir: AutoPath = key(None, "auto or a folder")
 
@@ -57,7 +57,7 @@ class PresetsConfig(Section):
 
 
 class TakesConfig(Section):
-    """Recording. `dir` None for auto: the folder takes where the show was started."""
+    """Recording. `dir` is None for auto: the folder takes in the show's working directory."""
 
     dir: AutoPath = key(None, "auto or a folder")
     lossless: bool = switch(True)
@@ -66,25 +66,25 @@ class TakesConfig(Section):
 
     @property
     def folder(self) -> Path:
-        """The folder that takes are put into."""
+        """The folder of takes."""
         return self.dir or Path("takes")
 
 
 class StateConfig(Section):
-    """Where the live state is journalled, for `run --resume`. `dir` auto: this user's folder, see `system.folders`."""
+    """The journal of the live state, for `run --resume`. `dir` auto: this user's folder, see `system.folders`."""
 
     dir: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
 
     @property
     def folder(self) -> Path | None:
-        """The folder of journals, None for nowhere."""
+        """The folder of journals; None for no journal."""
         if self.dir == "off":
             return None
         return state_folder() if self.dir == "auto" else Path(self.dir).expanduser()
 
 
 class LogConfig(Section):
-    """What is logged, and to which file beside the terminal. `file` auto: in the folder of the live state."""
+    """The log's level, and its file beside the terminal. `file` auto: in the folder of the live state."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     file: Annotated[str, OrOff] = key("auto", "auto, off or a file", min_length=1)

@@ -1,9 +1,8 @@
-"""What the engine's thread does for a long show beside painting: asks less of an engine that is too slow, begins a stream anew
-that has run for long or has wandered, and hides under a short crossfade that it did.
+"""Upkeep of a long show, on the engine's thread: load shedding, and refreshes hidden under a short crossfade.
 
-A stream that begins anew has empty caches, so its picture jumps. The crossfade goes from the picture shown last, which stands
-still meanwhile, to the new ones. Two streams that overlap would move on both sides of it, at twice the cost: too much for
-an engine that has just enough time.
+An engine that is too slow is asked for less. A stream that has run for long or has drifted begins again. Its caches are then
+empty, so its picture jumps. The crossfade goes from the picture shown last, which stands still meanwhile, to the new ones. Two
+overlapping streams would move on both sides of it, at twice the cost: too much for an engine that has just enough time.
 """
 
 from __future__ import annotations
@@ -35,18 +34,26 @@ NOT_THE_LOOK = ("freeze", "bypass", "blackout", "input_select", "record", "cue_p
 
 @dataclass(frozen=True, slots=True)
 class AdaptationState:
-    """steps: of `shed.steps`, taken now. drift: see DriftWatch."""
+    """The measures in force and the drift.
+
+    Attributes:
+        steps: the active ones of `shed.steps`.
+        drift: see DriftWatch.
+    """
 
     steps: tuple[str, ...] = ()
     drift: float = 0.0
 
 
 class Adaptation:
-    """`finish` is for one thread at a time, `state` for any, and the rest for the engine's, also beside `finish`. Counts
-    shed_down, shed_up and refreshes.
+    """Sheds load and refreshes the stream. Counts shed_down, shed_up and refreshes.
 
-    clock: seconds. can_take: whether a step would change anything, for what the parameters do not tell. on_shed: told which
-    steps are taken, after every change; for what is neither in `used` nor in the render scale.
+    One thread at a time calls `finish`, any thread `state`, and the engine's thread everything else, also during `finish`.
+
+    Args:
+        clock: seconds.
+        can_take: True when a step would change anything, for steps outside the parameters.
+        on_shed: called with the active steps after every change, for steps that are neither in `used` nor in the render scale.
     """
 
     def __init__(
@@ -75,34 +82,37 @@ class Adaptation:
         self._fixed, self._max_pixels, self._as_input = video.size, video.max_pixels, video.output_size == "input"
 
     def up(self, size: tuple[int, int] | None, max_pixels: int | None) -> None:
-        """The engine is up and paints at such sizes, see `Hello`, where no load is shed."""
+        """Take note that the engine is up, and of its picture size without load shedding; see `Hello`."""
         self._fixed, self._max_pixels = size, max_pixels
 
     @property
     def state(self) -> AdaptationState:
-        """How things are."""
+        """The present state."""
         return AdaptationState(self.shed.active, self._drift.value)
 
     def used(self, params: Params) -> Params:
-        """What the engine is given for what the performer asked for, whose own values stay as they are."""
+        """The parameters for the engine in place of the performer's, which stay unchanged."""
         self._asked = params.steps
         steps = self.shed.fewer(params.steps)
         return params if steps == params.steps else replace(params, steps=steps)
 
     def used_by(self, taken: Snapshot) -> Snapshot:
-        """The same of a whole snapshot: a take records what was really used."""
+        """The same for a whole snapshot: a take records the values that were really used."""
         return replace(taken, params=self.used(taken.params))
 
     def due(self) -> bool:
-        """Whether the next chunk shall begin a new stream. Stays true until one has."""
+        """True when the next chunk is to begin a new stream. Stays True until one has."""
         age = self._clock() - self._began_at
         drifted = bool(self._at_drift) and self._drift.value > self._at_drift
         self._refreshing = drifted or (self._every_s > 0 and age >= self._every_s)
         return self._refreshing
 
     def finish(self, generated: Generated, input_fps: float) -> list[Frame]:
-        """A chunk's pictures as they are to be shown; takes note of everything that it tells. input_fps: frames a second that
-        come in."""
+        """A chunk's pictures as they are to be shown. Updates load shedding and drift from the chunk.
+
+        Args:
+            input_fps: measured frames per second of the input.
+        """
         chunk, pictures = generated.chunk, self._full_size(generated)
         if generated.recipe.begins is not None:
             self._began()
@@ -140,7 +150,7 @@ class Adaptation:
             log.info("the picture's colour or contrast has moved by %.3f since the look began", self._drift.value)
 
     def _full_size(self, generated: Generated) -> Sequence[Frame]:
-        """Pictures that were made smaller to save time, in the size that receivers know."""
+        """Pictures made smaller to save time, scaled back to the size that receivers know."""
         chunk, pictures = generated.chunk, generated.pictures
         if render_scale(chunk.measures) == 1 or self._as_input:
             return pictures

@@ -1,4 +1,4 @@
-"""From one picture to those that follow another: a short crossfade, so that no jump shows."""
+"""A short crossfade between two streams of pictures, so that no jump shows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from sdv2_live.io.pictures import Converter, mix
 
 
 class Crossfade:
-    """Lays the picture that was shown last over those that come, less of it each time, for `seconds`; 0 cuts.
+    """Lays the last picture shown over the ones that follow, with less of it each time, for `seconds`; 0 cuts.
 
-    Time is that of the pictures' capture. Not for several threads at once.
+    Times are the pictures' capture times. For one thread at a time.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -20,15 +20,19 @@ class Crossfade:
         self._convert = Converter()
 
     def begin(self) -> None:
-        """The next picture is the first that follows another."""
+        """Start a crossfade with the next picture."""
         self._above, self._begin = self.last if self._ns else None, None
 
     def cut(self) -> None:
-        """The next picture shows as it is."""
+        """Show the next picture without a crossfade."""
         self._above = None
 
     def over(self, frame: Frame, spacing_ns: int | None = None) -> Frame:
-        """The frame as it is to be seen. spacing_ns: to the next one, where that is not as the frame's rate says."""
+        """The frame with the crossfade applied.
+
+        Args:
+            spacing_ns: time to the next frame; None for the frame's declared rate.
+        """
         if self._above is not None and self._begin is None:
             self._begin = frame.captured_ns - (int(1e9 / frame.rate) if spacing_ns is None else spacing_ns)
         self.last = self._laid_over(frame)

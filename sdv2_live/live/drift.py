@@ -1,8 +1,8 @@
-"""The drift of the pictures, in colour and contrast, from those a little after the stream or the look began.
+"""The drift of the pictures, in colour and contrast, from the pictures shortly after the stream or the look began.
 
-A stream that runs for hours may wander: colours fill, contrast grows. That shows as a slow change of the pictures' means. So
-does a camera that turns to another scene, and nothing here can tell the two apart: it is a measure, and what is done about
-it (see `adaptation`) must be harmless where it was the scene.
+A stream that runs for hours may drift: colours fill, contrast grows. That shows as a slow change of the pictures' means. A camera
+that turns to another scene changes them too, and this measure cannot tell the two apart. So the reaction to it (see `adaptation`)
+must be harmless when the scene was the cause.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def measured(frame: Frame) -> np.ndarray:
 
 
 class DriftWatch:
-    """Follows one picture a chunk. `value`: the largest change since the reference, 0..1 of full scale; 0 until there is one."""
+    """Follows one picture a chunk.
+
+    Attributes:
+        value: the largest change since the reference, 0..1 of full scale; 0 until there is one.
+    """
 
     def __init__(self) -> None:
         self.value = 0.0
@@ -38,7 +42,7 @@ class DriftWatch:
         self._chunks = 0
 
     def begin(self) -> None:
-        """The stream or the look is a new one: the reference is taken anew."""
+        """Take a new reference, because the stream or the look is new."""
         self.value, self._average, self._reference, self._chunks = 0.0, None, None, 0
 
     def see(self, frame: Frame) -> None:

@@ -1,6 +1,6 @@
-"""An input that does not fail: watches the main one, and gives something in its place where it is lost, frozen or black.
+"""Input failover: watches the main input, and gives a substitute while it is lost, frozen or black.
 
-Every input is open and read all the time, each on a thread of its own, so that another one takes over within a frame.
+Every input is open and read all the time, each on its own thread, so that another one takes over within a frame.
 """
 
 from __future__ import annotations
@@ -26,14 +26,21 @@ log = logging.getLogger("sdv2_live.input")
 
 
 class Failover(Port):
-    """Gives the frames of `main`; while it fails those of a substitute, in the main input's size and layout.
+    """Gives the frames of `main`, or of a substitute while it fails, in the main input's size and layout.
 
-    backup: another camera or a clip. texture: what `OnLost.TEXT` gives. select: "auto", or what the performer wants whatever
-    happens: "main" or "backup". on_held: told True when there is nothing to give and a slate shall be seen, and False when
-    that is over; it must not block. clock: nanoseconds.
+    Counts inputs_lost, inputs_frozen, inputs_black, and inputs_returned (main took its place again). captured_ns never goes back
+    over a change.
 
-    Counts inputs_lost, inputs_frozen, inputs_black, and inputs_returned (main took its place again). captured_ns never goes
-    back over a change. Where `main` breaks and there is no backup to go on with, `failure` says why.
+    Args:
+        backup: another camera or a clip.
+        texture: the source for `OnLost.TEXT`.
+        select: the performer's choice: "auto", or "main" or "backup" in every case.
+        on_held: called with True when no input can be given and a slate is to be shown, and with False afterwards; must not
+            block.
+        clock: nanoseconds.
+
+    Attributes:
+        failure: the error of `main` when it broke and no backup exists; else None.
     """
 
     def __init__(
@@ -88,7 +95,7 @@ class Failover(Port):
 
     @property
     def status(self) -> str:
-        """One phrase for the performer: the main input's, and what is given in its place."""
+        """One phrase for the performer: the main input's status, and its substitute if there is one."""
         main, shown = self._main.status, self.state.shown
         if self.state.fault is None and shown is ActiveInput.MAIN:
             return main
@@ -106,24 +113,28 @@ class Failover(Port):
 
     @property
     def on_air(self) -> Source:
-        """The backup while it is shown, else the main input, also while something else is shown for want of it.
+        """The backup while it is shown, else the main input, even while a substitute without sound is shown.
 
-        What comes beside the picture, such as sound, is taken from it.
+        Sound and other data beside the picture come from it.
         """
         return self._readers[ActiveInput.BACKUP if self.state.shown is ActiveInput.BACKUP else ActiveInput.MAIN].source
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """The newest frame of each input, where it waits to be taken."""
+        """Fill of the place where each input's newest frame waits."""
         return {f"input_{shown.value}": Fill(int(reader.newest is not None), 1) for shown, reader in self._readers.items()}
 
     @property
     def ended(self) -> bool:
-        """No frame will ever come again."""
+        """True when no frame will ever come again."""
         return self._closing or self.failure is not None or (self._main.ended and len(self._readers) == 1)
 
     def start(self, give: Callable[[Frame], None]) -> None:
-        """Begin to read. give: gets every frame of what is on the air, in order, one at a time, on the thread that read it."""
+        """Start to read.
+
+        Args:
+            give: called with every frame on the air, in order, one at a time, on the thread that read it.
+        """
         self._give = give
         for reader in self._readers.values():
             reader.start()
@@ -152,7 +163,7 @@ class Failover(Port):
         self._pass_on()
 
     def _pass_on(self) -> None:
-        """Decide what is on the air now, and give its newest frame, if nobody has that yet."""
+        """Choose the input on the air, and give its newest frame unless it was given before."""
         if self.ended:
             return
         self._decide(self._clock())
@@ -211,7 +222,7 @@ class Failover(Port):
         return f"{shown.value} ({self._readers[shown].status})" if shown in self._readers else shown.value
 
     def _placed(self, frame: Frame, shown: ActiveInput) -> Frame:
-        """The frame in the main input's size and layout, over what was given before, and later than that."""
+        """The frame in the main input's size and layout, crossfaded from the last frame given, and later than that."""
         if shown is ActiveInput.MAIN:
             self._like = frame
         elif self._like is not None:

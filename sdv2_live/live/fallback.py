@@ -1,6 +1,6 @@
-"""The fallback while no paintings come: the last one stays for a while, then a substitute is faded in, and out again.
+"""The fallback while no paintings come: the last one stays for a while, then a substitute fades in, and later out again.
 
-All of it has the paintings' size and layout, so that receivers see one stream that never changes shape.
+Its pictures have the paintings' size and layout, so that receivers see one stream that never changes shape.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from sdv2_live.io.pictures import Converter, black_like, mix, slate
 
 
 class FallbackMixer:
-    """A level of the substitute over the painting, which moves with time, and the picture at that level. Times are nanoseconds.
+    """A level of the substitute over the painting, which moves with time, and the picture at that level.
 
-    hold_s: for so long the last painting stays, then `instead` is faded in over `fade_s`; faded out again over `fade_s`
-    when paintings come again. text: of the slate. Not safe for use by several threads at once.
+    Times are nanoseconds. For one thread at a time.
+
+    Args:
+        hold_s: seconds for which the last painting stays before `instead` fades in.
+        fade_s: seconds of a fade; it fades out again when paintings return.
+        text: the slate's text.
     """
 
     def __init__(self, instead: Fallback = Fallback.HOLD, *, hold_s: float = 1.0, fade_s: float = 1.0, text: str = "") -> None:
@@ -33,28 +37,32 @@ class FallbackMixer:
         self._still: Frame | None = None  # the slate, or black, as it was made last
 
     def lost(self, now: int) -> None:
-        """No paintings come from now on; calls after the first change nothing."""
+        """Start the fallback, as no paintings come from now on; repeated calls change nothing."""
         if not self._away and self.instead is not Fallback.HOLD:
             level = self.level(now)
             self._away, self._from, self._since = True, level, now if level else now + self._hold_ns
 
     def back(self, now: int) -> None:
-        """Paintings come again."""
+        """End the fallback, as paintings come again."""
         if self._away:
             self._from, self._since, self._away = self.level(now), now, False
 
     @property
     def away(self) -> bool:
-        """No paintings come."""
+        """True while no paintings come."""
         return self._away
 
     def level(self, now: int) -> float:
-        """Share of the substitute: 0 for the painting alone, 1 for nothing of it."""
+        """Share of the substitute: 0 for the painting alone, 1 for the substitute alone."""
         moved = max(now - self._since, 0) / self._fade_ns
         return min(self._from + moved, 1.0) if self._away else max(self._from - moved, 0.0)
 
     def over(self, painted: Frame, seen: Frame | None, level: float) -> Frame:
-        """The substitute over a painting. seen: the newest input frame; the painting stays where there is none."""
+        """The substitute over a painting.
+
+        Args:
+            seen: the newest input frame; without one the painting stays.
+        """
         if self.instead is not Fallback.INPUT:
             above = self._drawn(painted)
         elif seen is None:

@@ -1,8 +1,8 @@
 """The health of an input: frames come, they move, and they show more than black.
 
-Every frame is looked at in a few of its rows, others each time, so that within a second or so each pixel has had its turn.
-That costs some hundredths of a millisecond at 1080p. A camera's picture is never still: its sensor's noise moves. Bytes that
-stay the same for seconds come from a still, or from a sender that has hung.
+Every frame is checked in a few of its rows, different ones each time, so that every pixel is checked within a second or so. That
+costs some hundredths of a millisecond at 1080p. A camera's picture is never still: its sensor's noise moves. Bytes that stay the
+same for seconds come from a still, or from a sender that has hung.
 """
 
 from __future__ import annotations
@@ -37,14 +37,18 @@ class Fault(Enum):
 
 
 class InputHealth:
-    """Watches one input. Times are monotonic nanoseconds. For use by one thread at a time.
+    """Watches one input. Times are monotonic nanoseconds. For one thread at a time.
 
-    A slow input is judged by its own spacing: every limit is at least SLACK of its pauses between frames. One that sends only
-    what changes is not lost while its sender is connected.
+    A slow input is judged by its own spacing: every limit is at least SLACK of its pauses between frames. An input that sends
+    only changes is not lost while its sender is connected.
 
-    lost_s: no frame for so long. frozen_s, black_s: the same picture, or black, for so long; 0 looks for neither.
-    since: when the watching begins. linked: whether the sender is connected now. camera_s: an input that ran so long without a
-    pause is lost when it stops, whether its sender is connected or not.
+    Args:
+        lost_s: seconds without a frame until the input counts as lost.
+        frozen_s: seconds of the same picture until it counts as frozen; 0 for no check.
+        black_s: seconds of black until it counts as black; 0 for no check.
+        since: start of the watch.
+        linked: True while the sender is connected.
+        camera_s: an input that ran so long without a pause is a camera: it is lost when it stops, connected or not.
     """
 
     def __init__(
@@ -108,11 +112,11 @@ class InputHealth:
 
     @property
     def spacing(self) -> int:
-        """Between its frames: as they come, else as they are declared; 0 before the first."""
+        """Nanoseconds between its frames: measured, else as declared; 0 before the first."""
         return int(median(self._gaps)) if self._gaps else self._interval
 
     def steady_s(self, now: int) -> float:
-        """Seconds for which frames have come without a pause, moving and lit, as far as that is looked for."""
+        """Seconds for which frames have come without a pause, moving and lit, as far as these are checked."""
         return (now - self._unsteady_at) / 1e9
 
     @property
@@ -124,7 +128,7 @@ class InputHealth:
         return max(limit, SLACK * self.spacing)
 
     def _same(self, frame: Frame) -> bool:
-        """True when this is the picture that came before, as far as the rows tell that are looked at this time."""
+        """True when this picture equals the one before, in the rows checked this time."""
         still = self._still
         if still is None or (still.size, still.format) != (frame.size, frame.format):
             return False

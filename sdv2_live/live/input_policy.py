@@ -10,7 +10,7 @@ from sdv2_live.live.input_health import Fault
 
 
 class ActiveInput(Enum):
-    """The input that is given: the main one or a substitute."""
+    """The input whose frames are given: the main one or a substitute."""
 
     MAIN = "main"
     BACKUP = "backup"
@@ -20,8 +20,16 @@ class ActiveInput(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """on_lost: what to do about a fault. lost_s, frozen_s, black_s: see InputHealth. return_s: the main input must have been
-    steady for so long before it takes its place again. fade_s: crossfade from one input to the other; 0 cuts."""
+    """The reaction to faults of an input.
+
+    Attributes:
+        on_lost: the substitute during a fault.
+        lost_s: see InputHealth.
+        frozen_s: see InputHealth.
+        black_s: see InputHealth.
+        return_s: seconds for which the main input must have been steady before it returns.
+        fade_s: crossfade from one input to the other; 0 cuts.
+    """
 
     on_lost: OnLost = OnLost.HOLD
     lost_s: float = 1.0
@@ -33,12 +41,12 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class InputState:
-    """The input that is given, and the main input's fault."""
+    """The active input, and the main input's fault."""
 
     shown: ActiveInput = ActiveInput.MAIN
     fault: Fault | None = None
 
     @property
     def words(self) -> str:
-        """For the performer: such as "main", or "backup: the input is lost"."""
+        """A phrase for the performer, such as "main", or "backup: the input is lost"."""
         return self.shown.value + (f": the input is {self.fault.value}" if self.fault else "")

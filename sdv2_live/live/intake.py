@@ -1,13 +1,13 @@
-"""From the input to the engine: a window from which each chunk takes evenly spaced frames.
+"""The window between input and engine, from which each chunk takes evenly spaced frames.
 
-The receiver is never throttled by the engine. When the engine is slower than the input, a chunk's frames are spread evenly
-over what came since the last chunk, so that motion keeps its speed and the delay stays bounded; the rest is counted. When it
+The engine never throttles the receiver. When the engine is slower than the input, a chunk's frames are spread evenly over the
+frames since the last chunk: motion keeps its speed and the delay stays bounded. The other frames are counted. When the engine
 would have to wait for a chunk's last frames, it may begin with the first ones as they come.
 
-Frames that a chunk was begun with stay in it, as an encoder cannot be rolled back: when the source stops and comes back, or
-gives way to another, the next frames complete that chunk, just as they complete what waits in the window. Only where the engine
-was made ready for another size or format is it dropped, and a new one begun. A lone frame of another size or format is left out:
-the input has changed when a second one follows it.
+Frames that a chunk began with stay in it, because an encoder cannot be rolled back. When the source stops and returns, or another
+one takes over, the next frames complete that chunk, as they complete the window's frames. The chunk is dropped only when the
+engine was prepared for another size or format. A lone frame of another size or format is left out: the input counts as changed
+when a second one follows it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ class Intake:
         on_frame: Callable[[Frame], None] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """on_frame: told of every frame (the bypass), where `accept` is called; it must neither block nor raise."""
+        """Make an empty window.
+
+        Args:
+            on_frame: called with every frame (the bypass), on the thread that calls `accept`; must neither block nor raise.
+        """
         self.rate = Rate(clock=clock)
         self._counters = counters
         self._on_frame = on_frame
@@ -60,7 +64,7 @@ class Intake:
         return min(max(WINDOW_BYTES // size, LEAST), WINDOW)
 
     def accept(self, frame: Frame) -> None:
-        """Take in a frame that came. For one thread at a time."""
+        """Take in a new frame. For one thread at a time."""
         self._counters.add("frames_in")
         self.rate.add()
         for one in self._let_in(frame):
@@ -81,14 +85,14 @@ class Intake:
 
     @property
     def begun(self) -> bool:
-        """True when a chunk was begun, and frames like its own still come to complete it."""
+        """True when a chunk has begun, and matching frames still come to complete it."""
         with self._changed:
             return bool(self._begun) and not self._unlike
 
     def begin(self, count: int, like: Frame) -> list[Frame]:
-        """While too few frames have come for a chunk of `count`, those that have, in order: from now on they are that chunk's.
+        """The frames that have come, in order, while they are too few for a chunk of `count`; they then belong to that chunk.
 
-        Empty when there are enough: `pop_chunk` may have to choose them evenly. Also when what comes now is not like `like`.
+        Empty when there are enough, as `pop_chunk` may have to choose them evenly, and when new frames do not match `like`.
         """
         with self._changed:
             window = self._window
@@ -101,10 +105,11 @@ class Intake:
             return list(self._begun)
 
     def pop_chunk(self, count: int, timeout: float, like: Frame | None = None) -> list[Frame] | None:
-        """`count` frames in order: those that the chunk was begun with, then, evenly spaced, of what came since; the newest last.
+        """`count` frames in order: those that the chunk began with, then evenly spaced ones of the window; the newest is last.
 
-        None when `timeout` seconds did not bring enough, or when what comes now is not like `like`: then nothing is consumed.
-        All frames have one size; after a change of size or format only frames of the new one count.
+        Returns:
+            The frames, or None when `timeout` seconds did not bring enough, or when new frames do not match `like`; nothing is
+                consumed then. All frames have one size: after a change of size or format only frames of the new one count.
         """
         with self._changed:
             ready = self._changed.wait_for(lambda: self._missing(count) <= len(self._window), timeout)
@@ -120,29 +125,29 @@ class Intake:
             return frames
 
     def _missing(self, count: int) -> int:
-        """Number of frames that a chunk of `count` needs beyond those that it was begun with; always the newest."""
+        """Number of frames that a chunk of `count` needs beyond those that it began with; always includes the newest."""
         return max(count - (0 if self._unlike else len(self._begun)), 1)
 
     @property
     def _unlike(self) -> bool:
-        """True when frames come in another size or format than those that the chunk was begun with."""
+        """True when frames come in another size or format than those that the chunk began with."""
         return bool(self._begun and self._window) and not self._window[-1].alike(self._begun[-1])
 
     def _drop_unlike(self) -> None:
-        """Drop a begun chunk of another size or format: the engine is ready for the frames that come now, and has lost it."""
+        """Drop a begun chunk of another size or format: the engine was prepared for the new frames, and has lost it."""
         if self._unlike:
             self._counters.add("frames_skipped", len(self._begun))
             self._begun.clear()
 
     def skip(self) -> None:
-        """Drop what has come so far: nothing is painted now, and the next chunk starts with frames from now on."""
+        """Drop the frames so far, as nothing is painted now: the next chunk starts with frames from now on."""
         with self._changed:
             self._begun.clear()
             self._clear()
             self._taken_ns = None
 
     def _let_in(self, frame: Frame) -> list[Frame]:
-        """The frame; nothing while it may be a stray, and both when a second one shows that the input has changed."""
+        """The frame; no frame while it may be a stray; both when a second one shows that the input has changed."""
         stray, self._stray = self._stray, None
         if stray is not None and stray.alike(frame):
             self._like = frame
@@ -156,7 +161,7 @@ class Intake:
         return []
 
     def _keep(self, frame: Frame) -> None:
-        """Add it to the window, which spans the time since the last chunk evenly, in bounded memory, however slow the engine."""
+        """Add a frame to the window, which spans the time since the last chunk evenly, in bounded memory, at any engine speed."""
         if self._beyond:  # the newest of before was kept for being the newest alone
             self._window.pop()
             self._counters.add("frames_skipped")
@@ -173,9 +178,12 @@ class Intake:
 
 
 def evenly_spaced(frames: list[Frame], count: int, since_ns: int | None) -> list[Frame]:
-    """`count` different frames, in order, whose capture times lie nearest to an even division of (since_ns, newest].
+    """`count` different frames, in order, with capture times nearest to an even division of (since_ns, newest].
 
-    since_ns: capture time of the last frame taken before, or None at the start. The newest frame is always among them.
+    Args:
+        since_ns: capture time of the last frame taken before, or None at the start.
+
+    The newest frame is always among them.
     """
     if len(frames) == count:
         return frames

@@ -1,4 +1,4 @@
-"""Paintings that wait to be due, each as long after its capture as nearly all recent chunks needed."""
+"""A queue of paintings, each due as long after its capture as nearly all recent chunks needed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ QUEUE = 16  # frames waiting to be due; more than this and the oldest go
 
 
 class JitterBuffer:
-    """A queue of frames. Each is due at its capture time plus `delay_ns`, which follows the engine's speed and no hitch.
+    """A queue of frames. Each is due `delay_ns` after its capture; the delay follows the engine's speed and ignores hitches.
 
-    Times are nanoseconds. Counts frames_late, overtaken by a newer one before they were taken. Not for several threads at once.
+    Times are nanoseconds. Counts frames_late, overtaken by a newer one before they were taken. For one thread at a time.
     """
 
     def __init__(self, counters: Counters) -> None:
@@ -35,7 +35,7 @@ class JitterBuffer:
         return self._queue[0].captured_ns + self.delay_ns if self._queue else None
 
     def add(self, frames: Sequence[Frame], now: int) -> None:
-        """Append a chunk's frames, which came now. Their captured_ns must not decrease."""
+        """Append a chunk's frames, which arrived at `now`. Their captured_ns must not decrease."""
         self._needed.append(now - frames[0].captured_ns + MARGIN_NS)
         count = len(self._needed)
         self.delay_ns = sorted(self._needed)[count - 1 - min(LEFT_OUT, count // 2)]
@@ -45,7 +45,11 @@ class JitterBuffer:
             self._counters.add("frames_late")
 
     def pop_due(self, now: int, *, ending: bool = False) -> Frame | None:
-        """The newest frame that is due; older ones that are due with it are late. ending: every frame is due, one at a time."""
+        """The newest frame that is due; older due frames count as late.
+
+        Args:
+            ending: every frame is due, one at a time.
+        """
         if ending:
             return self._queue.popleft() if self._queue else None
         newest: Frame | None = None

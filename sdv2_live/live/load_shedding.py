@@ -1,7 +1,7 @@
-"""Asking less of the engine while it is too slow for the frame rate that is wanted, and everything again when there is room.
+"""Load shedding: ask less of the engine while it is too slow for the wanted frame rate, and restore it when there is room.
 
-No measure is taken or undone for what one chunk did, and none is undone that would have to be taken again: what undoing costs
-is known from what taking it gained, and a measure that had to be taken again soon after waits twice as long the next time.
+No single chunk triggers or undoes a measure. A measure is not undone if it would have to be taken again: its gain, measured when
+it was taken, predicts the cost of undoing it. A measure that had to be taken again soon waits twice as long the next time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ PAUSE_S = 2.0  # between chunks, beyond the time that they take or come in: the 
 
 @dataclass(slots=True)
 class _Measure:
-    """A measure taken. before: seconds a frame took before it; gain: that over what one took after, None until that is known."""
+    """A measure taken.
+
+    Attributes:
+        before: seconds a frame took before it.
+        gain: `before` over the time that a frame took afterwards; None until measured.
+    """
 
     name: str
     before: float
@@ -41,14 +46,14 @@ class _Lasting:
     since: float | None = None
 
     def lasts(self, holds: bool, now: float) -> float:
-        """Seconds for which it has held without a break; 0 when it does not."""
+        """Seconds for which the condition has held without a break; 0 when it does not hold."""
         self.since = None if not holds else now if self.since is None else self.since
         return 0.0 if self.since is None else now - self.since
 
 
 @dataclass(slots=True)
 class _Spell:
-    """The present stretch between two changes."""
+    """The time since the last change."""
 
     skip: int = SETTLE
     costs: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
@@ -57,16 +62,18 @@ class _Spell:
 
 
 def render_scale(measures: Sequence[str]) -> float:
-    """The share of the pixels asked for that is painted under these measures."""
+    """The share of the configured pixels that is painted under these measures."""
     return float(SMALLER_SCALE ** list(measures).count(SMALLER))
 
 
 class LoadShedder:
-    """Decides how many of `measures` are active, by the time that chunks need. Times in seconds, of any one clock.
+    """Decides from the chunks' times how many of `measures` are active. Times in seconds, of any one clock.
 
-    target_fps: frames a second to be painted; None: as many as come in; 0: never shed. A target above the input's rate means
-    that rate. measures: in the order in which they are taken, of `config.measures`, the same one more than once where it shall
-    go further. down_s: how long the engine must be too slow; up_s: how long there must be room.
+    Args:
+        target_fps: frames a second to be painted, at most the input's rate; None for the input's rate; 0 never sheds.
+        measures: names from `config.measures`, in the order in which they are taken; a repeated one goes further each time.
+        down_s: seconds for which the engine must be too slow before a measure is taken.
+        up_s: seconds for which there must be room before one is undone.
     """
 
     def __init__(self, target_fps: float | None = 0.0, measures: Sequence[str] = (), *, down_s: float = 5.0, up_s: float = 30.0):
@@ -84,13 +91,17 @@ class LoadShedder:
         return tuple(measure.name for measure in self._active)
 
     def fewer(self, steps: tuple[int, ...]) -> tuple[int, ...]:
-        """The denoising steps in place of those that the performer chose; never none."""
+        """The denoising steps in place of the performer's; at least one."""
         return steps[: max(len(steps) - self.active.count(FEWER_STEPS), 1)]
 
     def chunk(self, now: float, seconds: float, frames: int, input_fps: float, useful: Callable[[str], bool]) -> str:
-        """A chunk of so many frames was painted in so many seconds. Returns what changed, in words; empty for nothing.
+        """Take in the time of a painted chunk. Returns the change it causes, in words; empty for none.
 
-        input_fps: as frames really come, whatever their sender declares. useful: whether a measure would change anything now.
+        Args:
+            seconds: time that the chunk took.
+            frames: number of its frames.
+            input_fps: measured frame rate of the input, whatever its sender declares.
+            useful: True when a measure would change anything now.
         """
         if self._target == 0 or not frames:
             return ""
@@ -116,13 +127,13 @@ class LoadShedder:
         return ""
 
     def give_up(self, measure: str) -> None:
-        """This measure cannot be taken: it is undone, and never taken again."""
+        """Undo a measure that cannot be taken, and never take it again."""
         self._measures = [name for name in self._measures if name != measure]
         self._active = [one for one in self._active if one.name != measure]
         self._spell = _Spell()
 
     def _would_fit(self, cost: float, target: float) -> bool:
-        """True when a frame would still be in time without the measure taken last."""
+        """True when a frame would still be in time without the last measure."""
         return bool(self._active) and cost * (self._active[-1].gain or 1.0) * target <= ROOM
 
     def _down(self, cost: float, now: float, useful: Callable[[str], bool]) -> str:

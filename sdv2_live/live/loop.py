@@ -1,15 +1,14 @@
-"""The engine's thread: waits for a chunk of input, takes one snapshot of the parameters, has it painted, hands the result on.
+"""The engine's thread: waits for a chunk of input, snapshots the parameters, has it painted, hands the result on.
 
-While a chunk's frames are still coming, those that are there are pushed: what the engine can do without the last one is done
-when that comes. Where they have all come already, as with an engine that is slower than the input, nothing is pushed: the
-chunk takes evenly spaced ones of them.
+While a chunk's frames still come, the present ones are pushed: the engine does early all the work that can go without the last
+frame. When all frames have come already, as with an engine slower than the input, nothing is pushed: the chunk takes evenly
+spaced frames.
 
-With `overlap` the loop does not wait for a chunk's pictures: it launches the next as soon as that one's frames have come, never
-more than two at a time, and a thread hands on what is done, in order. An engine that keeps up with the input has each chunk done
-by then, and nothing changes. One that does not paints more frames, as its upload, encoding and decoding no longer stand in line
-with its denoising; for that a picture may come later, by up to the time that a chunk spends denoising: its frames are chosen when
-it is launched, and it may then have to wait for the one before. A chunk that begins a stream on purpose (a reset, a take, a
-refresh) is painted alone.
+With `overlap` the loop does not wait for a chunk's pictures. It launches the next as soon as its frames have come, never more
+than two at a time, and another thread hands results on in order. An engine that keeps up with the input finishes each chunk by
+then, and nothing changes. A slower one paints more frames, because upload, encoding and decoding no longer wait for denoising.
+The price is that a picture may come later, by up to a chunk's denoising time: its frames are chosen at launch, and it may then
+have to wait for the chunk before. A chunk that begins a stream on purpose (a reset, a take, a refresh) is painted alone.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ IMPATIENT = 3  # failures in a row before the loop rests between tries
 
 
 class Painter(Protocol):
-    """What the loop drives: a `pipeline.stream.Stream`, or an engine host of `worker` over one."""
+    """The interface that the loop drives: a `pipeline.stream.Stream`, or an engine host of `worker` over one."""
 
     timer: StageTimer
 
     @property
     def ready(self) -> bool:
-        """Whether it can paint now."""
+        """True when it can paint now."""
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         """See `pipeline.stream.Stream`."""
@@ -69,9 +68,13 @@ class Painter(Protocol):
 
 
 class LiveLoop:
-    """The engine's thread: one chunk after another, for as long as the show lasts. Nothing that goes wrong ends it.
+    """The engine's thread: one chunk after another, for the whole show. No failure ends it.
 
-    Counts chunks and engine_failures. `rate` is painted frames per second. overlap: see above; it may be set at any time.
+    Counts chunks and engine_failures.
+
+    Attributes:
+        rate: painted frames per second.
+        overlap: see the module; it may be set at any time.
     """
 
     def __init__(
@@ -110,15 +113,15 @@ class LiveLoop:
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Chunks that were launched and are not done, where chunks overlap."""
+        """Fill of the queue of launched, unfinished chunks, where chunks overlap."""
         return {"flight": Fill(sum(not chunk.done() for chunk in self._in_flight[:]), AHEAD)}
 
     def start(self) -> None:
-        """Begin to paint."""
+        """Start to paint."""
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the chunks at hand and stop. Idempotent."""
+        """Finish the chunks in flight and stop. Idempotent."""
         self._stop.set()
         self._changed.set()
         ended(self._thread)
@@ -154,7 +157,7 @@ class LiveLoop:
             self._playout.lost()
 
     def _step(self) -> None:
-        """Go on with the next chunk, as far as that goes without waiting for long."""
+        """Advance the next chunk as far as possible without a long wait."""
         if not self._land(AHEAD - 1, WAIT_S):
             return
         if self._rests():
@@ -192,7 +195,11 @@ class LiveLoop:
         self._launch(Chunk(self._number, frames, snapshot, measures), alone=anew or not self.overlap)
 
     def _launch(self, chunk: Chunk, *, alone: bool) -> None:
-        """Have a chunk painted, and handed on after those before it. alone: wait for that."""
+        """Have a chunk painted, and handed on after the chunks before it.
+
+        Args:
+            alone: wait until that is done.
+        """
         recorder = self._recorder
         watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
         generated = self._stream.launch(chunk, convert=watched)
@@ -202,8 +209,10 @@ class LiveLoop:
             self._land()
 
     def _land(self, most: int = 0, timeout: float | None = None) -> bool:
-        """Wait until at most so many chunks are in flight; False when `timeout` seconds were not enough. Raises what one failed
-        with."""
+        """Wait until at most `most` chunks are in flight; False when `timeout` seconds were not enough.
+
+        Raises the error of a chunk that failed.
+        """
         while self._in_flight and (len(self._in_flight) > most or self._in_flight[0].done()):
             if not wait([self._in_flight[0]], timeout).done:
                 return False
@@ -211,7 +220,7 @@ class LiveLoop:
         return True
 
     def _finish(self, launched: Future[Generated]) -> None:
-        """Wait for a chunk and hand it on, in order; after one that failed, throw it away."""
+        """Wait for a chunk and hand it on, in order; drop it if a chunk before it failed."""
         try:
             generated = launched.result()
             if not self._broken:
@@ -235,9 +244,9 @@ class LiveLoop:
             self._playout.show(pictures)
 
     def _rests(self) -> bool:
-        """Whether nothing is to be painted now. A chunk that was begun is finished first: its frames cannot be taken back."""
+        """True when nothing is to be painted now. A begun chunk is finished first: its frames cannot be taken back."""
         return not self._stream.ready or (self._idle(self._store.latest()) and not self._intake.begun)
 
     def _idle(self, params: Params) -> bool:
-        """Whether nothing that is painted now would be seen. A show that starts frozen holds its first painting."""
+        """True when a painting would not be seen now. A show that starts frozen holds its first painting."""
         return (params.freeze and self._shown) or (params.bypass and not self.run_while_bypassed)

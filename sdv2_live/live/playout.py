@@ -1,8 +1,8 @@
-"""From the engine to a sink: a thread that always has a picture to send.
+"""The sending thread: gives the sink a picture at all times.
 
 A painting is due at its input frame's capture time plus a delay (`JitterBuffer`): the output moves at exactly the input's pace,
-whether or not the engine skipped frames. When nothing is due the last picture is sent again. The `Switcher` decides what is
-sent, this module when.
+even when the engine skips frames. When nothing is due the last picture is sent again. The `Switcher` chooses the picture, this
+module the time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ USUAL_RATE = Fraction(30)  # where a stream's own is not known
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A shot to send now. new: its frame was not sent before. came: it is sent because an input frame came."""
+    """A shot to send now.
+
+    Attributes:
+        new: its frame was not sent before.
+        came: an input frame caused it.
+    """
 
     shot: Shot
     new: bool = False
@@ -41,11 +46,14 @@ class _Due:
 
 
 class Playout:
-    """Sends frames to `sink` on its own thread, at the time each is due.
+    """Sends frames to `sink` on its own thread, each at the time when it is due.
 
-    Counts frames_out (all sent), frames_repeated (sent again for want of a new one), frames_late (overtaken by a newer one
-    before they could be sent), frames_failed. `latency` holds milliseconds from capture to send of paintings, `passed` of input
-    frames that were sent as they are.
+    Counts frames_out (all sent), frames_repeated (sent again because no new one had come), frames_late (overtaken by a newer one
+    before they could be sent), frames_failed.
+
+    Attributes:
+        latency: milliseconds from capture to send, of paintings.
+        passed: the same of input frames that were sent unchanged.
     """
 
     def __init__(
@@ -57,9 +65,12 @@ class Playout:
         slate: FallbackMixer | None = None,
         clock: Callable[[], int] = monotonic_ns,
     ) -> None:
-        """fallback: what is seen when `lost` says that no paintings come; None: the last one. slate: the same for `hold`.
+        """Make a playout that does not send yet.
 
-        clock: nanoseconds.
+        Args:
+            fallback: shown after `lost`; None keeps the last painting.
+            slate: shown after `hold`; None shows none.
+            clock: nanoseconds.
         """
         self.sink = sink
         self.rate = Rate(clock=lambda: clock() / 1e9)
@@ -83,11 +94,11 @@ class Playout:
         self._thread = threading.Thread(target=self._run, name="playout", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start to send."""
         self._thread.start()
 
     def close(self) -> None:
-        """Send what is still due at once, stop, and close the sink. Idempotent. A sink that hangs is left as it is."""
+        """Send the pending frames at once, stop, and close the sink. Idempotent. A sink that hangs is abandoned."""
         self._closing = True
         self._news.set()
         writes = not self.sink.live
@@ -103,14 +114,14 @@ class Playout:
         self._news.set()
 
     def lost(self) -> None:
-        """No paintings come until `show` is called again. Never waits."""
+        """Start the fallback until `show` is called again. Never waits."""
         with self._lock:
             if self._switcher.painting is not None:  # else there is nothing to cover yet
                 self._fallback.lost(self._clock())
         self._news.set()
 
     def hold(self, held: bool) -> None:
-        """There is no input to paint, or there is again. Never waits."""
+        """Show the slate while there is no input to paint (held), or end it. Never waits."""
         with self._lock:
             (self._slate.lost if held else self._slate.back)(self._clock())
         self._news.set()
@@ -127,23 +138,23 @@ class Playout:
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Paintings, and input frames as they are, that wait to be due."""
+        """Fill of the queues of paintings and of unchanged input frames."""
         with self._lock:
             return {"playout": Fill(len(self._paintings), QUEUE), "playout_input": Fill(len(self._input), INPUT_QUEUE)}
 
     @property
     def shown_latency(self) -> Summary:
-        """The latency of the pictures that are sent now: paintings, or the input as it is."""
+        """The latency of the pictures sent now: paintings, or the unchanged input."""
         shot = self._shot
         return (self.passed if shot is not None and shot.passed else self.latency).summary()
 
     @property
     def delay_ms(self) -> float:
-        """Delay between capture and output that is being kept."""
+        """The present delay from capture to output."""
         return self._paintings.delay_ns / 1e6
 
     def step(self) -> bool:
-        """Send what is due now. Returns whether anything was."""
+        """Send the picture that is due now. Returns True when there was one."""
         with self._lock:
             due = self._next()
         if due is None:
@@ -157,7 +168,7 @@ class Playout:
         return True
 
     def wait_s(self) -> float | None:
-        """Seconds until something may be due, or the hand is looked at again; None to wait for news."""
+        """Seconds until a picture may be due, or the held keys are read again; None to wait for an event."""
         with self._lock:
             due, shot = self._paintings.next_due, self._next_shot
             moments = [] if due is None else [due]
@@ -193,7 +204,7 @@ class Playout:
         return _Due(shot) if not self._closing and self._repeat_at(shot) <= now else None
 
     def _take_input(self, showing: OutputMode) -> Frame | None:
-        """The next input frame where all are sent, else the newest; None when none came."""
+        """The next input frame in modes that send them all, else the newest; None when none came."""
         if not self._input:
             return None
         if self._switcher.passes(showing):
@@ -205,7 +216,7 @@ class Playout:
         return came
 
     def _interval(self, frame: Frame) -> int:
-        """Nanoseconds from one frame to the next: as declared, or as they come where that cannot be true."""
+        """Nanoseconds from one frame to the next: as declared, or as measured where the declared rate cannot be true."""
         rate = plausible_rate(frame.rate)
         if rate is None:
             came = self._came.per_second()
@@ -213,8 +224,11 @@ class Playout:
         return int(1e9 / rate)
 
     def _repeat_at(self, shot: Shot) -> int:
-        """The time to send this shot though its frame is not new: after one frame time, unless a new one is due, or may come,
-        within the half after that; sooner if it is not the shot sent last."""
+        """The time at which to send this shot although its frame is not new.
+
+        That is after one frame time, unless a new frame is due, or may come, within the half frame time after that. It is sooner
+        when this is not the shot sent last.
+        """
         interval = self._interval(shot.frame)
         moment = self._last_sent_ns + interval
         if self._shot is None or shot.black != self._shot.black or not (shot.black or shot.frame is self._shot.frame):

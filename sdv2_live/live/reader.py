@@ -1,4 +1,4 @@
-"""An input that is read all the time, on a thread of its own, so that its newest frame is always at hand."""
+"""An input that its own thread reads all the time, so that its newest frame is always available."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ REST_S = 0.1  # pause after a read that failed in an unforeseen way
 
 
 class SourceReader:
-    """Reads `source` and has `watch` look at every frame. `lock` guards all fields.
+    """Reads `source` and shows `watch` every frame. `lock` guards all fields. Counts reads_failed and inputs_repeated.
 
-    While the sender is connected and sends nothing, its newest frame is given again and again, at the rate it declared.
+    While the sender is connected and sends nothing, its newest frame is given repeatedly, at the rate it declared;
+    inputs_repeated counts the repeats that were taken.
 
-    on_read: called under the lock after every read, also where that brought no frame, and for the last time when none will
-    come any more. clock: nanoseconds. Counts reads_failed, and inputs_repeated, of those that were taken.
+    Args:
+        on_read: called under the lock after every read, even without a frame, and a last time when none will come any more.
+        clock: nanoseconds.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class SourceReader:
 
     @property
     def broken(self) -> bool:
-        """True when no frame comes any more, or not before somebody has repaired it."""
+        """True when no frame comes any more, or none until somebody has repaired it."""
         return self.ended or self.source.broken
 
     @property
@@ -61,11 +63,11 @@ class SourceReader:
 
     @property
     def spacing_ns(self) -> int:
-        """Nanoseconds between the frames that it gives."""
+        """Nanoseconds between its frames."""
         return self._still.interval if self._still.silent else self.watch.spacing
 
     def flows(self, now: int) -> bool:
-        """True when frames come, and nothing is wrong with them."""
+        """True when frames come, without a fault."""
         return self.watch.came and self.watch.fault(now) is None
 
     def take(self) -> Frame | None:
@@ -76,11 +78,11 @@ class SourceReader:
         return frame
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start to read."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop reading and close the source. Idempotent. A source that hangs is left as it is."""
+        """Stop reading and close the source. Idempotent. A source that hangs is abandoned."""
         self.closing = True
         if ended(self._thread):
             closed(self._thread.name, self.source.close)
@@ -105,7 +107,7 @@ class SourceReader:
             self._on_read(self)
 
     def _wait_s(self, linked: bool) -> float:
-        """Seconds that a read may last: until the newest frame is due again, or its lack makes the input a lost one."""
+        """Timeout of a read in seconds: until the newest frame is due again, or its absence makes the input a lost one."""
         now, lost_at = self._clock(), self.watch.lost_at
         longest = min((lost_at - now) / 1e9, READ_S) if lost_at > now else READ_S
         return self._still.wait_s(now, longest) if linked else longest

@@ -37,9 +37,9 @@ def join_side_channels(
     audio: bool = True,
     failover: str = "auto",
 ) -> SideChannels | None:
-    """Join the NDI inputs of a source and an NDI output; None, and nothing joined, where the one or the other is missing.
+    """Join the NDI inputs of a source and an NDI output; None, with nothing joined, when either is missing.
 
-    Call it before the source is read and the sink written to, and close what it returns before them. See SideChannels.
+    Call it before reading the source or writing to the sink, and close its result before them. See SideChannels.
     """
     if isinstance(sink, NdiSink) and any(isinstance(one, NdiSource) for one in source.inputs):
         return SideChannels(source, sink, counters, ndi or NdiSettings(), audio=audio, failover=failover)
@@ -47,16 +47,19 @@ def join_side_channels(
 
 
 class SideChannels(Port):
-    """Passes sound on, as late as the picture; reports to the input whether the output is on air; keeps the failover set.
+    """Passes sound with the picture's delay, reports tally to the input, and keeps the failover source set.
 
-    The input is the one that `source` shows (Failover.on_air), at every moment: where another one takes its place, the sound
-    fades from one to the other and the tally goes over, and neither comes from an input that is no NDI.
+    It always follows the input that `source` shows (Failover.on_air). When another input takes over, the sound crossfades and the
+    tally moves; an input that is not NDI has neither.
 
-    audio: pass sound. Its delay is the one that new pictures have from capture to output, in bypass as in painting; while
-        the picture is held, the last one. Counts audio_blocks (sent) and audio_dropped (left out, see DelayLine).
-    failover: where receivers turn when this program dies. auto: the input that is shown, which they then see as it is | off |
-        another source, by name as `match_source` takes it, or by ip:port. Receivers go by the name first: measured with
-        libndi 6.3.2, an address that holds on this machine only does no harm beside it.
+    Counts audio_blocks (sent) and audio_dropped (left out, see DelayLine).
+
+    Args:
+        audio: pass sound. Its delay is that of new pictures from capture to output, in bypass as in painting; while the picture
+            is held, the last one.
+        failover: the source that receivers turn to when this program dies. auto: the input that is shown, which they then see
+            without restyling | off | another source, by name as `match_source` takes it, or by ip:port. Receivers go by the name
+            first: measured with libndi 6.3.2, an address that holds on this machine only does no harm beside it.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class SideChannels(Port):
         self._thread.start()
 
     def close(self) -> None:
-        """Stop passing. Idempotent."""
+        """Stop all three. Idempotent."""
         for one in self._inputs:
             one.on_audio = None
         self._sink.on_sent = None
@@ -96,7 +99,7 @@ class SideChannels(Port):
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Sound that waits for its picture, in milliseconds."""
+        """Milliseconds of sound that wait for their picture."""
         return {"sound_ms": Fill(self._line.kept_ms, int(LIMIT_S * 1000))}
 
     @property
@@ -105,7 +108,7 @@ class SideChannels(Port):
         return self._delay_ns / 1e6
 
     def _hear(self, source: Source, block: AudioBlock) -> None:
-        """On the thread that reads this input."""
+        """Take in sound, on the thread that reads this input."""
         with self._hearing:
             on_air = self._source.on_air
             if on_air is not self._heard:
@@ -116,7 +119,7 @@ class SideChannels(Port):
         self._news.set()
 
     def _shown(self, frame: Frame) -> None:
-        """On the sending thread, after every picture."""
+        """Follow the picture's delay, on the sending thread after every picture."""
         if frame.captured_ns == self._shown_ns:
             return
         self._shown_ns = frame.captured_ns
@@ -172,7 +175,7 @@ class SideChannels(Port):
             log.info("if sdv2-live ends, receivers turn to '%s'", target.name or target.address)
 
     def _failover_target(self) -> NdiSourceInfo | None:
-        """The source that receivers shall turn to; one that went away stays the failover until another one comes in."""
+        """The source that receivers are to turn to; a source that went away stays the failover until another one comes in."""
         if self._failover == "off":
             return None
         if self._failover == "auto":

@@ -1,7 +1,7 @@
 """The choice of the picture to send, by the keys that the performer holds down now: a painting, the input, a fallback or black.
 
-Nothing here depends on what was sent before except a freeze, which holds it. So whatever was pressed in between, letting go of a
-key shows the picture that would be seen without it.
+The choice depends on no earlier picture, except for a freeze, which holds it. So releasing a key shows the picture that would be
+seen without it, whatever was pressed in between.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ class OutputMode:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A painting, or the input as it is (passed), and what is over it. stopgap: the input stands in, as nothing is painted yet.
+    """A painting, or the unchanged input, and a fallback over it.
 
-    level: share of `fallback`, see there. seen: the input frame that it may need.
+    Attributes:
+        passed: it is the unchanged input.
+        stopgap: the input stands in, because nothing is painted yet.
+        level: share of `fallback`, see FallbackMixer.
+        seen: the input frame that the fallback may need.
     """
 
     frame: Frame
@@ -40,21 +44,27 @@ class Shot:
 
     @property
     def moves_with_input(self) -> bool:
-        """A new input frame changes what is seen, and no paintings come that would."""
+        """True when a new input frame changes the picture, and no paintings come that would change it."""
         return not self.black and self.fallback is not None and self.fallback.away and self.fallback.instead is Fallback.INPUT
 
     def picture(self) -> Frame:
-        """The frame to send; takes the time to blend where something is over it."""
+        """The frame to send. Takes the time of a blend if a fallback is over it."""
         if self.black:
             return black_like(self.frame)
         return self.frame if self.fallback is None else self.fallback.over(self.frame, self.seen, self.level)
 
 
 class Switcher:
-    """Chooses what is sent, as a vision mixer does. `painting` and `input` are the newest ones. For one thread at a time.
+    """Chooses the picture to send, as a vision mixer does. For one thread at a time.
 
-    fallback: over paintings, while none come. slate: over whatever is seen, while there is no input. stopgap: the input shows
-    until something is painted.
+    Args:
+        fallback: over paintings, while none come.
+        slate: over any picture, while there is no input.
+        stopgap: show the input until a painting comes.
+
+    Attributes:
+        painting: the newest painting.
+        input: the newest input frame.
     """
 
     def __init__(self, fallback: FallbackMixer, slate: FallbackMixer, *, stopgap: bool) -> None:
@@ -70,7 +80,7 @@ class Switcher:
         return not (showing.freeze or showing.blackout) and self._passing(showing)
 
     def shot(self, showing: OutputMode, now: int) -> Shot | None:
-        """The shot to be seen now; None while there is no picture at all."""
+        """The shot to send now; None while there is no picture at all."""
         below = self._below
         if showing.freeze and not self._frozen:
             self._caught = below is not None

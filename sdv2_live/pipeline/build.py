@@ -1,6 +1,6 @@
-"""From a configuration to a painter: the model it means, loaded, with its prompts and a stream over it.
+"""Building a painter from a configuration: loaded models, their prompts, and a stream over them.
 
-All that needs torch is built here, for the live show, for offline rendering and for replays alike.
+Everything that needs torch is built here, for the live show, offline rendering and replays alike.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ log = logging.getLogger("sdv2_live.bringup")
 
 
 def chosen_profile(config: Config) -> Profile:
-    """The profile the configuration means; auto is 1.3b where a GPU and its weights are, else the embedded tiny."""
+    """The configured profile; auto is 1.3b where a GPU and its weights exist, else the embedded tiny."""
     if config.model.profile != "auto":
         return profile(config.model.profile)
     if choose_device(config.model.device).type != "cuda":
@@ -54,16 +54,19 @@ def chosen_profile(config: Config) -> Profile:
 
 
 def with_room(config: Config) -> Config:
-    """With model.fit the best settings that fit the memory that is free now, and fit off; else the configuration itself, without
-    CUDA graphs where there is no room for them.
+    """With model.fit, the best settings that fit the free memory, with fit off; else the configuration itself.
 
-    Call it before `load`, and give the result to all that follows. Raises MemoryShortageError when nothing fits.
+    Without model.fit only CUDA graphs are turned off, where there is no room for them. Call this before `load`, and use its
+    result from then on.
+
+    Raises:
+        MemoryShortageError: nothing fits.
     """
     return fitted(config, chosen_profile(config))
 
 
 def start_params(config: Config) -> Params:
-    """Where the parameters start: as configured, and as suits the model where nobody chose."""
+    """The start values of the parameters: as configured, and as suits the model where nobody chose."""
     chosen = chosen_profile(config)
     suited = {"noise_scale": chosen.noise_scale, "steps": chosen.steps}
     changes: dict[str, Any] = {name: v for name, v in suited.items() if v is not None and name not in config.given}
@@ -71,9 +74,12 @@ def start_params(config: Config) -> Params:
 
 
 def load(config: Config) -> Models:
-    """The configured models on the configured device; the text encoder waits until it is needed.
+    """The configured models on the configured device; the text encoder is loaded when it is needed.
 
-    Raises MemoryShortageError before anything is loaded that does not fit, WeightsError, EngineError.
+    Raises:
+        MemoryShortageError: the models do not fit; nothing has been loaded then.
+        WeightsError: weights are missing or damaged.
+        EngineError: the device lacks a configured ability.
     """
     if config.model.threads:
         torch.set_num_threads(config.model.threads)
@@ -113,7 +119,11 @@ def new_stream(config: Config, models: Models, prompts: PromptCache, timer: Stag
 
 
 def new_engine(config: Config, models: Models) -> Engine:
-    """The engine over loaded models, with the kernels that are configured. Raises EngineError for those that are absent."""
+    """The engine over loaded models, with the configured kernels.
+
+    Raises:
+        EngineError: a configured kernel is absent.
+    """
     dit = models.dit
     wanted = config.engine.attention
     dit.attend = checked(
@@ -130,8 +140,14 @@ def new_engine(config: Config, models: Models) -> Engine:
 
 
 def kernels(config: Config, device: torch.device, dtype: torch.dtype) -> dict[str, str]:
-    """By what an engine of this configuration computes on a device, in words: attention, the model's other operations, frames to
-    pixels and back, and whether chunks are launched as CUDA graphs. Raises EngineError for an attention that is absent."""
+    """The kernels of an engine of this configuration on a device, in words by purpose.
+
+    The purposes are attention, the model's other operations, and frames to pixels and back; cuda_graphs is "on" where chunks are
+    launched as CUDA graphs.
+
+    Raises:
+        EngineError: the configured attention is absent.
+    """
     return {
         "attention": choose_attention(config.engine.attention, device, dtype).name,
         "operations": find_ops(device).name,
@@ -146,10 +162,13 @@ def _lora_sources(config: Config) -> list[LoraSource]:
 
 
 def new_prompts(config: Config, models: Models, start: Params | None = None) -> PromptCache:
-    """The text encoder's output, remembered in memory and on disk; to be closed.
+    """The text encoder's output, cached in memory and on disk. The caller closes it.
 
-    start: the parameters that the picture begins with, if not the configuration's. Raises WeightsError when the text encoder
-    is not there and their prompts are not known; without later ones the picture goes on.
+    Args:
+        start: the parameters that the picture begins with; None for the configuration's.
+
+    Raises:
+        WeightsError: the text encoder is missing and these prompts are not on disk. The picture can go on without later prompts.
     """
     text = models.text
     if text.missing:
@@ -161,9 +180,9 @@ def new_prompts(config: Config, models: Models, start: Params | None = None) -> 
 
 
 def text_alone(config: Config) -> tuple[Text, PromptDisk]:
-    """The configured model's text encoder without the rest of it, and where its output is kept (which must not be off).
+    """The configured model's text encoder alone, and the disk cache of its output (which must not be off).
 
-    With no picture to leave room for, it takes the GPU unless it is to be in RAM, or has no room there.
+    There is no picture to leave room for: it takes the GPU unless it is configured for RAM, or does not fit.
     """
     device, chosen = choose_device(config.model.device), chosen_profile(config)
     dtype = choose_dtype(config.model.dtype, device)
@@ -177,12 +196,12 @@ def text_alone(config: Config) -> tuple[Text, PromptDisk]:
 
 
 def prompt_disk(config: Config, text: Text) -> PromptDisk | None:
-    """Where this text encoder's output is kept, None for nowhere."""
+    """The disk cache of this text encoder's output; None for no cache."""
     folder = config.model.prompt_folder
     return PromptDisk(folder, text.identities) if folder else None
 
 
 def _unknown(config: Config, text: Text) -> list[str]:
-    """Prompts of the start that are not on the disk."""
+    """The start prompts that are not on disk."""
     disk = prompt_disk(config, text)
     return [prompt for prompt, _ in config.params.blend if disk is None or not disk.has(prompt)]

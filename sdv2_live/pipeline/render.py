@@ -1,4 +1,4 @@
-"""Offline rendering: every frame of a file through the same path as live, at whatever speed it takes."""
+"""Offline rendering: every frame of a file takes the same path as live, at any speed."""
 
 from __future__ import annotations
 
@@ -37,11 +37,22 @@ def render(
     max_frames: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Render `source` into `target` (.mp4, or .mkv for lossless) and return the frames written: as many as were read.
+    """Render `source` into `target` and return the number of frames written: as many as were read.
 
-    The parameters are config.params, changed by the timeline at the video's own time. Noise depends on seed and chunk
-    alone, so the same input and settings give the same frames. progress: called with the frames written so far.
-    Raises VideoError, WeightsError, EngineError.
+    Noise depends on seed and chunk alone, so the same input and settings give the same frames.
+
+    Args:
+        config: its params are the parameters, which the timeline changes at the video's own time.
+        source: the video to read.
+        target: an .mp4 file, or .mkv for lossless.
+        timeline: changes parameters on the way; None changes none.
+        max_frames: stop after so many; None for all.
+        progress: called with the number of frames written so far.
+
+    Raises:
+        VideoError: a video cannot be read or written.
+        WeightsError: weights are missing or damaged.
+        EngineError: the engine cannot run.
     """
     with FileSource(source, realtime=False, loop=False) as video, FileSink(target, offline=True) as sink:
         config = with_room(config)
@@ -61,7 +72,7 @@ def render(
 
 
 class VideoClock:
-    """Seconds of video, for what glides over time: the same at every rendering."""
+    """Seconds of video as the time of gliding parameters: the same at every rendering."""
 
     now = 0.0
 
@@ -69,7 +80,7 @@ class VideoClock:
         return self.now
 
     def run_to(self, now: float, transport: Transport | None) -> None:
-        """Go on to `now` seconds. A timeline's events happen on the way, each at its own time, as in a live show."""
+        """Move on to `now` seconds. A timeline's events happen on the way, each at its own time, as in a live show."""
         while transport is not None and (due := transport.due) is not None and due < now:
             self.now = due
             transport.tick()
@@ -85,11 +96,10 @@ def restyled(
     timeline: Timeline | None = None,
     clock: VideoClock | None = None,
 ) -> Iterator[Frame]:
-    """Every frame restyled, in order. `captured_ns` of the frames is their time in the video, by which the timeline goes.
+    """Every frame restyled, in order. The timeline goes by the frames' `captured_ns`, their time in the video.
 
-    A change of the timeline applies to the first chunk that begins at its time or later. The last chunk is filled up with copies
-    of the last frame, and stream_batch's pipeline is emptied with more of them; what they give beyond the frames read is not
-    returned.
+    A change of the timeline applies to the first chunk that begins at its time or later. Copies of the last frame fill up the
+    last chunk and flush stream_batch's pipeline; their pictures are not returned.
     """
     owed = 0  # frames read and not yet returned
     launched: deque[Future[Generated]] = deque()

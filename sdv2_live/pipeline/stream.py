@@ -2,8 +2,8 @@
 
     frames -> preprocess -> encode -> denoise -> decode -> postprocess -> frames
 
-`Stream` is that path, used alike by the live loop, by offline rendering and by replays. Live, the first two stages begin with a
-chunk's first frame (`push`); what comes out is the same, bit for bit.
+`Stream` is that path, used alike by the live loop, offline rendering and replays. Live, the first two stages begin with a chunk's
+first frame (`push`); the result is the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ log = logging.getLogger("sdv2_live.stream")
 
 
 class Stream:
-    """One stream of pictures over an engine: keeps its state, and sets it up anew when the input or the settings ask for it."""
+    """One stream of pictures over an engine: keeps its state, and rebuilds it when the input or the settings require it."""
 
     ready = True  # as `live.loop.Painter` wants to know
 
@@ -82,12 +82,16 @@ class Stream:
         return (self._state.spec.height, self._state.spec.width) if self._state else None
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
-        """Make the state fit the input's size and the settings, and return how many frames the next chunk takes.
-
-        render_scale: of the pixels asked for, how many to paint; where it changes, the stream is set up again.
+        """Make the state fit the input's size and the settings, and return the number of frames that the next chunk takes.
 
         Pushed frames of another size or layout than `like` are dropped. Frames that the encoder has already taken cannot be
         un-encoded, so such a change then resets the stream.
+
+        Args:
+            like: a frame of the input.
+            params: the parameters of the next chunk.
+            reset: begin a new stream.
+            render_scale: share of the configured pixels to paint, in (0, 1]; a change rebuilds the stream.
         """
         if self._coming is not None and not all(frame.alike(like) for frame in self._coming.frames):
             log.info("the input became %dx%d %s in the midst of a chunk", like.height, like.width, like.format.value)
@@ -124,11 +128,11 @@ class Stream:
         return state
 
     def settle(self) -> None:
-        """Let the next chunk show its prompt in full: with a reset, it then depends on nothing that came before."""
+        """Let the next chunk show its prompt in full; together with a reset, it then depends on no chunk before it."""
         self._director.settle()
 
     def discard(self) -> None:
-        """Throw the state away, as after a failure: the next chunk starts a new one, its prompt in full."""
+        """Discard the state, for example after a failure: the next chunk begins a new stream, with its prompt in full."""
         self._forget()
         self.settle()
 
@@ -141,13 +145,18 @@ class Stream:
         self._in_flight.clear()
 
     def push(self, frames: Sequence[Frame]) -> None:
-        """Take in what has come of the next chunk, so that less is left to do when its last frame is there.
+        """Take in the part of the next chunk that has arrived, so that less is left to do when its last frame comes.
 
-        frames: those of the chunk so far, from its first on. Call `prepare` first. Those that were taken in before are passed
-        over; `paint` then gets all of them once more. What is pushed belongs to the next chunk: the encoder's memory cannot
-        be rolled back. A prompt cut keeps it, as it keeps the autoencoder's memory; a new stream, a reset and `discard` forget
-        it, and the next call takes the frames in from the first on. In text mode, where frames are not looked at, nothing
-        happens. Raises EngineError when frames were left out since the last call.
+        Call `prepare` first. Pushed frames belong to the next chunk: the encoder's memory cannot be rolled back. A prompt cut
+        keeps them, as it keeps the autoencoder's memory. A new stream, a reset and `discard` forget them, and the next call takes
+        all frames in again. Text mode reads no frames: nothing happens.
+
+        Args:
+            frames: the chunk's frames so far, from its first on. Frames taken in before are skipped; `paint` gets all of them
+                again.
+
+        Raises:
+            EngineError: frames were left out since the last call.
         """
         state = self._state
         assert state is not None
@@ -166,11 +175,13 @@ class Stream:
         return list(launched.result().pictures)
 
     def launch(self, chunk: Chunk, *, wait_for_prompt: bool = False, convert: bool = True) -> Future[Generated]:
-        """Restyle one chunk. Call `prepare` first and give as many frames as it said, those that were pushed first.
+        """Restyle one chunk. Call `prepare` first and give as many frames as it returned, the pushed ones first.
 
-        While its pictures are waited for, on a GPU, the next chunk can be launched: its upload and encoding then run beside
-        this chunk's denoising and decoding. Chunks are done in order. At most AHEAD are launched and not done: the one after
-        waits here. convert: make pictures; else nobody watches, but the stream goes on.
+        On a GPU the next chunk can be launched before this one's pictures are done: its upload and encoding then run beside this
+        chunk's denoising and decoding. Chunks finish in order. At most AHEAD are in flight: this call waits for a free place.
+
+        Args:
+            convert: make pictures; False when nobody watches, and the stream goes on without them.
         """
         state, lanes, begin = self._state, self._lanes, monotonic()
         frames, params = chunk.frames, chunk.params
@@ -215,7 +226,7 @@ class Stream:
         return finish(lanes.end(), fetch)
 
     def _pixels(self, frames: Sequence[Frame], state: StreamState) -> Tensor:
-        """Pixels of the next chunk's frames up to here; of those that were pushed they are there already."""
+        """Pixels of the next chunk's frames so far; pushed frames have theirs already."""
         assert self._preprocess is not None
         if self._coming is None:
             self._coming = Coming(self._preprocess, state.frames_needed)
@@ -224,7 +235,7 @@ class Stream:
     def _finish(
         self, chunk: Chunk, recipe: Painting, begin: float, done: Callable[[], None], fetch: Callable[[], list[Frame]]
     ) -> Future[Generated]:
-        """Its last stage is launched: have a thread wait for the device."""
+        """Have a thread wait for the device, once the chunk's last stage is launched."""
 
         def generated() -> Generated:
             done()
@@ -250,7 +261,7 @@ class Stream:
         )
 
     def _must_rebuild(self, wanted: StreamSpec, reset: bool) -> bool:
-        """Size and levels change at once; what the table says applies at the next reset waits for one."""
+        """True for a change of size or levels, or at a reset for a change that the table defers to one."""
         assert self._state is not None
         now = self._state.spec
         if reset:
