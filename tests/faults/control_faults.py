@@ -19,8 +19,8 @@ from support.waiting import eventually
 
 from faults.bystanders import FAR_S
 from faults.faultrig import VALUES, Rig
+from faults.fuzzing import fuzz
 from faults.injection import Fault
-from faults.test_fuzz import fuzz
 
 STORM_S = 1.0
 STORM_RATE = 3000  # packets a second
