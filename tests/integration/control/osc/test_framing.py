@@ -119,9 +119,9 @@ def test_idle_connections_give_way_to_a_new_one(
     first: bytes, store: ParamStore, tcp_server: OscServer, connected: Any, wait: Any
 ) -> None:
     idle = [connected() for _ in range(MAX_CONNECTIONS)]
-    for one in idle:
+    for number, one in enumerate(idle, 1):  # in turn: systems read from several at once in an order of their own
         one.sendall(first)
-    wait(lambda: tcp_server.counters.messages == (MAX_CONNECTIONS if len(first) > 4 else 0))
+        wait(lambda number=number: tcp_server.counters.messages == (number if len(first) > 4 else 0))
     for seed in (7, 8):
         new = connected()
         new.sendall(packet("/sdv2/seed", seed))

@@ -101,7 +101,7 @@ def test_an_index_never_leads_out_of_its_folder(tmp_path: Path, name: object) ->
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": []}', '{"weight_map": {}}', "[" * 100_000, "\ufffd\x00"])
 def test_a_damaged_index_is_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / f"m{INDEX}"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(WeightsError, match=r"m\.safetensors\.index\.json"):
         read_checkpoint(path)
     assert not is_there(path)
