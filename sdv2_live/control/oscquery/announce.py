@@ -1,4 +1,4 @@
-"""mDNS: tells clients on the network that OSC and OSCQuery are taken here (_osc._udp, _oscjson._tcp)."""
+"""mDNS: announces to clients on the network that OSC and OSCQuery are taken here (_osc._udp, _oscjson._tcp)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LOOK_S = 3.0  # between looks at this machine's interfaces, which come and go; a
 
 @asynccontextmanager
 async def announced(name: str, host: str, http_port: int, osc_port: int) -> AsyncIterator[None]:
-    """Announce both services while the context lasts, on every interface that `host` means, and anew when these change: a show
-    on loopback is announced to this machine alone. While that cannot be done clients still reach the server by its address.
+    """Announce both services while the context lasts, on every interface that `host` covers, and again when these change.
 
-    A name that is taken gets a number, as in "sdv2-live-2".
+    A server on loopback is announced to this machine alone. If announcing fails, clients still reach the server by its address. A
+    name that is taken gets a number, as in "sdv2-live-2".
     """
     announcer = _Announcer(name, host, http_port, osc_port)
     task = asyncio.create_task(announcer.keep())
@@ -41,9 +41,9 @@ async def announced(name: str, host: str, http_port: int, osc_port: int) -> Asyn
 
 
 def interfaces(host: str) -> list[str]:
-    """The addresses of the interfaces that clients of a server on `host` come by, as they are now.
+    """The current addresses of the interfaces by which clients reach a server on `host`.
 
-    Of a server on every address the IPv4 ones, without loopback where there is another.
+    For a server on every address they are the IPv4 addresses, without loopback if there is another.
     """
     present = own_addresses()
     wanted = plain_address(host)
@@ -54,7 +54,7 @@ def interfaces(host: str) -> list[str]:
 
 
 class _Announcer:
-    """Belongs to the event loop."""
+    """Announces one server's services. Belongs to the event loop."""
 
     def __init__(self, name: str, host: str, http_port: int, osc_port: int) -> None:
         self._name = name
@@ -65,7 +65,7 @@ class _Announcer:
         self._trouble = ""  # that was told
 
     async def keep(self) -> None:
-        """Announce, look at the interfaces, and announce again where they have changed, or where it could not be done."""
+        """Announce, watch the interfaces, and announce again when they have changed or the last attempt failed."""
         told: list[str] | None = None
         while True:
             wanted = interfaces(self._host)
@@ -81,7 +81,7 @@ class _Announcer:
             await zeroconf.async_close()
 
     async def _announce(self, addresses: list[str]) -> bool:
-        """Announce at these addresses, if there are any. Returns whether that worked."""
+        """Announce at these addresses, if there are any. Returns False when that failed."""
         await self.withdraw()
         if not addresses:
             return True

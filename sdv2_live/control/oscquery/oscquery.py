@@ -1,7 +1,7 @@
 """OSCQuery: the address space over HTTP, for programs that build their controls from it (Chataigne, ossia score, MadMapper).
 
-GET answers a node as JSON, `?VALUE` and the like one attribute of it, `?HOST_INFO` where OSC is taken: see `replies`. A
-WebSocket on the same port streams values and takes OSC packets: see `websockets`. What a node says is in `tree`;
+GET answers a node as JSON, `?VALUE` and the like one attribute of it, `?HOST_INFO` the port on which OSC is taken: see `replies`.
+A WebSocket on the same port streams values and takes OSC packets: see `websockets`. The content of a node is made in `tree`;
 source: the OSCQuery proposal (github.com/Vidvox/OSCQueryProposal).
 
 They are one set of routes of the show's HTTP server: see `http.server`.
@@ -37,16 +37,16 @@ Presets = Callable[[], Sequence[str]]
 
 
 class Identity(NamedTuple):
-    """How the server presents itself. `announce`: by mDNS, so that clients find it by its name."""
+    """The server's name for clients. `announce`: by mDNS, so that clients find it by that name."""
 
     name: str = "sdv2-live"
     announce: bool = False
 
 
 class OscQuery:
-    """Describes what `osc` takes and `store` holds, by routes of `http`, which must run on the loop of `osc`.
+    """Describes the addresses of `osc` and the values in `store`, by routes of `http`, which must run on the loop of `osc`.
 
-    presets: names that can be recalled. actions: those that the show carries out beside subscriptions.
+    `presets` returns the names of presets; `actions` are those that the show carries out beside subscriptions.
     """
 
     def __init__(
@@ -73,20 +73,20 @@ class OscQuery:
 
     @property
     def clients(self) -> set[Client]:
-        """The WebSockets that are open."""
+        """The open WebSockets."""
         return self._sessions.clients
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Messages for the client that has left the most of them unread."""
+        """Messages for the client with the longest queue."""
         return self._sessions.queues
 
     def path_changed(self, path: str) -> None:
-        """Have clients read a node again, such as /sdv2/preset when there is a new preset. Any thread."""
+        """Tell clients to read a node again, such as /sdv2/preset when there is a new preset. Any thread."""
         self._osc.loop.call(self._sessions.path_changed, path)
 
     async def _served(self, application: web.Application) -> AsyncIterator[None]:
-        """What runs while the server does."""
+        """Listen to the news and announce the server while it runs."""
         async with AsyncExitStack() as stack:
             self._osc.news.listeners.append(self._sessions)
             stack.callback(self._osc.news.listeners.remove, self._sessions)
@@ -96,12 +96,12 @@ class OscQuery:
             yield
 
     def node(self, path: str) -> Node | None:
-        """The node at an OSC address as it is now, None when there is none."""
+        """The current node at an OSC address, None when there is none."""
         described = self._methods()
         return described.get(path.rstrip("/")) or find(tree(described), path)
 
     def _method(self, path: str) -> Node | None:
-        """The node of what takes or gives a value, at most METHODS_S old: clients listen to one address after the other."""
+        """The node of an address with a value, at most METHODS_S old: clients listen to one address after the other."""
         now = monotonic()
         if now - self._described[0] >= METHODS_S:
             self._described = now, self._methods()
@@ -117,7 +117,7 @@ class OscQuery:
         )
 
     def host_info(self) -> Mapping[str, Any]:
-        """HOST_INFO. OSC_IP is left out: OSC is taken at the address at which this was asked."""
+        """HOST_INFO. OSC_IP is left out: OSC is taken at the address of this request."""
         return {
             "NAME": self._identity.name,
             "OSC_PORT": self._osc.port,

@@ -14,9 +14,10 @@ from sdv2_live.control.oscquery.websockets import Sessions
 
 
 class Replies:
-    """Answers what asks for a node. Belongs to the event loop.
+    """Answers requests for nodes. Belongs to the event loop.
 
-    node: the node at an OSC address, None when there is none. host_info: HOST_INFO. sessions: take requests for WebSockets.
+    `node` returns the node at an OSC address, None when there is none; `host_info` returns HOST_INFO; `sessions` serve
+    WebSockets.
     """
 
     def __init__(
@@ -29,11 +30,11 @@ class Replies:
         self._http, self._node, self._host_info, self._sessions = http, node, host_info, sessions
 
     def routes(self) -> list[web.RouteDef]:
-        """Every path that no other route has."""
+        """A route for every path that no other route has."""
         return [web.get("/{path:.*}", self._get)]
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
-        """HOST_INFO always, the rest within the rate of a host: nobody else shall be kept from asking how it goes."""
+        """Answer HOST_INFO always, other requests within their host's rate: one host must not keep the others from an answer."""
         websocket = request.headers.get("Upgrade", "").lower() == "websocket"
         if ("HOST_INFO" in request.query or request.path == "/HOST_INFO") and not websocket:
             return web.json_response(self._host_info())

@@ -1,4 +1,4 @@
-"""One WebSocket client of OSCQuery: what it listens to, and what waits to be sent to it.
+"""One WebSocket client of OSCQuery: the addresses it listens to, and its waiting messages.
 
 Belongs to the control loop.
 """
@@ -28,7 +28,7 @@ MAX_UNREAD = 1 << 18  # bytes of them
 
 
 class Client:
-    """Sends on a task of its own, so that a client that reads slowly holds up nobody else."""
+    """Sends on a task of its own, so that a slow reader delays no other client."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class Client:
 
     @property
     def waiting(self) -> int:
-        """Answers and commands that are not sent yet, at most MAX_WAITING."""
+        """Number of unsent answers and commands, at most MAX_WAITING."""
         return len(self._waiting)
 
     def command(self, text: str, find: Callable[[str], Node | None], status: Mapping[str, Args]) -> None:
-        """Carry out LISTEN or IGNORE. What else a client may say is not for this server: the proposal lets it pass."""
+        """Carry out LISTEN or IGNORE. Other commands are ignored, as the proposal allows."""
         try:
             request = json.loads(text)
             command, address = str(request["COMMAND"]).upper(), str(request["DATA"])
@@ -81,13 +81,13 @@ class Client:
         self._queue(json.dumps({"COMMAND": command, "DATA": data}))
 
     def changed(self, names: Iterable[str]) -> None:
-        """The values of these parameters have changed (of triggers too, which nobody can listen to)."""
+        """Send the new values of these parameters. Triggers may be among them; no client can listen to one."""
         for name in names:
             for spoken in self._store.names.all_of(name):
                 self._mark(ROOT + spoken)
 
     def tell(self, messages: Mapping[str, Args]) -> None:
-        """Send what it listens to of this, numbers as their nodes describe them."""
+        """Send those messages that it listens to, with numbers as their nodes describe them."""
         for address, args in messages.items():
             self._mark(address, tuple(arg if isinstance(arg, str) else float(arg) for arg in args))
 

@@ -1,15 +1,15 @@
 """The address space as OSCQuery describes it: one JSON object a node, made from the parameter table.
 
-Source: the OSCQuery proposal (github.com/Vidvox/OSCQueryProposal). Where it leaves room, clients decide:
+Source: the OSCQuery proposal (github.com/Vidvox/OSCQueryProposal). Where it leaves a choice, clients decide:
 
 - Its tree has values at the leaves alone; a node with both a value and children stops strict clients, and others show only one
   of the two. Where an address that takes a value lies above others (/sdv2/prompt, /sdv2/preset), the tree has a container, in
-  which an alias takes that value (/sdv2/prompt/1/text, /sdv2/preset/name). Asked for itself it answers as what it is.
+  which an alias takes that value (/sdv2/prompt/1/text, /sdv2/preset/name). A request for the address itself gets its own node.
 - Every method has a VALUE, which strict clients read of each: null for an impulse.
 - A boolean's VALUE is true or false (the proposal says nil, no client does), its TYPE the tag of that value.
 - A MAX that the double of a JSON reader cannot hold is left out.
 - `steps` is text such as "700,500": its length varies, a TYPE does not.
-- The scaled forms /norm and /midi of a number are told by its DESCRIPTION: as nodes they would triple the tree.
+- The scaled forms /norm and /midi of a number are named in its DESCRIPTION: as nodes they would triple the tree.
 """
 
 from __future__ import annotations
@@ -43,10 +43,17 @@ def methods(
     actions: Collection[str] = (),
     names: ParamNames = TABLE,
 ) -> dict[str, Node]:
-    """Every address that takes or gives a value, with its node.
+    """Describe every address that takes or gives a value.
 
-    presets: what can be recalled. status: numbers and words of the running show. actions: those that this show carries out.
-    names: what it calls its parameters.
+    Args:
+        params: the current values.
+        presets: names of presets.
+        status: numbers and words of the running show.
+        actions: names of the actions that this show carries out.
+        names: the show's parameter names.
+
+    Returns:
+        Address to node.
     """
     found = {ROOT + name: _parameter(spec, value_of(params, spec), presets) for name, spec in _specs(names)}
     found |= {ROOT + name: _action(name) for name in actions}
@@ -58,7 +65,7 @@ def methods(
 
 
 def tree(methods: Mapping[str, Node]) -> Node:
-    """The root node with all below it; an address above others is a container alone."""
+    """The root node with all nodes below it; an address above others is only a container."""
     root = _container("/", "sdv2-live")
     containers = {address[:end] for address in methods for end, char in enumerate(address) if char == "/"}
     for address, node in methods.items():
@@ -69,7 +76,7 @@ def tree(methods: Mapping[str, Node]) -> Node:
 
 
 def _specs(names: ParamNames) -> Iterator[tuple[str, ParamSpec]]:
-    """The names under which something may be set, aliases included; of the LoRAs' scales those that are loaded and not fixed."""
+    """The names that can be set, aliases included; of the LoRAs' scales only those of loaded, unmerged LoRAs."""
     for name, meant in ({name: name for name in PARAMS} | dict(names.aliases)).items():
         if PARAMS[meant].field != "lora_scales" or meant in names.named:
             yield name, PARAMS[meant]
@@ -133,7 +140,7 @@ def _container(path: str, description: str) -> Node:
 
 
 def _put(root: Node, address: str, node: Node) -> None:
-    """Hang `node` into the tree at its address, making the containers above it."""
+    """Insert `node` into the tree at its address, with the containers above it."""
     above, path = root, ""
     *parents, last = address.strip("/").split("/")
     for part in parents:

@@ -1,4 +1,4 @@
-"""OSCQuery's WebSockets: they stream values (LISTEN, IGNORE), tell of changed nodes (PATH_CHANGED) and take OSC packets."""
+"""OSCQuery's WebSockets: they stream values (LISTEN, IGNORE), report changed nodes (PATH_CHANGED) and take OSC packets."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ CLOSE_S = 0.3  # for all of them to be closed
 
 
 class Sessions:
-    """All WebSockets of a server: a listener of the news of `osc`. Belongs to the loop, but for `listening` and `queues`.
+    """All WebSockets of a server, as a listener of the news of `osc`.
 
-    osc: takes their packets. node: of what takes or gives a value, by its address.
+    All members but `listening` and `queues` belong to the loop. `osc` takes their packets; `node` returns the node of an address
+    with a value.
     """
 
     def __init__(
@@ -44,12 +45,12 @@ class Sessions:
 
     @property
     def listening(self) -> bool:
-        """Whether any is open. Any thread."""
+        """True when a WebSocket is open. Any thread."""
         return bool(self.clients)
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Messages for the client that has left the most of them unread. Any thread."""
+        """Messages for the client with the longest queue. Any thread."""
         return {"oscquery": Fill(max((client.waiting for client in tuple(self.clients)), default=0), MAX_WAITING)}
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -86,28 +87,28 @@ class Sessions:
             await client.close()
 
     async def _hand_over(self, packet: bytes, client: Client) -> None:
-        """Have OSC read a packet, and read no further from this client until there is room for it."""
+        """Pass a packet to OSC, and read no further from this client until there is room for it."""
         if not self._osc.receive(packet, client.peer):
             self._http.counters.held += 1
             while not self._osc.receive(packet, client.peer):
                 await asyncio.sleep(PAUSE_S)
 
     def changed(self, values: Mapping[str, Value], origin: str) -> None:
-        """Have parameters sent that have changed."""
+        """Send changed parameters to the clients."""
         for client in self.clients:
             client.changed(values)
 
     def told(self, messages: Mapping[str, Args]) -> None:
-        """Have what is said sent to those that listen to it."""
+        """Send messages to the clients that listen to them."""
         for client in self.clients:
             client.tell(messages)
 
     def path_changed(self, path: str) -> None:
-        """Have clients read a node again."""
+        """Tell clients to read a node again."""
         for client in self.clients:
             client.order("PATH_CHANGED", path)
 
     async def close(self, application: web.Application) -> None:
-        """Close all of them, as far as that goes in CLOSE_S."""
+        """Close all WebSockets, within CLOSE_S."""
         if farewells := [asyncio.create_task(client.close()) for client in self.clients]:
             await asyncio.wait(farewells, timeout=CLOSE_S)

@@ -39,7 +39,7 @@ _FILE_STEM = 40  # characters of a name that its file's name repeats
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One preset. `number` is the one that its file's name begins with, or the one that the library gave it."""
+    """One preset. `number` is the one that its file's name begins with, or one from the library."""
 
     name: str
     number: int
@@ -49,7 +49,7 @@ class Preset:
 
 
 def load_preset(path: Path, number: int = 1, names: ParamNames = TABLE) -> Preset:
-    """Read and check one preset file. Raises ConfigError with a line for every mistake: file, line, key, what is allowed."""
+    """Read and check one preset file. Raises ConfigError with a line for every mistake: file, line, key, allowed values."""
     document = load_yaml(path, MAX_BYTES)
     data = document.data
     if not isinstance(data, dict):
@@ -84,7 +84,7 @@ def _text(document: Document, key: str, default: str, problems: list[str]) -> st
 
 
 def one_line(text: str) -> bool:
-    """Whether `text` may name something: all of it can be seen, or joins letters and emoji."""
+    """True when `text` can be a name: every character is visible, or joins letters or emoji."""
     return not any(unicodedata.category(char) in _UNSEEN and not _JOINING.match(char) for char in text)
 
 
@@ -99,12 +99,12 @@ def number_of(path: Path) -> int | None:
 
 
 def same_name(name: str) -> str:
-    """What two names have in common that are told apart by case, or by how their accents are encoded, alone."""
+    """A key that is equal for names that differ only in case or in the encoding of their accents."""
     return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
 def new_name(name: object) -> str:
-    """`name` as that of a preset to save. Raises ParamError for one that cannot be shown."""
+    """Check `name` for a preset to save, and strip it. Raises ParamError for one that cannot be shown."""
     if not isinstance(name, str) or not _nameable(name.strip()):
         raise ParamError(f"a preset cannot be named {shown(name)}; give 1 to {MAX_NAME} printable characters")
     return name.strip()
@@ -118,10 +118,11 @@ def file_name(number: int, name: str) -> str:
 
 
 def look(params: Params, names: ParamNames = TABLE) -> dict[str, Value]:
-    """What a saved preset holds of `params`: all that shapes the picture, and nothing of the running show (freeze, mix, the cue).
+    """The values of `params` that a saved preset holds.
 
-    Prompt slots and weights are among it only while further slots hold text; scales of LoRAs, by their names, only of those that
-    are loaded and live.
+    It holds those that shape the picture, and none of the running show (freeze, mix, the cue). Prompt slots and weights are
+    included only while further slots hold text. Scales of LoRAs, by their names, are included only for
+    loaded, unmerged LoRAs.
     """
     blending = any(params.prompts)
     values = {name: value_of(params, spec) for name, spec in PARAMS.items() if spec.kept and name not in _NOT_A_LOOK}
@@ -135,7 +136,11 @@ def look(params: Params, names: ParamNames = TABLE) -> dict[str, Value]:
 
 
 def write_preset(path: Path, name: str, description: str, look: Mapping[str, Value], *, replacing: bool) -> None:
-    """Write a preset file, whole or not at all. Raises ConfigError when it cannot be written or, not `replacing`, is there."""
+    """Write a preset file, whole or not at all.
+
+    Raises:
+        ConfigError: the file cannot be written, or it exists and `replacing` is False.
+    """
     values = {key: list(value) if isinstance(value, tuple) else value for key, value in look.items()}
     data = {"name": name, **({"description": description} if description else {}), "params": values}
     text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110)

@@ -1,4 +1,4 @@
-"""The preset files of a folder, read as they change, and not while somebody is replacing them."""
+"""The preset files of a folder. Changed files are read again, but not while a program is replacing them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ _LOOKS = 5
 
 @dataclass(frozen=True, slots=True)
 class PresetFile:
-    """A file as it was read; equal to another reading when nothing was written in between. `preset` is what the file held when
-    it last was sound, None when it never was."""
+    """One reading of a file; equal to another reading when the file was not written in between.
+
+    Attributes:
+        signature: changes when the file is written.
+        preset: the last valid content of the file, None before the first.
+        problems: a sentence on each mistake in the file.
+    """
 
     signature: tuple[int, ...]
     preset: Preset | None = field(default=None, compare=False)
@@ -30,7 +35,7 @@ Files = dict[Path, PresetFile]
 
 
 class PresetFolder:
-    """Reads the files of one folder, those that have changed since it last did."""
+    """Reads the files of one folder; each again only after it has changed."""
 
     def __init__(self, folder: Path, names: ParamNames) -> None:
         self._folder = folder
@@ -39,13 +44,14 @@ class PresetFolder:
         self.crowded = False  # there are more than MAX_PRESETS, and only the first are read
 
     def changed(self) -> bool:
-        """Whether a file was added, removed or edited. Raises ConfigError when the folder is gone."""
+        """True when a file was added, removed or edited. Raises ConfigError when the folder is gone."""
         return self._signatures() != {path: file.signature for path, file in self.files.items()}
 
     def read(self) -> None:
-        """Take in what has changed. A file that is gone or broken is looked at again first: it may be being replaced.
+        """Read changed files. A file that is gone or broken is checked again first: a program may be replacing it.
 
-        Raises ConfigError when the folder is gone; then all stays as it was.
+        Raises:
+            ConfigError: the folder is gone; nothing is changed then.
         """
         files = self._files(self.files)
         for _ in range(_LOOKS):
@@ -62,12 +68,12 @@ class PresetFolder:
         self.files = files
 
     def _doubtful(self, files: Files) -> set[Path]:
-        """The files that are gone, or that an edit has broken."""
+        """The files that are gone or have become broken."""
         broken = {path for path, file in files.items() if file.problems and file != self.files.get(path)}
         return broken | (self.files.keys() - files.keys())
 
     def _files(self, known: Files) -> Files:
-        """Every file as it is now; those that are as in `known` are not read again."""
+        """The current files; those with the signature in `known` are not read again."""
         files: Files = {}
         for path, signature in self._signatures().items():
             file = known.get(path)
@@ -82,7 +88,7 @@ class PresetFolder:
             return PresetFile(signature, before.preset if before else None, tuple(str(error).splitlines()))
 
     def _signatures(self) -> dict[Path, tuple[int, ...]]:
-        """Each preset file, in the order of names, with what changes when it is written."""
+        """Each preset file, in the order of names, with a signature that changes when it is written."""
         try:
             paths = sorted(path for path in self._folder.iterdir() if path.suffix.lower() == ".yaml")
         except OSError as error:
@@ -94,7 +100,7 @@ class PresetFolder:
 
 
 def _signature(path: Path) -> tuple[int, ...]:
-    """Empty for what is no file, or is gone in this moment."""
+    """Time, size and inode of a file; empty for a missing one and for anything that is no file."""
     try:
         known = path.stat()
     except OSError:

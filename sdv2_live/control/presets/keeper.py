@@ -1,4 +1,4 @@
-"""The presets of a running show on a thread of their own: files are read and written without holding up OSC or the timeline."""
+"""The presets of a running show, on a thread of their own: reading and writing files does not delay OSC or the timeline."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _RELOAD = ""  # in place of a name, which is never empty
 
 
 class PresetKeeper:
-    """Takes in edited files, and carries out what is asked for: at most one thing in SPACING_S.
+    """Reads edited preset files and carries out requests, at most one in SPACING_S.
 
-    changed: called after the presets are read again, on the keeper's thread.
+    `changed` is called after the presets are read again, on the keeper's thread.
     """
 
     def __init__(self, library: PresetLibrary, changed: Callable[[], None] = lambda: None) -> None:
@@ -39,12 +39,12 @@ class PresetKeeper:
         self.failures = 0
 
     def start(self) -> None:
-        """Begin to look at the files."""
+        """Begin to watch the files."""
         self._report()
         self._thread.start()
 
     def close(self) -> None:
-        """Carry out what was asked for and stop. Idempotent."""
+        """Carry out the waiting requests and stop. Idempotent."""
         self._stop.set()
         self._asked.set()
         ended(self._thread)
@@ -54,7 +54,7 @@ class PresetKeeper:
         return self._ask(str(name) or " ", lambda: self._save(name, params))
 
     def reload(self) -> Future[None]:
-        """Read the files again, as `save`. The future ends in a ParamError when some are broken."""
+        """Read the files again; the future ends when that is done, in a ParamError when some are broken."""
         return self._ask(_RELOAD, self._reload)
 
     def _ask(self, key: str, act: Callable[[], None]) -> Future[None]:
@@ -107,7 +107,7 @@ class PresetKeeper:
             raise ParamError("; ".join(self._library.problems))
 
     def _look(self) -> None:
-        """Take in edited presets. That their folder is lost is said once."""
+        """Read edited presets. The loss of their folder is reported once."""
         try:
             if self._library.poll():
                 log.info("presets read again: %d usable", len(self._library.presets))

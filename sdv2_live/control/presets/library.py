@@ -1,7 +1,6 @@
 """The presets of a folder, found by name or number.
 
-Requests from the network choose among the presets that were found in the folder at load: a requested name is compared, never
-made into a path.
+Requests from the network choose only among the presets found at loading: a requested name is compared, never made into a path.
 """
 
 from __future__ import annotations
@@ -24,8 +23,9 @@ __all__ = ["Preset", "PresetLibrary", "load_preset", "look"]
 
 
 class PresetLibrary:
-    """The presets of one folder, in the order of their numbers. A broken file is reported in `problems` and leaves the others
-    usable; when a file that was read before is broken by an edit, what was read stays. Thread-safe.
+    """The presets of one folder, in the order of their numbers. Thread-safe.
+
+    A broken file is reported in `problems` and leaves the others usable. When an edit breaks a file, its last valid preset stays.
 
     A preset's number is the one that its file's name begins with. Files without one take the lowest that are free, in the order
     of their names, and keep them: neither a saved preset nor a broken file moves another.
@@ -44,7 +44,7 @@ class PresetLibrary:
         self.load()
 
     def load(self) -> None:
-        """Read what has changed in the folder. Raises ConfigError when it is gone; then all stays as it was."""
+        """Read changed files of the folder. Raises ConfigError when the folder is gone; nothing is changed then."""
         with self._loading:
             self._folder.read()
             problems = self._number(self._folder.files)
@@ -62,7 +62,7 @@ class PresetLibrary:
             self.problems = tuple(several(problems))
 
     def poll(self) -> bool:
-        """Read the folder again if a file was added, removed or edited since. Returns whether one was."""
+        """Read the folder again if a file was added, removed or edited since the last reading. Returns True if one was."""
         with self._loading:
             if not self._folder.changed():
                 return False
@@ -70,7 +70,7 @@ class PresetLibrary:
         return True
 
     def _number(self, paths: Iterable[Path]) -> list[str]:
-        """Give every file its number. A sentence on each whose own is taken; it gets another."""
+        """Give every file its number. Returns a sentence on each whose own number is taken; it gets another."""
         files: dict[int, Path] = {}
         problems: list[str] = []
         rest: list[Path] = []
@@ -90,11 +90,17 @@ class PresetLibrary:
         return problems
 
     def save(self, name: str, params: Params, description: str = "", *, force: bool = False) -> Preset:
-        """Write the look of `params` as a new preset, numbered above all others, and read it back. `force` replaces the preset
-        of that name.
+        """Write the look of `params` as a new preset, numbered above all others, and read it back.
 
-        Raises ParamError for a name that is taken or cannot be shown, or when there are MAX_PRESETS already; ConfigError when
-        the file cannot be written.
+        Args:
+            name: of the preset.
+            params: the values to save; see `look`.
+            description: one line.
+            force: replace the preset of that name.
+
+        Raises:
+            ParamError: the name is taken or cannot be shown, the folder is not writable, or there are MAX_PRESETS already.
+            ConfigError: the file cannot be written.
         """
         name = new_name(name)
         if not self.writable:
@@ -116,7 +122,8 @@ class PresetLibrary:
     def get(self, key: Any) -> Preset:
         """The preset with this number, name, or file name (without .yaml). Case does not matter.
 
-        Raises ParamError, naming the nearest preset, when there is none.
+        Raises:
+            ParamError: there is none; names the nearest preset.
         """
         number, wanted = _whole(key), same_name(str(key))
         for meant in (
@@ -135,7 +142,7 @@ class PresetLibrary:
 
 
 def _whole(key: Any) -> int | None:
-    """The whole number that `key` gives, in whichever type; a truth value gives none."""
+    """The whole number that `key` stands for, in any type; None for a truth value."""
     try:
         number = float(key)
     except (TypeError, ValueError, OverflowError):

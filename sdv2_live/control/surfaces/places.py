@@ -1,4 +1,4 @@
-"""Which parameter stands where in the TouchOSC layout and in TouchDesigner, and as what."""
+"""The place and the kind of control of each parameter, in the TouchOSC layout and in TouchDesigner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WIDEST = 10_000  # of a range that a fader can still meet
 
 
 def place_of(spec: ParamSpec) -> str:
-    """The subject of a parameter: of the page where it stands."""
+    """The subject of a parameter, which names the page that shows it."""
     place = _PLACES.get(spec.field or spec.name)
     return place or ("picture" if spec.index is None else spec.name.split("/")[0])
 
@@ -45,7 +45,7 @@ def families() -> dict[str, list[ParamSpec]]:
 
 
 def split(specs: Sequence[ParamSpec]) -> tuple[list[ParamSpec], list[ParamSpec]]:
-    """What the first page has room for, and the rest."""
+    """Parameters that fit on the first page, and the rest."""
     here: list[ParamSpec] = []
     for spec in specs:
         faders = [one for one in (*here, spec) if fits_a_fader(one)]
@@ -68,12 +68,12 @@ def packed(specs: Sequence[ParamSpec]) -> Iterator[list[ParamSpec]]:
 
 
 def fits_a_fader(spec: ParamSpec) -> bool:
-    """Whether a finger on a fader can meet the values of a parameter."""
+    """True when a finger on a fader can hit the values of a parameter."""
     return spec.kind in (Kind.INT, Kind.FLOAT) and float(spec.high or 0) - float(spec.low or 0) <= _WIDEST
 
 
 def cells(spec: ParamSpec) -> int:
-    """How many cells wide the control of a parameter is."""
+    """The width of a parameter's control, in cells."""
     values = values_of(spec)
     return 4 if spec.kind is Kind.TEXT or len(values) > 5 else 2 if len(values) > 2 or fits_a_fader(spec) else 1
 

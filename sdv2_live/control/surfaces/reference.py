@@ -1,4 +1,4 @@
-"""The reference of parameters and addresses, generated from the tables that the program itself runs on."""
+"""The reference of parameters and addresses, generated from the program's own tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEFAULT_SHOWN = 40  # characters
 
 
 class Row(NamedTuple):
-    """One address, or one family of them, as a performer reads it."""
+    """One address, or one family of them, in a performer's terms."""
 
     address: str
     value: str
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 
 def rows() -> Iterator[Row]:
-    """Every address that means something to the server, families in one row each."""
+    """Every address that the server accepts, one row a family."""
     for spec in PARAMS.values():
         if not spec.index:
             yield Row(_address(spec), spec.expected, _default(spec), spec.applies.value, spec.doc)
@@ -31,7 +31,7 @@ def rows() -> Iterator[Row]:
 
 
 def reference_markdown() -> str:
-    """The reference as Markdown: parameters and actions, scaled forms, what the server sends, and Scope's names."""
+    """The reference as Markdown: parameters and actions, scaled forms, the server's messages, and Scope's names."""
     table = ["| Address | Value | Default | Applies | Meaning |", "|---|---|---|---|---|"]
     table += [
         f"| `{row.address}` | {_cell(row.value)} | {_cell(row.default)} | {row.applies} | {_cell(row.doc)} |" for row in rows()

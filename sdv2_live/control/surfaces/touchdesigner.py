@@ -1,6 +1,6 @@
 """A script that builds sdv2-live's component in TouchDesigner, made from the parameter table.
 
-The script stands in assets/touchdesigner.py.in; the table is put into it here, since TouchDesigner's Python knows no sdv2_live.
+The script's template is assets/touchdesigner.py.in. The table is filled in here, as TouchDesigner's Python has no sdv2_live.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def script(specs: Iterable[ParamSpec] = PARAMS.values()) -> str:
 
 
 def row(spec: ParamSpec) -> dict[str, Any]:
-    """One parameter as the script's table describes it."""
+    """One parameter in the form of the script's table."""
     style = _style(spec)
     entry: dict[str, Any] = {
         "address": ROOT + spec.name,

@@ -1,7 +1,7 @@
 """A layout for TouchOSC (Mk2) on a tablet, made from the parameter table.
 
-Pages by subject beside a strip that is always there. A parameter that no page claims stands on the first, or on a further one
-when that is full, and a family such as lora/1..8/scale on a page of its own: the layout grows with the table.
+It has pages by subject beside a strip that is always visible. A parameter that no page claims appears on the first page, or on a
+further one when that is full, and a family such as lora/1..8/scale on a page of its own: the layout grows with the table.
 
 The layout subscribes itself when it opens, and by its CONNECT button: values then come back to FEEDBACK_PORT, which must be the
 receive port of the tablet's connection.
@@ -54,9 +54,10 @@ _TIMELINE = ("play", "stop", "next")
 
 
 def layout(presets: Sequence[Preset] = ()) -> Document:
-    """The layout as a document of py2tosc. presets: those whose names and prompts get buttons.
+    """The layout as a document of py2tosc. presets: those that get buttons with their names and prompts.
 
-    Raises ValueError when there are more parameters than a page has room for.
+    Raises:
+        ValueError: a page has no room for its parameters.
     """
     page_box = Box(0, TABS, WIDTH - STRIP, HEIGHT - TABS)
     inside = Box(0, 0, page_box.w, page_box.h).inset(12)
@@ -111,7 +112,7 @@ def _page(name: str, box: Box, children: Iterator[Control]) -> Control:
 
 
 def _picture(specs: Sequence[ParamSpec], box: Box) -> Iterator[Control]:
-    """Tall faders and what is on the air beside them, everything else in cells below."""
+    """Tall faders beside the preset, prompt and source on the air; all other controls in cells below."""
     faders = [spec for spec in specs if fits_a_fader(spec)]
     others = [spec for spec in specs if not fits_a_fader(spec)]
     rows = len(list(packed(others)))
@@ -128,7 +129,7 @@ def _picture(specs: Sequence[ParamSpec], box: Box) -> Iterator[Control]:
 
 
 def _faders(specs: Sequence[ParamSpec], box: Box) -> Iterator[Control]:
-    """One family, side by side."""
+    """The faders of one family, side by side."""
     for spec, place in zip(specs, box.columns(len(specs)), strict=True):
         yield from fader(spec, place, PINK) if fits_a_fader(spec) else _cell(spec, place, PINK)
 
@@ -250,7 +251,7 @@ def _system(box: Box) -> Iterator[Control]:
 
 
 def _strip(box: Box) -> Iterator[Control]:
-    """What a hand must always reach, and whether the show is well."""
+    """Controls that must always be in reach, and the health of the show."""
     head, box = box.cut_top(64, 12)
     yield from push("connect", "CONNECT", head, f"{ROOT}subscribe", FEEDBACK_PORT, GREEN)
     for name, unit in (("fps", "FPS"), ("latency_ms", "MS LATE")):

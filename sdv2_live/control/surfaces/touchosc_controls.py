@@ -1,7 +1,7 @@
 """The controls of the TouchOSC layout: each is one or more nodes of the file, placed in a box and bound to an OSC address.
 
-py2tosc writes the nodes; their properties are those of the TouchOSC manual (hexler.net/touchosc/manual). What a control sends it
-also shows at once by local messages, since the OSC server echoes a value to everybody but who set it.
+py2tosc writes the nodes; their properties are those of the TouchOSC manual (hexler.net/touchosc/manual). Local messages show a
+sent value at once in other nodes, since the OSC server echoes a value to everybody but its sender.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class Box(NamedTuple):
         return [box for row in self.rows(rows) for box in row.columns(columns)]
 
     def inset(self, by: float) -> Box:
-        """Smaller by so much on every side."""
+        """A box that is smaller by `by` on every side."""
         return Box(self.x + by, self.y + by, self.w - 2 * by, self.h - 2 * by)
 
 
 def plain(text: str) -> str:
-    """`text` as the file can hold it: no control characters, and no end of a CDATA section, which py2tosc lets through."""
+    """`text` in a form that the file can hold: no control characters, no end of a CDATA section, which py2tosc lets through."""
     return _NOT_XML.sub("", text).replace("]]>", "]] >")
 
 
@@ -79,13 +79,13 @@ def node(kind: str, name: str, box: Box, values: Sequence[Value], **properties: 
 
 
 def words(name: str, text: str, box: Box, **properties: Any) -> Control:
-    """A line of text that does not change by touch."""
+    """A fixed line of text."""
     style = {"background": False, "text_color": INK, "text_size": 14}
     return node("LABEL", name, box, [Value("text", default=plain(text), locked_default_current=True)], **(style | properties))
 
 
 def live(name: str, address: str, box: Box, *, text: str = "", argument: int = 0, **properties: Any) -> Control:
-    """A line that shows an argument of what the server sends to `address`."""
+    """A line that shows one argument of the server's messages to `address`."""
     label = words(name, text, box, **properties)
     skipped = [Partial("PROPERTY", "STRING", "tag") for _ in range(argument)]
     label.messages.append(_message(address, [*skipped, Partial("VALUE", "STRING", "text")], send=False))
@@ -98,12 +98,12 @@ def caption(spec: ParamSpec, box: Box, text: str = "") -> Control:
 
 
 def title(name: str) -> str:
-    """`noise_scale` as a performer reads it."""
+    """The name of a parameter as a performer reads it: `noise_scale` becomes NOISE SCALE."""
     return name.replace("/", " ").replace("_", " ").upper()
 
 
 def fader(spec: ParamSpec, box: Box, accent: str, *, upright: bool = True, named: bool = True) -> list[Control]:
-    """A number over its range, with its value in figures. Upright below its name, or lying with the name left of it."""
+    """A fader over a number's range, with its value in figures. It stands upright below its name, or lies to the right of it."""
     assert spec.low is not None
     assert spec.high is not None
     integer = spec.kind is Kind.INT
@@ -148,7 +148,7 @@ def fader(spec: ParamSpec, box: Box, accent: str, *, upright: bool = True, named
 
 
 def toggle(spec: ParamSpec, box: Box, accent: str) -> list[Control]:
-    """On and off, with its name on it."""
+    """A button that switches on and off, with its name on it."""
     button = node(
         "BUTTON",
         spec.name,
@@ -176,7 +176,7 @@ def push(
 ) -> list[Control]:
     """A button that sends one message when it is pressed and nothing when it is released.
 
-    shows: a label that takes over what was sent.
+    shows: a label that takes the sent value.
     """
     button = node("BUTTON", name, box, [Value("x", default=0.0)], color=accent, outline=True)
     kind = "INTEGER" if isinstance(argument, int) else "STRING"
@@ -198,7 +198,7 @@ def push(
 
 
 def selector(spec: ParamSpec, values: Sequence[int | str], box: Box, accent: str) -> list[Control]:
-    """What holds now, and a button for each value: of a choice, or of a number that no fader could meet."""
+    """The current value and a button for each of `values`, for a choice or a number that suits no fader."""
     head, rest = box.cut_top(CAPTION, 4)
     name, now = head.columns(2, 4)
     default = ",".join(map(str, spec.default)) if isinstance(spec.default, tuple) else str(spec.default)
@@ -215,7 +215,7 @@ def selector(spec: ParamSpec, values: Sequence[int | str], box: Box, accent: str
 
 
 def paper(name: str, spec: ParamSpec, box: Box, *, size: int = 13, **properties: Any) -> Control:
-    """A prompt, as far as it fits."""
+    """A prompt, cut off where the box ends."""
     text = node(
         "TEXT",
         name,
@@ -233,7 +233,7 @@ def paper(name: str, spec: ParamSpec, box: Box, *, size: int = 13, **properties:
 
 
 def _in_pairs(text: str) -> str:
-    """A list as long as "1000,750,500,250" in two lines."""
+    """A list as long as "1000,750,500,250", two numbers a line."""
     parts = text.split(",")
     return "\n".join(" ".join(parts[i : i + 2]) for i in range(0, len(parts), 2))
 

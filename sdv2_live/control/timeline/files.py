@@ -11,8 +11,8 @@
       - beat: 32                # from 0
         set: {reset: true}      # a trigger fires
 
-`.yaml` files hold this form, `.json` files what Scope exports (see `scope`). The key `scope` keeps what came from such
-a file and means nothing here.
+`.yaml` files hold this form, `.json` files are Scope's exports (see `scope`). The key `scope` keeps Scope's own keys from such
+a file and has no effect here.
 """
 
 from __future__ import annotations
@@ -39,10 +39,15 @@ _EVENT_KEYS = ("at", "beat", "marker", "set")
 
 
 def load_timeline(path: Path, names: ParamNames = TABLE, presets: PresetLibrary | None = None) -> Timeline:
-    """Read a timeline: `.yaml` or `.yml` in the form above, `.json` as Scope exports it. names: those of the show. presets:
-    those that it may recall; without them, a recall is not checked.
+    """Read a timeline: `.yaml` or `.yml` in the form above, `.json` as Scope exports it.
 
-    Raises ConfigError with a line for every mistake: file, line, key, and what is allowed.
+    Args:
+        path: the file.
+        names: the show's parameter names.
+        presets: presets that the timeline may recall; without them, a recall is not checked.
+
+    Raises:
+        ConfigError: with a line for every mistake: file, line, key, allowed values.
     """
     match path.suffix.lower():
         case ".yaml" | ".yml":
@@ -79,7 +84,7 @@ def _from_document(document: Document, names: ParamNames, presets: PresetLibrary
 
 
 class _Reader:
-    """Reads values of a document and collects what is wrong with them."""
+    """Reads values of a document and collects its mistakes."""
 
     def __init__(self, document: Document, names: ParamNames, presets: PresetLibrary | None) -> None:
         self.document = document

@@ -1,4 +1,4 @@
-"""What a timeline is: events in time, each setting parameters."""
+"""The model of a timeline: events in time, each setting parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CLOCK = re.compile(r"(?:(\d{1,2}):)?(\d{1,3}):([0-5]?\d(?:\.\d*)?)", re.ASCII)
 
 
 def clock_seconds(text: str) -> float | None:
-    """The seconds that 90, 1:30 or 0:01:30 gives; None for what is no time."""
+    """The seconds of 90, 1:30 or 0:01:30; None for a text that is no time."""
     if clock := _CLOCK.fullmatch(text.strip()):
         return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
     try:
@@ -27,7 +27,7 @@ def clock_seconds(text: str) -> float | None:
 
 
 def seconds_of(value: Any) -> float | None:
-    """Seconds from the start that a file gives, as a number or a text; None for what is no time of 0..MAX_SECONDS."""
+    """Seconds from the start, from a number or text of a file; None when it is no time in 0..MAX_SECONDS."""
     if isinstance(value, str):
         value = clock_seconds(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
@@ -37,7 +37,7 @@ def seconds_of(value: Any) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What is set at one time, in seconds from the start. Triggers in `values` carry True."""
+    """Values that are set at one time, in seconds from the start. Triggers in `values` carry True."""
 
     at: float
     values: Mapping[str, Value] = field(hash=False)
@@ -45,7 +45,10 @@ class Event:
 
 
 def merged(events: Iterable[Event]) -> Iterator[Event]:
-    """Fewer events that leave the same: those between presets and takes, which depend on what was before them, are one."""
+    """Fewer events with the same result: those between presets and takes become one.
+
+    Presets and takes stay, as they depend on earlier values.
+    """
     values: dict[str, Value] = {}
     for event in events:
         if event.values.keys() & {"preset", "take"}:
@@ -59,9 +62,12 @@ def merged(events: Iterable[Event]) -> Iterator[Event]:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Events in ascending time. `foreign` keeps what a Scope file holds beyond this model, so that export gives it back.
+    """Events in ascending time.
 
-    size: (height, width) of the picture, when the file asks for one. notes: sentences on what in the file has no effect.
+    Attributes:
+        foreign: content of a Scope file beyond this model, for export.
+        size: (height, width) of the picture, when the file asks for one.
+        notes: a sentence on each part of the file that has no effect.
     """
 
     events: tuple[Event, ...]
@@ -74,11 +80,11 @@ class Timeline:
     notes: tuple[str, ...] = ()
 
     def with_notes(self, size: tuple[int, int] | None, notes: tuple[str, ...]) -> Timeline:
-        """The same, for a picture of `size`, with a sentence on each thing in its file that has no effect here."""
+        """The same timeline, for a picture of `size`, with a sentence on each part of its file that has no effect here."""
         return replace(self, size=size, notes=notes)
 
     def params_at(self, time: float) -> dict[str, Value]:
-        """Every parameter that has been set by `time` seconds, with its value then. No triggers."""
+        """Every parameter that has been set by `time` seconds, with its value at that time. No triggers."""
         changes: dict[str, Value] = {}
         for event in self.events:
             if event.at <= time:
@@ -87,11 +93,11 @@ class Timeline:
 
     @property
     def digest(self) -> str:
-        """The same for timelines that set the same at the same times, and for no others."""
+        """A hash of the events and the duration, equal for timelines that set the same at the same times."""
         told = [(event.at, event.marker, sorted(event.values.items())) for event in self.events]
         return hashlib.sha256(json.dumps([told, self.duration], default=list).encode()).hexdigest()[:16]
 
     @property
     def markers(self) -> dict[str, float]:
-        """Marker to time in seconds, in order."""
+        """Time of each marker in seconds, in order."""
         return {event.marker: event.at for event in self.events if event.marker}

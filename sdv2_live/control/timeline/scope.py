@@ -1,8 +1,8 @@
 """Timelines that Daydream Scope exported: its timeline JSON (versions 2.x) and its workflows (1.x).
 
 A file holds prompt ranges with start and end times in seconds, each a weighted list of prompts, and settings that hold for the
-whole timeline. Import turns ranges into events and settings into values at time 0; what has no counterpart here (pipeline,
-resolution, keys that Scope may add) is kept, written back by export, and named where it has no effect.
+whole timeline. Import turns ranges into events and settings into values at time 0. Keys without a counterpart here (pipeline,
+resolution, keys that Scope may add) are kept, written back by export, and named where they have no effect.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def load_scope_timeline(path: Path) -> Timeline:
 
 
 def scope_timeline(timeline: Timeline) -> Timeline:
-    """The timeline with what follows from its `foreign` keys: the picture's size, and what has no effect."""
+    """The timeline with the results of its `foreign` keys: the picture's size, and a note on each key without effect."""
     size = picture_size(timeline.foreign.get("settings", {}))
     return timeline.with_notes(size, (*timeline.notes, *without_effect(timeline.foreign)))
 
@@ -57,7 +57,7 @@ class _Range(NamedTuple):
 
 
 class _Import:
-    """One file on its way into a `Timeline`; collects every mistake before it raises."""
+    """The import of one file into a `Timeline`; collects every mistake before it raises."""
 
     def __init__(self, document: Document, form: Form) -> None:
         self._document = document
@@ -76,7 +76,7 @@ class _Import:
         return self._assembled(self._ranges(data["prompts"]), settings, foreign, {}, self._document.path.stem)
 
     def workflow(self) -> Timeline:
-        """As `timeline`, of a workflow: settings are those of its main pipeline."""
+        """Import a workflow, like `timeline`; settings are those of its main pipeline."""
         data = self._document.data
         if not str(data.get("format_version")).startswith("1."):
             self._refuse(("format_version",), data.get("format_version"), '"1.0", the version that is read here')
@@ -155,7 +155,7 @@ class _Import:
         return _Range(start, end, slots, steps, others)
 
     def _steps(self, key: KeyPath, value: Any) -> int | None:
-        """Chunks of a transition. More than there can be are the most, which is noted."""
+        """Chunks of a transition. A value that is too large is clamped and noted."""
         if value is None:
             return None
         try:
@@ -212,7 +212,7 @@ class _Import:
 
 
 def _events(ranges: list[_Range]) -> list[Event]:
-    """What each range sets: all slots that any of them uses, and the transition where any has one."""
+    """The events of the ranges: each sets all slots that any range uses, and the transition if any range has one."""
     used = max(len(item.slots) for item in ranges)
     fading = any(item.steps is not None for item in ranges)
     events = []

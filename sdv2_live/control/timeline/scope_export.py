@@ -1,4 +1,4 @@
-"""Timelines as the JSON that Daydream Scope reads."""
+"""Export of timelines as the JSON that Daydream Scope reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of Daydream Scope's files: which parameter each is, and which have no counterpart here."""
+"""The keys of Daydream Scope's files: the parameter that each stands for, and those without a counterpart here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
 
 
 class Form(NamedTuple):
-    """Where a file keeps what, and under which names."""
+    """The names and places of values in one kind of file."""
 
     ranges: KeyPath
     start: str
@@ -67,12 +67,12 @@ _DEFAULTS: Mapping[str, Any] = MappingProxyType(
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """`value` where it is a mapping, as files of others may or may not have it; otherwise an empty one."""
+    """`value` if it is a mapping, else an empty one: files of other programs may hold anything."""
     return value if isinstance(value, dict) else {}
 
 
 def picture_size(settings: Mapping[str, Any]) -> tuple[int, int] | None:
-    """(height, width) that the settings ask for, in whole steps of SIZE_STEP pixels; None for none that can be had."""
+    """(height, width) that the settings ask for, in whole steps of SIZE_STEP pixels; None when they ask for no usable size."""
     asked = mapping(settings.get("resolution"))
     height, width = (asked.get(side) for side in ("height", "width"))
     if not isinstance(height, int) or not isinstance(width, int):

@@ -1,6 +1,6 @@
 """Playing a timeline live: play, stop, seek, next, loop.
 
-Passive but for the thread that calls `tick`. The performer's hand and the timeline write the same parameters; the last one wins.
+It has no thread: its caller runs `tick`. The performer and the timeline write the same parameters; the last one wins.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EPSILON_S = 1e-6  # what adding and taking away times may cost
 
 
 class Transport:
-    """Where a timeline stands. Starts stopped at 0. Thread-safe. `clock` gives seconds."""
+    """Plays a timeline. Starts stopped at 0. Thread-safe. `clock` gives seconds."""
 
     def __init__(self, timeline: Timeline, store: ParamStore, clock: Callable[[], float] = monotonic) -> None:
         self.timeline = timeline
@@ -40,7 +40,7 @@ class Transport:
 
     @property
     def playing(self) -> bool:
-        """Whether time runs."""
+        """True while time runs."""
         return self._since is not None
 
     @property
@@ -51,24 +51,24 @@ class Transport:
 
     @property
     def mark(self) -> float:
-        """Changes when the timeline is moved, stopped or set going, and not while it merely plays."""
+        """A number that changes when the timeline is moved, stopped or started, and is constant while it plays."""
         with self._lock:
             return self._held if self._since is None else self._since
 
     @property
     def applied(self) -> float:
-        """Up to where events have been applied, in seconds; below 0 when not even those of the start have."""
+        """The time up to which events have been applied, in seconds; below 0 before those of the start."""
         return max(self._done, -1.0)
 
     @property
     def due(self) -> float | None:
-        """When `tick` has something to do next, in the clock's seconds: an event, or the end. None while stopped."""
+        """The time of the next event or the end, in the clock's seconds, at which `tick` has work. None while stopped."""
         with self._lock:
             following = (event.at for event in self.timeline.events if event.at > self._done)
             return None if self._since is None else self._since + next(following, self.timeline.duration)
 
     def play(self) -> None:
-        """Let time run from where it stands; at the end, from the start."""
+        """Start from the current position; at the end, from the start."""
         with self._lock:
             if self._held >= self.timeline.duration and self._since is None:
                 self._held, self._done = 0.0, -math.inf
@@ -77,14 +77,17 @@ class Transport:
         self.tick()
 
     def stop(self) -> None:
-        """Hold where it stands. Parameters keep their values."""
+        """Stop at the current position. Parameters keep their values."""
         with self._lock:
             self._held, self._since = min(self.position, self.timeline.duration), None
 
     def seek(self, target: float | str) -> None:
-        """Go to a time in seconds or to a marker, and set all that holds there; triggers fire only if they are due just then.
+        """Move to a time in seconds or to a marker, and set all values of that time.
 
-        Raises ParamError for an unknown marker or a time outside the timeline.
+        A trigger fires only if it is due at exactly that time.
+
+        Raises:
+            ParamError: the marker is unknown or the time outside the timeline.
         """
         seconds = self._seconds(target)
         with self._lock:
@@ -96,13 +99,13 @@ class Transport:
                 self._since = self._clock() - seconds
 
     def hold(self, position: float, applied: float) -> None:
-        """Stand at `position` seconds, with the events up to `applied` seconds applied, and set nothing."""
+        """Stop at `position` seconds, with the events up to `applied` seconds taken as applied, and set nothing."""
         with self._lock:
             self._held, self._done = min(max(position, 0.0), self.timeline.duration), applied
             self._since = None
 
     def catch_up(self, missed: float) -> None:
-        """Play on as if it had not been interrupted for `missed` seconds: what was due meanwhile is set, and fires nothing."""
+        """Play on after a gap of `missed` seconds: events that were due in it set their values and fire no triggers."""
         duration = self.timeline.duration
         with self._lock:
             now = self._held + missed
@@ -119,9 +122,10 @@ class Transport:
                 self._since = self._clock() - self._held
 
     def next(self) -> None:
-        """Go to the next marker, or in a timeline without markers to the next event; after the last, to the start if looping.
+        """Move to the next marker, or in a timeline without markers to the next event; after the last, to the start if looping.
 
-        Raises ParamError when nothing follows.
+        Raises:
+            ParamError: nothing follows.
         """
         with self._lock:
             times = list(self.timeline.markers.values()) or [event.at for event in self.timeline.events]
@@ -131,7 +135,7 @@ class Transport:
             self.seek(following[0])
 
     def tick(self) -> None:
-        """Apply what has become due. Call often: events are late by as much as the time between calls."""
+        """Apply the events that have become due. Call often: events are late by up to the time between calls."""
         with self._lock:
             if self._since is None:
                 return
@@ -153,7 +157,7 @@ class Transport:
         self._done = max(self._done, now)
 
     def _apply(self, event: Event, *, fire: bool) -> None:
-        """Set what the event sets. Without `fire` no trigger but take, which leaves a prompt that holds from then on."""
+        """Set the event's values. Without `fire` no trigger fires except take, whose prompt holds from then on."""
         values = {
             name: value for name, value in event.values.items() if fire or name == "take" or PARAMS[name].kind is not Kind.TRIGGER
         }
@@ -177,7 +181,7 @@ class Transport:
 
 
 def transport_actions(transport: Transport) -> dict[str, Callable[[tuple[Any, ...]], None]]:
-    """What carries out the OSC addresses `/sdv2/timeline/...`. A button's release (a single 0) does nothing."""
+    """The functions of the OSC addresses `/sdv2/timeline/...`. A button's release (a single 0) does nothing."""
 
     def button(act: Callable[[], None]) -> Callable[[tuple[Any, ...]], None]:
         return lambda args: act() if not args or args[0] else None
