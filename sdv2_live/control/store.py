@@ -45,7 +45,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The begin of a chunk with changes. `names`: parameters changed and triggers fired since the chunk before."""
+    """The start of a chunk with changes. `names`: parameters changed and triggers fired since the chunk before."""
 
     chunk: int
     names: frozenset[str]

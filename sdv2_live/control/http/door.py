@@ -52,7 +52,7 @@ class Connection:
     """One open connection.
 
     Attributes:
-        since: time of the last request, before any the time of the connection's begin; seconds of the loop's clock.
+        since: time of the last request, or of the connection's start before any; seconds of the loop's clock.
         transport: None until it is set up.
         asked: a request has come.
         kept: it is a WebSocket, which is never closed for a new connection.

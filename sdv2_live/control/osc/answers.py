@@ -1,4 +1,4 @@
-"""Answers to senders about their messages, and the log lines about them. No single sender can use up the limits of both."""
+"""Answers to senders about their messages, and the log lines about them. No single sender uses up their limits."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def read_message(data: bytes) -> Message:
 
 
 class _Reader:
-    """Reads a message from its begin to its end."""
+    """Reads a message from start to end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
