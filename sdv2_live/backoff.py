@@ -1,4 +1,4 @@
-"""Waiting longer and longer before something is tried again that turned out to be too early."""
+"""Exponential backoff for retries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LONGEST = 32  # times the first wait
 
 @dataclass(slots=True)
 class Backoff:
-    """`seconds` to wait: those of `first`, twice as many after each `grow`, at most `longest` (LONGEST times the first)."""
+    """Seconds to wait before a retry: `first`, doubled by each `grow`, at most LONGEST times the first."""
 
     first: float
     longest: float = 0.0
@@ -20,9 +20,9 @@ class Backoff:
         self.reset()
 
     def grow(self) -> None:
-        """The last try was too early."""
+        """Double the wait, as the last try was too early."""
         self.seconds = min(2 * self.seconds, self.longest)
 
     def reset(self) -> None:
-        """The last try was good: the next wait is the first again."""
+        """Return to the first wait, as the last try succeeded."""
         self.seconds = self.first

@@ -1,4 +1,4 @@
-"""A chunk: the frames that are painted together, what they are painted with, and what comes back."""
+"""A chunk: frames that are painted together, with the parameters and the result of their painting."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ AHEAD = 2  # chunks in flight at most: one is finished while the next is begun
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The input of a painter for one chunk.
+    """The input of a painter.
 
-    number: of the show's chunks, from 0. frames: as many as `prepare` asked for. snapshot: the parameters as the engine is to
-    use them. measures: those of load shedding that are in force.
+    Attributes:
+        number: of the show's chunks, from 0.
+        frames: as many as `prepare` asked for.
+        snapshot: the parameters for the engine.
+        measures: the load shedding measures in force.
     """
 
     number: int
@@ -29,22 +32,24 @@ class Chunk:
 
     @classmethod
     def of(cls, frames: Sequence[Frame], params: Params) -> Self:
-        """A chunk outside of a show: nothing fired, and its number tells nothing."""
+        """A chunk outside of a show: no event, and a number without meaning."""
         return cls(0, frames, Snapshot(params, frozenset(), 0))
 
     @property
     def params(self) -> Params:
-        """The parameters that it is painted with."""
+        """The parameters of its painting."""
         return self.snapshot.params
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """The output of a painter for one chunk.
+    """The result of a painter.
 
-    pictures: as many as some chunk took: this one, or with stream_batch that of n-1 chunks ago; none while its pipeline fills,
-    or where nobody watches. recipe: what the chunk was painted with beyond frames and parameters. seconds: from its launch, or
-    from when the chunk before it was done, until its pictures were there.
+    Attributes:
+        pictures: as many as some chunk took: this one, or with stream_batch the one n-1 chunks ago. Empty while its pipeline
+            fills, or where nobody watches.
+        recipe: the rest of the painting's inputs, beyond frames and parameters.
+        seconds: from its launch, or from the end of the chunk before it if that was later, until its pictures were there.
     """
 
     chunk: Chunk

@@ -1,4 +1,4 @@
-"""A base of things that are opened and closed again, for use in a `with` statement."""
+"""Base classes of things that are opened and closed, for use in a `with` statement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Closing(ABC):
-    """Something that holds what it must release; a context manager that closes it."""
+    """A holder of resources; a context manager that closes it."""
 
     @abstractmethod
     def close(self) -> None:
@@ -22,11 +22,11 @@ class Closing(ABC):
 
 
 class Service(Closing):
-    """Something that runs from `start` to `close`; a context manager that does both."""
+    """A thing that runs from `start` to `close`; a context manager that does both."""
 
     @abstractmethod
     def start(self) -> None:
-        """Begin."""
+        """Start."""
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,4 +1,4 @@
-"""Sound beside the picture: blocks of samples, and the line that keeps each as long as the picture takes to be painted."""
+"""Sound beside the picture: blocks of samples, and a delay line that keeps each for the picture's painting time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ LATE_NS = 250_000_000  # sound that is overdue by more is left out
 
 @dataclass(frozen=True, slots=True)
 class AudioBlock:
-    """Some sound.
+    """A block of sound.
 
-    samples: float32, shape (channels, length); 1.0 is NDI's reference level, +4 dBu. rate: samples per second.
-    captured_ns: when the first sample came, on the clock of `Frame.captured_ns`: a picture of that time belongs to it.
+    Attributes:
+        samples: float32, shape (channels, length); 1.0 is NDI's reference level, +4 dBu.
+        rate: samples per second.
+        captured_ns: arrival time of the first sample, on the clock of `Frame.captured_ns`: a picture of that time belongs to it.
     """
 
     samples: np.ndarray
@@ -28,16 +30,16 @@ class AudioBlock:
 
     @property
     def duration_ns(self) -> int:
-        """Its duration in nanoseconds."""
+        """Duration in nanoseconds."""
         return int(self.samples.shape[1]) * 1_000_000_000 // self.rate
 
 
 class DelayLine:
-    """Gives blocks back `delay` after they were captured, in order, whole and unchanged, for use by any thread.
+    """Returns blocks `delay` after their capture, in order, whole and unchanged. For any thread.
 
-    A small change of the delay moves the moments at which blocks are given, by at most 1 % of their length, and touches no
-    sample. A large one (bypass on or off) fades one block out and a later one in, and between them leaves sound out or puts
-    silence in, so that the blocks stay one unbroken stream. `cut` goes over to the sound of another input.
+    A small change of the delay moves the times of the blocks, by at most 1 % of their length, and touches no sample. A large one
+    (bypass on or off) fades one block out and a later one in, and between them skips sound or inserts silence, so that the blocks
+    stay one unbroken stream. `cut` switches to the sound of another input.
     """
 
     def __init__(self) -> None:
@@ -51,14 +53,14 @@ class DelayLine:
         self._cut_ns: int | None = None  # another sound begins, with what was captured after this
 
     def follow(self, delay_ns: int) -> None:
-        """The picture now takes `delay_ns` from capture to output."""
+        """Set the picture's delay from capture to output."""
         with self._lock:
             self._target = delay_ns
             if self._delay is None:
                 self._delay = delay_ns
 
     def cut(self) -> None:
-        """Fade out what was pushed last, if it waits still; what is pushed next is another sound, and fades in after it."""
+        """Fade out the last block if it still waits, and fade in the next one, which is another sound."""
         with self._lock:
             self._cut_ns = 0
             if self._queue:
@@ -67,7 +69,7 @@ class DelayLine:
                 self._cut_ns = last.captured_ns + last.duration_ns
 
     def push(self, block: AudioBlock) -> None:
-        """Take a block in. Beyond LIMIT_S the oldest are left out."""
+        """Take a block in. Beyond LIMIT_S the oldest are dropped."""
         with self._lock:
             if self._cut_ns is not None:
                 if block.captured_ns < self._cut_ns:  # of the time of the sound before, which is heard then
@@ -80,7 +82,7 @@ class DelayLine:
 
     @property
     def kept_ms(self) -> int:
-        """The sound that waits, in milliseconds."""
+        """Milliseconds of sound that wait."""
         with self._lock:
             return self._queued_ns // 1_000_000
 
@@ -91,7 +93,7 @@ class DelayLine:
             return self._queue[0].captured_ns + self._delay if self._queue and self._delay is not None else None
 
     def due(self, now_ns: int) -> list[AudioBlock]:
-        """The blocks that are due, in order."""
+        """The due blocks, in order."""
         given: list[AudioBlock] = []
         with self._lock:
             while self._queue and self._delay is not None and self._queue[0].captured_ns + self._delay <= now_ns:
@@ -116,7 +118,7 @@ class DelayLine:
         return block
 
     def _jump(self, last: AudioBlock, delay: int) -> None:
-        """Go to the picture's delay with the block after `last`, so that it follows without a gap."""
+        """Move to the picture's delay with the block after `last`, so that it follows without a gap."""
         end = last.captured_ns + last.duration_ns  # of `last`, as captured
         change = self._target - delay
         self._delay, self._fade_in = self._target, True

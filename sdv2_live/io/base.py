@@ -1,7 +1,7 @@
-"""The base of every video source and sink.
+"""The base classes of video sources and sinks.
 
-Sources and sinks are passive: they own no thread. Each object is used from one thread only, except
-`close`, which may be called from any thread and any number of times.
+Sources and sinks are passive: they own no thread. Each object is used from one thread only, except `close`, which may be called
+from any thread and any number of times.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ class Source(Port):
     def read(self, timeout: float) -> Frame | None:
         """The next frame, or None when none came within `timeout` seconds.
 
-        A live source returns frames in real time and never raises because a sender or a file went away: it returns None until
-        one is back. Raises VideoError for what a performer must repair.
+        A live source returns frames in real time and never raises because a sender or a file went away: it returns None until one
+        is back.
+
+        Raises:
+            VideoError: a performer must repair the source.
         """
 
     @property
     def linked(self) -> bool:
-        """True when the sender is connected: while it sends nothing, its newest picture is still the one it shows."""
+        """True when the sender is connected: while it sends nothing, its newest picture is still current."""
         return False
 
     @property
@@ -48,7 +51,7 @@ class Source(Port):
 
 
 class PollingSource(Source):
-    """A source that looks for its next frame again and again, until `close`, which waits for no more than one look."""
+    """A source that looks for its next frame repeatedly, until `close`, which waits for at most one look."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # nothing may be released while `_look` uses it
@@ -76,14 +79,16 @@ class PollingSource(Source):
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of everything. Called with nothing in `_look`; idempotent."""
+        """Release everything. Called with nothing in `_look`; idempotent."""
 
 
 class Sink(Port):
     """Takes frames, one at a time.
 
-    live: looked at while it is made, so that any picture is better than none. A recording is not: it begins with the work.
-    full_name: what other programs see it as, so that we do not take it for an input; empty where none see it.
+    Attributes:
+        live: viewers watch it meanwhile, so any picture is better than none. False for a recording, which begins with the
+            paintings.
+        full_name: its name in other programs, so that it is not taken for an input; empty where none see it.
     """
 
     live = True
@@ -95,7 +100,7 @@ class Sink(Port):
 
     @property
     def watched(self) -> bool:
-        """False when nobody receives the output, so that conversion and sending may be skipped."""
+        """False when no receiver is connected, so that conversion and sending may be skipped."""
         return True
 
     @property

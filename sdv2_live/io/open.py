@@ -1,4 +1,4 @@
-"""From a text such as `ndi:Camera 1` or `file:clip.mp4` to an open source or sink."""
+"""Opening a source or sink from a text such as `ndi:Camera 1` or `file:clip.mp4`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SINKS = ("ndi:NAME", "spout:NAME", "file:PATH", "none")
 
 
 class NullSource(Source):
-    """Never gives a frame: for modes that need no input."""
+    """A source without frames, for modes that need no input."""
 
     def __init__(self) -> None:
         self.name = "none"
@@ -46,7 +46,7 @@ class NullSource(Source):
 
 
 class NullSink(Sink):
-    """Takes every frame and keeps none; counts them. It asks for frames, so that measurements include the whole path."""
+    """Counts frames and keeps none. It asks for frames, so that measurements include the whole path."""
 
     def __init__(self) -> None:
         self.name = "none"
@@ -56,7 +56,7 @@ class NullSink(Sink):
         self.sent += 1
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
 
 def open_source(
@@ -70,12 +70,21 @@ def open_source(
     realtime: bool = True,
     loop: bool = True,
 ) -> Source:
-    """`ndi:NAME` (`ndi:` takes the first found, `ndi:IP:PORT` connects directly), `spout:NAME` (`spout:` takes the active
-    sender), `file:PATH`, `test[:HEIGHTxWIDTH]`, `none`.
+    """Open the source of a text.
 
-    ndi, receiver_timeout_s, color: for NDI, see NdiSource. ignore: for NDI and Spout, the names of our own outputs.
-    rate: of the test card. realtime, loop: for files, see FileSource; realtime also paces the test card. Raises VideoError
-    for what cannot be opened.
+    `ndi:NAME` (`ndi:` takes the first found, `ndi:IP:PORT` connects directly), `spout:NAME` (`spout:` takes the active sender),
+    `file:PATH`, `test[:HEIGHTxWIDTH]`, `none`.
+
+    Args:
+        spec: the text.
+        ndi: for NDI, see NdiSource; so are receiver_timeout_s and color.
+        ignore: for NDI and Spout, the names of our own outputs.
+        rate: frame rate of the test card.
+        realtime: for files, see FileSource; also paces the test card.
+        loop: for files, see FileSource.
+
+    Raises:
+        VideoError: it cannot be opened.
     """
     scheme, rest = _split(spec, SOURCES, "source")
     match scheme:
@@ -92,7 +101,11 @@ def open_source(
 
 
 def open_sink(spec: str, *, ndi: NdiSettings | None = None) -> Sink:
-    """`ndi:NAME`, `spout:NAME`, `file:PATH` (.mp4 or .mkv) or `none`. Raises VideoError for what cannot be opened."""
+    """Open the sink of a text: `ndi:NAME`, `spout:NAME`, `file:PATH` (.mp4 or .mkv) or `none`.
+
+    Raises:
+        VideoError: it cannot be opened.
+    """
     scheme, rest = _split(spec, SINKS, "sink")
     match scheme:
         case "ndi":
@@ -105,7 +118,7 @@ def open_sink(spec: str, *, ndi: NdiSettings | None = None) -> Sink:
 
 
 def _split(spec: str, allowed: tuple[str, ...], kind: str) -> tuple[str, str]:
-    """(scheme, what follows the colon) of a spec whose scheme is allowed."""
+    """(scheme, text after the colon) of a spec whose scheme is allowed."""
     scheme, _, rest = spec.strip().partition(":")
     choices = [re.split(r"[:\[]", form)[0] for form in allowed]
     if scheme in choices:
@@ -125,7 +138,7 @@ def _split(spec: str, allowed: tuple[str, ...], kind: str) -> tuple[str, str]:
 
 
 def _meant(spec: str, choices: list[str]) -> str:
-    """A guess at the spec that was meant by one without a known scheme, empty for none."""
+    """A guess at the spec meant by a text without a known scheme; empty for no guess."""
     scheme, colon, rest = spec.partition(":")
     near = difflib.get_close_matches(scheme.lower(), choices, 1, 0.5)
     if near and (colon or not _is_path(spec)):

@@ -1,4 +1,4 @@
-"""Pictures on the host: in another's size and layout, blended, drawn, black."""
+"""Pictures in main memory: converted to another's size and layout, blended, drawn, black."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BACKGROUND, INK = (24, 24, 26), (150, 150, 154)  # of a slate: nothing that draw
 
 
 class Converter:
-    """Frames in the size and layout of others: cropped to their shape or stretched, by swscale (1080p: 8 ms on one core)."""
+    """Converts frames to the size and layout of others: cropped or stretched, by swscale (1080p: 8 ms on one core)."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: Frame, like: Frame, *, crop: bool = True) -> Frame:
-        """`frame` as it looks in `like`'s size and layout, at its own time."""
+        """`frame` in the size and layout of `like`, at its own time."""
         x, y, width, height = _crop(frame.size, like.size) if crop else (0, 0, frame.width, frame.height)
         step = frame.format.bytes_per_pixel
         if (x, y, width, height, frame.format) == (0, 0, like.width, like.height, like.format):
@@ -48,7 +48,7 @@ class Converter:
 
 
 def blend(below: np.ndarray, above: np.ndarray, level: float) -> np.ndarray:
-    """Bytes (height, n) between two pictures of one layout; level 0..1 is the share of `above`."""
+    """Bytes (height, n) of a blend of two pictures of one layout; level 0..1 is the share of `above`."""
     weight = round(level * 256)
     out = np.empty(below.shape, np.uint8)
     a, b = (np.empty((BAND, below.shape[1]), np.uint16) for _ in range(2))
@@ -63,7 +63,7 @@ def blend(below: np.ndarray, above: np.ndarray, level: float) -> np.ndarray:
 
 
 def mix(frame: Frame, above: Frame, level: float) -> Frame:
-    """The frame with a share, 0..1, of another picture of its size and layout laid over it."""
+    """The frame with a share, 0..1, of another picture of the same size and layout laid over it."""
     width = frame.width * frame.format.bytes_per_pixel
     return replace(frame, data=blend(frame.data[:, :width], above.data[:, :width], level))
 
@@ -78,7 +78,7 @@ def slate(size: tuple[int, int], text: str) -> Frame:
 
 
 def blank(like: Frame, height: int, width: int) -> Frame:
-    """A frame of this size in another's layout, without memory of its own: for its shape alone."""
+    """A frame of this size in the layout of `like`, without memory of its own: for its shape alone."""
     rows = np.broadcast_to(np.uint8(0), (height, width * like.format.bytes_per_pixel))
     return replace(like, data=rows, width=width, height=height)
 

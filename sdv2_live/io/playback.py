@@ -1,4 +1,4 @@
-"""The clock by which the pictures of a stored or drawn stream are due."""
+"""The playback clock of stored or drawn pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frame rate of a source that tells none, or none that can be true."""
+"""The frame rate of a source that declares none, or one that cannot be true."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEAR = 0.08  # of a usual rate: what is measured so near to it is meant to be it
 
 
 class MeasuredRate:
-    """Frames per second as they come, brought to a usual rate and within MIN_RATE..MAX_RATE; `first` until that is known."""
+    """Measured frames per second, brought to a usual rate and within MIN_RATE..MAX_RATE; `first` until measured."""
 
     def __init__(self, first: Fraction) -> None:
         self.value = first
@@ -22,7 +22,7 @@ class MeasuredRate:
         self._settle_at = 0.0
 
     def add(self, now: float) -> Fraction:
-        """Count a frame that came now, in monotonic seconds. Returns the rate."""
+        """Count a frame that came at `now`, in monotonic seconds. Returns the rate."""
         self._measured.add()
         if now >= self._settle_at:
             self._settle_at = now + SETTLE_S
@@ -31,7 +31,7 @@ class MeasuredRate:
 
 
 def usual_rate(per_second: float) -> Fraction | None:
-    """The usual frame rate near a measured one, or that rounded if none is near. None below SLOWEST."""
+    """The usual frame rate near a measured one, or the measured one rounded if none is near. None below SLOWEST."""
     if per_second < SLOWEST:
         return None
     nearest = min(USUAL, key=lambda rate: abs(rate - per_second))

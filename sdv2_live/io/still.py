@@ -1,4 +1,4 @@
-"""The newest frame of an input that sends only what changes, given again and again at the declared rate, or a little faster."""
+"""Repeats of the newest frame for an input that sends only changes, at the declared rate or a little faster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SLOWEST = 10  # repeats a second, also of a sender that declares fewer: what the
 class Still:
     """The newest frame, and the times at which it is due again, in monotonic nanoseconds.
 
-    A lone frame that comes in a silence is repeated at once, so that it fills a chunk; two in a row end the silence.
+    A lone frame in a silence is repeated at once, so that it fills a chunk; two in a row end the silence.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Still:
         self._due_at = 0
 
     def came(self, frame: Frame, now: int) -> None:
-        """Take in a frame of the source."""
+        """Take in a new frame of the source."""
         self._silent &= self._repeated
         self._newest, self._repeated = frame, False
         interval = self.interval
@@ -34,7 +34,7 @@ class Still:
 
     @property
     def silent(self) -> bool:
-        """True while repeats are given, and lone frames among them."""
+        """True while repeats are given, even when lone frames come among them."""
         return self._silent
 
     @property
@@ -43,11 +43,11 @@ class Still:
         return self._repeated
 
     def wait_s(self, now: int, longest: float) -> float:
-        """Seconds until `again` has something, at most `longest`."""
+        """Seconds until the next repeat, at most `longest`."""
         return min(max(self._due_at - now, 0) / 1e9, longest) if self._newest is not None else longest
 
     def again(self, now: int) -> Frame | None:
-        """The newest frame once more, as of now, where that is due."""
+        """The newest frame with the time `now`, if it is due again."""
         if self._newest is None or now < self._due_at:
             return None
         self._silent = self._repeated = True

@@ -1,4 +1,4 @@
-"""A test card that moves, for rehearsal without a camera and for tests, and black where there is no input."""
+"""A moving test card, for rehearsal without a camera and for tests, and black for shows without an input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ DIGITS = 6
 class GeneratedSource(Source):
     """Pictures drawn from their index alone, RGBX uint8 (height, width, 4).
 
-    realtime: frames come when they are due; otherwise at once.
+    Args:
+        realtime: give frames when they are due; otherwise at once.
     """
 
     def __init__(self, name: str, draw: Callable[[int], np.ndarray], rate: Fraction, *, realtime: bool = True) -> None:
@@ -59,7 +60,11 @@ class TestSource(GeneratedSource):
     __test__ = False  # not a test case, whatever its name suggests to pytest
 
     def __init__(self, height: int = 512, width: int = 512, rate: Fraction = Fraction(30), *, realtime: bool = True) -> None:
-        """Raises VideoError for a size outside 16..8192 or a rate that is not positive."""
+        """Make a card of one size.
+
+        Raises:
+            VideoError: a size is outside 16..8192, or the rate is not positive.
+        """
         if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
             raise VideoError(f"test:{height}x{width}: sides must lie in {MIN_SIDE}..{MAX_SIDE}, as in test:512x512")
         if rate <= 0:
@@ -68,7 +73,7 @@ class TestSource(GeneratedSource):
 
 
 class BlackSource(GeneratedSource):
-    """Black at a steady rate: the clock and the shape of a show that has no input, and what is seen until it paints."""
+    """Black at a steady rate: the clock and the shape of a show without an input, and its picture until it paints."""
 
     def __init__(self, height: int, width: int, rate: Fraction) -> None:
         black = np.zeros((height, width, 4), np.uint8)
@@ -77,7 +82,7 @@ class BlackSource(GeneratedSource):
 
 
 class Card:
-    """Draws the card; what does not move is prepared once."""
+    """Draws the card; its still parts are prepared once."""
 
     def __init__(self, height: int, width: int) -> None:
         self._height, self._width = height, width
@@ -143,7 +148,7 @@ def _landscape(height: int, width: int) -> np.ndarray:
 
 
 def _ball(radius: int, colour: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """A ball lit from the upper left: RGBX square, and which pixels are the ball."""
+    """A ball lit from the upper left: RGBX square, and a mask of the ball's pixels."""
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1] / radius
     depth = np.sqrt(np.clip(1 - x * x - y * y, 0, 1))
     light = np.clip(0.25 + 0.75 * (-0.5 * x - 0.5 * y + 0.7 * depth), 0.1, 1.2)

@@ -1,4 +1,4 @@
-"""A picture of nothing that never stands still: what the engine paints from where there is no input."""
+"""An abstract picture that never stands still, as input for the engine where there is none."""
 
 from __future__ import annotations
 

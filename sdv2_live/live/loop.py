@@ -70,11 +70,7 @@ class Painter(Protocol):
 class LiveLoop:
     """The engine's thread: one chunk after another, for the whole show. No failure ends it.
 
-    Counts chunks and engine_failures.
-
-    Attributes:
-        rate: painted frames per second.
-        overlap: see the module; it may be set at any time.
+    Counts chunks and engine_failures. `rate` is painted frames per second. `overlap` may be set at any time; see the module.
     """
 
     def __init__(

@@ -33,12 +33,7 @@ USUAL_RATE = Fraction(30)  # where a stream's own is not known
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A shot to send now.
-
-    Attributes:
-        new: its frame was not sent before.
-        came: an input frame caused it.
-    """
+    """A shot to send now. `new`: its frame was not sent before. `came`: an input frame caused it."""
 
     shot: Shot
     new: bool = False
@@ -49,11 +44,8 @@ class Playout:
     """Sends frames to `sink` on its own thread, each at the time when it is due.
 
     Counts frames_out (all sent), frames_repeated (sent again because no new one had come), frames_late (overtaken by a newer one
-    before they could be sent), frames_failed.
-
-    Attributes:
-        latency: milliseconds from capture to send, of paintings.
-        passed: the same of input frames that were sent unchanged.
+    before they could be sent), frames_failed. `latency` holds milliseconds from capture to send of paintings, `passed` of input
+    frames that were sent unchanged.
     """
 
     def __init__(

@@ -261,7 +261,7 @@ class Stream:
         )
 
     def _must_rebuild(self, wanted: StreamSpec, reset: bool) -> bool:
-        """True for a change of size or levels, or at a reset for a change that the table defers to one."""
+        """True when size or levels changed, or, at a reset, anything else of the stream's kind."""
         assert self._state is not None
         now = self._state.spec
         if reset:

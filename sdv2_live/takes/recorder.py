@@ -1,7 +1,7 @@
-"""Recording while the show runs: the engine hands its chunks over, a thread of its own writes them.
+"""Recording while the show runs: the engine passes its chunks to a thread that writes them.
 
-The frame path pays for putting references into a queue, and for nothing else. Whatever goes wrong with the writing ends the
-take, never the show: `record` goes back to false, the log says why and what to do, and what was written stays.
+The frame path only puts references into a queue. A failure of the writing ends the take, never the show: `record` returns to
+false, the log says why and what to do, and the written part stays.
 """
 
 from __future__ import annotations
@@ -36,19 +36,23 @@ class _State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """Begin a take."""
+    """The start of a take."""
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Finish it. problem: why it is incomplete."""
+    """The end of a take.
+
+    Attributes:
+        problem: why it is incomplete.
+    """
 
     problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What the thread is to do, for the take of this number."""
+    """A job of the writing thread, for the take of this number."""
 
     take: int
     what: _Open | Generated | _End
@@ -73,7 +77,7 @@ class Recorder:
         self._forget = store.add_listener(self._changed)
 
     def start(self, header: Header) -> None:
-        """Begin to follow. Called again when the engine was started anew: with other models, the take at hand ends."""
+        """Start to follow the parameter. A restarted engine calls it again: with other models, the present take ends."""
         before, self._header = self._header, header
         if before is None:
             self._thread.start()
@@ -84,7 +88,7 @@ class Recorder:
             self._store.set("record", False, "recorder")
 
     def close(self) -> None:
-        """Finish the take at hand, with all its chunks, and stop. Idempotent."""
+        """Finish the present take, with all its chunks, and stop. Idempotent."""
         self._forget()
         self._want(False)
         with self._ready:
@@ -94,21 +98,21 @@ class Recorder:
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Chunks that wait to be written, and where takes begin and end."""
+        """Fill of the queue of chunks, take starts and take ends that wait to be written."""
         return {"recorder": Fill(len(self._queue), self._config.takes.max_queue_chunks + MARKS)}
 
     @property
     def waiting(self) -> bool:
-        """A take is ready to begin: let the next chunk begin a new stream, its prompt settled."""
+        """True when a take is ready to begin: the next chunk is to begin a new stream, with its prompt settled."""
         return self._state is _State.WAITING
 
     @property
     def recording(self) -> bool:
-        """A take is being recorded, or begins with the next chunk."""
+        """True when a take is being recorded, or begins with the next chunk."""
         return self._state in (_State.WAITING, _State.RECORDING)
 
     def add(self, generated: Generated) -> None:
-        """Take over a chunk that was painted. Never waits. Dropped where no take runs, or where one cannot begin yet."""
+        """Take over a painted chunk. Never waits. The chunk is dropped when no take runs, or when one cannot begin yet."""
         if self._state not in (_State.WAITING, _State.RECORDING):
             return
         limit = self._config.takes.max_queue_chunks
@@ -132,7 +136,7 @@ class Recorder:
             self._tell(problem)
 
     def _changed(self, change: Change) -> None:
-        """Listener of the store; any thread."""
+        """Follow a change in the store, on any thread."""
         if "record" in change.values:
             self._want(bool(change.values["record"]), change.version)
 
@@ -194,7 +198,7 @@ class Recorder:
                     log.info("%s: %d chunks%s", take.folder, take.chunks, " (incomplete)" if problem else "")
 
     def _wanted(self, number: int) -> bool:
-        """Whether this take is the newest, and was not called off."""
+        """True when this take is the newest, and was not cancelled."""
         return number == self._number and self._state is not _State.IDLE
 
     def _give_up(self, number: int, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Writing one take."""
+"""Writing a take to disk."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sdv2_live.takes.video import VideoWriter
 
 
 class TakeWriter:
-    """A take's folder while it is being written. Every method raises TakeError or VideoError for what cannot be written."""
+    """A take's folder during the recording. Every method raises TakeError or VideoError for data that cannot be written."""
 
     def __init__(self, config: Config, header: Header) -> None:
         self._min_free_mb = config.takes.min_free_mb
@@ -48,14 +48,18 @@ class TakeWriter:
         self._videos = VideoWriter(self.folder, lossless=header.lossless)
 
     def write(self, generated: Generated) -> None:
-        """Add one chunk: its frames first, so that no line tells of frames that are not there."""
+        """Add one chunk: its frames first, so that no line refers to missing frames."""
         self._check_space(self.folder)
         placed = [self._videos.write(frame) for frame in generated.chunk.frames]
         self._write_line(self._line(generated, placed))
         self.chunks += 1
 
     def close(self, problem: str = "") -> None:
-        """Finish the files. problem: why the take is incomplete. A take without any chunk is removed."""
+        """Finish the files. A take without any chunk is removed.
+
+        Args:
+            problem: why the take is incomplete; empty for a complete one.
+        """
         self._videos.close()
         self._write_line(EndLine(end="incomplete" if problem else "complete", problem=problem, chunks=self.chunks))
         with _named(self.folder):
@@ -64,7 +68,7 @@ class TakeWriter:
                 shutil.rmtree(self.folder)
 
     def abandon(self, problem: str) -> None:
-        """Finish what can still be finished after writing has failed."""
+        """Finish as much as possible after a failed write."""
         with suppress(TakeError, VideoError):  # as likely as not the same that was told before
             self.close(problem)
         with suppress(OSError):

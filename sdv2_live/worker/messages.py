@@ -224,12 +224,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A sign of life.
-
-    Attributes:
-        gpu_mb: GPU memory that the engine holds.
-        queues: fill of its queues.
-    """
+    """A sign of life, with the GPU memory that the engine holds and the fill of its queues."""
 
     gpu_mb: int
     queues: dict[str, Fill] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A video file that is open: its decoded pictures in order, through PyAV (FFmpeg's libraries; no external program)."""
+"""An open video file: its decoded pictures in order, through PyAV (FFmpeg's libraries; no external program)."""
 
 from __future__ import annotations
 
@@ -27,23 +27,32 @@ SHORT = 3  # frames that may be missing at the end: containers round, AVI counts
 
 
 class Picture(NamedTuple):
-    """A decoded picture. seconds: when it is shown, from the first one on."""
+    """A decoded picture.
+
+    Attributes:
+        seconds: its time, counted from the first picture.
+    """
 
     decoded: av.VideoFrame
     seconds: float
 
 
 class Clip:
-    """The pictures of a file's video stream, of several the default one; covers of music are none.
+    """The pictures of a file's default video stream; a music file's cover is not one.
 
     Packets that cannot be decoded are skipped. Interlaced frames are deinterlaced, one picture for each.
 
-    rate: frames per second on average, as the file declares it where that can be true, else as measured.
-    pixel_aspect: width of a pixel by its height, None where the file does not say.
+    Attributes:
+        rate: frames per second on average, as the file declares it where that can be true, else as measured.
+        pixel_aspect: width of a pixel by its height; None where the file does not say.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises VideoError for a file that is missing, unreadable or no video."""
+        """Open the file.
+
+        Raises:
+            VideoError: the file is missing, unreadable or no video.
+        """
         self._path = path
         self.bad_packets = 0
         self._identity = _identity(path) or ()
@@ -82,7 +91,11 @@ class Clip:
         return Picture(decoded, seconds)
 
     def rewind(self) -> None:
-        """Start again. Raises VideoError where the file cannot."""
+        """Start again.
+
+        Raises:
+            VideoError: the file cannot be rewound.
+        """
         try:
             self._container.seek(0)
         except av.error.FFmpegError as error:
@@ -91,7 +104,7 @@ class Clip:
 
     @property
     def shortfall(self) -> str:
-        """After the last picture: what is missing of the file, in words; empty when it is whole."""
+        """The missing part of the file, in words, after the last picture; empty when it is whole."""
         stated = _stated_seconds(self._container, self._stream)
         missing = stated - self._end_s > SHORT * max(float(1 / self.rate), self._end_s / max(self._shown, 1))
         if not (self._torn or missing):
@@ -103,18 +116,18 @@ class Clip:
 
     @property
     def replaced(self) -> bool:
-        """True when there is another file in its place now, or it was written to."""
+        """True when another file is in its place now, or it was written to."""
         now = _identity(self._path)
         return now is not None and now != self._identity
 
     @property
     def overwritten(self) -> bool:
-        """True when it was written to: the open file is no longer the one that was opened."""
+        """True when it was written to: the open file has other contents than when it was opened."""
         now = _identity(self._path)
         return now is not None and now != self._identity and now[:2] == self._identity[:2]
 
     def keep(self) -> None:
-        """Take the file that is in its place now for no replacement."""
+        """Accept the file in its place now: it no longer counts as a replacement."""
         self._identity = _identity(self._path) or self._identity
 
     def close(self) -> None:
@@ -144,9 +157,10 @@ class Clip:
 
 
 def frame_count(path: str | Path) -> int | None:
-    """Frames of a file's video as its container states or implies them, None when it does neither.
+    """Frames of a file's video as its container states or implies them; None when it does neither.
 
-    Raises VideoError for a file that cannot be opened.
+    Raises:
+        VideoError: the file cannot be opened.
     """
     with _open(Path(path)) as container:
         stream = _video(container)
@@ -172,7 +186,7 @@ def _video(container: av.container.InputContainer) -> av.VideoStream | None:
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:
-    """Which file it is (two numbers), and in what state (two more); None while there is none."""
+    """The file's identity (two numbers) and version (two more); None while there is no file."""
     try:
         now = path.stat()
     except OSError:
@@ -193,7 +207,7 @@ def _rate(path: Path, stream: av.VideoStream) -> Fraction:
 
 
 def _stated_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """The video's length as the container has it, 0 where it has none."""
+    """The video's length as the container states it; 0 where it does not."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     if clock := stream.metadata.get("DURATION"):  # Matroska's tag, as in 00:01:02.040000000

@@ -1,4 +1,4 @@
-"""From what a decoder gives to the picture that players show: its colours, the shape of its pixels, turned and mirrored."""
+"""Conversion of decoded pictures to the ones that players show: colours, pixel shape, rotation and mirroring."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MAX_ASPECT = 4  # a pixel that is said to be longer than so many times its other
 
 
 class Shown:
-    """Makes RGBX of decoded pictures; keeps what can be used again for the next.
+    """Makes RGBX of decoded pictures; keeps its converters for the next ones.
 
-    Y'CbCr is converted by swscale with the picture's own matrix and range; one that states no matrix is read as BT.709 from 720
-    lines on, as BT.601 below, as players do. HDR is tone-mapped, see `hdr`. Alpha is dropped.
+    Y'CbCr is converted by swscale with the picture's own matrix and range. Without a stated matrix, BT.709 is assumed from 720
+    lines on, BT.601 below, as players do. HDR is tone-mapped, see `hdr`. Alpha is dropped.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,11 @@ class Shown:
         self._tone_map: tuple[tuple[int, int, int], hdr.ToneMap] | None = None
 
     def __call__(self, decoded: av.VideoFrame, pixel_aspect: Fraction | None) -> np.ndarray:
-        """RGBX uint8 (height, width, 4) in square pixels. pixel_aspect: width of a decoded pixel by its height; None: 1."""
+        """RGBX uint8 (height, width, 4) in square pixels.
+
+        Args:
+            pixel_aspect: width of a decoded pixel by its height; None for 1.
+        """
         width, height = squared(decoded.width, decoded.height, pixel_aspect)
         transfer = int(decoded.color_trc)
         is_hdr = transfer in hdr.TRANSFERS
@@ -67,9 +71,10 @@ def squared(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int
 
 
 def upright(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """Pixels (height, width, channels) turned and mirrored as a display matrix says, contiguous; to the nearest quarter turn.
+    """Pixels (height, width, channels) turned and mirrored by a display matrix, contiguous; to the nearest quarter turn.
 
-    matrix: [[a, b], [c, d]], by which the point (x, y) is shown at (a x + c y, b x + d y); None: as they are.
+    Args:
+        matrix: [[a, b], [c, d]] shows the point (x, y) at (a x + c y, b x + d y); None changes nothing.
     """
     if matrix is not None:
         (a, b), (c, d) = matrix.tolist()

@@ -1,4 +1,4 @@
-"""Interlaced video as whole pictures, by FFmpeg's filter bwdif."""
+"""Deinterlacing by FFmpeg's filter bwdif."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from av.filter import Graph
 
 
 def deinterlaced(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """One picture for each frame, in order, at its time: that of the field that is shown first. Progressive frames as they are.
+    """One picture for each frame, in order, at the time of the field shown first. Progressive frames stay unchanged.
 
-    Which frames are interlaced, and in which field order, is what the decoder says of each.
+    The decoder tells of each frame whether it is interlaced, and its field order.
     """
     bwdif: Deinterlacer | None = None
     for frame in frames:
@@ -30,7 +30,7 @@ def deinterlaced(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
 
 
 class Deinterlacer:
-    """Deinterlaces frames of the size and format of `like`. It looks at the frame after each, and so is one frame late."""
+    """Deinterlaces frames of the size and format of `like`. It needs the frame after each, and so is one frame late."""
 
     def __init__(self, like: av.VideoFrame) -> None:
         self._kind = _kind(like)
@@ -48,7 +48,7 @@ class Deinterlacer:
         return _kind(frame) == self._kind
 
     def push(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        """Take a frame, or None at the end. Yields the pictures that are done."""
+        """Take a frame, or None at the end. Yields the finished pictures."""
         self._graph.push(frame)
         with suppress(BlockingIOError, EOFError):  # no more for now; no more at all
             while True:

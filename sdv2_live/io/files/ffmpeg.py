@@ -1,4 +1,4 @@
-"""FFmpeg's (PyAV's) names of our layouts, matrices and ranges."""
+"""FFmpeg's (PyAV's) names for our layouts, matrices and ranges."""
 
 from __future__ import annotations
 
@@ -37,20 +37,21 @@ BT709_PRIMARIES = BT709_TRANSFER = 1
 
 
 def fraction(value: Any) -> Fraction | None:
-    """A ratio as PyAV gives it, None where there is none: from PyAV 19 on a number of its own, which is no Fraction."""
+    """A ratio of PyAV's as a Fraction, None where there is none: from PyAV 19 on it has a number type of its own."""
     return Fraction(value.numerator, value.denominator) if value else None
 
 
 def rows_of(picture: av.VideoFrame) -> np.ndarray:
-    """The bytes of a packed picture as they lie in memory, (height, stride); the array keeps the picture alive."""
+    """The bytes of a packed picture in memory order, (height, stride); the array keeps the picture alive."""
     plane = picture.planes[0]
     return np.frombuffer(memoryview(plane), np.uint8).reshape(picture.height, plane.line_size)
 
 
 def file_url(path: Path) -> str:
-    """The path as FFmpeg takes it: it would read the part before a colon in a relative path as a protocol, such as http."""
+    """The path in a form that FFmpeg reads as a file: before a colon in a relative path it would see a protocol, such as http."""
     return str(path.absolute())
 
 
 def reason(error: Exception) -> str:
+    """The system's words for an error, else its own text."""
     return getattr(error, "strerror", None) or str(error)

@@ -1,7 +1,7 @@
-"""High dynamic range (PQ and HLG, ITU-R BT.2100) to BT.709 as an SDR display shows it.
+"""High dynamic range (PQ and HLG, ITU-R BT.2100) to BT.709 for an SDR display.
 
-White of 203 cd/m2 is reference white (BT.2408). Up to some 90 cd/m2 light stays as it is; what is brighter, up to 1000, is
-compressed by the curve of BT.2390, on the largest of the three components so that hues stay. Colours beyond BT.709 are clipped.
+White of 203 cd/m2 is reference white (BT.2408). Up to some 90 cd/m2 light is unchanged; brighter light, up to 1000, is compressed
+by the curve of BT.2390, on the largest of the three components so that hues stay. Colours beyond BT.709 are clipped.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def hlg_light(signal: np.ndarray) -> np.ndarray:
 
 
 def compressed(light: np.ndarray) -> np.ndarray:
-    """cd/m2 as a display whose peak is WHITE shows them (BT.2390, 5.4.1)."""
+    """Light in cd/m2, compressed for a display whose peak is WHITE (BT.2390, 5.4.1)."""
     top = pq_signal(np.array(PEAK))
     level = np.minimum(pq_signal(light) / top, 1)
     most = pq_signal(np.array(WHITE)) / top

@@ -1,4 +1,4 @@
-"""Video files that are written, through PyAV (FFmpeg's libraries; no external program)."""
+"""Writing video files, through PyAV (FFmpeg's libraries; no external program)."""
 
 from __future__ import annotations
 
@@ -43,23 +43,27 @@ SNAP_S = 0.002  # a frame that is so little beside the constant rate is on it: s
 
 
 class FileSink(Sink):
-    """Writes a file whose container follows from the extension.
+    """Writes a file; its extension chooses the container.
 
-    .mp4: H.264, 4:2:0, CRF 16, BT.709 limited range, for everybody's player; an odd size gains a copy of its last line.
+    .mp4: H.264, 4:2:0, CRF 16, BT.709 limited range, for every common player; an odd size gains a copy of its last line.
     .mkv: FFV1, lossless in the frames' own colour (RGB, or 4:2:2 for UYVY).
 
-    The first frame fixes size and rate; frames of another size are scaled to it. Data goes to a name ending in ".part",
-    which becomes the real one at `close`, so that a half-written file never looks whole. What a crash leaves there plays, and
-    is put aside when the same file is written again.
+    The first frame fixes size and rate; frames of another size are scaled to it. Data goes to a name ending in ".part", which
+    becomes the real one at `close`, so that a half-written file never looks whole. The part that a crash leaves can be played,
+    and is renamed when the same file is written again.
     """
 
     live = False
 
     def __init__(self, path: str | Path, *, offline: bool = False) -> None:
-        """offline: each frame is shown at its `captured_ns`, counted from the first. Otherwise, for a show: one frame time after
-        the last, and an .mp4 is fragmented, so that it plays whenever the show is killed.
+        """Prepare to write; the first frame opens the streams.
 
-        Raises VideoError for an extension that is not known or a folder that cannot be written.
+        Args:
+            offline: show each frame at its `captured_ns`, counted from the first. Otherwise, for a show, each comes one frame
+                time after the last, and an .mp4 is fragmented, so that it plays even if the show is killed.
+
+        Raises:
+            VideoError: the extension is unknown, or the folder cannot be written.
         """
         self._path = Path(path)
         self._offline = offline
@@ -92,7 +96,7 @@ class FileSink(Sink):
             raise VideoError(f"{self._part} cannot be written: {reason(error)}; check the folder's permissions") from error
 
     def _put_aside(self) -> None:
-        """Give what an earlier show that was killed has left a name of its own. Raises OSError."""
+        """Rename the part that a killed show has left. Raises OSError."""
         if self._part.is_file() and (left := self._part.stat()).st_size:
             ended = datetime.fromtimestamp(left.st_mtime).strftime("%Y%m%d-%H%M%S")
             aside = self._path.with_name(f"{self._path.stem}-{ended}{self._path.suffix}")
@@ -100,7 +104,11 @@ class FileSink(Sink):
             log.warning("%s: was left by a show that was cut short; it is kept as %s", self._part, aside)
 
     def send(self, frame: Frame) -> None:
-        """Encode one frame. Raises VideoError when the file cannot be written (disk full); what came before stays."""
+        """Encode one frame.
+
+        Raises:
+            VideoError: the file cannot be written (disk full); the frames before it stay.
+        """
         with self._lock:
             if self._closed:
                 return
@@ -116,7 +124,7 @@ class FileSink(Sink):
             self.written += 1
 
     def _begin(self, frame: Frame) -> av.VideoStream:
-        """Open the stream that suits the first frame."""
+        """Open a stream for the first frame's kind."""
         rate = frame.rate.limit_denominator(100_000)
         stream = self._container.add_stream("ffv1" if self._lossless else "libx264", rate=rate)
         context = stream.codec_context
@@ -151,7 +159,7 @@ class FileSink(Sink):
             self._container.mux(packet)
 
     def _due(self, frame: Frame) -> int:
-        """The tick at which the frame is shown, later than that of the one before."""
+        """The tick at which the frame is shown, later than the previous frame's."""
         due = self._next
         if self._offline:
             own = round(Fraction(frame.captured_ns - self._first_ns, 10**9) / self._tick)
@@ -186,7 +194,11 @@ class FileSink(Sink):
         )
 
     def close(self) -> None:
-        """Finish the file and give it its name. Raises VideoError, once, when that fails."""
+        """Finish the file and give it its name.
+
+        Raises:
+            VideoError: that fails; raised once.
+        """
         with self._lock:
             if self._closed:
                 return
@@ -205,7 +217,7 @@ class FileSink(Sink):
 
 
 def _even(frame: Frame) -> np.ndarray:
-    """The frame's rows, with its last column and row repeated where the size is odd: 4:2:0 has none such."""
+    """The frame's rows, with its last column and row repeated where the size is odd: 4:2:0 needs even sizes."""
     rows = frame.data[:, : frame.width * frame.format.bytes_per_pixel]
     right, below = frame.width % 2, frame.height % 2  # UYVY is never odd across, so 4 bytes are a pixel where it matters
     if not right and not below:

@@ -24,15 +24,22 @@ AGAIN_S = 1.0  # between two tries to open a file that broke
 class FileSource(Source):
     """Frames of a file's video, as RGBX in square pixels, upright, as players show it; see `Clip` and `Shown`.
 
-    realtime: frames come when they are due, for live use, and `captured_ns` is when they came; one that stays for long is given
-    again and again meanwhile, see `Still`. Otherwise they come as fast as they are read, and `captured_ns` is their time in
-    the video, from the first frame on.
-    loop: start again at the end; otherwise `ended` becomes True after the last frame. A file that is replaced or written to is
-    opened anew for its next round. One that breaks while it loops gives no frames, and is opened anew until that works.
+    A file that is replaced or written to is reopened for its next round. One that breaks while it loops gives no frames, and is
+    reopened until that works.
+
+    Args:
+        realtime: give frames when they are due, for live use, with their arrival time as `captured_ns`; a long one is repeated
+            meanwhile, see `Still`. Otherwise frames come as fast as they are read, and `captured_ns` is their time in the video,
+            from the first frame on.
+        loop: start again at the end; otherwise `ended` becomes True after the last frame.
     """
 
     def __init__(self, path: str | Path, *, realtime: bool = True, loop: bool = True) -> None:
-        """Raises VideoError for a file that is missing, unreadable, no video, or holds not one decodable frame."""
+        """Open the file and decode its first frame.
+
+        Raises:
+            VideoError: the file is missing, unreadable, no video, or has no frame that can be decoded.
+        """
         self._path = Path(path)
         self.name = self.status = f"file:{path}"
         self._realtime, self._loop = realtime, loop
@@ -93,7 +100,7 @@ class FileSource(Source):
         return Frame(rows, width, height, PixelFormat.RGBX, self._clip.rate, captured_ns, index)
 
     def _advance(self) -> None:
-        """Choose the picture to show next, and when it is due."""
+        """Choose the next picture and its time."""
         self._pending = self._clip.read()
         if self._pending is None:
             self._tell_shortfall()
@@ -105,7 +112,7 @@ class FileSource(Source):
         self._due_s = self._passed_s + (self._pending.seconds if self._pending else AGAIN_S)
 
     def _start_again(self) -> None:
-        """Begin the next round: with what is in the file's place now, else with what was there, else with nothing for now."""
+        """Begin the next round: with the file in its place now, else with the old one, else with nothing for now."""
         try:
             if self._clip.replaced:
                 self._replace()
@@ -121,7 +128,7 @@ class FileSource(Source):
             log.warning("%s cannot be read any more; it is opened anew as soon as that works", self._path)
 
     def _replace(self) -> None:
-        """Take what is in the file's place now, if it is a video."""
+        """Take the file in its place now, if it is a video."""
         try:
             self._take(*_opened(self._path))
         except VideoError as error:

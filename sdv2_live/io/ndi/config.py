@@ -1,4 +1,7 @@
-"""The discovery server has no API: the SDK reads it from a JSON file (docs.ndi.video, SDK, Configuration Files)."""
+"""The NDI configuration file, which names the discovery server.
+
+The SDK has no API for that server: it reads it from JSON (docs.ndi.video, SDK, Configuration Files).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _folder: tempfile.TemporaryDirectory[str] | None = None  # the SDK may read it a
 
 
 def use_discovery_server(server: str) -> None:
-    """Write the file, with the machine's own settings, and have the SDK of this process read it. Before NDI is initialised."""
+    """Write the file, with the machine's own settings, and point this process's SDK to it. Call it before NDI is initialised."""
     global _folder
     config = _user_config()
     config.setdefault("ndi", {}).setdefault("networks", {})["discovery"] = server

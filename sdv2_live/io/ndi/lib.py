@@ -1,10 +1,10 @@
 """The NDI library: initialised once per process, and the search for sources.
 
-Facts about the SDK are from https://docs.ndi.video and from libndi 6.3.2 itself. The finder listens to mDNS and also asks
-the loopback and every address of `NdiSettings.extra_ips` directly. On Linux mDNS needs avahi-daemon. Without it a machine is
-asked at TCP port 5960, which all its senders share (SO_REUSEPORT): the kernel gives each connection to one of them, and that
-one lists its own sources only. So the loopback is asked under many addresses, and anew while a source is being looked for:
-each connection is another draw, and together they see every sender of this machine.
+Facts about the SDK are from https://docs.ndi.video and from libndi 6.3.2 itself. The finder listens to mDNS and also asks the
+loopback and every address of `NdiSettings.extra_ips` directly. On Linux mDNS needs avahi-daemon. Without it a machine is asked at
+TCP port 5960, which all its senders share (SO_REUSEPORT): the kernel gives each connection to one of them, which lists its own
+sources only. So the loopback is asked under many addresses, repeatedly while a source is looked for: each connection is another
+draw, and together they see every sender of this machine.
 """
 
 from __future__ import annotations
@@ -42,7 +42,12 @@ _discovery_server: str | None = None
 
 @dataclass(frozen=True, slots=True, order=True)
 class NdiSourceInfo:
-    """A source on the network: name is "MACHINE (name)", address "ip:port". Either may be empty, not both."""
+    """A source on the network.
+
+    Attributes:
+        name: "MACHINE (name)"; may be empty if the address is not.
+        address: "ip:port"; may be empty if the name is not.
+    """
 
     name: str
     address: str = ""
@@ -53,13 +58,17 @@ class NdiSourceInfo:
 
     @property
     def inner_name(self) -> str:
-        """The name that the sender chose: what stands between the parentheses after the machine's name."""
+        """The sender's own name: the part between the parentheses after the machine's name."""
         _, opened, rest = self.name.partition(" (")
         return rest.removesuffix(")") if opened else self.name
 
 
 def initialise(settings: NdiSettings) -> Any:
-    """The NDIlib module, initialised on the first call. Raises VideoError where NDI cannot run on this machine."""
+    """The NDIlib module, initialised on the first call.
+
+    Raises:
+        VideoError: NDI cannot run on this machine.
+    """
     global _module, _discovery_server
     with _lock:
         if _module is None:
@@ -95,7 +104,7 @@ def _load() -> Any:
 
 
 class Finder(Port):
-    """Watches the network for sources. Sources appear within a second or so; asking again renews the search now and then."""
+    """Watches the network for sources. Sources appear within a second or so; repeated calls renew the search now and then."""
 
     def __init__(self, settings: NdiSettings) -> None:
         self.name = "NDI finder"
@@ -129,7 +138,7 @@ class Finder(Port):
         return sorted(found.values())
 
     def wait(self, until: Callable[[list[NdiSourceInfo]], bool], timeout: float) -> list[NdiSourceInfo]:
-        """The sources as soon as `until(sources)` holds, or whatever there is after `timeout` seconds."""
+        """The sources as soon as `until(sources)` is true, or the ones found after `timeout` seconds."""
         deadline = monotonic() + timeout
         while not until(sources := self.sources) and self._instances:
             left = deadline - monotonic()
@@ -145,15 +154,18 @@ class Finder(Port):
 
 
 def destroy(ndi: Any, function: str, since: float, instance: Any) -> None:
-    """Destroy an instance of the SDK, made at `since`, by its "recv_destroy" or "find_destroy", while other threads go on.
+    """Destroy an instance of the SDK, by its "recv_destroy" or "find_destroy", while other threads run on.
 
-    libndi 6.3.2 aborts the program of a sender that accepts a connection and loses it at once (the first of its two threads
-    for the connection ends before it knows of the second; once in some hundred quick finders or receivers, more often on a
-    busy machine). So what is younger than SETTLED_S is let grow older first.
+    libndi 6.3.2 aborts the program of a sender that accepts a connection and loses it at once (the first of its two threads for
+    the connection ends before it knows of the second; once in some hundred quick finders or receivers, more often on a busy
+    machine). So an instance younger than SETTLED_S is destroyed only at that age.
 
-    The bindings keep the interpreter's lock meanwhile, and the SDK waits for connections to end: 0.1 s and more with a sender
-    that died, in which no frame could be sent. So the SDK's own function is called, which ctypes does without the lock. Where
-    it cannot be reached (Windows looks symbols up in one module alone) the bindings' is.
+    The bindings hold the interpreter's lock meanwhile, and the SDK waits for connections to end: 0.1 s and more with a sender
+    that died, in which no frame could be sent. So ctypes calls the SDK's own function without the lock. Where it cannot be found
+    (Windows looks symbols up in one module alone) the bindings' function is called.
+
+    Args:
+        since: monotonic time at which the instance was made.
     """
     time.sleep(max(0.0, since + SETTLED_S - monotonic()))
     own = getattr(ctypes.CDLL(ndi.NDIlib.__file__), f"NDIlib_{function}", None)
@@ -168,7 +180,7 @@ def destroy(ndi: Any, function: str, since: float, instance: Any) -> None:
 
 
 def sdk_source(ndi: Any, info: NdiSourceInfo) -> Any:
-    """The SDK's own form of a source. Setters, since the bindings' constructor does not keep the strings alive."""
+    """The SDK's own form of a source. It uses setters, because the bindings' constructor does not keep the strings alive."""
     source = ndi.Source()
     if info.name:
         source.ndi_name = info.name
@@ -178,7 +190,7 @@ def sdk_source(ndi: Any, info: NdiSourceInfo) -> Any:
 
 
 def product(session: str) -> str:
-    """The `ndi_product` element by which one end of a connection tells the other who it is."""
+    """The `ndi_product` element by which one end of a connection identifies itself to the other."""
     facts = {
         "long_name": "sdv2-live: live video restyled by StreamDiffusionV2",
         "short_name": "sdv2-live",
@@ -213,10 +225,12 @@ def as_address(pattern: str) -> NdiSourceInfo | None:
 def match_source(pattern: str, sources: Iterable[NdiSourceInfo], ignore: Collection[str] = ()) -> NdiSourceInfo | None:
     """The source that `pattern` means, or None while there is none.
 
-    Names may be written as they were typed into the sender, see `spelt`. An exact full name wins, then an exact inner name,
-    then a case-insensitive substring; the empty pattern matches all.
-    Of several, the first in order of name is taken, and a warning names them all. `ignore` holds full or inner names that
-    only an exact pattern may pick: our own outputs, which would otherwise feed back.
+    Names may be written as they were typed into the sender, see `spelt`. An exact full name wins, then an exact inner name, then
+    a case-insensitive substring; the empty pattern matches all. Of several, the first in order of name is taken, and a warning
+    names them all.
+
+    Args:
+        ignore: full or inner names that only an exact pattern may pick: our own outputs, which would otherwise feed back.
     """
     ordered, wanted = sorted(sources), spelt(pattern)
     full = [s for s in ordered if spelt(s.name) == wanted]

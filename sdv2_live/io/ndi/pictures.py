@@ -1,4 +1,4 @@
-"""From the SDK's received pictures to frames: their layout, rate and shape, as senders declare them."""
+"""Conversion of the SDK's received pictures to frames: layout, rate and shape, as senders declare them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ OBLONG = 4.0  # times as wide as high, or as high as wide, a pixel may be; what 
 
 
 class NdiPictures:
-    """Makes frames, with square pixels, of what one source sends; `color` says how its Y'CbCr is to be read.
+    """Makes frames, with square pixels, from the pictures of one source.
 
-    A declared rate that cannot be true is measured. Pixels that are no squares (SD, DV, HDV) are made so, by the picture's
-    width: what comes after knows none but square ones.
+    A declared rate that cannot be true is replaced by a measured one. Non-square pixels (SD, DV, HDV) are made square by changing
+    the picture's width: later stages assume square ones.
+
+    Args:
+        color: the interpretation of its Y'CbCr.
     """
 
     def __init__(self, ndi: Any, color: ColorSpec) -> None:
@@ -35,11 +38,11 @@ class NdiPictures:
         self._convert = Converter()
 
     def reads(self, video: Any) -> bool:
-        """True for a whole picture in a layout that is read here."""
+        """True for a whole picture in a supported layout."""
         return video.FourCC in self._formats and video.frame_format_type in self._whole
 
     def copy(self, video: Any, captured_ns: int, index: int) -> Frame:
-        """A copy of the SDK's picture, as it lies in memory; `square` makes the frame of it."""
+        """A copy of the SDK's picture in its memory layout; `square` makes the frame from it."""
         layout = self._formats[video.FourCC]
         pixels = np.ascontiguousarray(video.data)  # a copy, (height, width, stride // width)
         rate = self._rate(video.frame_rate_N, video.frame_rate_D)
@@ -47,7 +50,11 @@ class NdiPictures:
         return Frame(rows, video.xres, video.yres, layout, rate, captured_ns, index, self._color)
 
     def square(self, frame: Frame, aspect: float) -> Frame:
-        """The frame with square pixels. aspect: of the whole picture, width by height; 0 where none is declared."""
+        """The frame with square pixels.
+
+        Args:
+            aspect: width by height of the whole picture; 0 where none is declared.
+        """
         width = square_width(frame.width, frame.height, aspect)
         if width == frame.width:
             return frame
@@ -61,7 +68,7 @@ class NdiPictures:
 
 
 def square_width(width: int, height: int, aspect: float) -> int:
-    """Pixels across, an even number, that a picture of so many lines needs where its pixels are squares."""
+    """Pixels across, an even number, for a picture of so many lines with square pixels."""
     pixel = aspect * height / width  # a pixel's width by its height
     if not math.isfinite(pixel) or abs(pixel - 1) <= NEARLY or not 1 / OBLONG <= pixel <= OBLONG:
         return width

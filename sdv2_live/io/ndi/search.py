@@ -1,4 +1,4 @@
-"""The search for the NDI source that a performer means, for as long as it is not received."""
+"""The search for the performer's NDI source while it is not received."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOT_FOUND = (
 
 
 class NdiSearch(Port):
-    """Looks for the source that `pattern` means, see `match_source`; "ip:port" is found at once. For one thread."""
+    """Looks for the source that `pattern` means, see `match_source`; "ip:port" needs no search. For one thread."""
 
     def __init__(self, pattern: str, settings: NdiSettings, ignore: Collection[str]) -> None:
         self.name = f"search for '{pattern}'" if pattern else "search for any source"
@@ -36,7 +36,7 @@ class NdiSearch(Port):
         self._found = False  # once
 
     def look(self, now: float) -> NdiSourceInfo | None:
-        """The source, None while it is not there, or where it was looked for just now."""
+        """The source; None while it is absent, or when the last look was just now."""
         if now < self._look_at:
             return None
         self._look_at = now + LOOK_S
@@ -49,7 +49,7 @@ class NdiSearch(Port):
         return found
 
     def wait(self, until: float) -> None:
-        """Look again no sooner than that."""
+        """Look again at `until` at the earliest."""
         self._look_at = until
 
     def _match(self, sources: list[NdiSourceInfo], now: float) -> NdiSourceInfo | None:

@@ -11,12 +11,13 @@ DRAWS = 32 if sys.platform == "linux" else 1
 
 @dataclass(frozen=True, slots=True)
 class NdiSettings:
-    """How this process takes part in the NDI network.
+    """The settings of this process for the NDI network.
 
-    extra_ips: addresses asked directly for their sources, for networks without mDNS; the loopback is always asked.
-    groups: NDI groups to search and to publish in; none means the SDK's default group, "public".
-    discovery_server: "host" or "host:port" of an NDI Discovery Server, several separated by commas. Read when NDI is first
-        used; it cannot change afterwards.
+    Attributes:
+        extra_ips: addresses asked directly for their sources, for networks without mDNS; the loopback is always asked.
+        groups: NDI groups to search and to publish in; none means the SDK's default group, "public".
+        discovery_server: "host" or "host:port" of an NDI Discovery Server, several separated by commas. Read when NDI is first
+            used; it cannot change afterwards.
     """
 
     extra_ips: tuple[str, ...] = ()

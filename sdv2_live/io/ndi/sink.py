@@ -1,4 +1,4 @@
-"""NDI out: publishes one source."""
+"""NDI output: publishes one source."""
 
 from __future__ import annotations
 
@@ -29,19 +29,23 @@ POLL_S = 1.0  # how often the SDK is asked who watches
 class NdiSink(Sink):
     """Publishes frames as the NDI source "MACHINE (name)".
 
-    Sends are asynchronous: the SDK reads a buffer until the next send, so frames are copied into two buffers of our own in
-    turn, and `send` costs one copy. Nothing is paced here (`clock_video` is off); the frame's `rate` is declared to
-    receivers, exactly, and steers the SDK's encoder. Size, format and rate may change at any frame. UYVY is sent as
-    BT.709 limited range, which is what the SDK's own receivers assume; an odd width or height of an RGB frame loses its
-    last column or row in the SDK's encoder.
-
-    `on_sent` may be set: it is called on the sending thread after every frame, and must neither wait nor raise.
+    Sends are asynchronous: the SDK reads a buffer until the next send, so frames are copied into two buffers of our own in turn,
+    and `send` costs one copy. Nothing is paced here (`clock_video` is off); the frame's `rate` is declared to receivers, exactly,
+    and steers the SDK's encoder. Size, format and rate may change at any frame. UYVY is sent as BT.709 limited range, which the
+    SDK's own receivers assume; an odd width or height of an RGB frame loses its last column or row in the SDK's encoder.
 
     Methods may be called from any thread.
+
+    Attributes:
+        on_sent: may be set; called on the sending thread after every frame, and must neither wait nor raise.
     """
 
     def __init__(self, name: str, settings: NdiSettings | None = None) -> None:
-        """Raises VideoError where NDI cannot run, or where this machine already publishes that name."""
+        """Publish the source.
+
+        Raises:
+            VideoError: NDI cannot run, or this machine already publishes that name.
+        """
         settings = settings or NdiSettings()
         self.name = f"ndi:{name}"
         self.sent = 0  # frames handed to the SDK
@@ -71,7 +75,7 @@ class NdiSink(Sink):
             log.warning("'%s' is published as '%s': NDI puts spaces in place of \" * / : < > ? \\ |", name, self.full_name)
 
     def _describe(self) -> None:
-        """Tell every receiver, as it connects, who sends (docs.ndi.video, SDK, NDI-Send, connection metadata)."""
+        """Tell every receiver, as it connects, the sender's identity (docs.ndi.video, SDK, NDI-Send, connection metadata)."""
         for text in (product(self.full_name), CAPABILITIES):
             metadata = self._ndi.MetadataFrame()
             metadata.data = text
@@ -95,7 +99,7 @@ class NdiSink(Sink):
             on_sent(frame)
 
     def send_audio(self, block: AudioBlock) -> None:
-        """Send some sound now; it is copied before this returns. Does nothing after `close`."""
+        """Send a block of sound now; it is copied before this returns. Does nothing after `close`."""
         samples = np.ascontiguousarray(block.samples, np.float32)
         audio = self._ndi.AudioFrameV2()
         audio.data = samples  # takes the address, and a description that the next lines make sure of
@@ -123,7 +127,7 @@ class NdiSink(Sink):
         return rows, video
 
     def _flush(self) -> None:
-        """Wait until the SDK has let go of the last buffer: sending None does that (docs.ndi.video, SDK, NDI-Send)."""
+        """Wait until the SDK has released the last buffer: sending None does that (docs.ndi.video, SDK, NDI-Send)."""
         if self._buffers:
             self._ndi.send_send_video_async_v2(self._sender, None)
 
@@ -135,7 +139,7 @@ class NdiSink(Sink):
 
     @property
     def watched(self) -> bool:
-        """True when somebody receives; asked of the SDK at most once a second, so it costs nothing per frame."""
+        """True when a receiver is connected; asked of the SDK at most once a second, so it costs nothing per frame."""
         now = monotonic()
         if now >= self._watched_at:
             self._watched_at = now + POLL_S
@@ -152,7 +156,7 @@ class NdiSink(Sink):
         return tally.on_program, tally.on_preview
 
     def set_failover(self, source: NdiSourceInfo | None) -> None:
-        """The source to which receivers turn by themselves when this program dies (None: none)."""
+        """Set the source to which receivers turn by themselves when this program dies (None: none)."""
         failover = sdk_source(self._ndi, source) if source is not None else None
         with self._lock:
             if self._sender is not None:
@@ -168,7 +172,7 @@ class NdiSink(Sink):
 
 
 def _refused(ndi: Any, name: str) -> str:
-    """Why the SDK does not publish that name. It gives no reason, so the room that this machine's name leaves is looked up."""
+    """The likely reason why the SDK does not publish that name. The SDK gives none: the name's length limit is computed here."""
     create = ndi.SendCreate()
     create.ndi_name, create.clock_video, create.clock_audio = uuid.uuid4().hex, False, False
     probe = ndi.send_create(create)
@@ -182,5 +186,5 @@ def _refused(ndi: Any, name: str) -> str:
 
 
 def _sdk_rate(rate: Fraction) -> Fraction:
-    """The SDK takes 32-bit terms. Rates of real streams fit; a measured one is rounded to the nearest that does."""
+    """The rate with 32-bit terms, as the SDK takes it. Rates of real streams fit; a measured one is rounded to the nearest."""
     return rate if max(rate.numerator, rate.denominator) < 2**31 else rate.limit_denominator(1_000_000)

@@ -1,4 +1,4 @@
-"""From the SDK's received sound to blocks, dated by the sender's own clock: pictures take longer to arrive than sound."""
+"""Conversion of the SDK's received sound to blocks, dated by the sender's clock: pictures take longer to arrive than sound."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CALM = 16  # pictures over which that unrest is smoothed, so that sound comes as
 
 
 class NdiSound:
-    """Dates one source's sound. Its time stamps are in units of 100 ns."""
+    """Dates the sound of one source. Its time stamps are in units of 100 ns."""
 
     def __init__(self) -> None:
         self._clock_ns: int | None = None  # from the sender's time stamps to captured_ns, by its last pictures
@@ -24,7 +24,7 @@ class NdiSound:
         self._clock_ns = None
 
     def pictured(self, captured_ns: int, stamp: int) -> None:
-        """Follow the sender's clock by the time stamp of a picture."""
+        """Update the estimate of the sender's clock from the time stamp of a picture."""
         clock_ns = captured_ns - stamp * 100
         if self._clock_ns is None or abs(clock_ns - self._clock_ns) > STEP_NS:
             self._clock_ns = clock_ns
@@ -32,7 +32,7 @@ class NdiSound:
             self._clock_ns += (clock_ns - self._clock_ns) // CALM
 
     def copy(self, audio: Any, arrived_ns: int) -> AudioBlock | None:
-        """A copy of the SDK's sound, None where it holds none."""
+        """A copy of the SDK's sound; None where it is empty."""
         samples = np.array(audio.data, np.float32)  # a copy, (channels, length)
         if samples.ndim != 2 or not samples.size or audio.sample_rate <= 0:
             return None

@@ -1,4 +1,4 @@
-"""NDI in: receives one source, found by name at any time, for as long as the show lasts."""
+"""NDI input: receives one source, found by name at any time, for the whole show."""
 
 from __future__ import annotations
 
@@ -30,21 +30,23 @@ SOUND_S = 2.0  # sound without a picture for so long is told
 class NdiSource(PollingSource):
     """Frames of the NDI source that `pattern` means (see `match_source`; "ip:port" connects directly; "" takes the first).
 
-    The source may appear later, vanish, return at another address, change size, format or rate: `read` gives None meanwhile
-    and never raises for it. When nothing came for `receiver_timeout_s` the source is looked for again and the receiver made
-    anew, since receivers have been seen to wedge after a sender's restart; ever more rarely while the sender is connected, as
-    it may be one that sends only what changes.
+    The source may appear later, vanish, return at another address, change size, format or rate: `read` returns None meanwhile and
+    never raises for it. After `receiver_timeout_s` without data the source is looked for again and the receiver rebuilt, since
+    receivers have been seen to wedge after a sender's restart. While the sender is connected that happens ever more rarely, as it
+    may be one that sends only changes.
 
-    Frames come as the SDK decodes them fastest, UYVY; the alpha plane of UYVA is dropped. Interlaced sources come whole, as the
-    SDK deinterlaces them; pixels are square, see NdiPictures.
+    Frames come in the SDK's fastest format, UYVY; the alpha plane of UYVA is dropped. Interlaced sources come whole, as the SDK
+    deinterlaces them; pixels are square, see NdiPictures.
 
-    color: how the sender's Y'CbCr is to be read; the SDK's own conversions use BT.709 limited at every size.
+    One thread reads; it should do nothing else, so that the SDK's queue stays empty. `status`, `set_tally`, the counters and
+    `close` are for any thread.
 
-    `on_audio` may be set before the first read: it is then called on the reading thread for every block of sound, and must
-    neither wait nor raise. A block's `captured_ns` is that of the picture which the sender sent at the same time.
+    Args:
+        color: the interpretation of the sender's Y'CbCr; the SDK's own conversions use BT.709 limited at every size.
 
-    One thread reads; it should do nothing else, so that the SDK's queue stays empty. `status`, `set_tally`, the counters
-    and `close` are for any thread.
+    Attributes:
+        on_audio: may be set before the first read; called on the reading thread for every block of sound, and must neither wait
+            nor raise. A block's `captured_ns` is that of the picture which the sender sent at the same time.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class NdiSource(PollingSource):
         ignore: Collection[str] = (),
         color: ColorSpec | None = None,
     ) -> None:
-        """Raises VideoError where NDI cannot run; a source that is not there yet is no error."""
+        """Start to look for the source; an absent one is no error. Raises VideoError where NDI cannot run."""
         super().__init__()
         settings = settings or NdiSettings()
         self.name = f"ndi:{pattern}"
@@ -100,7 +102,7 @@ class NdiSource(PollingSource):
 
     @property
     def status(self) -> str:
-        """One phrase for the performer: searching for, waiting for, or connected to which source, or what it lacks."""
+        """One phrase for the performer: searching for, waiting for, or connected to a source, or the reason for no picture."""
         target = self._target
         if target is None:
             return f"searching for '{self._pattern}'" if self._pattern else "searching for any source"
@@ -114,7 +116,7 @@ class NdiSource(PollingSource):
         self._tally = (on_program, on_preview)
 
     def _look(self, left: float) -> Frame | None:
-        """One wait in the SDK, of at most STEP_S."""
+        """One wait in the SDK, at most STEP_S long."""
         wait = min(max(left, 0.0), STEP_S)
         if self._receiver is None:
             self._watch(monotonic())
@@ -139,7 +141,7 @@ class NdiSource(PollingSource):
         return None  # source and status changes need nothing: frames tell their own layout, silence is watched
 
     def _watch(self, now: float) -> None:
-        """Look for the source while nothing comes, and make the receiver (anew) when it is there."""
+        """Look for the source while nothing comes, and build the receiver (again) when it is there."""
         if self._receiver is not None:
             connected = self._ndi.recv_get_no_connections(self._receiver) > 0
             self._linked &= connected or now - self._made_at < LINK_S
@@ -183,7 +185,7 @@ class NdiSource(PollingSource):
         self._target, self._tally_sent, self._dropped_before = source, None, self.dropped
 
     def _take(self, video: Any) -> Frame | None:
-        """Copy the picture out of the SDK and give the SDK's frame back at once."""
+        """Copy the picture from the SDK and return the SDK's frame at once."""
         captured_ns = monotonic_ns()
         try:
             read = self._pictures.reads(video)
@@ -206,7 +208,7 @@ class NdiSource(PollingSource):
         return self._pictures.square(frame, aspect)
 
     def _hear(self, audio: Any) -> None:
-        """Copy sound out of the SDK."""
+        """Copy sound from the SDK."""
         arrived_ns = monotonic_ns()
         try:
             block = self._sound.copy(audio, arrived_ns)
@@ -221,7 +223,7 @@ class NdiSource(PollingSource):
             on_audio(block)
 
     def _ask_plain(self, layout: Any) -> None:
-        """FASTEST gives fields of interlaced pictures, and may give other layouts on other platforms: let the SDK convert."""
+        """Let the SDK convert: FASTEST gives fields of interlaced pictures, and may give other layouts on other platforms."""
         if self._color_format != self._ndi.RECV_COLOR_FORMAT_UYVY_BGRA and self._target is not None:
             log.info("NDI gave fields, or %s, which is not read here: asking for whole pictures in UYVY or BGRA", layout)
             self._color_format = self._ndi.RECV_COLOR_FORMAT_UYVY_BGRA

@@ -1,4 +1,4 @@
-"""Spout: pictures shared between the programs of one Windows machine. The library, and who sends.
+"""Spout: pictures shared between the programs of one Windows machine. The library, and the list of senders.
 
 Facts are from the binding's source (Python-SpoutGL 0.1.1, src/PySpoutGL.cpp) and the Spout 2.007 SDK it wraps
 (https://spoutgl-site.netlify.app). The binding's `getSenderName` returns the width; it is not used here.
@@ -19,7 +19,11 @@ SYSTEM = sys.platform
 
 @dataclass(frozen=True, slots=True)
 class SpoutSenderInfo:
-    """A sender on this machine. active: the one that a receiver without a name takes, as chosen in SpoutPanel."""
+    """A sender on this machine.
+
+    Attributes:
+        active: a receiver without a name takes it, as chosen in SpoutPanel.
+    """
 
     name: str
     width: int
@@ -28,7 +32,11 @@ class SpoutSenderInfo:
 
 
 def load() -> Any:
-    """The SpoutGL module. Raises VideoError where there is no Spout."""
+    """The SpoutGL module.
+
+    Raises:
+        VideoError: there is no Spout.
+    """
     if SYSTEM != "win32":
         raise VideoError("Spout shares pictures between programs on Windows only; use ndi: in place of spout: on this system")
     try:
@@ -43,7 +51,11 @@ def load() -> Any:
 
 
 def list_senders() -> list[SpoutSenderInfo]:
-    """Every sender on this machine, in order of name. Raises VideoError where there is no Spout."""
+    """Every sender on this machine, in order of name.
+
+    Raises:
+        VideoError: there is no Spout.
+    """
     spout = load()
 
     def look() -> list[SpoutSenderInfo]:
@@ -62,8 +74,11 @@ def list_senders() -> list[SpoutSenderInfo]:
 def match_sender(pattern: str, names: Collection[str], active: str | None, ignore: Collection[str] = ()) -> str | None:
     """The sender that `pattern` means, or None while there is none.
 
-    The exact name wins, then the first in order that contains the pattern in any case. The empty pattern means the active
-    sender, or else the first. Senders of `ignore` (our own) are only found by their exact names.
+    The exact name wins, then the first in order that contains the pattern in any case. The empty pattern means the active sender,
+    or else the first.
+
+    Args:
+        ignore: senders (our own) that only their exact names find.
     """
     if pattern in names:
         return pattern

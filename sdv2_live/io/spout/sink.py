@@ -1,4 +1,4 @@
-"""Spout out: shares the picture with the programs of this Windows machine."""
+"""Spout output: shares the picture with the programs of this Windows machine."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ log = logging.getLogger("sdv2_live.spout_out")
 class SpoutSink(Sink):
     """Shares frames as the Spout sender `name`; Spout itself adds a number when that name is taken.
 
-    RGB frames of any order go as they are; the fourth byte of the X formats becomes opaque, since receivers take it for
-    alpha. UYVY frames (the input of an NDI source, in bypass) are converted first. Spout does not say who receives, so
-    every frame is sent.
+    RGB frames of any order are sent unchanged, but the fourth byte of the X formats becomes opaque, since receivers take it for
+    alpha. UYVY frames (the input of an NDI source, in bypass) are converted first. Spout does not report receivers, so every
+    frame is sent.
 
-    All of Spout runs on a thread of this object's own; methods may be called from any.
+    All of Spout runs on this object's own thread; methods may be called from any.
     """
 
     def __init__(self, name: str) -> None:
-        """Raises VideoError where there is no Spout."""
+        """Start to share.
+
+        Raises:
+            VideoError: there is no Spout.
+        """
         self._spout = load()
         if not name.strip():
             raise VideoError("a Spout output needs a name, as in spout:StreamDiffusion")
@@ -53,7 +57,11 @@ class SpoutSink(Sink):
         return sender
 
     def send(self, frame: Frame) -> None:
-        """Share one frame. Raises VideoError when Spout cannot; does nothing after `close`."""
+        """Share one frame. Does nothing after `close`.
+
+        Raises:
+            VideoError: Spout cannot share it.
+        """
         with self._lock:
             if self._sender is None:
                 return

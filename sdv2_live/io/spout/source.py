@@ -1,4 +1,4 @@
-"""Spout in: receives one sender of this Windows machine, whenever it comes."""
+"""Spout input: receives one sender of this Windows machine, whenever it comes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,19 @@ UNCOUNTED_S = 1 / 60  # a sender that does not count its frames gives one on eve
 class SpoutSource(PollingSource):
     """Pictures of the sender that `pattern` means (see `match_sender`; "" takes the active one).
 
-    The sender may appear later, vanish, return or change its size: `read` gives None meanwhile. The first picture after
-    that is black in many senders and left out. Spout tells no frame rate: it is measured, and rounded to a usual one.
-    Pictures come as 8-bit RGBA, whatever the sender's own format: the graphics card converts.
+    The sender may appear later, vanish, return or change its size: `read` returns None meanwhile. The first picture after that is
+    black in many senders and skipped. Spout tells no frame rate: it is measured, and rounded to a usual one. Pictures come as
+    8-bit RGBA, whatever the sender's own format: the graphics card converts.
 
-    All of Spout runs on a thread of this object's own; `read`, `close` and `status` may be called from any.
+    All of Spout runs on this object's own thread; `read`, `close` and `status` may be called from any.
     """
 
     def __init__(self, pattern: str, *, ignore: Collection[str] = ()) -> None:
-        """Raises VideoError where there is no Spout; a sender that is not there yet is no error."""
+        """Start to look for the sender; an absent one is no error.
+
+        Raises:
+            VideoError: there is no Spout.
+        """
         super().__init__()
         self.name = f"spout:{pattern}"
         self.received = 0
@@ -51,7 +55,7 @@ class SpoutSource(PollingSource):
 
     @property
     def connected(self) -> str | None:
-        """Name of the sender that is received, None while there is none."""
+        """Name of the received sender; None while there is none."""
         return self._sender if self._pixels is not None else None
 
     @property
@@ -73,7 +77,7 @@ class SpoutSource(PollingSource):
         return frame
 
     def _received(self) -> Frame | None:
-        """The sender's next picture. The update flag must be asked for: until it is, a receive succeeds and copies nothing."""
+        """The sender's next picture. The update flag must be read first: until then a receive succeeds and copies nothing."""
         now = monotonic()
         if self._sender is None and not self._find(now):
             return None
@@ -122,7 +126,7 @@ class SpoutSource(PollingSource):
         self._linked = False
 
     def _take(self) -> Frame:
-        """Hand the picture over, and put a new place in its stead: it is not copied."""
+        """Return the picture without a copy, and replace its buffer by a new one."""
         captured_ns = monotonic_ns()
         assert self._pixels is not None
         pixels, self._pixels = self._pixels, np.empty_like(self._pixels)
