@@ -7,7 +7,7 @@ from fractions import Fraction
 from sdv2_live.frame import measured_rate
 from sdv2_live.stats import Rate
 
-SETTLE_S = 1.0  # how often it is measured anew
+SETTLE_S = 1.0  # seconds between measurements
 USUAL = (24, 25, 30, 50, 60, 72, 90, 120, 144)  # frames per second
 SLOWEST = 4.0  # what comes more rarely says nothing of its sender's rate: it may send only what changes
 NEAR = 0.08  # of a usual rate: what is measured so near to it is meant to be it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sdv2_live.frame import Frame
 
 SILENT_S = 0.25  # a stream's frames may be so late, or two frame times; what is silent for longer sends on change
-SLOWEST = 10  # repeats a second, also of a sender that declares fewer: what the hand does shows with the next chunk
+SLOWEST = 10  # repeats a second, even if a sender declares fewer: a control change shows with the next chunk
 
 
 class Still:

@@ -70,7 +70,7 @@ class Show(Closing):
             config = config.with_params(resumed.start_params(config.params), config.given | resumed.values.keys())
         self.config = config
         self._blind = config.engine.mode is Mode.TEXT  # there is no input that could be shown
-        # First: a port in use shall not cost the time to load a model.
+        # First, so that a port in use is reported before a model is loaded.
         self.control = ControlPlane(
             config, preset=preset, timeline=timeline, resumed=resumed, status=lambda: self.status().numbers()
         )

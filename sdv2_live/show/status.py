@@ -13,7 +13,7 @@ from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import ActiveInput, InputState
 from sdv2_live.worker.host import EngineState
 
-FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that shall stay 0
+FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that stay 0 in a healthy show
 UNKNOWN = "not known yet"
 SHOWN = {ActiveInput.MAIN: 0, ActiveInput.BACKUP: 1, ActiveInput.TEXTURE: 2, ActiveInput.NOTHING: 3}  # as OSC sends it
 

@@ -22,7 +22,7 @@ from sdv2_live.worker.supervisor import Supervisor
 
 log = logging.getLogger("sdv2_live.engine")
 
-IMPATIENT = 3  # chunks in a row that failed before the process is started anew
+IMPATIENT = 3  # failed chunks in a row before the process is restarted
 
 
 class RemoteEngine(EngineHost):

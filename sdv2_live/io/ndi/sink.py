@@ -51,7 +51,7 @@ class NdiSink(Sink):
         self.sent = 0  # frames handed to the SDK
         self.on_sent: Callable[[Frame], None] | None = None
         self._lock = threading.Lock()
-        self._audio_lock = threading.Lock()  # sound shall not wait for a picture that is being copied
+        self._audio_lock = threading.Lock()  # its own, so that sound does not wait for the copy of a picture
         self._ndi = initialise(settings)
         if not name.strip():
             raise VideoError("an NDI output needs a name, as in ndi:StreamDiffusion")

@@ -9,7 +9,7 @@ import numpy as np
 from sdv2_live.io.audio import AudioBlock
 
 SANE_NS = 1_000_000_000  # a sender's time stamp that puts sound further from its arrival is not believed
-STEP_NS = 100_000_000  # a sender's clock that is further off than this was set anew; less is the network's unrest
+STEP_NS = 100_000_000  # a sender's clock that is further off than this was set again; less is network jitter
 CALM = 16  # pictures over which that unrest is smoothed, so that sound comes as evenly as it was sent
 
 

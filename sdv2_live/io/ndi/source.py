@@ -22,8 +22,8 @@ log = logging.getLogger("sdv2_live.ndi_in")
 STEP_S = 0.1  # longest single wait inside the SDK, and so the longest that `close` waits for a reader
 ERROR_S = 0.01  # pause after an error, which the SDK reports without waiting
 PERFORMANCE_S = 1.0  # how often the SDK's drop count is read
-LINK_S = 1.0  # a receiver that was made anew has so long to connect before its sender counts as gone
-PATIENCE_S = 60.0  # the most that is waited for a connected sender's next frame before its receiver is made anew
+LINK_S = 1.0  # time for a rebuilt receiver to connect before its sender counts as gone
+PATIENCE_S = 60.0  # longest wait for a connected sender's next frame before its receiver is rebuilt
 SOUND_S = 2.0  # sound without a picture for so long is told
 
 
@@ -64,7 +64,7 @@ class NdiSource(PollingSource):
         self.name = f"ndi:{pattern}"
         self.received = 0  # frames given by the SDK
         self.dropped = 0  # frames the SDK dropped because they were not read in time
-        self.recreations = 0  # receivers made anew after the first
+        self.recreations = 0  # receivers built after the first
         self.on_audio: Callable[[AudioBlock], None] | None = None
         self._pattern = pattern
         self._timeout = receiver_timeout_s
