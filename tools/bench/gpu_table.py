@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 COLUMNS = ("case", "frames/s", "chunk p50 / p95 / p99, ms", "stages, ms", "floor, ms", "of the floor", "launches", "GPU MB")
 
 
-def row(name: str, result: dict) -> str:
+def row(name: str, result: dict[str, Any]) -> str:
     """One bench."""
     chunk, floor = result["chunk_ms"], result["floor"]
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in result["stages_ms"].items())

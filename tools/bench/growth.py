@@ -64,7 +64,7 @@ def p99_ms(first: Sample, last: Sample) -> float:
     return 0.0
 
 
-def fullest(samples: Sequence[Sample]) -> dict[str, dict[str, float | None]]:
+def fullest(samples: Sequence[Sample]) -> dict[str, dict[str, Any]]:
     """Of every queue, the most that waited at any look, and the least bound that was told, None where none was."""
     names = sorted({name for one in samples for name in one.lengths})
     return {

@@ -152,7 +152,8 @@ def receive(name: str, seconds: float, on_frame: Callable[[Frame, int], None], r
 
 def hop(name: str, seconds: float, rig: Rig, skip_s: float = 2.0) -> tuple[Window, list[int]]:
     """Milliseconds under way of each coded frame, and the codes in order, the first `skip_s` seconds left out."""
-    window, codes, begin = Window(1_000_000), [], 0
+    window, begin = Window(1_000_000), 0
+    codes: list[int] = []
 
     def on_frame(frame: Frame, now: int) -> None:
         nonlocal begin

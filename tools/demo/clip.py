@@ -122,8 +122,8 @@ class Scene:
             bend = (1.1 * (lean - 0.48) * abs(lean - 0.48) * 4 + 0.12 + wind) * tall
             yield blade(x, HEIGHT * SCALE + 4, tall, bend, (1.5 + 2.2 * width**2) * SCALE), reed_color(shade, height)
             if turn > 0.9:  # a bulrush
-                tip = [blade(x, HEIGHT * SCALE + 4, tall, bend, 0)[i] for i in (5, 8)]
-                yield thick_line(*tip, 2.3 * SCALE), (0.075, 0.040, 0.018)
+                stem = blade(x, HEIGHT * SCALE + 4, tall, bend, 0)
+                yield thick_line(stem[5], stem[8], 2.3 * SCALE), (0.075, 0.040, 0.018)
 
 
 def develop(picture: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .noise import Noise, bilinear, mix, smoothstep
+from .noise import Noise, bilinear, mix, rgb, smoothstep
 
 SUN_AZIMUTH, SUN_ELEVATION = 0.27, 0.21
 SUN = np.array([np.sin(SUN_AZIMUTH), np.tan(SUN_ELEVATION), np.cos(SUN_AZIMUTH)], np.float32)
@@ -81,7 +81,7 @@ class Terrain:
         lit = self._albedo(x, z, ground, height, steep) * light
         # Light falls through the leaves of woods that stand against the sun.
         crown = self.woods(x, z, ground) * smoothstep(6, 20, height - ground)
-        lit += (crown * 0.05 * np.exp(-(((azimuth - SUN_AZIMUTH) / 0.35) ** 2)))[:, None] * SUNLIGHT * np.float32([1, 0.9, 0.3])
+        lit += (crown * 0.05 * np.exp(-(((azimuth - SUN_AZIMUTH) / 0.35) ** 2)))[:, None] * SUNLIGHT * rgb(1, 0.9, 0.3)
         return mix(lit, haze(azimuth), (1 - np.exp(-((distance / 9500) ** 1.25)))[:, None])
 
     def _sunlit(self, x: np.ndarray, z: np.ndarray, height: np.ndarray) -> np.ndarray:
@@ -94,22 +94,20 @@ class Terrain:
 
     def _albedo(self, x: np.ndarray, z: np.ndarray, ground: np.ndarray, height: np.ndarray, steep: np.ndarray) -> np.ndarray:
         tint = self.detail.fractal(x / 60, z / 60, 4)[:, None]
-        color = mix(np.float32([0.20, 0.21, 0.06]), np.float32([0.36, 0.30, 0.10]), tint)  # meadow
-        color = mix(color, np.float32([0.62, 0.52, 0.38]), (1 - smoothstep(0.8, 2.2, ground))[:, None])  # beach
-        rock = mix(np.float32([0.20, 0.18, 0.17]), np.float32([0.38, 0.33, 0.30]), tint)
+        color = mix(rgb(0.20, 0.21, 0.06), rgb(0.36, 0.30, 0.10), tint)  # meadow
+        color = mix(color, rgb(0.62, 0.52, 0.38), (1 - smoothstep(0.8, 2.2, ground))[:, None])  # beach
+        rock = mix(rgb(0.20, 0.18, 0.17), rgb(0.38, 0.33, 0.30), tint)
         color = mix(color, rock, np.maximum(smoothstep(0.55, 0.9, steep), smoothstep(500, 800, ground))[:, None])
         snow = smoothstep(880, 1180, ground + 500 * (tint[:, 0] - 0.5)) * (1 - smoothstep(0.9, 1.5, steep))
-        color = mix(color, np.float32([0.85, 0.88, 0.95]), snow[:, None])
-        leaves = mix(
-            np.float32([0.035, 0.06, 0.02]), np.float32([0.13, 0.13, 0.03]), tint * smoothstep(2, 22, height - ground)[:, None]
-        )
+        color = mix(color, rgb(0.85, 0.88, 0.95), snow[:, None])
+        leaves = mix(rgb(0.035, 0.06, 0.02), rgb(0.13, 0.13, 0.03), tint * smoothstep(2, 22, height - ground)[:, None])
         return mix(color, leaves, self.woods(x, z, ground)[:, None])
 
 
 def haze(azimuth: np.ndarray) -> np.ndarray:
     """Colour of the air at the horizon, (..., 3): gold below the sun, blue away from it."""
     warm = np.exp(-(((azimuth - SUN_AZIMUTH) / 0.36) ** 2))[..., None]
-    return mix(np.float32([0.46, 0.56, 0.78]), np.float32([1.35, 0.86, 0.50]), warm)
+    return mix(rgb(0.46, 0.56, 0.78), rgb(1.35, 0.86, 0.50), warm)
 
 
 class Sky:
@@ -123,17 +121,17 @@ class Sky:
         azimuth, tangent = np.meshgrid(azimuths.astype(np.float32), np.maximum(tangents, 0.004).astype(np.float32))
         across, along = np.sin(azimuth), np.cos(azimuth)
         towards = (across * SUN[0] + tangent * SUN[1] + along * SUN[2]) / np.sqrt(1 + tangent**2)
-        air = mix(haze(azimuth), np.float32([0.10, 0.23, 0.60]), (1 - np.exp(-tangent * 5.0))[..., None])
+        air = mix(haze(azimuth), rgb(0.10, 0.23, 0.60), (1 - np.exp(-tangent * 5.0))[..., None])
         glow = 0.40 * np.maximum(towards, 0) ** 26 + 0.8 * np.maximum(towards, 0) ** 350 + 2 * np.maximum(towards, 0) ** 2500
         disc = 40 * smoothstep(0.99984, 0.99993, towards)
         density, shade = self._clouds(across / (tangent + 0.035), along / (tangent + 0.035), phase)
         edge = 0.4 + 1.5 * np.maximum(towards, 0) ** 10 * (1 - density)
-        cloud = mix(np.float32([0.44, 0.43, 0.58]), np.float32([1.75, 1.22, 0.84]), shade[..., None])
+        cloud = mix(rgb(0.44, 0.43, 0.58), rgb(1.75, 1.22, 0.84), shade[..., None])
         cloud = cloud * (0.75 + 0.35 * edge)[..., None]
         cloud = mix(haze(azimuth), cloud, smoothstep(0.0, 0.14, tangent)[..., None])
-        sky = air + glow[..., None] * np.float32([1, 0.72, 0.40])
+        sky = air + glow[..., None] * rgb(1, 0.72, 0.40)
         veil = (0.93 * density * smoothstep(0.0, 0.06, tangent))[..., None]
-        return mix(sky + (disc * (1 - density) ** 3)[..., None] * np.float32([1, 0.86, 0.62]), cloud + 0.3 * (sky - air), veil)
+        return mix(sky + (disc * (1 - density) ** 3)[..., None] * rgb(1, 0.86, 0.62), cloud + 0.3 * (sky - air), veil)
 
     def _clouds(self, x: np.ndarray, z: np.ndarray, phase: float) -> tuple[np.ndarray, np.ndarray]:
         """(density, how much sun reaches in), both 0..1, on a plane at height 1.
@@ -210,5 +208,5 @@ class Water:
             light += np.float32(weight) * bilinear(above, column, horizon - focal * up)
         glance = np.clip(down + along * breeze, 0.004, 1)
         mirrored = (0.03 + 0.97 * (1 - glance / np.sqrt(1 + glance**2)) ** 5)[..., None]
-        deep = np.float32([0.012, 0.050, 0.060]) + np.float32([0.05, 0.07, 0.05]) * np.clip(along * 4, 0, 1)[..., None]
+        deep = rgb(0.012, 0.050, 0.060) + rgb(0.05, 0.07, 0.05) * np.clip(along * 4, 0, 1)[..., None]
         return mix(deep, light, 0.12 + 0.86 * mirrored)

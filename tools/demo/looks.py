@@ -17,7 +17,7 @@ from sdv2_live.cli import main as sdv2_live
 from sdv2_live.io.files.source import FileSource
 
 from .main import CLIP, LOOKS, ROOT
-from .sheet import contact_sheet
+from .sheet import Column, contact_sheet
 from .tap import picture
 
 TARGET = ROOT / "examples" / "looks.png"
@@ -39,7 +39,7 @@ def frame_of(path: Path, index: int) -> np.ndarray:
 def main() -> int:
     """Write the picture; the exit status is 1 when it came out too large for a repository."""
     before = frame_of(CLIP, FRAME)
-    columns = []
+    columns: list[Column] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, prompt in LOOKS.items():
             video = Path(folder, f"{len(columns)}.mkv")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, overload
+
 import numpy as np
 
 
@@ -10,8 +12,16 @@ def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def mix(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
+@overload
+def mix(a: float, b: float, t: float) -> float: ...
+@overload
+def mix(a: np.ndarray, b: np.ndarray, t: np.ndarray | np.floating | float) -> np.ndarray: ...
+def mix(a: Any, b: Any, t: Any) -> Any:
     return a + (b - a) * t
+
+
+def rgb(red: float, green: float, blue: float) -> np.ndarray:
+    return np.array((red, green, blue), np.float32)
 
 
 def bilinear(texture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -48,7 +48,9 @@ def dit_config(config: dict[str, int]) -> DitConfig:
 
 
 def vae_config(case: Case) -> WanVaeConfig:
-    as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in case.items() if k in WanVaeConfig.__slots__}
+    as_tuples: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in case.items() if k in WanVaeConfig.__slots__
+    }
     return WanVaeConfig(**as_tuples)
 
 
