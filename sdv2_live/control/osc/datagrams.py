@@ -16,7 +16,9 @@ log = logging.getLogger("sdv2_live.osc")
 MAX_DATAGRAM = 65_536
 MOST = 1024  # datagrams taken in before anything else has its turn
 BURST = 4  # datagrams waiting at once: no hand does that
-PAUSE_S = 0.02  # after a burst; a small part of a chunk, which is what a value waits for anyway
+MANY = 128  # datagrams waiting at once, of some 500 for which systems have room: the next pause is shorter
+PAUSE_S = 0.02  # longest pause after a burst; a small part of a chunk, which is what a value waits for anyway
+SHORTEST_S = 0.001
 
 
 class Datagrams:
@@ -30,6 +32,7 @@ class Datagrams:
         self._take = take
         self._nobody = nobody
         self._aside = Aside(udp)
+        self._pause_s = SHORTEST_S
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to read."""
@@ -42,7 +45,11 @@ class Datagrams:
         self._aside.close()
 
     def _read(self) -> None:
-        """Read all waiting datagrams. After a burst the next reading is delayed: a flood is then read in few, large parts."""
+        """Read all waiting datagrams. After a burst the next reading is delayed: a flood is then read in few, large parts.
+
+        The delay grows while the parts stay small, and shrinks before the system's buffer would overflow: what that drops is
+        the newest value.
+        """
         for host, port in refused(self._udp):
             self._nobody(host, port)
         senders: list[Address] = []
@@ -58,9 +65,13 @@ class Datagrams:
             self._take(data, sender)
         if len(senders) == MOST:
             self._set_aside(*Counter(senders).most_common(1)[0])
-        if len(senders) >= BURST:
+        if len(senders) < BURST:
+            self._pause_s = SHORTEST_S
+        else:
+            more = len(senders) > MANY
+            self._pause_s = max(self._pause_s / 2, SHORTEST_S) if more else min(self._pause_s * 2, PAUSE_S)
             self._loop.remove_reader(self._udp)
-            self._loop.call_later(PAUSE_S, self._loop.add_reader, self._udp, self._read)
+            self._loop.call_later(self._pause_s, self._loop.add_reader, self._udp, self._read)
 
     def _set_aside(self, sender: Address, count: int) -> None:
         if count > MOST // 2:
