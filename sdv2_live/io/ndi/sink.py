@@ -23,6 +23,7 @@ from sdv2_live.system.clock import monotonic
 log = logging.getLogger("sdv2_live.ndi_out")
 
 FULL_NAME_BYTES = 253  # of "MACHINE (name)" in UTF-8, at most, in libndi 6.3.2
+LONG_NAME = 100  # bytes; only beyond it a name is measured before the SDK sees it
 POLL_S = 1.0  # how often the SDK is asked who watches
 
 
@@ -61,9 +62,12 @@ class NdiSink(Sink):
         create.clock_video = create.clock_audio = False
         if settings.groups:
             create.groups = ",".join(settings.groups)
+        if len(name.encode()) > LONG_NAME and (why := _too_long(self._ndi, name)):
+            raise VideoError(f"NDI cannot publish '{name}': {why}; choose another output name")
         self._sender = self._ndi.send_create(create)
         if self._sender is None:
-            raise VideoError(f"NDI cannot publish '{name}': {_refused(self._ndi, name)}; choose another output name")
+            why = _too_long(self._ndi, name) or "a program on this machine already does"
+            raise VideoError(f"NDI cannot publish '{name}': {why}; choose another output name")
         self.full_name = str(self._ndi.send_get_source_name(self._sender).ndi_name)  # "MACHINE (name)"
         self._describe()
         self._buffers: list[tuple[np.ndarray, Any]] = []  # (rows, the SDK's description of them), used in turn
@@ -171,8 +175,11 @@ class NdiSink(Sink):
                 self._buffers, self._watched = [], False
 
 
-def _refused(ndi: Any, name: str) -> str:
-    """The likely reason why the SDK does not publish that name. The SDK gives none: the name's length limit is computed here."""
+def _too_long(ndi: Any, name: str) -> str:
+    """The sentence for a name that is too long; empty for one that is not.
+
+    The SDK has no words for it: it refuses, or on some systems crashes. So the limit is taken from a short name's full one.
+    """
     create = ndi.SendCreate()
     create.ndi_name, create.clock_video, create.clock_audio = uuid.uuid4().hex, False, False
     probe = ndi.send_create(create)
@@ -182,7 +189,7 @@ def _refused(ndi: Any, name: str) -> str:
         room = FULL_NAME_BYTES - len(full_name.encode()) + len(create.ndi_name)
         if len(name.encode()) > room:
             return f"the name is too long: at most {room} characters on this machine, fewer with letters beyond ASCII"
-    return "a program on this machine already does"
+    return ""
 
 
 def _sdk_rate(rate: Fraction) -> Fraction:
