@@ -67,19 +67,16 @@ class FakeSource(Source):
 
     clock: None stamps frames as they are; a FakeClock stamps `captured_ns` and is advanced by the timeout of an empty read,
     and by one frame's time before every frame.
-    loop: start the script again at its end, in place of ending.
     """
 
-    def __init__(
-        self, script: Iterable[Frame | Gap | BaseException | None], *, clock: FakeClock | None = None, loop: bool = False
-    ) -> None:
+    def __init__(self, script: Iterable[Frame | Gap | BaseException | None], *, clock: FakeClock | None = None) -> None:
         self.name = "fake"
         self.script: list[Frame | BaseException | None] = []
         for item in script:
             self.script += [None] * item.reads if isinstance(item, Gap) else [item]
         self.reads = 0
         self.closed = 0  # calls of close
-        self._clock, self._loop = clock, loop
+        self._clock = clock
         self._at = self._given = 0
 
     def read(self, timeout: float) -> Frame | None:
@@ -87,7 +84,7 @@ class FakeSource(Source):
         if self.ended:
             return None
         item = self.script[self._at]
-        self._at = (self._at + 1) % len(self.script) if self._loop else self._at + 1
+        self._at += 1
         if isinstance(item, BaseException):
             raise item
         if item is None:
@@ -106,6 +103,84 @@ class FakeSource(Source):
 
     def close(self) -> None:
         self.closed += 1
+
+
+class Camera(Source):
+    """Gives `fps` pictures a second of one grey, `noise` levels of noise above it. What has no underscore may be set at any time.
+
+    on: whether it gives any.
+    connected: whether it counts as linked.
+    error: raised in place of the next picture.
+    clock: whose every tick brings a frame; None waits for them.
+    """
+
+    def __init__(
+        self,
+        name: str = "camera",
+        value: int = 40,
+        size: tuple[int, int] = (32, 48),
+        format: PixelFormat = PixelFormat.RGBX,
+        *,
+        fps: int = 100,
+        noise: int = 3,
+        clock: FakeClock | None = None,
+    ) -> None:
+        self.name, self.value, self.size, self.format = name, value, size, format
+        self.fps, self.noise, self.clock = fps, noise, clock
+        self.on, self.connected = True, False
+        self.error: Exception | None = None
+        self.given = 0  # frames so far; the newest one's index
+        self._random = np.random.default_rng(value)
+        self._stop = threading.Event()
+
+    def read(self, timeout: float) -> Frame | None:
+        if self._stop.wait(0 if self.clock else 1 / self.fps) or not self.on:
+            return None
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        return self.picture()
+
+    def picture(self) -> Frame:
+        """The next frame."""
+        height, width = self.size
+        data = np.full((height, width * self.format.bytes_per_pixel), self.value, np.uint8)
+        if self.noise:
+            data += self._random.integers(0, self.noise, data.shape, np.uint8)
+        self.given += 1
+        now = self.clock.now_ns() if self.clock else monotonic_ns()
+        return Frame(data, width, height, self.format, Fraction(self.fps), now, self.given)
+
+    @property
+    def linked(self) -> bool:
+        return self.connected
+
+    @property
+    def ended(self) -> bool:
+        return self._stop.is_set()
+
+    def close(self) -> None:
+        self._stop.set()
+
+
+class HandCamera(Camera):
+    """Gives as many pictures as it is told to, as soon as it is told, stamped 33 ms apart."""
+
+    def __init__(self, size: tuple[int, int] = (32, 32), *, noise: int = 256) -> None:
+        self._time = FakeClock(0.0)
+        super().__init__("by hand", 0, size, fps=30, noise=noise, clock=self._time)
+        self.told = 0  # how many pictures
+        self._due = threading.Semaphore(0)
+
+    def give(self, count: int) -> None:
+        self.told += count
+        self._due.release(count)
+
+    def read(self, timeout: float) -> Frame | None:
+        if not self._due.acquire(timeout=timeout):
+            return None
+        self._time.advance(0.033)
+        return self.picture()
 
 
 def only(source: Source, counters: Counters) -> Failover:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_engine import EngineConfig, RefreshConfig
@@ -16,22 +13,16 @@ from sdv2_live.config.schema_files import TakesConfig
 from sdv2_live.control.params import Params, updated
 from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.spec import PromptMix
-from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.base import Source
-from sdv2_live.live.intake import Intake
-from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout
-from sdv2_live.pipeline.stream import Stream
-from sdv2_live.stats import Counters, StageTimer
+from sdv2_live.stats import Counters
 from sdv2_live.takes.format import Header
 from sdv2_live.takes.recorder import Recorder
 from sdv2_live.takes.replay import Repainted, Take, repaint
 from support import tiny
-from support.fakes import FakeSink, only
-from support.noting import NotingAdaptation
+from support.fakes import Camera, FakeSink
+from support.loop_rig import LoopRig
 from support.prompts import Dictionary
 from support.waiting import eventually
 
@@ -50,33 +41,7 @@ HEADER: dict[str, Any] = {
 }
 
 
-class Moving(Source):
-    """Noise, new with every frame, of a size and layout that may be set at any time, a frame every `pause` seconds."""
-
-    def __init__(self) -> None:
-        self.name = "moving"
-        self.size = (32, 32)
-        self.format = PixelFormat.RGBX
-        self.pause = 0.002
-        self._index = 0
-        self._closed = False
-
-    def read(self, timeout: float) -> Frame | None:
-        time.sleep(self.pause)
-        self._index += 1
-        height, width = self.size
-        data = np.random.default_rng(self._index).integers(0, 256, (height, width * self.format.bytes_per_pixel), np.uint8)
-        return Frame(data, width, height, self.format, captured_ns=self._index * 2_000_000, index=self._index)
-
-    @property
-    def ended(self) -> bool:
-        return self._closed
-
-    def close(self) -> None:
-        self._closed = True
-
-
-class Rig:
+class Rig(LoopRig):
     """Paints and records to `folder`/takes."""
 
     def __init__(
@@ -97,48 +62,24 @@ class Rig:
         )
         self.encoder = Dictionary()
         self.prompts = PromptCache(self.encoder)
-        self.counters = Counters()
-        self.store = ParamStore(updated(Params(), {"prompt": "red", "adapt_sink_threshold": -1.0}))
-        self.source = Moving()
-        self.playout = Playout(FakeSink(), self.counters)
-        self.input, self.intake = only(self.source, self.counters), Intake(self.counters)
-        self.stream = new_stream(self.prompts, self.config, engine)
-        self.upkeep = NotingAdaptation(self.config, self.counters)
-        self.recorder = Recorder(self.config, self.store, self.counters)
-        self.loop = LiveLoop(
-            self.stream,
-            self.intake,
-            self.playout,
-            self.store,
-            self.counters,
-            run_while_bypassed=False,
-            overlap=overlap,
-            recorder=self.recorder,
-            upkeep=self.upkeep,
-        )
+        counters = Counters()
+        store = ParamStore(updated(Params(), {"prompt": "red", "adapt_sink_threshold": -1.0}))
+        self.source = Camera(value=0, size=(32, 32), fps=500, noise=256)
+        self.stream = tiny.stream(engine, self.prompts, self.config)
+        self.recorder = Recorder(self.config, store, counters)
+        parts = self.stream, self.source, Playout(FakeSink(), counters), store, counters
+        super().__init__(*parts, config=self.config, overlap=overlap, recorder=self.recorder)
 
-    def __enter__(self) -> Rig:
-        self.playout.start()
-        self.input.start(self.intake.accept)
+    def start(self) -> None:
         self.recorder.start(Header(lossless=self.config.takes.lossless, **HEADER))
-        self.loop.start()
-        return self
+        super().start()
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.encoder.free.set()
         self.loop.close()
         self.recorder.close()
-        self.input.close()
-        self.playout.close()
+        super().close()
         self.prompts.close()
-
-    def set(self, **values: Any) -> None:
-        self.store.set_many(values, "test")
-
-    def chunks(self, count: int = 2) -> None:
-        """Let so many more chunks be painted, and one that was begun before."""
-        until = self.counters["chunks"] + count + 1
-        eventually(f"{count} chunks", lambda: self.counters["chunks"] >= until)
 
     def record(self) -> None:
         """Begin a take, and wait until its first chunk is painted."""
@@ -149,10 +90,6 @@ class Rig:
         """Wait until chunks are painted with this prompt."""
         wanted = PromptMix.of(prompt)
         eventually(prompt, lambda: self.upkeep.recipes and self.upkeep.recipes[-1].prompt.mix == wanted)
-
-
-def new_stream(prompts: PromptCache, config: Config, engine: Engine = ENGINE) -> Stream:
-    return Stream(engine, PromptDirector(engine.dit, prompts), config, 64 * 64, StageTimer())
 
 
 def takes_of(rig: Rig) -> list[Path]:
@@ -167,4 +104,4 @@ def lines_of(take: Path) -> list[dict[str, Any]]:
 def repainted(folder: Path, config: Config) -> list[Repainted]:
     """The whole take, painted again from nothing."""
     with closing(PromptCache(Dictionary())) as prompts:
-        return list(repaint(Take(folder), new_stream(prompts, config)))
+        return list(repaint(Take(folder), tiny.stream(ENGINE, prompts, config)))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sdv2_live.config.schema import Config
 from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.prompt import PromptDirector
+from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.spec import ChunkSettings, StreamSpec
 from sdv2_live.engine.state import StreamState
 from sdv2_live.model.checkpoints.assign import synthetic_state_dict
@@ -14,6 +17,8 @@ from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.layers import CrossKV, DitConfig
 from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
 from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+from sdv2_live.pipeline.stream import Stream
+from sdv2_live.stats import StageTimer
 
 TEXT_DIM = 32
 CACHE = CacheSpec(6, 3, -1)
@@ -41,6 +46,11 @@ def small_engines() -> dict[str, Engine]:
     taehv = TAEHV(TaehvConfig(patch=2, encoder=stages[0], decoder=stages[1], final_width=16))
     synthetic(taehv)
     return {"wan": wan, "taehv": Engine(wan.dit, taehv)}
+
+
+def stream(engine: Engine, prompts: PromptCache, config: Config | None = None) -> Stream:
+    """A stream over the engine, of 64 x 64 pixels at most."""
+    return Stream(engine, PromptDirector(engine.dit, prompts), config or Config(), 64 * 64, StageTimer())
 
 
 def prompt(engine: Engine, seed: int = 1) -> CrossKV:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import queue
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 from support import tiny
-from support.fakes import FakeSink, FakeSource, fake_frame, only
-from support.noting import NotingAdaptation
+from support.fakes import Camera, FakeSink, HandCamera, fake_frame
+from support.loop_rig import LoopRig
 from support.prompts import Dictionary
 from support.waiting import eventually
 
@@ -23,18 +20,13 @@ from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.model import Event, Timeline
 from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.spec import Schedule
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.io.base import Source
-from sdv2_live.live.intake import Intake
-from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout
 from sdv2_live.pipeline.render import restyled
-from sdv2_live.pipeline.stream import Stream
-from sdv2_live.stats import Counters, StageTimer
-from sdv2_live.system.clock import monotonic_ns
+from sdv2_live.stats import Counters
 
 ENGINE = tiny.small_engine()
 PARAMS = replace(Params(), prompt="red", adapt_sink_threshold=-1.0)
@@ -47,10 +39,6 @@ def prompts() -> Iterator[PromptCache]:
     cache.close()
 
 
-def new_stream(prompts: PromptCache, config: Config | None = None, engine: Engine = ENGINE) -> Stream:
-    return Stream(engine, PromptDirector(engine.dit, prompts), config or Config(), 64 * 64, StageTimer())
-
-
 def moving(count: int, height: int = 32, width: int = 32) -> list[Frame]:
     return [fake_frame(8 * i, height, width, captured_ns=i * 33_000_000) for i in range(count)]
 
@@ -60,7 +48,7 @@ def rendered(
 ) -> np.ndarray:
     config = Config(engine=EngineConfig(**engine))  # type: ignore[arg-type]
     frames = [replace(frame, index=i) for i, frame in enumerate(moving(count))]
-    out = list(restyled(new_stream(prompts, config), iter(frames), ParamStore(params), timeline))
+    out = list(restyled(tiny.stream(ENGINE, prompts, config), iter(frames), ParamStore(params), timeline))
     assert [frame.index for frame in out] == list(range(count))
     return np.stack([frame.data for frame in out])
 
@@ -92,7 +80,7 @@ def test_a_timeline_acts_at_its_time_and_not_before(prompts: PromptCache) -> Non
 
 
 def test_a_reset_brings_back_the_first_picture(prompts: PromptCache) -> None:
-    stream, frames = new_stream(prompts), moving(5)
+    stream, frames = tiny.stream(ENGINE, prompts), moving(5)
     assert stream.prepare(frames[0], PARAMS) == 5
     first = stream.paint(frames, PARAMS)
     assert stream.prepare(frames[0], PARAMS) == 4
@@ -103,7 +91,7 @@ def test_a_reset_brings_back_the_first_picture(prompts: PromptCache) -> None:
 
 
 def test_a_new_input_size_sets_the_stream_up_anew(prompts: PromptCache) -> None:
-    stream = new_stream(prompts)
+    stream = tiny.stream(ENGINE, prompts)
     stream.prepare(moving(1)[0], PARAMS)
     assert stream.size == (32, 32)
     wide = moving(5, 32, 64)
@@ -113,7 +101,7 @@ def test_a_new_input_size_sets_the_stream_up_anew(prompts: PromptCache) -> None:
 
 
 def test_output_may_have_the_inputs_size(prompts: PromptCache) -> None:
-    stream = new_stream(prompts, Config(video=VideoConfig(output_size="input", size=(32, 48))))
+    stream = tiny.stream(ENGINE, prompts, Config(video=VideoConfig(output_size="input", size=(32, 48))))
     frames = moving(5, 90, 120)
     stream.prepare(frames[0], PARAMS)
     assert {frame.size for frame in stream.paint(frames, PARAMS)} == {(90, 120)}
@@ -121,7 +109,7 @@ def test_output_may_have_the_inputs_size(prompts: PromptCache) -> None:
 
 
 def test_settings_of_the_next_reset_wait_for_it(prompts: PromptCache) -> None:
-    stream, frames = new_stream(prompts), moving(5)
+    stream, frames = tiny.stream(ENGINE, prompts), moving(5)
     stream.prepare(frames[0], PARAMS)
     stream.paint(frames, PARAMS)
     other = replace(PARAMS, normalize_latents=True)
@@ -130,7 +118,7 @@ def test_settings_of_the_next_reset_wait_for_it(prompts: PromptCache) -> None:
 
 
 def test_output_frames_carry_the_times_of_their_input(prompts: PromptCache) -> None:
-    stream, frames = new_stream(prompts, Config(engine=EngineConfig(schedule=Schedule.STREAM_BATCH))), moving(13)
+    stream, frames = tiny.stream(ENGINE, prompts, Config(engine=EngineConfig(schedule=Schedule.STREAM_BATCH))), moving(13)
     got: list[Frame] = []
     for part in (frames[:5], frames[5:9], frames[9:13]):
         stream.prepare(part[0], PARAMS)
@@ -140,7 +128,7 @@ def test_output_frames_carry_the_times_of_their_input(prompts: PromptCache) -> N
 
 def test_mix_goes_from_the_input_to_the_painting(prompts: PromptCache) -> None:
     def painted(mix: float) -> np.ndarray:
-        stream, frames = new_stream(prompts), moving(5)
+        stream, frames = tiny.stream(ENGINE, prompts), moving(5)
         params = replace(PARAMS, mix=mix)
         stream.prepare(frames[0], params)
         return np.stack([frame.data.reshape(32, 32, 4)[..., :3] for frame in stream.paint(frames, params)]).astype(int)
@@ -163,35 +151,13 @@ def test_several_prompts_blend_by_weight(prompts: PromptCache) -> None:
     assert not np.array_equal(mixed, other)
 
 
-class Camera(FakeSource):
-    """Gives a frame every five milliseconds, as a live source does: one that never waits would take the whole processor."""
-
-    def read(self, timeout: float) -> Frame | None:
-        time.sleep(0.005)
-        return super().read(timeout)
-
-
-class Rig:
-    """A live loop between fakes."""
+class Rig(LoopRig):
+    """A live loop over a stream."""
 
     def __init__(self, prompts: PromptCache, engine: Engine = ENGINE, source: Source | None = None) -> None:
-        self.counters, self.store, self.sink = Counters(), ParamStore(PARAMS), FakeSink()
-        self.playout = Playout(self.sink, self.counters)
-        self.input, self.intake = only(source or Camera(moving(5), loop=True), self.counters), Intake(self.counters)
-        self.stream = new_stream(prompts, engine=engine)
-        self.upkeep = NotingAdaptation(Config(), self.counters)
-        self.loop = LiveLoop(self.stream, self.intake, self.playout, self.store, self.counters, upkeep=self.upkeep)
-
-    def __enter__(self) -> Rig:
-        self.playout.start()
-        self.input.start(self.intake.accept)
-        self.loop.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.loop.close()
-        self.input.close()
-        self.playout.close()
+        self.stream, self.sink, counters = tiny.stream(engine, prompts), FakeSink(), Counters()
+        camera = source or Camera(size=(32, 32), fps=200)
+        super().__init__(self.stream, camera, Playout(self.sink, counters), ParamStore(PARAMS), counters)
 
 
 def test_frozen_and_bypassed_the_engine_rests_and_comes_back(prompts: PromptCache) -> None:
@@ -243,29 +209,15 @@ def test_a_stream_that_cannot_even_be_thrown_away_does_not_end_the_show(
     assert "illegal memory access" in caplog.text
 
 
-class ByHand(Source):
-    """Gives the frames that it is told to."""
+class Numbered(HandCamera):
+    """Each frame of another grey."""
 
     def __init__(self) -> None:
-        self.name = "by hand"
-        self.format = PixelFormat.RGBX
-        self._frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
-        self._given = 0
+        super().__init__(noise=0)
 
-    def give(self, count: int) -> None:
-        for i in range(self._given, self._given + count):
-            picture = fake_frame(8 * i + 8, 32, 32, format=self.format)
-            self._frames.put(picture.at(rate=Fraction(30), captured_ns=monotonic_ns(), index=i))
-        self._given += count
-
-    def read(self, timeout: float) -> Frame | None:
-        try:
-            return self._frames.get(timeout=timeout)
-        except queue.Empty:
-            return None
-
-    def close(self) -> None:
-        pass
+    def picture(self) -> Frame:
+        self.value = (8 * self.given + 8) % 256
+        return super().picture()
 
 
 def ahead(rig: Rig) -> list[int]:
@@ -279,7 +231,7 @@ def pushed(rig: Rig, count: int) -> None:
 
 
 def test_frames_go_ahead_as_they_come_and_the_hand_is_answered_until_the_last(prompts: PromptCache) -> None:
-    with Rig(prompts, source=(hand := ByHand())) as rig:
+    with Rig(prompts, source=(hand := Numbered())) as rig:
         for count in range(1, 5):
             hand.give(1)
             pushed(rig, count)
@@ -292,7 +244,7 @@ def test_frames_go_ahead_as_they_come_and_the_hand_is_answered_until_the_last(pr
 
 
 def test_a_chunk_that_was_begun_is_finished_before_the_engine_rests(prompts: PromptCache) -> None:
-    with Rig(prompts, source=(hand := ByHand())) as rig:
+    with Rig(prompts, source=(hand := Numbered())) as rig:
         hand.give(3)
         pushed(rig, 3)
         rig.store.set("freeze", True, "test")
@@ -312,7 +264,7 @@ def test_a_chunk_that_was_begun_is_finished_before_the_engine_rests(prompts: Pro
 
 
 def test_a_change_of_format_in_mid_chunk_loses_the_frames_of_before_and_no_more(prompts: PromptCache) -> None:
-    with Rig(prompts, source=(hand := ByHand())) as rig:
+    with Rig(prompts, source=(hand := Numbered())) as rig:
         hand.give(5)
         eventually("a chunk", lambda: rig.counters["chunks"] == 1)
         hand.give(3)

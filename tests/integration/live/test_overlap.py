@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 from support import tiny
-from support.fakes import FakeSink, only
-from support.noting import NotingAdaptation
+from support.fakes import HandCamera
+from support.loop_rig import LoopRig, Shown
 from support.prompts import Dictionary
 from support.waiting import eventually
 
@@ -26,53 +24,13 @@ from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.prompt_cache import PromptCache
-from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.base import Source
-from sdv2_live.live.intake import Intake
-from sdv2_live.live.loop import LiveLoop
-from sdv2_live.live.playout import Playout
+from sdv2_live.frame import Frame
 from sdv2_live.pipeline.build import load, new_prompts, new_stream
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import Counters, StageTimer
 from sdv2_live.threads import OneThread
 
 ENGINE = tiny.small_engine()
-
-
-class Fed(Source):
-    """Gives noise, as many frames as it is told to."""
-
-    def __init__(self) -> None:
-        self.name = "fed"
-        self._due: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._fed = 0
-
-    def feed(self, count: int) -> None:
-        for i in range(self._fed, self._fed + count):
-            self._due.put(i)
-        self._fed += count
-
-    def read(self, timeout: float) -> Frame | None:
-        try:
-            i = self._due.get(timeout=timeout)
-        except queue.Empty:
-            return None
-        data = np.random.default_rng(i).integers(0, 256, (64, 64 * 4), np.uint8)
-        return Frame(data, 64, 64, PixelFormat.RGBX, Fraction(30), i * 33_000_000, i)
-
-    def close(self) -> None:
-        pass
-
-
-class Shown(Playout):
-    """Keeps what it is to show, in order."""
-
-    def __init__(self, counters: Counters) -> None:
-        super().__init__(FakeSink(), counters)
-        self.frames: list[Frame] = []
-
-    def show(self, frames: Sequence[Frame]) -> None:
-        self.frames += frames
 
 
 class Holding(Stream):
@@ -90,31 +48,20 @@ class Holding(Stream):
         return launched.result()
 
 
-class Rig:
+class Rig(LoopRig):
     """A live loop over a stream, fed by hand."""
 
+    playout: Shown
+
     def __init__(self, stream: Stream, params: Params, *, overlap: bool) -> None:
-        self.stream, self.source, self.counters, self.store = stream, Fed(), Counters(), ParamStore(params)
-        self.playout, self.intake = Shown(self.counters), Intake(self.counters)
-        self.input = only(self.source, self.counters)
-        self.upkeep = NotingAdaptation(Config(), self.counters)
-        parts = self.intake, self.playout, self.store, self.counters
-        self.loop = LiveLoop(stream, *parts, overlap=overlap, upkeep=self.upkeep)
-
-    def __enter__(self) -> Rig:
-        self.input.start(self.intake.accept)
-        self.loop.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.loop.close()
-        self.input.close()
+        self.source, counters = HandCamera((64, 64)), Counters()
+        super().__init__(stream, self.source, Shown(counters), ParamStore(params), counters, overlap=overlap)
 
     def taken(self) -> None:
         """Wait until the loop has taken all that was fed."""
         eventually(
             "the frames to be taken",
-            lambda: self.counters["frames_in"] == self.source._fed and not self.intake.begun and self.intake.newest(0) is None,
+            lambda: self.counters["frames_in"] == self.source.told and not self.intake.begun and self.intake.newest(0) is None,
             60,
         )
 
@@ -140,7 +87,7 @@ def performed(stream: Stream, params: Params, chunks: int, *, overlap: bool) -> 
             rig.store.set_many(changes.get(number, {}), "test")
             if number == 7:
                 rig.store.trigger("reset", "test")
-            rig.source.feed(5 if number in (0, 7) else 4)
+            rig.source.give(5 if number in (0, 7) else 4)
             rig.taken()
         rig.painted(chunks)
         assert rig.counters["frames_skipped"] == rig.counters["engine_failures"] == 0
@@ -176,14 +123,14 @@ def test_overlapping_or_not_the_pictures_are_the_same_on_a_gpu() -> None:
 def test_the_next_chunk_is_launched_when_its_frames_are_there_and_a_third_waits(prompts: PromptCache) -> None:
     free = threading.Event()
     with Rig(Holding(prompts, free), PARAMS, overlap=True) as rig:
-        rig.source.feed(5)
+        rig.source.give(5)
         rig.taken()
-        rig.source.feed(3)
+        rig.source.give(3)
         eventually("the next chunk to begin", lambda: rig.intake.begun)
-        rig.source.feed(1)
+        rig.source.give(1)
         rig.taken()  # launched, while the pictures of the first are not there
         assert rig.playout.frames == []
-        rig.source.feed(6)  # of the third chunk: it waits, and will take evenly spaced ones of them
+        rig.source.give(6)  # of the third chunk: it waits, and will take evenly spaced ones of them
         eventually("the frames to be read", lambda: rig.counters["frames_in"] == 15)
         assert not rig.intake.begun
         free.set()
@@ -195,9 +142,9 @@ def test_the_next_chunk_is_launched_when_its_frames_are_there_and_a_third_waits(
 def test_without_overlap_nothing_is_launched_before_the_pictures_are_there(prompts: PromptCache) -> None:
     free = threading.Event()
     with Rig(Holding(prompts, free), PARAMS, overlap=False) as rig:
-        rig.source.feed(5)
+        rig.source.give(5)
         rig.taken()
-        rig.source.feed(4)
+        rig.source.give(4)
         eventually("the frames to be read", lambda: rig.counters["frames_in"] == 9)
         assert rig.intake.newest(0) is not None
         free.set()
@@ -207,10 +154,10 @@ def test_without_overlap_nothing_is_launched_before_the_pictures_are_there(promp
 def test_a_reset_in_flight_begins_anew_after_what_was_launched_before(prompts: PromptCache) -> None:
     free = threading.Event()
     with Rig(Holding(prompts, free), PARAMS, overlap=True) as rig:
-        rig.source.feed(5)
+        rig.source.give(5)
         rig.taken()
         rig.store.trigger("reset", "test")
-        rig.source.feed(5)
+        rig.source.give(5)
         eventually("the frames to be read", lambda: rig.counters["frames_in"] == 10)
         free.set()
         rig.painted(2)
@@ -240,7 +187,7 @@ def test_a_chunk_that_fails_in_flight_costs_what_was_in_flight_and_no_more(
     with Rig(stream, PARAMS, overlap=True) as rig:
 
         def painting() -> bool:
-            rig.source.feed(1)
+            rig.source.give(1)
             return rig.counters["chunks"] >= 4
 
         eventually("painting after the failure", painting, 60)

@@ -88,7 +88,7 @@ def test_a_whole_performance_is_painted_again_bit_by_bit(tmp_path: Path, engine:
 def test_a_chunk_whose_frames_were_encoded_as_they_came_is_painted_again_bit_by_bit(tmp_path: Path) -> None:
     with Rig(tmp_path) as rig:
         rig.chunks(1)
-        rig.source.pause = 0.05  # the engine waits for them
+        rig.source.fps = 20  # the engine waits for them
         rig.record()
         rig.chunks(3)
         rig.source.format = PixelFormat.UYVY  # most likely in the midst of a chunk

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from fractions import Fraction
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,8 @@ import numpy as np
 import psutil
 import pytest
 from support import engines
-from support.fakes import FakeSink, only
+from support.fakes import Camera, FakeSink
+from support.loop_rig import LoopRig
 from support.systems import ABORTED, crash, kill, pause
 from support.waiting import eventually
 
@@ -32,10 +30,7 @@ from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import EngineError, WeightsError
 from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.io.base import Source
 from sdv2_live.live.fallback import FallbackMixer
-from sdv2_live.live.intake import Intake
-from sdv2_live.live.loop import LiveLoop
 from sdv2_live.live.playout import Playout
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic, monotonic_ns
@@ -48,55 +43,39 @@ FPS = 120  # chunks come as soon as the engine has painted the last
 GREY, NEGATIVE = 100, 155  # the input, and what the stand-in engine makes of it
 
 
-class Camera(Source):
-    """Grey pictures of a size that may be set."""
-
-    def __init__(self) -> None:
-        self.name = "camera"
-        self.size = (48, 64)
-        self._next = monotonic()
-        self._index = 0
-
-    def read(self, timeout: float) -> Frame | None:
-        self._next = max(self._next + 1 / FPS, monotonic())
-        time.sleep(max(self._next - monotonic(), 0))
-        height, width = self.size
-        self._index += 1
-        data = np.full((height, width * 4), GREY, np.uint8)
-        return Frame(data, width, height, PixelFormat.BGRX, Fraction(FPS), monotonic_ns(), self._index)
-
-    def close(self) -> None:
-        pass
-
-
-class Rig:
+class Rig(LoopRig):
     """A show without control, around a remote engine. No chunk counts as hung unless `hang_s` says so."""
 
-    def __init__(self, target: Target, instead: Fallback, overlap: bool, start: Params, **faults: Any) -> None:
+    def __init__(
+        self,
+        target: Target = engines.negative,
+        instead: Fallback = Fallback.INPUT,
+        *,
+        overlap: bool = False,
+        start: Params = Params(seed=7),  # noqa: B008 (frozen)
+        **faults: Any,
+    ) -> None:
         engine = EngineConfig(overlap="on" if overlap else "off")
         config = Config(engine=engine, faults=FaultsConfig(**{"hang_s": 60.0, "load_s": 120.0, **faults}))
-        self.counters, self.store, self.sink = Counters(), ParamStore(start), FakeSink()
-        self.camera = Camera()
-        cover = FallbackMixer(instead, hold_s=0.1, fade_s=0.2, text="soon")
-        self.playout = Playout(self.sink, self.counters, fallback=cover)
-        self.input, self.intake = only(self.camera, self.counters), Intake(self.counters, self.playout.offer_input)
+        counters, store, self.sink = Counters(), ParamStore(start), FakeSink()
+        self.camera = Camera(value=GREY, size=(48, 64), format=PixelFormat.BGRX, fps=FPS, noise=0)
         self.hellos: list[Hello] = []
         self._up: list[int] = []  # when the engine came up, and when the playout was told that it is away
         self._lost: list[int] = []
-        self.engine = RemoteEngine(config, self.store.latest, self.counters, self._came_up, self._went, target)
-        self.loop = LiveLoop(self.engine, self.intake, self.playout, self.store, self.counters, overlap=overlap)
+        self.engine = RemoteEngine(config, store.latest, counters, self._came_up, self._went, target)
+        playout = Playout(self.sink, counters, fallback=FallbackMixer(instead, hold_s=0.1, fade_s=0.2, text="soon"))
+        parts = self.engine, self.camera, playout, store, counters
+        super().__init__(*parts, on_input=playout.offer_input, overlap=overlap)
 
     def start(self) -> None:
-        self.input.start(self.intake.accept)
-        for part in (self.playout, self.engine, self.loop):
-            part.start()
+        self.engine.start()
+        super().start()
 
     def close(self) -> None:
         self.engine.halt()
         self.loop.close()
         self.engine.close()
-        self.input.close()
-        self.playout.close()
+        super().close()
 
     def _came_up(self, hello: Hello) -> None:
         self._up.append(monotonic_ns())
@@ -110,13 +89,9 @@ class Rig:
     def pid(self) -> int:
         return self.engine.state().pid
 
-    def paints(self, more: int = 3) -> None:
-        until = self.counters["chunks"] + more
-        eventually("painted chunks", lambda: self.counters["chunks"] >= until)
-
     def restarted(self, before: int) -> None:
         eventually("another process", lambda: self.pid != before and self.engine.ready)
-        self.paints()
+        self.chunks()
 
     def shows(self, value: int) -> None:
         """Wait until the newest picture sent has this value all over."""
@@ -133,23 +108,6 @@ def _middle(frame: Frame) -> int:
     return int(frame.data[frame.height // 2, frame.width * 2])
 
 
-@contextmanager
-def rig(
-    target: Target = engines.negative,
-    instead: Fallback = Fallback.INPUT,
-    *,
-    overlap: bool = False,
-    start: Params = Params(seed=7),  # noqa: B008 (frozen)
-    **faults: Any,
-) -> Iterator[Rig]:
-    show = Rig(target, instead, overlap, start, **faults)
-    show.start()
-    try:
-        yield show
-    finally:
-        show.close()
-
-
 def gone(pid: int) -> None:
     eventually(f"the end of {pid}", lambda: not psutil.pid_exists(pid))
 
@@ -162,8 +120,8 @@ def segments() -> list[str]:
 
 
 def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_back() -> None:
-    with rig(hang_s=0.5) as show:
-        show.paints()
+    with Rig(hang_s=0.5) as show:
+        show.chunks()
         show.shows(NEGATIVE)
         for end in (kill, crash, pause):
             pid = show.pid
@@ -185,8 +143,8 @@ def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_bac
     ("fault", "overlap"), [("raise", False), ("hang", False), ("memory", False), ("raise late", True), ("hang", True)]
 )
 def test_a_fault_inside_the_engine_is_overcome(fault: str, overlap: bool, caplog: pytest.LogCaptureFixture) -> None:
-    with rig(overlap=overlap, hang_s=0.5) as show:
-        show.paints(10)
+    with Rig(overlap=overlap, hang_s=0.5) as show:
+        show.chunks(10)
         pid = show.pid
         show.store.set("prompt", fault, "test")
         restarts = lambda: show.counters["engine_restarts"]  # noqa: E731
@@ -220,8 +178,8 @@ def two_in_flight(show: Rig) -> None:
 
 @pytest.mark.parametrize("end", [kill, pause])
 def test_a_process_that_ends_with_two_chunks_in_flight_loses_no_more_than_these(end: Callable[[int], None]) -> None:
-    with rig(overlap=True, hang_s=1.0) as show:
-        show.paints(10)
+    with Rig(overlap=True, hang_s=1.0) as show:
+        show.chunks(10)
         two_in_flight(show)
         failures, pid = show.counters["engine_failures"], show.pid
         end(pid)
@@ -236,8 +194,8 @@ def test_a_process_that_ends_with_two_chunks_in_flight_loses_no_more_than_these(
 
 
 def test_a_reset_waits_for_what_is_in_flight_and_pictures_stay_in_order() -> None:
-    with rig(overlap=True) as show:
-        show.paints()
+    with Rig(overlap=True) as show:
+        show.chunks()
         two_in_flight(show)
         for _ in range(3):
             before = show.counters["chunks"]
@@ -249,8 +207,8 @@ def test_a_reset_waits_for_what_is_in_flight_and_pictures_stay_in_order() -> Non
 
 
 def test_chunks_in_flight_are_still_shown_when_the_show_ends() -> None:
-    with rig(overlap=True) as show:
-        show.paints()
+    with Rig(overlap=True) as show:
+        show.chunks()
         two_in_flight(show)
         show.loop.close()
         assert show.loop.queues["flight"].length == 0
@@ -265,7 +223,7 @@ def alone(show: Rig) -> None:
 
 
 def test_frames_that_are_pushed_as_they_come_are_seen_as_they_were_then() -> None:
-    with rig() as show:
+    with Rig() as show:
         engine = show.engine
         alone(show)
         for i in range(12):
@@ -281,7 +239,7 @@ def test_frames_that_are_pushed_as_they_come_are_seen_as_they_were_then() -> Non
 
 
 def test_what_goes_wrong_with_a_pushed_frame_is_told_with_its_chunk(caplog: pytest.LogCaptureFixture) -> None:
-    with rig() as show:
+    with Rig() as show:
         alone(show)
         engine, params = show.engine, Params(prompt="raise early")
         chunk = frames(0, (48, 64))
@@ -300,13 +258,13 @@ def test_what_goes_wrong_with_a_pushed_frame_is_told_with_its_chunk(caplog: pyte
 
 @pytest.mark.parametrize("overlap", [False, True], ids=["alone", "overlap"])
 def test_one_failed_chunk_does_not_cost_the_process(overlap: bool, caplog: pytest.LogCaptureFixture) -> None:
-    with rig(overlap=overlap) as show:
-        show.paints()
+    with Rig(overlap=overlap) as show:
+        show.chunks()
         pid, failures = show.pid, show.counters["engine_failures"]
         show.store.set("prompt", "raise", "test")
         eventually("a failure", lambda: show.counters["engine_failures"] > failures)
         show.store.set("prompt", "a meadow", "test")
-        show.paints()
+        show.chunks()
         assert show.pid == pid
         assert "a bug in a kernel" in caplog.text
         assert "engines.py" in caplog.text  # the traceback of the other process
@@ -314,8 +272,8 @@ def test_one_failed_chunk_does_not_cost_the_process(overlap: bool, caplog: pytes
 
 @pytest.mark.parametrize(("instead", "value"), [(Fallback.HOLD, NEGATIVE), (Fallback.SLATE, 26), (Fallback.BLACK, 0)])
 def test_what_is_seen_meanwhile_can_be_chosen(instead: Fallback, value: int) -> None:
-    with rig(instead=instead, hang_s=0.5) as show:
-        show.paints(10)
+    with Rig(instead=instead, hang_s=0.5) as show:
+        show.chunks(10)
         show.store.set("prompt", "hang", "test")
         restarts = show.counters["engine_restarts"]
         eventually("a restart", lambda: show.counters["engine_restarts"] > restarts)
@@ -326,7 +284,7 @@ def test_what_is_seen_meanwhile_can_be_chosen(instead: Fallback, value: int) -> 
 
 
 def test_before_the_engine_is_up_the_input_passes_and_stopping_does_not_wait_for_it() -> None:
-    with rig(engines.loading_for_ever) as show:
+    with Rig(engines.loading_for_ever) as show:
         show.shows(GREY)
         assert show.engine.state().words == "loading"
         pid = eventually("the process", lambda: show.pid)
@@ -337,7 +295,7 @@ def test_before_the_engine_is_up_the_input_passes_and_stopping_does_not_wait_for
 
 
 def test_what_the_performer_must_repair_ends_the_start(caplog: pytest.LogCaptureFixture) -> None:
-    with rig(engines.without_weights) as show:
+    with Rig(engines.without_weights) as show:
         failure = eventually("the failure", lambda: show.engine.failure)
         assert isinstance(failure, WeightsError)
         assert "dit.safetensors is missing" in str(failure)
@@ -348,7 +306,7 @@ def test_what_the_performer_must_repair_ends_the_start(caplog: pytest.LogCapture
     ("prompt", "said"), [("a mistake", "IndexError: Dimension out"), ("end", how_it_ended(ABORTED) + "; it never")]
 )
 def test_what_can_never_come_up_ends_the_start(prompt: str, said: str) -> None:
-    with rig(engines.by_the_prompt, start=Params(prompt=prompt), crashes=1, ladder=()) as show:
+    with Rig(engines.by_the_prompt, start=Params(prompt=prompt), crashes=1, ladder=()) as show:
         failure = eventually("the failure", lambda: show.engine.failure)
         assert type(failure) is EngineError
         assert said in str(failure)
@@ -359,8 +317,8 @@ def test_what_can_never_come_up_ends_the_start(prompt: str, said: str) -> None:
 def test_what_cannot_come_up_again_is_told_once_and_comes_back_when_it_is_repaired(
     prompt: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with rig(engines.by_the_prompt, ladder=("60%",), crashes=1, retry_s=1.0) as show:
-        show.paints()
+    with Rig(engines.by_the_prompt, ladder=("60%",), crashes=1, retry_s=1.0) as show:
+        show.chunks()
         restarts = show.counters["engine_restarts"]
         show.store.set("prompt", prompt, "test")
         kill(show.pid)
@@ -371,7 +329,7 @@ def test_what_cannot_come_up_again_is_told_once_and_comes_back_when_it_is_repair
         assert state.ladder in ((), ("60%",))  # what the kill took; the refusals took nothing
         show.shows(GREY)
         show.store.set("prompt", "whole", "test")
-        show.paints()
+        show.chunks()
         show.shows(NEGATIVE)
         show.assert_unbroken()
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
@@ -381,11 +339,11 @@ def test_what_cannot_come_up_again_is_told_once_and_comes_back_when_it_is_repair
 
 
 def test_a_crash_loop_steps_down_until_the_engine_lives(caplog: pytest.LogCaptureFixture) -> None:
-    with rig(engines.crashing, crashes=1, ladder=("taehv", "60%")) as show:
+    with Rig(engines.crashing, crashes=1, ladder=("taehv", "60%")) as show:
         eventually("the last step", lambda: show.engine.state().ladder == ("taehv", "60%"))
     assert "CUDA out of memory" in caplog.text
-    with rig(engines.crashing, crashes=1, ladder=("60%",)) as show:
-        show.paints()
+    with Rig(engines.crashing, crashes=1, ladder=("60%",)) as show:
+        show.chunks()
         assert show.engine.state().ladder == ("60%",)
         assert "from now on with less (60%)" in caplog.text
 
@@ -393,7 +351,7 @@ def test_a_crash_loop_steps_down_until_the_engine_lives(caplog: pytest.LogCaptur
 def test_after_a_quiet_time_a_step_is_given_back_and_taken_again_where_that_was_too_early(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with rig(engines.crashing, crashes=1, ladder=("60%",), climb_s=0.5) as show:
+    with Rig(engines.crashing, crashes=1, ladder=("60%",), climb_s=0.5) as show:
         eventually("a climb", lambda: "the step 60% is given back; still lowered to: nothing" in caplog.text)
         eventually("a second one", lambda: caplog.text.count("is given back") >= 2, 60)  # after the engine was up again
         eventually("the step again", lambda: show.engine.ready and show.engine.state().ladder == ("60%",))
@@ -402,7 +360,7 @@ def test_after_a_quiet_time_a_step_is_given_back_and_taken_again_where_that_was_
 
 
 def test_below_the_ladder_the_engine_stays_away_and_tries_again(caplog: pytest.LogCaptureFixture) -> None:
-    with rig(engines.crashing, crashes=1, ladder=(), retry_s=1.0) as show:
+    with Rig(engines.crashing, crashes=1, ladder=(), retry_s=1.0) as show:
         eventually("three tries", lambda: show.counters["engine_restarts"] >= 3)
         assert show.engine.state().words.startswith("away")
         assert show.engine.queues["engine_requests"].length <= 1  # what ended is looked at, and does not add up
@@ -410,8 +368,8 @@ def test_below_the_ladder_the_engine_stays_away_and_tries_again(caplog: pytest.L
 
 
 def test_every_queue_on_the_way_is_told_with_its_bound() -> None:
-    with rig() as show:
-        show.paints()
+    with Rig() as show:
+        show.chunks()
         eventually("the process's own", lambda: show.engine.queues.get("prompts") == Fill(3, 8))
         assert {"engine_requests", "engine_replies"} < show.engine.queues.keys()
         parts = (show.intake, show.playout, show.engine)
@@ -420,27 +378,27 @@ def test_every_queue_on_the_way_is_told_with_its_bound() -> None:
 
 def test_prompts_written_while_the_engine_is_up_are_encoded_ahead(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "sdv2_live")
-    with rig() as show:
-        show.paints(1)
+    with Rig() as show:
+        show.chunks(1)
         show.engine.encode_prompts(["a lighthouse"], slot="cue_prompt")
         eventually("the request", lambda: "encode a lighthouse for cue_prompt" in caplog.text)
 
 
 def test_a_new_input_size_and_held_pictures_do_not_confuse_the_memory() -> None:
-    with rig() as show:
-        show.paints()
+    with Rig() as show:
+        show.chunks()
         held = list(show.sink.frames)  # every picture so far: far more than there are places
-        show.paints(20)
+        show.chunks(20)
         show.camera.size = (64, 96)
         eventually("the new size", lambda: show.sink.frames[-1].size == (64, 96))
-        show.paints()
+        show.chunks()
         assert {_middle(frame) for frame in held + show.sink.frames[-5:]} <= {GREY, NEGATIVE}
         assert show.counters["engine_failures"] == 0
 
 
 def test_the_small_autoencoder_is_taken_and_given_back_without_a_crash_being_counted(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO"), rig(crashes=1, instead=Fallback.HOLD) as show:
-        show.paints()
+    with caplog.at_level("INFO"), Rig(crashes=1, instead=Fallback.HOLD) as show:
+        show.chunks()
         assert show.engine.can_lighten
         for small, ladder in ((True, "ladder taehv"), (False, "ladder ")):
             before = show.pid

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.fakes import FakeClock
+from support.fakes import Camera, FakeClock
 from support.waiting import eventually
 
 from sdv2_live.config.choices import OnLost
@@ -22,60 +21,10 @@ from sdv2_live.live.failover import Failover
 from sdv2_live.live.input_health import Fault
 from sdv2_live.live.input_policy import ActiveInput, Policy
 from sdv2_live.stats import Counters, Fill
-from sdv2_live.system.clock import monotonic_ns
 
 LOST_S = 0.3
 NEVER_S = 60.0  # where no pause may be taken for a loss
 TICK_S = 0.01  # between two frames of a camera
-
-
-class Camera(Source):
-    """A hundred frames a second of one grey, with noise unless `still`; `on` says whether it gives any.
-
-    clock: whose every tick brings a frame; None waits for them.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        value: int,
-        height: int = 32,
-        width: int = 48,
-        format: PixelFormat = PixelFormat.RGBX,
-        *,
-        clock: FakeClock | None = None,
-    ) -> None:
-        self.name, self.value, self.size, self.format, self.clock = name, value, (height, width), format, clock
-        self.on, self.still, self.connected = True, False, False
-        self.error: Exception | None = None
-        self._random = np.random.default_rng(value)
-        self._stop = threading.Event()
-        self._given = 0
-
-    def read(self, timeout: float) -> Frame | None:
-        if self._stop.wait(0 if self.clock else TICK_S) or not self.on:
-            return None
-        if self.error is not None:
-            error, self.error = self.error, None
-            raise error
-        height, width = self.size
-        data = np.full((height, width * self.format.bytes_per_pixel), self.value, np.uint8)
-        if not self.still:
-            data += self._random.integers(0, 3, data.shape, np.uint8)
-        self._given += 1
-        now = self.clock.now_ns() if self.clock else monotonic_ns()
-        return Frame(data, width, height, self.format, Fraction(100), now, self._given)
-
-    @property
-    def linked(self) -> bool:
-        return self.connected
-
-    @property
-    def ended(self) -> bool:
-        return self._stop.is_set()
-
-    def close(self) -> None:
-        self._stop.set()
 
 
 class Rig:
@@ -194,10 +143,10 @@ def test_a_lost_input_gives_way_to_the_backup_and_takes_its_place_again_when_it_
 def test_the_backup_is_read_all_the_time_and_its_newest_frame_is_at_hand() -> None:
     spare = Camera("spare", 200)
     with guarding(backup=spare, lost_s=NEVER_S) as rig:
-        rig.reads_until("the backup to be read", lambda: spare._given > 20)
+        rig.reads_until("the backup to be read", lambda: spare.given > 20)
         newest = rig.source._readers[ActiveInput.BACKUP].newest
         assert newest is not None
-        assert newest.index == spare._given
+        assert newest.index == spare.given
         assert rig.source.queues == {"input_main": Fill(0, 1), "input_backup": Fill(1, 1)}
 
 
@@ -218,7 +167,7 @@ def test_a_main_input_that_flickers_does_not_flap() -> None:
 
 @pytest.mark.parametrize("format", [PixelFormat.RGBX, PixelFormat.UYVY])
 def test_the_backup_comes_in_the_main_inputs_size_and_layout(format: PixelFormat) -> None:
-    with guarding(backup=Camera("spare", 200, 90, 64, format)) as rig:
+    with guarding(backup=Camera("spare", 200, (90, 64), format)) as rig:
         rig.until("the main input", is_main)
         rig.main.on = False
         rig.shows(ActiveInput.BACKUP)
@@ -288,13 +237,13 @@ def test_frozen_and_black_inputs_fail_too_where_that_is_asked_for(fault: Fault, 
     with guarding(backup=Camera("spare", 200), lost_s=NEVER_S, **settings) as rig:
         rig.until("the main input", is_main)
         if fault is Fault.FROZEN:
-            rig.main.still = True
+            rig.main.noise = 0
         else:
             rig.main.value = 0
         rig.until("the backup", is_backup)
         assert rig.source.state.fault is fault
         assert rig.counters[f"inputs_{fault.value}"] == 1
-        rig.main.still, rig.main.value = False, 40
+        rig.main.noise, rig.main.value = 3, 40
         rig.until("the main input again", is_main)
 
 
@@ -367,19 +316,19 @@ class Slow(Camera):
         self.reads = getattr(self, "reads", 0) + 1
         if self.reads % 15:
             return None
-        self.value = 40 + 10 * (self._given % 20)
+        self.value = 40 + 10 * (self.given % 20)
         return super().read(timeout)
 
 
 def test_a_slow_input_shows_each_of_its_frames() -> None:
     """Its frames are further apart than lost_s."""
     slow = Slow("slow", 40)
-    slow.still = True
+    slow.noise = 0
     with guarding(OnLost.HOLD, main=slow, lost_s=0.1, fade_s=0.5) as rig:
         values = lambda: [int(frame.data[0, 0]) for frame in rig.given]  # noqa: E731
         rig.reads_until("eight of its pictures", lambda: len({value for value in values() if value % 10 == 0}) >= 8)
-        assert len(rig.given) == slow._given
-        assert values()[4:] == [40 + 10 * i for i in range(4, slow._given)]  # its pace is known, and the fade is over
+        assert len(rig.given) == slow.given
+        assert values()[4:] == [40 + 10 * i for i in range(4, slow.given)]  # its pace is known, and the fade is over
 
 
 def test_the_newest_frame_of_a_connected_sender_is_given_again_while_it_sends_nothing() -> None:

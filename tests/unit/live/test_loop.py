@@ -4,12 +4,12 @@ what a failed one left is thrown away."""
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 import pytest
-from support.fakes import FakeSink, FakeSource, fake_frame, only
+from support.fakes import Camera
+from support.loop_rig import LoopRig, Shown
 from support.waiting import eventually
 
 from sdv2_live.chunk import AHEAD, Chunk, Generated
@@ -18,9 +18,6 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.spec import Painting, PromptMix, PromptStep
 from sdv2_live.errors import EngineLostError
 from sdv2_live.frame import Frame
-from sdv2_live.live.intake import Intake
-from sdv2_live.live.loop import LiveLoop
-from sdv2_live.live.playout import Playout
 from sdv2_live.stats import Counters, StageTimer
 
 RECIPE = Painting(None, PromptStep(PromptMix.of(""), 1, 1, began=False, anew=False))
@@ -68,38 +65,14 @@ class Painter:
         self._generated[index].set_exception(error)
 
 
-class Camera(FakeSource):
-    """Gives a frame every two milliseconds: one that never waits would take the whole processor."""
-
-    def read(self, timeout: float) -> Frame | None:
-        time.sleep(0.002)
-        return super().read(timeout)
-
-
-class Shown(Playout):
-    """Keeps what it is to show, and notes what it is told."""
-
-    def __init__(self, counters: Counters) -> None:
-        super().__init__(FakeSink(), counters)
-        self.frames: list[Frame] = []
-        self.losses = 0
-
-    def show(self, frames: Sequence[Frame]) -> None:
-        self.frames += frames
-
-    def lost(self) -> None:
-        self.losses += 1
-
-
-class Rig:
+class Rig(LoopRig):
     """A loop with overlap, and more frames than it can take."""
 
+    playout: Shown
+
     def __init__(self) -> None:
-        self.painter, self.counters = Painter(), Counters()
-        self.playout = Shown(self.counters)
-        frames = [fake_frame(i, 16, 16, captured_ns=i * 33_000_000) for i in range(5)]
-        self.input, self.intake = only(Camera(frames, loop=True), self.counters), Intake(self.counters)
-        self.loop = LiveLoop(self.painter, self.intake, self.playout, ParamStore(Params()), self.counters, overlap=True)
+        self.painter, counters = Painter(), Counters()
+        super().__init__(self.painter, Camera(fps=500), Shown(counters), ParamStore(Params()), counters, overlap=True)
 
     def launched(self, count: int) -> None:
         eventually(f"{count} chunks to be launched", lambda: len(self.painter.launched) >= count)
@@ -111,12 +84,13 @@ class Rig:
         assert [id(frame) for frame in self.playout.frames] == [id(frame) for frame in expected]
 
     def close(self) -> None:
-        """Close the loop; what it waits for is painted."""
+        """Close, while all that the loop waits for is painted."""
         closing = threading.Thread(target=self.loop.close)
         closing.start()
         while closing.is_alive():
             self.painter.finish_all()
             closing.join(0.01)
+        super().close()
 
     @property
     def in_flight(self) -> int:
@@ -125,12 +99,8 @@ class Rig:
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    rig = Rig()
-    rig.input.start(rig.intake.accept)
-    rig.loop.start()
-    yield rig
-    rig.close()
-    rig.input.close()
+    with Rig() as rig:
+        yield rig
 
 
 def test_no_more_than_two_are_in_flight_and_they_are_handed_on_in_order(rig: Rig) -> None:
