@@ -37,11 +37,11 @@ class AdaptationState:
     """The measures in force and the drift.
 
     Attributes:
-        steps: the active ones of `shed.steps`.
+        measures: the active ones of `shed.steps`.
         drift: see DriftWatch.
     """
 
-    steps: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
     drift: float = 0.0
 
 

@@ -84,7 +84,7 @@ class LiveLoop:
         run_while_bypassed: bool = False,
         overlap: bool = False,
         recorder: Recorder | None = None,
-        upkeep: Adaptation | None = None,
+        adaptation: Adaptation | None = None,
     ) -> None:
         self.rate = Rate()
         self._stream = stream
@@ -95,7 +95,7 @@ class LiveLoop:
         self.run_while_bypassed = run_while_bypassed
         self.overlap = overlap
         self._recorder = recorder
-        self._upkeep = upkeep or Adaptation(Config(), counters)
+        self._adaptation = adaptation or Adaptation(Config(), counters)
         self._hands = OneThread("engine-flight")  # hands on what is painted
         self._in_flight: list[Future[None]] = []  # chunks that were launched, until they are handed on
         self._broken = False  # a chunk failed: those launched after it began on what it left
@@ -166,19 +166,19 @@ class LiveLoop:
         newest = self._intake.newest(WAIT_S)
         if newest is None:
             return
-        upkeep = self._upkeep
-        measures = upkeep.state.steps
+        adaptation = self._adaptation
+        measures = adaptation.state.measures
         scale = render_scale(measures)
-        needed = self._stream.prepare(newest, upkeep.used(self._store.latest()), render_scale=scale)
+        needed = self._stream.prepare(newest, adaptation.used(self._store.latest()), render_scale=scale)
         begun = self._intake.begin(needed, newest)
         if begun:
             self._stream.push(begun)
             return
         # Snapshot as late as possible, so that a control change reaches this chunk, not the next.
-        snapshot = upkeep.used_by(self._store.snapshot(self._number))
+        snapshot = adaptation.used_by(self._store.snapshot(self._number))
         recorder = self._recorder
         starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream
-        anew = starting or "reset" in snapshot.fired or upkeep.due()
+        anew = starting or "reset" in snapshot.fired or adaptation.due()
         if anew:
             self._land()
         needed = self._stream.prepare(newest, snapshot.params, reset=anew, render_scale=scale)
@@ -231,7 +231,7 @@ class LiveLoop:
         if self._recorder is not None:
             self._recorder.add(generated)
         input_fps = self._intake.rate.per_second() or float(frames[-1].rate)  # what a sender declares need not be what comes
-        pictures = self._upkeep.finish(generated, input_fps)
+        pictures = self._adaptation.finish(generated, input_fps)
         self._failures = 0
         self._counters.add("chunks")
         self.rate.add(len(frames))

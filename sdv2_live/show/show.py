@@ -108,14 +108,14 @@ class Show(Closing):
         self.recorder = Recorder(config, self.store, self.counters)
         opened.callback(self.recorder.close)
         opened.callback(self.store.add_listener(self._written))
-        self.upkeep = Adaptation(
+        self.adaptation = Adaptation(
             config,
             self.counters,
             can_take=lambda step: step != SMALL_VAE or self.engine.can_lighten,
             on_shed=lambda steps: self.engine.lighten(SMALL_VAE in steps),
         )
         self.loop = LiveLoop(
-            self.engine, self.intake, self.playout, self.store, self.counters, recorder=self.recorder, upkeep=self.upkeep
+            self.engine, self.intake, self.playout, self.store, self.counters, recorder=self.recorder, adaptation=self.adaptation
         )
         opened.callback(self.loop.close)
         opened.callback(self.engine.halt)
@@ -135,9 +135,9 @@ class Show(Closing):
     def _engine_up(self, hello: Hello) -> None:
         """Take note that the models are loaded, for the first time or again; runs on the thread that loaded them."""
         self._up_at = self._up_at or monotonic()
-        self.upkeep.up(hello.size, hello.max_pixels)
-        if SMALL_VAE in self.upkeep.shed.active and hello.vae not in SMALL_VAES:  # its file is not there
-            self.upkeep.shed.give_up(SMALL_VAE)
+        self.adaptation.up(hello.size, hello.max_pixels)
+        if SMALL_VAE in self.adaptation.shed.active and hello.vae not in SMALL_VAES:  # its file is not there
+            self.adaptation.shed.give_up(SMALL_VAE)
         suited = {name: value for name, value in hello.suited.items() if name not in self._chosen}
         if suited:
             self.store.set_many(suited, "model")
@@ -174,7 +174,7 @@ class Show(Closing):
         return Status(
             source=self.input.status,
             input=self.input.look(),
-            upkeep=self.upkeep.state,
+            adaptation=self.adaptation.state,
             watched=self.playout.sink.watched,
             fps_in=self.intake.rate.per_second(),
             fps_painted=self.loop.rate.per_second(),

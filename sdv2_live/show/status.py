@@ -41,7 +41,7 @@ class Status:
     counters: dict[str, int]
     engine: EngineState
     input: InputState
-    upkeep: AdaptationState
+    adaptation: AdaptationState
     recording: bool = False
     tally: tuple[bool, bool] = (False, False)
     presets: int = 0
@@ -144,12 +144,14 @@ STATUS: tuple[Published, ...] = (
     _total("audio_blocks", "Blocks of sound sent."),
     _total("audio_dropped", "Blocks of sound left out."),
     _total("side_channels_failed", "Times that sound, tally or metadata could not be passed on."),
-    Published(lambda s: len(s.upkeep.steps), "Steps of load shedding taken now.", "shed", "shed_steps"),
-    Published(lambda s: s.upkeep.steps, "The steps of load shedding taken now.", "shed_steps", line="shed {}", usual=()),
+    Published(lambda s: len(s.adaptation.measures), "Steps of load shedding taken now.", "shed", "shed_steps"),
+    Published(lambda s: s.adaptation.measures, "The steps of load shedding taken now.", "shed_steps", line="shed {}", usual=()),
     _total("shed_down", "Times less was asked of an engine that was too slow."),
     _total("shed_up", "Times more was asked of it again."),
     _total("refreshes", "Times the stream was begun anew, unseen."),
-    Published(lambda s: s.upkeep.drift, "Change of colour or contrast since the look began, of full scale.", "drift", "drift", 4),
+    Published(
+        lambda s: s.adaptation.drift, "Change of colour or contrast since the look began, of full scale.", "drift", "drift", 4
+    ),
     Published(lambda s: s.engine.words, "How the engine is.", "engine", line="engine {}", usual="running"),
     Published(lambda s: s.engine.pid, "The number of the engine's process.", "engine_pid"),
     Published(lambda s: s.engine.restarts, "Starts of the engine after the first.", "restarts", "engine_restarts", counter=True),

@@ -35,7 +35,7 @@ class Shown(Playout):
 
 
 class LoopRig:
-    """A live loop that paints its only input, `source`. It runs in a `with` block, and `upkeep` notes how each chunk was painted.
+    """A live loop that paints its only input, `source`, in a `with` block; `adaptation` notes how each chunk was painted.
 
     A rig with further parts starts and closes them around these.
     """
@@ -55,9 +55,9 @@ class LoopRig:
     ) -> None:
         self.playout, self.store, self.counters = playout, store, counters
         self.input, self.intake = only(source, counters), Intake(counters, on_input)
-        self.upkeep = NotingAdaptation(config or Config(), counters)
+        self.adaptation = NotingAdaptation(config or Config(), counters)
         parts = self.intake, playout, store, counters
-        self.loop = LiveLoop(painter, *parts, overlap=overlap, recorder=recorder, upkeep=self.upkeep)
+        self.loop = LiveLoop(painter, *parts, overlap=overlap, recorder=recorder, adaptation=self.adaptation)
 
     def start(self) -> None:
         self.playout.start()

@@ -89,7 +89,7 @@ class Rig(LoopRig):
     def shows(self, prompt: str) -> None:
         """Wait until chunks are painted with this prompt."""
         wanted = PromptMix.of(prompt)
-        eventually(prompt, lambda: self.upkeep.recipes and self.upkeep.recipes[-1].prompt.mix == wanted)
+        eventually(prompt, lambda: self.adaptation.recipes and self.adaptation.recipes[-1].prompt.mix == wanted)
 
 
 def takes_of(rig: Rig) -> list[Path]:

@@ -274,7 +274,7 @@ def test_a_change_of_format_in_mid_chunk_loses_the_frames_of_before_and_no_more(
         eventually("a chunk of the other format", lambda: rig.counters["chunks"] == 2)
         assert rig.counters["frames_skipped"] == 3
         assert rig.counters["engine_failures"] == 0
-        assert [recipe.begins is not None for recipe in rig.upkeep.recipes] == [True, True]
+        assert [recipe.begins is not None for recipe in rig.adaptation.recipes] == [True, True]
 
 
 def test_a_reset_from_the_hand_is_carried_out_once(prompts: PromptCache) -> None:

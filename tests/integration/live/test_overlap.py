@@ -162,7 +162,7 @@ def test_a_reset_in_flight_begins_anew_after_what_was_launched_before(prompts: P
         free.set()
         rig.painted(2)
         assert [frame.index for frame in rig.playout.frames] == list(range(10))
-        assert [recipe.begins is not None for recipe in rig.upkeep.recipes] == [True, True]
+        assert [recipe.begins is not None for recipe in rig.adaptation.recipes] == [True, True]
 
 
 class FailingLate(Stream):

@@ -131,7 +131,7 @@ def test_a_take_holds_what_was_really_used_while_the_load_was_shed(tmp_path: Pat
     with Rig(tmp_path) as rig:
         rig.source.size = (64, 64)
         eventually("pictures of that size", lambda: rig.stream.size == (64, 64))
-        shed = rig.upkeep.shed = ByHand()
+        shed = rig.adaptation.shed = ByHand()
         rig.record()
         for steps in (("fewer-steps",), ("fewer-steps", "smaller"), ()):
             rig.chunks()

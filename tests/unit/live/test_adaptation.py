@@ -31,20 +31,20 @@ class Rig:
 
     def __init__(self, **sections: Any) -> None:
         self.clock, self.counters = FakeClock(), Counters()
-        self.upkeep = Adaptation(Config(**sections), self.counters, clock=self.clock.now)
+        self.adaptation = Adaptation(Config(**sections), self.counters, clock=self.clock.now)
         self.params, self.value, self.load, self.input_size = Params(), 100, 0.5, (32, 32)
         self.max_pixels = 100 * 100
-        self.upkeep.up(None, self.max_pixels)
+        self.adaptation.up(None, self.max_pixels)
         self.began = 0  # streams
         self.index = 0
         self.shown: list[Frame] = []
         self._scale: float | None = None
 
     def chunk(self, *, reset: bool = False) -> list[Frame]:
-        shed = self.upkeep.state.steps
+        shed = self.adaptation.state.measures
         scale = render_scale(shed)
-        taken = self.upkeep.used_by(Snapshot(self.params, frozenset(), 1))
-        begins = self.upkeep.due() or reset or scale != self._scale
+        taken = self.adaptation.used_by(Snapshot(self.params, frozenset(), 1))
+        begins = self.adaptation.due() or reset or scale != self._scale
         self._scale, self.began = scale, self.began + begins
         self.clock.advance(4 / 30)
         size = shrunk(model_size(self.input_size, None, self.max_pixels), scale)
@@ -53,7 +53,7 @@ class Rig:
         self.index += 4
         recipe = Painting(StreamSpec(32, 32) if begins else None, PROMPT)
         generated = Generated(Chunk(0, frames, taken, shed), pictures, recipe, self.load * 4 / 30)
-        shown = self.upkeep.finish(generated, 30.0)
+        shown = self.adaptation.finish(generated, 30.0)
         self.shown += shown
         return shown
 
@@ -77,8 +77,8 @@ def test_without_being_asked_it_does_nothing() -> None:
     rig.load = 3.0
     rig.run(60)
     assert rig.began == 1
-    assert rig.upkeep.state.steps == ()
-    assert rig.upkeep.used(rig.params) is rig.params
+    assert rig.adaptation.state.measures == ()
+    assert rig.adaptation.used(rig.params) is rig.params
     assert set(means(rig.shown)) == {100}
 
 
@@ -87,7 +87,7 @@ def test_a_stream_is_begun_anew_on_time_and_no_jump_shows() -> None:
     rig.run(59)
     assert rig.began == 1
     before = len(rig.shown)
-    while not rig.upkeep.due():
+    while not rig.adaptation.due():
         rig.chunk()
     rig.value = 160  # what fresh caches would show
     rig.run(4)
@@ -116,10 +116,10 @@ def test_a_refresh_that_could_not_be_carried_out_is_still_due() -> None:
     rig = Rig(refresh=RefreshConfig(every_s=60.0))
     rig.run(1)
     rig.clock.advance(60)
-    assert rig.upkeep.due()
-    assert rig.upkeep.due()
+    assert rig.adaptation.due()
+    assert rig.adaptation.due()
     rig.chunk()
-    assert not rig.upkeep.due()
+    assert not rig.adaptation.due()
 
 
 def test_a_picture_that_wanders_is_told_and_begun_anew_where_that_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
@@ -132,7 +132,7 @@ def test_a_picture_that_wanders_is_told_and_begun_anew_where_that_is_asked_for(c
             if rig.counters["refreshes"]:
                 break
         assert rig.counters["refreshes"] == refreshes
-        assert (rig.upkeep.state.drift > 0.2) == (not refreshes)
+        assert (rig.adaptation.state.drift > 0.2) == (not refreshes)
     with caplog.at_level("INFO"):
         rig = Rig()
         rig.run(20)
@@ -147,7 +147,7 @@ def test_another_look_is_no_drift(change: dict[str, Any]) -> None:
     rig.run(20)
     rig.params, rig.value = replace(rig.params, **change), 200
     rig.run(20)
-    assert rig.upkeep.state.drift < 0.01
+    assert rig.adaptation.state.drift < 0.01
     assert rig.counters["refreshes"] == 0
 
 
@@ -156,7 +156,7 @@ def test_what_does_not_change_the_look_keeps_the_reference() -> None:
     rig.run(20)
     rig.params, rig.value = replace(rig.params, bypass=True, record=True, cue_prompt="next", input_select="main"), 200
     rig.run(20)
-    assert rig.upkeep.state.drift > 0.3
+    assert rig.adaptation.state.drift > 0.3
 
 
 def test_the_load_is_shed_and_taken_again_and_the_output_keeps_its_size() -> None:
@@ -164,16 +164,16 @@ def test_the_load_is_shed_and_taken_again_and_the_output_keeps_its_size() -> Non
     rig.run(2)
     rig.load = 1.5
     rig.run(7)
-    assert rig.upkeep.state.steps == ("fewer-steps",)
-    assert rig.upkeep.used(rig.params).steps == (700,)
+    assert rig.adaptation.state.measures == ("fewer-steps",)
+    assert rig.adaptation.used(rig.params).steps == (700,)
     assert rig.params.steps == (700, 500)
     rig.run(10)
-    assert rig.upkeep.state.steps == ("fewer-steps", "smaller")
+    assert rig.adaptation.state.measures == ("fewer-steps", "smaller")
     assert {frame.size for frame in rig.shown} == {(32, 32)}
     assert rig.counters["shed_down"] == 2
     rig.load = 0.3
     rig.run(120)
-    assert rig.upkeep.state.steps == ()
+    assert rig.adaptation.state.measures == ()
     assert rig.counters["shed_up"] == 2
     assert {frame.size for frame in rig.shown} == {(32, 32)}
 
@@ -181,7 +181,7 @@ def test_the_load_is_shed_and_taken_again_and_the_output_keeps_its_size() -> Non
 def test_no_jump_shows_where_the_size_changes() -> None:
     rig = Rig(shed=ShedConfig(target_fps=30.0, steps=("smaller",)))
     rig.load = 1.5
-    while not rig.upkeep.state.steps:
+    while not rig.adaptation.state.measures:
         rig.chunk()
     rig.value = 160
     levels = means(rig.chunk())
@@ -194,14 +194,14 @@ def test_a_new_input_size_gives_the_output_its_whole_size_also_while_the_load_is
     rig = Rig(shed=ShedConfig(target_fps=30.0, steps=("smaller", "smaller")))
     rig.load = 1.5
     rig.run(20)
-    assert rig.upkeep.state.steps == ("smaller", "smaller")
+    assert rig.adaptation.state.measures == ("smaller", "smaller")
     assert rig.chunk()[-1].size == (32, 32)
     rig.input_size = size
     whole = model_size(size, None, rig.max_pixels)
     assert rig.chunk()[-1].size == whole
     rig.load = 0.1
     rig.run(200)
-    assert rig.upkeep.state.steps == ()
+    assert rig.adaptation.state.measures == ()
     assert {frame.size for frame in rig.shown} == {(32, 32), whole}
 
 
@@ -217,5 +217,5 @@ def test_one_step_cannot_become_fewer() -> None:
     rig = Rig(shed=ShedConfig(target_fps=30.0))
     rig.params, rig.load = replace(rig.params, steps=(400,)), 1.5
     rig.run(10)
-    assert rig.upkeep.state.steps == ("smaller",)
-    assert rig.upkeep.used(rig.params).steps == (400,)
+    assert rig.adaptation.state.measures == ("smaller",)
+    assert rig.adaptation.used(rig.params).steps == (400,)
