@@ -20,6 +20,7 @@ from sdv2_live.gpu.preprocess import Coming, Preprocessor
 
 TOLERANCE = 1.5e-6  # of [-1, 1], against float64; PyTorch in float32 is off by up to 2e-5, as its filter weights are float32
 TIE = 1e-4  # of a code: as near to a half the exact value must lie where a byte is the other neighbour
+ROUNDING = 5e-7  # some steps of float32 between values up to 1
 SIZES = [  # input height and width, model size
     (90, 160, (64, 64)),  # down, other aspect
     (46, 98, (48, 96)),  # down across, up along
@@ -69,9 +70,10 @@ def test_pixels_of_every_matrix_and_range(color: ColorSpec, kernels: Any) -> Non
 
 
 @pytest.mark.parametrize("format", PixelFormat)
-def test_without_a_resize_pixels_are_exactly_those_of_torch(format: PixelFormat, kernels: Any) -> None:
+def test_without_a_resize_pixels_are_those_of_torch_but_for_rounding(format: PixelFormat, kernels: Any) -> None:
     frame = random_frame(32, 48, format)
-    assert torch.equal(FusedPreprocessor((32, 48), kernels)(frame), Preprocessor((32, 48))(frame))
+    fused, plain = FusedPreprocessor((32, 48), kernels)(frame), Preprocessor((32, 48))(frame)
+    torch.testing.assert_close(fused, plain, rtol=0, atol=ROUNDING)  # processors with FMA round a product and a sum once
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
