@@ -73,7 +73,7 @@ class ControlLoop:
         try:
             with asyncio.Runner(loop_factory=Loop) as runner:
                 runner.run(self._main())
-        except Exception:
+        except Exception:  # the thread's top
             self._failed()
             log.exception("the control loop stopped")
 
@@ -92,7 +92,7 @@ class ControlLoop:
             async with serving:
                 up.set_result(True)
                 await asyncio.Event().wait()  # until it is cancelled
-        except Exception:
+        except Exception:  # a server's top: the other servers and the show go on
             self._failed()
             log.exception("%s stopped; the show goes on without it", name)
         finally:

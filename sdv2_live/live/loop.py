@@ -130,7 +130,7 @@ class LiveLoop:
                 self._step()
             except EngineLostError:  # its host says why, and starts it again
                 self._lost_chunk()
-            except Exception:
+            except Exception:  # the thread's top: one chunk is lost, the next begins a new stream
                 self._failures += 1
                 log.exception("a chunk failed; the stream starts anew")
                 self._lost_chunk()

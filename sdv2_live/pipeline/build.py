@@ -24,7 +24,7 @@ from sdv2_live.gpu.lanes import LANES
 from sdv2_live.memory.fit import chosen_placement, fitted, free_bytes, require_room, text_size
 from sdv2_live.model.checkpoints.files import require_painter, unknown_prompt
 from sdv2_live.model.dit.attention import checked, choose_attention
-from sdv2_live.model.dit.backend import find_ops
+from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.fp8 import require_fp8, to_fp8
 from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
 from sdv2_live.model.load_text import new_text
@@ -129,7 +129,7 @@ def new_engine(config: Config, models: Models) -> Engine:
     dit.attend = checked(
         choose_attention(wanted, dit.device, dit.dtype), wanted, dit.config.heads, dit.config.head_dim, dit.device
     )
-    chosen = kernels(config, dit.device, dit.dtype)
+    chosen = kernels(config, dit)
     log.info("attention by %(attention)s, other kernels of the model by %(operations)s, CUDA graphs %(cuda_graphs)s", chosen)
     vae: Autoencoder = models.vae
     capture = None
@@ -139,20 +139,17 @@ def new_engine(config: Config, models: Models) -> Engine:
     return Engine(dit, vae, capture=capture, encode_ahead=config.engine.encodes_ahead(dit.device.type))
 
 
-def kernels(config: Config, device: torch.device, dtype: torch.dtype) -> dict[str, str]:
-    """The kernels of an engine of this configuration on a device, in words by purpose.
+def kernels(config: Config, dit: CausalDiT) -> dict[str, str]:
+    """The kernels of an engine of this configuration over a model, in words by purpose.
 
     The purposes are attention, the model's other operations, and frames to pixels and back; cuda_graphs is "on" where chunks are
     launched as CUDA graphs.
-
-    Raises:
-        EngineError: the configured attention is absent.
     """
     return {
-        "attention": choose_attention(config.engine.attention, device, dtype).name,
-        "operations": find_ops(device).name,
-        "frames": frames_by(device),
-        "cuda_graphs": "on" if device.type == "cuda" and config.engine.cuda_graphs == "auto" else "off",
+        "attention": dit.attend.name,
+        "operations": dit.ops.name,
+        "frames": frames_by(dit.device),
+        "cuda_graphs": "on" if dit.device.type == "cuda" and config.engine.cuda_graphs == "auto" else "off",
     }
 
 

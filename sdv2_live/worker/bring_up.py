@@ -59,7 +59,7 @@ def _hello(config: Config, models: Models) -> Hello:
         vae_kind(profile, config.model.vae),
         {name: value for name, value in suited.items() if value is not None},
         header_of(models, lossless=config.takes.lossless),
-        kernels(config, models.dit.device, models.dit.dtype),
+        kernels(config, models.dit),
         config.video.size,
         config.video.max_pixels or profile.max_pixels,
     )

@@ -198,6 +198,6 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
         "dtype": str(dtype)[6:],
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "kernels": kernels(config, device, dtype),
+        "kernels": kernels(config, models.dit),
     }
     return about | result

@@ -87,7 +87,7 @@ class PresetKeeper:
             act()
         except Sdv2Error as error:
             asked.set_exception(error)
-        except Exception as error:
+        except Exception as error:  # the thread's top: whoever asked is told
             self.failures += 1
             log.exception("the presets stumbled; what was read stays")
             asked.set_exception(ParamError(f"this could not be done, by a mistake of the program ({type(error).__name__})"))
@@ -118,7 +118,7 @@ class PresetKeeper:
             if not self._lost:
                 log.warning("%s", error)
             self._lost = True
-        except Exception:
+        except Exception:  # the thread's top: the next look tries again
             self.failures += 1
             log.exception("the presets stumbled; what was read stays")
 

@@ -41,8 +41,16 @@ def find_vae_ops(device: torch.device, channels: int = SMALL) -> VaeOps:
 
 def ops_of(x: Tensor) -> VaeOps:
     """The operations for a tensor: PyTorch's, which gradients flow through, if it needs any."""
-    plain = x.device.type != "cuda" or (x.requires_grad and torch.is_grad_enabled())
-    return find_vae_ops(torch.device("cpu") if plain else x.device, SMALL if plain else x.shape[1])
+    return find_vae_ops(_where(x))
+
+
+def norm_ops_of(x: Tensor, channels: int) -> VaeOps:
+    """The operations for a norm over so many channels of a tensor, as `ops_of`."""
+    return find_vae_ops(_where(x), channels)
+
+
+def _where(x: Tensor) -> torch.device:
+    return x.device if not (x.requires_grad and torch.is_grad_enabled()) else torch.device("cpu")
 
 
 @torch.inference_mode()

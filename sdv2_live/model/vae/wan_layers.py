@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdv2_live.model.dit.attention import attention
-from sdv2_live.model.vae.backend import convolve, ops_of
+from sdv2_live.model.vae.backend import convolve, norm_ops_of, ops_of
 from sdv2_live.model.vae.ops import Pending, unfolded, upsampled
 
 Triple = tuple[int, int, int]  # (time, height, width)
@@ -95,7 +95,8 @@ def normed_conv(
     assert isinstance(norm, RMSNorm)
     assert isinstance(conv, CausalConv3d)
     past = memory.before(conv, pending)
-    joined, x = ops_of(pending.x).normed(pending, norm.gamma.flatten(), silu=True, past=past, keep=keep)
+    gamma = norm.gamma.flatten()
+    joined, x = norm_ops_of(pending.x, len(gamma)).normed(pending, gamma, silu=True, past=past, keep=keep)
     return convolve(joined, conv), x
 
 
@@ -132,7 +133,8 @@ class AttentionBlock(nn.Module):
         self.proj = nn.Conv2d(dim, dim, 1)
 
     def stream(self, pending: Pending, memory: ConvMemory) -> Pending:
-        normal, x = ops_of(pending.x).normed(pending, self.norm.gamma.flatten(), silu=False, keep=True)
+        gamma = self.norm.gamma.flatten()
+        normal, x = norm_ops_of(pending.x, len(gamma)).normed(pending, gamma, silu=False, keep=True)
         n, c, t, h, w = normal.shape
         pixels = normal.permute(0, 2, 3, 4, 1).reshape(n * t, 1, h * w, c)  # a view: channels are innermost already
         q, k, v = F.linear(pixels, self.to_qkv.weight.flatten(1), self.to_qkv.bias).chunk(3, dim=-1)

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.tiny import small_engine
 
 from sdv2_live.config.load import load_config
+from sdv2_live.config.schema import Config
+from sdv2_live.config.schema_engine import EngineConfig
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.prompt_disk import PromptDisk
 from sdv2_live.engine.spec import PromptMix
 from sdv2_live.errors import WeightsError
+from sdv2_live.model.dit.attention import Attend
 from sdv2_live.model.load_text import new_text
 from sdv2_live.model.profiles import PROFILES
-from sdv2_live.pipeline.build import chosen_profile, load, new_prompts, start_params
+from sdv2_live.pipeline.build import chosen_profile, kernels, load, new_prompts, start_params
 
 TINY = ["model.profile=tiny", "model.device=cpu"]
 
@@ -58,3 +62,11 @@ def test_a_show_without_a_text_encoder_starts_with_known_prompts_only(tmp_path: 
     shown = director.condition(PromptMix.of("an ink drawing")).cross.k
     assert torch.equal(director.condition(PromptMix.of("another"), wait=True).cross.k, shown)  # the picture goes on
     prompts.close()
+
+
+def test_the_kernels_that_are_told_are_those_that_run() -> None:
+    """Where a library's attention failed its check, PyTorch's runs, whatever the configuration chose."""
+    dit = small_engine().dit
+    dit.attend = Attend("sdpa (flash)")
+    told = kernels(Config().replaced(engine=EngineConfig(attention="auto")), dit)
+    assert told == {"attention": "sdpa (flash)", "operations": "torch", "frames": "torch", "cuda_graphs": "off"}
