@@ -3,8 +3,8 @@
 # Debian's Python and PyTorch's own wheels, which bring CUDA, cuDNN and the kernels: the host gives the driver alone.
 FROM python:3.12-slim-bookworm AS build
 
-# PyPI's PyTorch for Linux is the build for CUDA 13. For CUDA 12: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu126
-# --build-arg EXTRAS=cuda
+# The version that is tested, as in tools/setup.py. PyPI's PyTorch for Linux is the build for CUDA 13. For CUDA 12:
+# --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu126 --build-arg EXTRAS=cuda
 ARG TORCH="torch==2.13.0"
 ARG TORCH_INDEX="https://pypi.org/simple"
 ARG EXTRAS="cuda13"
@@ -45,7 +45,7 @@ ENV PATH="/opt/sdv2-live/bin:$PATH" \
 USER 10001
 WORKDIR /home/sdv2
 
-# Weights and encoded prompts; the live state for --resume and the log. Takes go where you mount /home/sdv2/takes.
+# Weights, encoded prompts and compiled kernels; the live state for --resume and the log. Takes go where you mount /home/sdv2/takes.
 VOLUME ["/home/sdv2/.cache/sdv2-live", "/home/sdv2/.local/state/sdv2-live"]
 
 # OSC by UDP, OSCQuery and metrics by TCP. With --network host, which NDI's discovery wants, these lines only inform.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sdv2_live import __version__, logs
 from sdv2_live.errors import ConfigError, Sdv2Error
-from sdv2_live.system import console
+from sdv2_live.system import console, folders
 
 COMMANDS = (
     "run", "render", "replay", "sources", "presets", "play", "osc", "timeline", "midi", "prompt", "weights", "plan", "doctor",
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the project's own is one sentence and its exit code."""
     logs.open_missing()
     _let_waiting_threads_sleep()
+    folders.keep_kernels()
     console.prepare()
     try:
         args = _parser().parse_args(arguments)

@@ -2,7 +2,7 @@
 rem Make .venv ready: tools\demo.cmd and tools\test.cmd do so first, and give what its Python is to run then as arguments.
 rem
 rem It finds a Python and leaves the rest to tools\setup.py, which says what is installed and from where. To choose otherwise:
-rem set PYTHON=C:\path\to\python.exe (interpreter), set TORCH_INDEX=https://download.pytorch.org/whl/cu128 (PyTorch's index).
+rem set PYTHON=C:\path\to\python.exe (interpreter), set TORCH_INDEX=https://download.pytorch.org/whl/cu132 (PyTorch's index).
 setlocal
 pushd "%~dp0.." || exit /b 1
 set status=1

@@ -1,14 +1,15 @@
 """Make .venv ready: what `bash tools/setup.sh` and `tools\\setup.cmd` do once they have found a Python.
 
 A second run is instant: a stamp in .venv remembers what was installed from. PyTorch comes first, so that the dependency in
-pyproject.toml never chooses the build:
+pyproject.toml never chooses the build. Every machine gets the version that is tested (TORCH; the Dockerfile's too):
 
   with an NVIDIA driver   the CUDA build: of CUDA 13 where driver and card can run it (PyPI's on Linux, PyTorch's own index on
                           Windows), else of CUDA 12.6 from PyTorch's own index
   without one             the CPU build: PyPI's on Windows and macOS; on Linux what pip finds by itself where that is a "+cpu"
                           wheel (a mirror or a wheel folder may hold one), else from PyTorch's CPU index
 
-Where one cannot be reached the other is asked. To choose otherwise: TORCH_INDEX=https://download.pytorch.org/whl/cu128.
+Where one cannot be reached the other is asked. To choose otherwise: TORCH_INDEX=https://download.pytorch.org/whl/cu132, whose
+newest version is taken on a machine with an NVIDIA driver.
 """
 
 from __future__ import annotations
@@ -87,12 +88,12 @@ def sources(card: Card | None, system: str, given: str | None, pip_finds_cpu: bo
             return [here]
         large = "some 3 GB to fetch and 7 GB on the disk, as it brings NVIDIA's libraries; it computes on the CPU all the same"
         return [Source(TORCH, OWN_INDEX + "cpu", here.size), Source(TORCH, None, large)]
-    own = Source("torch", given or OWN_INDEX + ("cu130" if card.runs_cuda_13 else "cu126"), "some 3 GB")
-    if given:
-        return [own]
+    if given:  # it may hold other versions
+        return [Source("torch", given, "some 3 GB")]
+    own = Source(TORCH, OWN_INDEX + ("cu130" if card.runs_cuda_13 else "cu126"), "some 3 GB")
     if system == "Windows":
         return [own, Source(TORCH, None, "some 200 MB, for the CPU alone")]
-    by_pip = Source("torch", None, own.size)
+    by_pip = Source(TORCH, None, own.size)
     return [by_pip, own] if card.runs_cuda_13 else [own, by_pip]
 
 

@@ -1,7 +1,7 @@
 # Make .venv ready: `bash tools/setup.sh`, or sourced by the other scripts here, to which it gives $BIN.
 #
 # It finds a Python and leaves the rest to tools/setup.py, which says what is installed and from where. To choose otherwise:
-# PYTHON=python3.12 (interpreter), TORCH_INDEX=https://download.pytorch.org/whl/cu128 (PyTorch's index).
+# PYTHON=python3.12 (interpreter), TORCH_INDEX=https://download.pytorch.org/whl/cu132 (PyTorch's index).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

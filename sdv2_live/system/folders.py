@@ -27,12 +27,21 @@ def state_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Of weights and encoded prompts: ~/.cache; on Windows %LOCALAPPDATA%."""
+    """Of weights, encoded prompts and compiled kernels: ~/.cache; on Windows %LOCALAPPDATA%."""
     if sys.platform == "win32":
         import platformdirs
 
         return Path(platformdirs.user_cache_path(OWN, appauthor=False))
     return Path("~/.cache").expanduser() / OWN
+
+
+def keep_kernels() -> None:
+    """Have this process and its children keep the kernels that Triton and CuPy compile in the cache folder.
+
+    Both look for their variable when they are imported. One that is set already stays.
+    """
+    for compiler in ("triton", "cupy"):
+        os.environ.setdefault(f"{compiler.upper()}_CACHE_DIR", str(cache_folder() / "kernels" / compiler))
 
 
 def config_folder() -> Path:

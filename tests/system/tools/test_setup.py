@@ -65,6 +65,14 @@ def test_pytorch_comes_from_where_the_system_has_it_and_there_is_a_second_way(se
         assert places(setup, card, "Windows", "https://mirror/") == ["https://mirror/"]
 
 
+def test_every_machine_gets_the_version_that_is_tested_unless_the_user_names_an_index(setup: ModuleType) -> None:
+    assert f'ARG TORCH="{setup.TORCH}"' in (ROOT / "Dockerfile").read_text()
+    cards = [None, setup.Card((13, 0), (8, 9)), setup.Card((12, 6), (8, 6))]
+    of_all = [source for card in cards for system in ("Linux", "Windows") for source in setup.sources(card, system, None)]
+    assert {source.wanted for source in of_all} == {setup.TORCH}
+    assert [source.wanted for source in setup.sources(cards[1], "Linux", "https://mirror/")] == ["torch"]
+
+
 @pytest.mark.parametrize("name", ["demo.cmd", "setup.cmd", "test.cmd"])
 def test_the_scripts_for_windows_have_its_line_ends(name: str) -> None:
     held = (TOOLS / name).read_bytes()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sdv2_live.cli import main
 from sdv2_live.commands.midi import own_maps
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema_files import StateConfig
@@ -53,3 +54,11 @@ def test_what_is_auto_lies_there() -> None:
 
 def test_a_weights_folder_of_ones_own_is_that() -> None:
     assert load_config(None, ["model.weights_dir=~/models"]).model.weights_dir == HOME / "models"
+
+
+def test_compiled_kernels_are_kept_there_unless_the_user_chose_another_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+    monkeypatch.setenv("CUPY_CACHE_DIR", "mine")
+    main([])  # any command, before it imports anything: its children inherit them
+    assert os.environ["TRITON_CACHE_DIR"] == str(cache_folder() / "kernels" / "triton")
+    assert os.environ["CUPY_CACHE_DIR"] == "mine"
