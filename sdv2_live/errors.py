@@ -6,8 +6,18 @@ line returns when the error reaches the top; a running show never lets one get t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import islice
+
+# In what CUDA, its libraries and those who call them say of errors that a GPU's context does not survive, or may not. Many come
+# in every release, and a process that goes on without need costs more than one restart; a lack of memory is another matter.
+_GPU_LOST = re.compile(
+    r"cuda ?(driver |kernel )?error|cuda_error|error \[cuda\]|cu(blas|blaslt|dnn|solver|fft|rand|sparse)_status|cudnn error"
+    r"|illegal (memory access|address|instruction)|launch failure|device-side assert|ecc error",
+    re.IGNORECASE,
+)
+NO_MEMORY = "out of memory"  # in what CUDA and torch's allocators say, whatever the type of their error
 
 
 class Sdv2Error(Exception):
@@ -79,3 +89,13 @@ def several(problems: Iterable[str]) -> list[str]:
     """The first mistakes of `problems`, a sentence each, and a last one when there are more."""
     first = list(islice(problems, MAX_PROBLEMS + 1))
     return first if len(first) <= MAX_PROBLEMS else [*first[:-1], "there are more mistakes; mend these first"]
+
+
+def gpu_lost(error: BaseException | None) -> bool:
+    """True for an error, or one caused by it, after which this process can use its GPU no more: only a new one can."""
+    while error is not None:
+        text = str(error)
+        if _GPU_LOST.search(text) and NO_MEMORY not in text.lower():
+            return True
+        error = error.__cause__
+    return False

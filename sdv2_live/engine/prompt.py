@@ -13,7 +13,7 @@ from torch import Tensor
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.spec import Interpolation, PromptMix, PromptStep
 from sdv2_live.engine.transfer import upload
-from sdv2_live.errors import EngineError, Sdv2Error
+from sdv2_live.errors import EngineError, Sdv2Error, gpu_lost
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.layers import CrossKV
 
@@ -125,6 +125,8 @@ class PromptDirector:
             # Launched, not waited for: a copy from ordinary memory would first wait for all that its stream has to do.
             embeddings = [upload(future.result(), self._dit.device).to(self._dit.dtype) for future in futures]
         except (Sdv2Error, RuntimeError, ValueError, OSError, MemoryError) as error:
+            if gpu_lost(error):  # the picture is lost, too
+                raise
             if self._current is None:
                 raise EngineError(f"the prompt cannot be encoded: {error}") from error
             log.error("the prompt cannot be encoded and stays as it was: %s", error)

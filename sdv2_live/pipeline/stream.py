@@ -54,6 +54,7 @@ class Stream:
         loras: LoraSet | None = None,
     ) -> None:
         self.engine = engine
+        self.on_set_up: Callable[[], None] = lambda: None  # called before a stream is set up, which may take seconds
         self._loras = loras or LoraSet()
         self.timer = timer
         self._director = director
@@ -104,6 +105,7 @@ class Stream:
         if self._state is None or self._must_rebuild(spec, reset):
             where = (*size, like.height, like.width, self._postprocess.backend)
             log.info("stream set up at height %d, width %d, for input %dx%d, frames by %s", *where)
+            self.on_set_up()
             return self.begin(spec).frames_needed
         if reset:
             with self._lanes.alone():
@@ -133,16 +135,20 @@ class Stream:
 
     def discard(self) -> None:
         """Discard the state, for example after a failure: the next chunk begins a new stream, with its prompt in full."""
-        self._forget()
-        self.settle()
+        try:
+            self._forget()
+        finally:
+            self.settle()
 
     def _forget(self) -> None:
-        wait(self._launched)  # not even a graph that is running is thrown away
-        self._launched.clear()
-        with self._lanes.alone():  # nobody uses its memory any more when it is given to others
-            self._state = None
-        self._coming = None
-        self._in_flight.clear()
+        try:
+            wait(self._launched)  # not even a graph that is running is thrown away
+            with self._lanes.alone():  # nobody uses its memory any more when it is given to others
+                self._state = None
+        finally:  # also where the device is lost, and nothing can be waited for
+            self._state = self._coming = None
+            self._launched.clear()
+            self._in_flight.clear()
 
     def push(self, frames: Sequence[Frame]) -> None:
         """Take in the part of the next chunk that has arrived, so that less is left to do when its last frame comes.

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sdv2_live.config.schema_engine import FaultsConfig
-from sdv2_live.gpu.geometry import Size
 from sdv2_live.stats import Window
 
 USUAL = 10  # times the median chunk before one is taken for hung
@@ -24,7 +23,7 @@ class Deadline:
     Attributes:
         within_s: seconds after which the process counts as hung.
         late_s: seconds after which `on_late` is called.
-        on_late: called once when the answer is late.
+        on_late: called again and again while the answer is late.
     """
 
     within_s: float
@@ -35,7 +34,7 @@ class Deadline:
 class Deadlines:
     """The deadlines of one engine, derived from its chunk times so far.
 
-    The first chunk of a process or of a size may take as long as loading; the few after it get more time than usual.
+    A stream's set-up and its first chunk may take as long as loading; the few chunks after it get more time than usual.
 
     Args:
         on_late: as for Deadline.
@@ -44,20 +43,13 @@ class Deadlines:
     def __init__(self, faults: FaultsConfig, on_late: Callable[[], None]) -> None:
         self._faults, self._on_late = faults, on_late
         self._chunk_s = Window(32)
-        self._like: Size = (0, 0)  # of the input
-        self._size: Size | None = None  # of the model
-        self.cold = True  # the next chunk is the first of its process or of its size
+        self.cold = True  # the next chunk is the first after a set-up
         self._warm = 0  # chunks painted since
 
-    def came_up(self) -> None:
-        """Start over for a new process."""
-        self._size, self.cold, self._warm = None, True, 0
-
-    def prepared(self, like: Size, size: Size) -> None:
-        """Take note that the next chunk's input has the size `like`, and that the model runs at `size`."""
-        if size != self._size:
-            self._size, self.cold, self._warm = size, True, 0
-        self._like = like
+    def set_up(self) -> Deadline:
+        """Start over, as a process comes up or a stream is set up. Returns the deadline of that, which is late from the start."""
+        self.cold, self._warm = True, 0
+        return Deadline(self._faults.load_s, 0.0, self._on_late)
 
     def painted(self, seconds: float, *, cold: bool) -> None:
         """Take note of a chunk's time; `cold` was true when it was launched."""
@@ -65,11 +57,11 @@ class Deadlines:
         self.cold = self.cold and not cold
         self._warm += 1
 
-    def next(self, like: Size | None = None) -> Deadline:
-        """The deadline of the next answer, for input of the size `like` if it differs from the last."""
+    def next(self) -> Deadline:
+        """The deadline of the next answer."""
         usual = self._chunk_s.summary().p50
         within_s = max(self._faults.hang_s, USUAL * usual)
-        if self.cold or (like is not None and like != self._like):
+        if self.cold:
             within_s = self._faults.load_s
         elif self._warm < WARM_UP:
             within_s *= MORE_TIME

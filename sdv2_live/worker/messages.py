@@ -177,16 +177,17 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """The result of `Prepare`.
+class SettingUp:
+    """Announces, before the answer to `Prepare`, that a stream is set up for it, which may take long."""
 
-    Attributes:
-        needed: frames that the next chunk takes.
-        size: (height, width) the model runs at.
-    """
+    kind: Literal["setting up"] = "setting up"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The result of `Prepare`: the number of frames that the next chunk takes."""
 
     needed: int
-    size: tuple[int, int]
     to: Literal["prepare"] = "prepare"
     kind: Literal["prepared"] = "prepared"
 
@@ -212,7 +213,7 @@ class Failed:
 
     Attributes:
         error: name of the project's error class, empty for any other error.
-        fatal: only a new process can help.
+        fatal: only a new process can help; it is said whether or not an answer is awaited.
     """
 
     to: str
@@ -243,5 +244,5 @@ class Log:
 
 Request = Setup | ShareSegment | Prepare | Push | Paint | Settle | Discard | EncodePrompts
 Answer = Hello | Prepared | Painted | Failed
-Reply = Answer | Heartbeat | Log
+Reply = Answer | SettingUp | Heartbeat | Log
 ANY: TypeAdapter[Any] = TypeAdapter(Annotated[Request | Reply, Field(discriminator="kind")])

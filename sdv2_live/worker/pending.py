@@ -26,7 +26,6 @@ class Asked:
 
     Attributes:
         waited_s: seconds since its turn came.
-        late: its delay was reported.
     """
 
     kind: str
@@ -34,7 +33,6 @@ class Asked:
     read: Read[Any]
     result: Future[Any] = field(default_factory=Future)
     waited_s: float = 0.0
-    late: bool = False
 
 
 class Pending:
@@ -69,10 +67,20 @@ class Pending:
     def pop(self, kind: str) -> Asked | None:
         """The request that an answer of this kind belongs to; None when it is no longer awaited."""
         with self._lock:
-            found = next((asked for asked in self._asked if asked.kind == kind), None)
+            found = self._first(kind)
             if found is not None:
                 self._asked.remove(found)
             return found
+
+    def extend(self, kind: str, deadline: Deadline) -> None:
+        """Give the request that is next of this kind another deadline, which begins now."""
+        with self._lock:
+            found = self._first(kind)
+            if found is not None:
+                found.deadline, found.waited_s = deadline, 0.0
+
+    def _first(self, kind: str) -> Asked | None:
+        return next((asked for asked in self._asked if asked.kind == kind), None)
 
     def watch(self) -> str:
         """Count the time since the last call; to be called every POLL_S. Returns what took too long, in words, or ""."""
@@ -84,8 +92,7 @@ class Pending:
             asked.waited_s += passed
             if asked.waited_s >= asked.deadline.within_s:
                 return f"no answer to '{asked.kind}' within {asked.deadline.within_s:.3g} s"
-            if asked.waited_s >= asked.deadline.late_s and not asked.late:
-                asked.late = True
+            if asked.waited_s >= asked.deadline.late_s:
                 asked.deadline.on_late()
         return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import threading
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 from sdv2_live import errors
 from sdv2_live.chunk import AHEAD, Chunk, Generated
-from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
+from sdv2_live.errors import EngineError, EngineLostError
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
@@ -35,6 +36,7 @@ from sdv2_live.worker.messages import (
     Prepared,
     Push,
     Request,
+    SettingUp,
     Setup,
 )
 from sdv2_live.worker.pending import POLL_S, Pending, Read
@@ -78,6 +80,7 @@ class EngineProcess:
         self._input = InputBuffers(partial(self._share, "input"))
         self._output = OutputBuffers(partial(self._share, "output"))
         self._pending = Pending()
+        self._on_set_up: Callable[[], Deadline] = lambda: Deadline(math.inf)
         self._painted_at = 0.0
         self._ended = threading.Event()
         context = multiprocessing.get_context("spawn")  # never fork: threads and CUDA do not survive that
@@ -106,8 +109,13 @@ class EngineProcess:
         """Have the models loaded. The future raises WeightsError or EngineError where that is impossible."""
         return self._ask(self._setup, deadline, lambda answer, _: self._checked(answer, Hello))
 
-    def prepare(self, request: Prepare, deadline: Deadline) -> Future[Prepared]:
-        """Call the child's `Stream.prepare`."""
+    def prepare(self, request: Prepare, deadline: Deadline, on_set_up: Callable[[], Deadline]) -> Future[Prepared]:
+        """Call the child's `Stream.prepare`.
+
+        Args:
+            on_set_up: called when the child begins to set up a stream; returns the deadline from then on.
+        """
+        self._on_set_up = on_set_up
         return self._ask(request, deadline, lambda answer, _: self._checked(answer, Prepared))
 
     def push(self, frames: Sequence[Frame]) -> None:
@@ -185,17 +193,10 @@ class EngineProcess:
     def _checked(self, answer: Answer, expected: type[A]) -> A:
         """The answer, if it has the expected type. Raises the child's error if it failed."""
         if isinstance(answer, Failed):
-            raise self._error(answer)
+            kind = getattr(errors, answer.error, EngineError) if answer.error else EngineError
+            raise kind(answer.text)
         assert isinstance(answer, expected)
         return answer
-
-    def _error(self, failed: Failed) -> Sdv2Error:
-        if failed.fatal:
-            self.terminate(failed.text)
-            return self._loss()
-        kind = getattr(errors, failed.error, EngineError) if failed.error else EngineError
-        error: Sdv2Error = kind(failed.text)
-        return error
 
     def _share(self, direction: Literal["input", "output"], segment: Segment) -> None:
         try:
@@ -231,6 +232,11 @@ class EngineProcess:
                     self.gpu_mb, self._queues = gpu_mb, queues
                 case Log(name, level, text):
                     logging.getLogger(name).log(logging.DEBUG if self.quiet else level, "%s", text)
+                case SettingUp():
+                    self._pending.extend("prepare", self._on_set_up())
+                case Failed(fatal=True):
+                    self.terminate(message.text)
+                    self._pending.fail(self._loss)
                 case _:
                     self._answered(message)
 

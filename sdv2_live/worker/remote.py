@@ -99,8 +99,7 @@ class RemoteEngine(EngineHost):
         if reset or wanted != self._prepared:
             self._prepared = None
             request = Prepare(FrameAt.of(like), params, reset, render_scale)
-            prepared = process.prepare(request, self._deadlines.next(like.size)).result()
-            self._deadlines.prepared(like.size, prepared.size)
+            prepared = process.prepare(request, self._deadlines.next(), self._deadlines.set_up).result()
             self._prepared, self._needed = wanted, prepared.needed
         return self._needed
 
@@ -142,13 +141,13 @@ class RemoteEngine(EngineHost):
         return process
 
     def _painted(self, cold: bool, painted: Painted, seconds: float) -> None:
-        """Take note of a painted chunk; `cold` is True for the first of its process or of its size."""
+        """Take note of a painted chunk; `cold` is True for the first after a set-up."""
         self._deadlines.painted(seconds, cold=cold)
         self._failed = 0
         for stage, ms in painted.stages:
             self.timer.add(stage, ms)
 
     def _came_up(self, hello: Hello) -> None:
-        self._deadlines.came_up()
+        self._deadlines.set_up()
         self._prepared, self._failed = None, 0
         self._on_up(hello)

@@ -12,13 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdv2_live import errors
 from sdv2_live.chunk import AHEAD, Chunk, Generated
+from sdv2_live.errors import NO_MEMORY, Sdv2Error, gpu_lost
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.threads import OneThread
@@ -37,6 +38,7 @@ from sdv2_live.worker.messages import (
     Push,
     Reply,
     Request,
+    SettingUp,
     Settle,
     ShareSegment,
 )
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("sdv2_live.worker")
 
 MOST = 16  # requests about one chunk: memory, its frames as they come, and what begins it
-NO_MEMORY = "out of memory"  # in what CUDA and torch's allocators say, whatever the type of their error
 
 
 class StageLog(StageTimer):
@@ -94,7 +95,7 @@ class Requests:
                         self._waiting.put((direction, Segment.receive(self._channel.connection, size, name)))
                     case EncodePrompts(prompts, slot):
                         for prompt in prompts:
-                            self._prompts.request(prompt, slot)
+                            self._prompts.request(prompt, slot).add_done_callback(self._encoded)
                     case request:
                         self._waiting.put(request)
         except (EOFError, OSError):
@@ -102,6 +103,13 @@ class Requests:
         except Exception:  # the thread's top: without it nothing would ever be answered again
             log.exception("the engine cannot read what the show asks")
             os._exit(1)
+
+    def _encoded(self, prompt: Future[Any]) -> None:
+        """A prompt that cannot be encoded costs nothing else, unless the GPU is lost with it: then the show must not wait."""
+        error = None if prompt.cancelled() else prompt.exception()
+        if isinstance(error, Exception) and gpu_lost(error):
+            with suppress(OSError):  # the show is gone already
+                self._channel.send(crashed(EncodePrompts(()), error))
 
 
 class Server:
@@ -114,7 +122,8 @@ class Server:
         self._timer = timer
         self._segments: dict[str, Segment] = {}
         self._lost: Failed | None = None  # why nothing can be painted until the stream is discarded
-        self._answers = OneThread("answers")  # about chunks
+        self._answers = OneThread("answers")  # about chunks, and what must not overtake them
+        stream.on_set_up = lambda: self._answers(self._say, SettingUp())
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -126,10 +135,8 @@ class Server:
         while True:
             request = self._requests.next()
             why = self._tried(request, lambda request=request: self._carry_out(request))  # type: ignore[misc]
-            if why is not None and isinstance(request, Paint):
+            if why is not None and (why.fatal or isinstance(request, Paint | Prepare)):
                 self._answers.submit(self._say, why)
-            elif why is not None and isinstance(request, Prepare):
-                self._say(why)
 
     def _say(self, message: Reply, parts: Sequence[np.ndarray] = ()) -> None:
         try:
@@ -141,7 +148,7 @@ class Server:
         """Do the work. An error costs a chunk; the show, once told, decides about the stream."""
         try:
             work()
-        except errors.Sdv2Error as error:
+        except Sdv2Error as error:
             why = refused(request, error)
         except Exception as error:  # the thread's top
             log.exception("'%s' failed", request.kind)
@@ -172,10 +179,7 @@ class Server:
         at = request.like
         bytes_nowhere = np.broadcast_to(np.uint8(0), (at.height, at.stride))  # only the size is looked at
         like, scale = at.frame(bytes_nowhere), request.render_scale
-        needed = self._stream.prepare(like, request.params, reset=request.reset, render_scale=scale)
-        size = self._stream.size
-        assert size is not None
-        self._say(Prepared(needed, size))
+        self._say(Prepared(self._stream.prepare(like, request.params, reset=request.reset, render_scale=scale)))
 
     def _paint(self, request: Paint) -> None:
         if self._lost is not None:
@@ -211,12 +215,13 @@ class Server:
         return [at.frame(memory.rows(at.offset or 0, at.height, at.stride)) for at in places]
 
 
-def refused(request: Request, error: errors.Sdv2Error) -> Failed:
+def refused(request: Request, error: Sdv2Error) -> Failed:
     """The report of an error of the project's own: the show raises the same error."""
-    return Failed(request.kind, type(error).__name__, str(error), fatal=False)
+    return Failed(request.kind, type(error).__name__, str(error), fatal=gpu_lost(error))
 
 
 def crashed(request: Request, error: Exception) -> Failed:
-    """The report of any other error. Only a new process is sure to recover exhausted memory."""
+    """The report of any other error. Only a new process is sure to recover exhausted memory, or a GPU that was lost."""
     text = f"{type(error).__name__}: {error}"
-    return Failed(request.kind, "", text, fatal=isinstance(error, MemoryError) or NO_MEMORY in text.lower())
+    no_memory = isinstance(error, MemoryError) or NO_MEMORY in text.lower()
+    return Failed(request.kind, "", text, fatal=no_memory or gpu_lost(error))

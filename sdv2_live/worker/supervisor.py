@@ -11,7 +11,7 @@ from concurrent.futures import wait
 from sdv2_live.config.measures import SMALL_VAES
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.errors import EngineError, EngineLostError, Sdv2Error
+from sdv2_live.errors import NO_MEMORY, EngineError, EngineLostError, Sdv2Error
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic
 from sdv2_live.threads import ended
@@ -21,7 +21,6 @@ from sdv2_live.worker.messages import EncodePrompts, Hello, Setup
 from sdv2_live.worker.pending import POLL_S
 from sdv2_live.worker.process import EngineProcess, Target
 from sdv2_live.worker.recovery import RestartPolicy
-from sdv2_live.worker.server import NO_MEMORY
 
 log = logging.getLogger("sdv2_live.engine")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from typing import Any, ClassVar
@@ -28,6 +28,8 @@ from sdv2_live.worker.messages import Hello
 
 CHUNK_S = 0.02
 SLOW_S = 0.2  # for the prompt `slow`
+SET_UP_S = 1.5  # of a set-up, for the prompt `slow set-up`
+LOST = "CUDA error"  # in a prompt: an error of that text is raised while it is painted or encoded
 KERNELS = {"attention": "by hand", "frames": "torch"}
 SUITED = {"noise_scale": 0.4, "steps": [400]}
 
@@ -39,13 +41,21 @@ class Negative:
         self.timer = timer
         self.size: tuple[int, int] | None = None
         self.started = False
+        self.on_set_up: Callable[[], None] = lambda: None
+        self._kind: tuple[object, ...] | None = None  # of the stream that is set up
         self._params = Params()
         self._pushed: list[Frame] = []  # of the next chunk, painted as they came
         self._device = OneThread("device")
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
-        if self.size != like.size or reset:
+        kind = (like.size, render_scale, params.normalize_latents if reset or self._kind is None else self._kind[2])
+        if self._kind != kind or reset:
             self.discard()
+        if self._kind != kind:
+            self.on_set_up()
+            if params.prompt == "slow set-up":
+                time.sleep(SET_UP_S)
+            self._kind = kind
         self.size, self._params = like.size, params
         return 4 if self.started else 5
 
@@ -59,6 +69,8 @@ class Negative:
         """It takes its time on another thread, as a GPU does."""
         frames, prompt = chunk.frames, chunk.params.prompt
         match prompt:
+            case str() if LOST in prompt:
+                raise RuntimeError(prompt)
             case "raise":
                 raise RuntimeError("a bug in a kernel")
             case "hang":
@@ -83,7 +95,7 @@ class Negative:
         pass
 
     def discard(self) -> None:
-        self.started = False
+        self.started, self._kind = False, None
         self._pushed = []
 
 
@@ -97,8 +109,14 @@ class Prompts:
 
     queues: ClassVar = {"prompts": Fill(3, 8)}
 
-    def request(self, prompt: str, slot: str | None = None) -> None:
+    def request(self, prompt: str, slot: str | None = None) -> Future[Any]:
         child.log.info("encode %s for %s", prompt, slot)
+        encoded: Future[Any] = Future()
+        if LOST in prompt:
+            encoded.set_exception(RuntimeError(prompt))
+        else:
+            encoded.set_result(None)
+        return encoded
 
 
 def _header(config: Config) -> Header:

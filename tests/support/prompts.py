@@ -17,11 +17,12 @@ class Dictionary:
         self.free = threading.Event()
         self.free.set()
         self.encoded: list[str] = []
+        self.error = RuntimeError("no memory for this prompt")
 
     def encode(self, prompt: str) -> Tensor:
         assert self.free.wait(30)
         self.encoded.append(prompt)
         if prompt == "broken":
-            raise RuntimeError("no memory for this prompt")
+            raise self.error
         rows = 2 + len(prompt) % 5
         return torch.randn(1, rows, tiny.TEXT_DIM, generator=torch.Generator().manual_seed(sum(map(ord, prompt))))

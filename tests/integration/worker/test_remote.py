@@ -163,6 +163,49 @@ def test_a_fault_inside_the_engine_is_overcome(fault: str, overlap: bool, caplog
     assert said[fault] in caplog.text
 
 
+@pytest.mark.parametrize("overlap", [False, True], ids=["alone", "overlap"])
+@pytest.mark.parametrize("cause", ["normalize_latents", "input"])
+def test_a_set_up_in_mid_show_that_takes_longer_than_a_hang_is_covered_and_costs_nothing_else(cause: str, overlap: bool) -> None:
+    with Rig(overlap=overlap, hang_s=engines.SET_UP_S / 3) as show:
+        show.chunks(10)
+        pid = show.pid
+        show.store.set("prompt", "slow set-up", "test")
+        show.shows(NEGATIVE)
+        if cause == "input":
+            show.camera.size = (64, 48)
+        else:
+            show.store.set("normalize_latents", True, "test")
+            show.store.trigger("reset", "test")
+        show.shows(GREY)  # while it is set up
+        show.shows(NEGATIVE)
+        show.store.set("prompt", "", "test")
+        show.chunks(12)  # past those that have more time than usual
+        assert show.pid == pid
+        assert (show.counters["engine_restarts"], show.counters["engine_failures"]) == (0, 0)
+        assert all(_middle(frame) > 50 for frame in show.sink.frames)
+
+
+LOST = "CUDA error: an illegal memory access was encountered"
+
+
+@pytest.mark.parametrize("where", ["a chunk", "a prompt that nobody waits for"])
+def test_a_lost_gpu_costs_the_process_at_once(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    with Rig() as show:
+        show.chunks()
+        pid = show.pid
+        if where == "a chunk":
+            show.store.set("prompt", LOST, "test")
+            eventually("a restart", lambda: show.counters["engine_restarts"] == 1)
+            show.store.set("prompt", "", "test")
+        else:
+            show.engine.encode_prompts([LOST])
+        show.restarted(pid)
+        show.shows(NEGATIVE)
+        assert show.counters["engine_failures"] <= 2
+        show.assert_unbroken()
+    assert f"was stopped: RuntimeError: {LOST}" in caplog.text
+
+
 def frames(first: int, size: tuple[int, int]) -> list[Frame]:
     """Five, each of its own grey."""
     height, width = size

@@ -110,6 +110,14 @@ def test_a_failure_leaves_the_prompt_as_it_was(director: PromptDirector, caplog:
     assert director.condition(B, wait=True).step.began
 
 
+def test_a_lost_gpu_is_no_failure_of_the_prompt(director: PromptDirector, encoder: Dictionary) -> None:
+    encoder.error = RuntimeError("CUDA error: unspecified launch failure")
+    for _ in range(2):  # without a prompt to keep, and with one
+        with pytest.raises(RuntimeError, match="launch failure"):
+            director.condition(PromptMix.of("broken"), wait=True)
+        director.condition(A, wait=True)
+
+
 def test_without_any_prompt_a_failure_is_an_error(director: PromptDirector) -> None:
     with pytest.raises(EngineError, match="cannot be encoded: no memory"):
         director.condition(PromptMix.of("broken"))
