@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 from sdv2_live import __version__, logs
 from sdv2_live.errors import ConfigError, Sdv2Error
@@ -15,6 +14,7 @@ from sdv2_live.system import console, folders
 
 COMMANDS = (
     "run", "render", "replay", "sources", "presets", "play", "osc", "timeline", "midi", "prompt", "weights", "plan", "doctor",
+    "manual",
 )  # fmt: skip
 
 
@@ -25,7 +25,7 @@ WELCOME = """sdv2-live restyles live video with a diffusion model: NDI in, NDI o
     sdv2-live run --input ndi:NAME --output ndi:sdv2-live  restyle it, until Ctrl-C
 
 Without a camera: --input test. All commands: sdv2-live --help
-Manual: {manual}"""
+How to play it: sdv2-live manual"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args = _parser().parse_args(arguments)
         if args.command is None:
-            logs.say(WELCOME.format(manual=_manual()))
+            logs.say(WELCOME)
             return ConfigError.exit_code
         logs.to_console()
         status: int = args.run(args)
@@ -58,12 +58,6 @@ def _let_waiting_threads_sleep() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-
-
-def _manual() -> str:
-    """Path of the manual: in a checkout it is beside the package."""
-    readme = Path(__file__).parent.parent / "README.md"
-    return str(readme) if readme.is_file() else "README.md of sdv2-live"
 
 
 def _parser() -> argparse.ArgumentParser:

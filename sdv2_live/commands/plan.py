@@ -43,7 +43,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--vae", metavar="NAME", help="autoencoder: wan, light, taehv or lighttae (default: model.vae)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--markdown", action="store_true", help="print the README's table of cards")
+    form.add_argument("--markdown", action="store_true", help="print the manual's table of cards")
     parser.set_defaults(run=run)
     return parser
 
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def markdown() -> str:
-    """The README's table: what --fit chooses on cards of common sizes, for models whose every setting is auto."""
+    """The manual's table: what --fit chooses on cards of common sizes, for models whose every setting is auto."""
     import torch
 
     from sdv2_live.memory.budget import MemoryRequest, fit, lighter_vaes, smaller_sizes

@@ -1,4 +1,4 @@
-"""Experience with each system: the README's table, and the doctor's line about the system that it runs on.
+"""Experience with each system: the manual's table, and the doctor's line about the system that it runs on.
 
 A cell begins with one of KINDS; after a colon follows the means, or what is missing.
 """
@@ -44,7 +44,7 @@ SEEN = (
 
 
 def markdown() -> str:
-    """The table as the README holds it."""
+    """The table as the manual holds it."""
     rows = [("what", *SYSTEMS.values()), ("---",) * (1 + len(SYSTEMS)), *SEEN]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

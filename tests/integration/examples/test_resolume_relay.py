@@ -11,7 +11,7 @@ import pytest
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import ThreadingOSCUDPServer
 from pythonosc.udp_client import SimpleUDPClient
-from support.places import EXAMPLES
+from support.places import EXAMPLES, MANUAL
 from support.waiting import eventually
 
 from sdv2_live.control.osc.addresses import Setting, resolve
@@ -36,8 +36,8 @@ def test_every_target_is_an_address_of_the_daemon(module: ModuleType) -> None:
         assert isinstance(resolve(target, (0.5,)), Setting)
 
 
-def test_addresses_of_the_readme_are_the_daemons() -> None:
-    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+def test_addresses_of_the_manual_are_the_daemons() -> None:
+    text = (MANUAL / "resolume.md").read_text(encoding="utf-8")
     addresses = set(re.findall(r"`(/sdv2/[\w/]+)", text)) - {"/sdv2/subscribe"}
     assert len(addresses) > 4
     for address in addresses:

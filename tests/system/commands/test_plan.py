@@ -1,11 +1,11 @@
-"""`sdv2-live plan`, and the README's table made by it."""
+"""`sdv2-live plan`, and the manual's table made by it."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from support.places import README
+from support.places import MANUAL
 
 from sdv2_live.cli import main
 from sdv2_live.commands import plan
@@ -53,12 +53,12 @@ def test_a_card_that_is_none(size: str) -> None:
 
 
 @pytest.mark.parametrize("cards", [(24, 16, 12), pytest.param(plan.CARDS, marks=pytest.mark.slow)])
-def test_the_readme_has_the_planners_figures(cards: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_manual_has_the_planners_figures(cards: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     begin, end = "<!-- plan: begin -->\n", "\n<!-- plan: end -->"
-    table = README.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0].splitlines()
+    table = (MANUAL / "memory.md").read_text(encoding="utf-8").partition(begin)[2].partition(end)[0].splitlines()
     names = ("1.3b",) if cards != plan.CARDS else plan.MODELS
     monkeypatch.setattr(plan, "CARDS", cards)
     monkeypatch.setattr(plan, "MODELS", names)
     made = plan.markdown().splitlines()
-    assert [line for line in table if line in made] == made, "put the output of `sdv2-live plan --markdown` into the README"
+    assert [line for line in table if line in made] == made, "put `sdv2-live plan --markdown` into the manual's memory.md"
     assert len(table) == 2 + 8

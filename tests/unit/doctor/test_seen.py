@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from support.places import README
+from support.places import MANUAL
 
 from sdv2_live.doctor.seen import KINDS, SEEN, SYSTEMS, markdown, on
 
 
-def test_the_readme_has_the_table() -> None:
+def test_the_manual_has_the_table() -> None:
     begin, end = "<!-- seen: begin -->\n", "\n<!-- seen: end -->"
-    assert README.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0] == markdown()
+    assert (MANUAL / "tried.md").read_text(encoding="utf-8").partition(begin)[2].partition(end)[0] == markdown()
 
 
-def test_the_readme_explains_its_words() -> None:
-    text = " ".join(README.read_text(encoding="utf-8").split())
+def test_the_manual_explains_its_words() -> None:
+    text = " ".join((MANUAL / "tried.md").read_text(encoding="utf-8").split())
     for kind, meaning in KINDS.items():
         if kind != "-":
             assert f"*{kind}*: {meaning}" in text

@@ -1,4 +1,4 @@
-"""The README and the notes beside the examples, held to the program: commands, options, keys, addresses and links."""
+"""README, manual and the notes beside the examples, held to the program: commands, options, keys, addresses and links."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import manual as generated
 import pytest
-import readme
 import yaml
+from support.places import MANUAL
 from support.places import ROOT as TOP
 
-from sdv2_live import cli, errors
+from sdv2_live import cli, errors, manual
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
 from sdv2_live.control.names import ParamNames
@@ -29,11 +30,13 @@ from sdv2_live.show.status import STATUS
 from sdv2_live.wording import nearest
 
 README = TOP / "README.md"
-PAGES = [README, *sorted((TOP / "examples").rglob("README.md"))]
+BOOK = sorted(MANUAL.glob("*.md"))
+PAGES = [README, *BOOK, *sorted((TOP / "examples").rglob("README.md"))]
+CONTRIBUTING = TOP / ".github" / "CONTRIBUTING.md"
 TOOLS = [path.read_text(encoding="utf-8") for path in (TOP / "tools").rglob("*.*") if path.suffix in (".py", ".sh")]
 OTHERS_OPTIONS = {"--send", "--osc-port", "--network", "--init", "--shm-size", "--health-cmd"}  # of Open Stage Control and Docker
 SENT = {"error", "warning", "applied/<param>", "status/<name>", "info/<name>"}  # by the server, of its own accord
-NAMES = ParamNames(["ink", "gold"])  # LoRAs that the README speaks of
+NAMES = ParamNames(["ink", "gold"])  # LoRAs that the manual speaks of
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 
@@ -122,7 +125,8 @@ def test_every_option_exists(page: Path) -> None:
 
 
 def test_every_option_of_the_tools_exists() -> None:
-    calls = re.findall(r"python tools/(\w+\.py)([^#`\n]*)", text_of(README))
+    text = "\n".join(text_of(page) for page in (*PAGES, CONTRIBUTING))
+    calls = re.findall(r"python tools/(\w+\.py)([^#`\n]*)", text)
     assert len(calls) > 5
     for tool, rest in calls:
         for option in re.findall(r"--[a-z][\w-]*", rest):
@@ -197,24 +201,35 @@ def test_an_address_that_is_not_known_is_noticed() -> None:
             check_address(address)
 
 
-def test_the_generated_parts_are_current() -> None:
-    assert readme.current(text_of(README)) == text_of(README), "write them anew: python tools/readme.py"
+@pytest.mark.parametrize("page", generated.PARTS)
+def test_the_generated_parts_are_current(page: str) -> None:
+    text = text_of(MANUAL / page)
+    assert generated.current(text, generated.PARTS[page]) == text, "write them anew: python tools/manual.py"
+
+
+def test_every_key_of_the_configuration_is_in_its_reference() -> None:
+    text = text_of(MANUAL / "configuration.md")
+    for name, field in Config.model_fields.items():
+        keys = getattr(field.annotation, "model_fields", {}) if name != "params" else {}
+        assert f"### {name}" in text
+        for key in keys:
+            assert re.search(rf"^\| `{name}\.{key}` \| `.+` \| .{{5}}", text, re.M), f"{name}.{key}"
 
 
 def test_what_is_generated_replaces_what_stood_between_its_markers() -> None:
-    stale = "a\n" + "".join(f"<!-- {name}: begin -->\nstale\n<!-- {name}: end -->\nb\n" for name in readme.PARTS)
-    text = readme.current(stale)
-    assert readme.current(text) == text
-    assert "\nstale\n" not in text
-    assert text.startswith("a\n<!-- reference: begin -->\n| Address |")
-    assert text.endswith(" |\n<!-- metrics: end -->\nb\n")
-    with pytest.raises(ValueError, match="there are no '<!-- status: begin -->' and"):
-        readme.current(text.replace("status: end", "the end"))
+    parts = {"one": lambda: "| new |", "two": lambda: "new, too"}
+    stale = "a\n" + "".join(f"<!-- {name}: begin -->\nstale\n<!-- {name}: end -->\nb\n" for name in parts)
+    text = generated.current(stale, parts)
+    assert text == "a\n<!-- one: begin -->\n| new |\n<!-- one: end -->\nb\n<!-- two: begin -->\nnew, too\n<!-- two: end -->\nb\n"
+    assert generated.current(text, parts) == text
+    with pytest.raises(ValueError, match="there are no '<!-- two: begin -->' and"):
+        generated.current(text.replace("two: end", "the end"), parts)
 
 
 def test_the_examples_of_files_can_be_used(tmp_path: Path) -> None:
     kinds = set()
-    for number, block in enumerate(fences(README, "yaml")):
+    blocks = [block for page in (README, *BOOK) for block in fences(page, "yaml")]
+    for number, block in enumerate(blocks):
         path = tmp_path / f"{number}.yaml"
         path.write_text(block.replace("~/loras", str(tmp_path)), encoding="utf-8")
         held: dict[str, Any] = yaml.safe_load(block)
@@ -231,15 +246,9 @@ def test_the_examples_of_files_can_be_used(tmp_path: Path) -> None:
     assert kinds == {"timeline", "preset", "configuration"}
 
 
-def anchor(heading: str) -> str:
-    """The name that GitHub gives a heading."""
-    plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
-    return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
-
-
 def anchors(page: Path) -> set[str]:
     prose = re.sub(r"^ *```.*?^ *```$", "", text_of(page), flags=re.M | re.S)
-    return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", prose, re.M)}
+    return {manual.anchor(heading) for heading in re.findall(r"^#+ (.+)$", prose, re.M)}
 
 
 @every_page
@@ -262,13 +271,16 @@ def test_files_that_are_named_exist(page: Path) -> None:
             assert (TOP / span).exists(), f"{page}: {span}"
 
 
-def test_the_whole_readme_is_in_its_contents() -> None:
-    """Each chapter can be reached from the table at the top, or is one of those at the end."""
-    top = text_of(README).partition("\n## ")[0]
-    chapters = {
-        anchor(heading) for heading in re.findall(r"^## (.+)$", re.sub(r"```.*?```", "", text_of(README), flags=re.S), re.M)
-    }
-    assert chapters - set(re.findall(r"\(#([\w-]+)\)", top)) == {"tests-and-measurements", "credits-and-licences"}
+def test_the_readme_is_read_in_minutes_and_every_page_of_the_manual_is_in_its_contents() -> None:
+    assert len(text_of(README).splitlines()) <= 200
+    assert {page.stem for page in BOOK} - {"README"} == {*manual.pages()} - {manual.CONTENTS}
+
+
+@pytest.mark.parametrize("page", BOOK, ids=lambda page: page.stem)
+def test_a_page_has_one_title_and_is_short(page: Path) -> None:
+    written = re.sub(r"<!-- (\w+): begin -->.*?<!-- \1: end -->|```.*?```", "", text_of(page), flags=re.S)
+    assert len(re.findall(r"^# ", written, re.M)) == 1
+    assert len(written.splitlines()) <= 100
 
 
 def test_every_example_is_in_the_index() -> None:
@@ -278,9 +290,10 @@ def test_every_example_is_in_the_index() -> None:
 
 def test_metrics_and_exit_codes_are_those_of_the_program() -> None:
     known = metrics.MEASURED.keys() | {row.metric for row in STATUS}
-    named = {name.removesuffix("_total") for name in re.findall(r"`sdv2_(?!live)(\w+)`", text_of(README))}
+    named = {name.removesuffix("_total") for page in BOOK for name in re.findall(r"`sdv2_(?!live)(\w+)`", text_of(page))}
+    assert len(named) > 50
     assert named - known == set()
     codes = {kind.exit_code for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.Sdv2Error)}
-    told = re.search(r"exit\s+codes\s+are\s+(.*?)\.\n", text_of(README), re.S)
+    told = re.search(r"exit\s+codes\s+are\s+(.*?)\.\n", text_of(MANUAL / "commands.md"), re.S)
     assert told is not None
     assert {int(code) for code in re.findall(r"\b\d\b", told[1])} == codes - {1}
