@@ -24,7 +24,7 @@ TARGET = ROOT / "sdv2_live" / "manual" / "pictures" / "prompt-change.jpg"
 RATE = 30  # frames a second of the clip
 CHUNK = 4
 CHANGE = 1 + 9 * CHUNK  # the frame with which a chunk begins, long after the first has settled
-WAYS = {  # what is written with the new prompt
+WAYS: dict[str, dict[str, str | int]] = {  # what is written with the new prompt
     "soft": {"prompt_change": "soft"},
     "soft, transition_chunks 8": {"prompt_change": "soft", "transition_chunks": 8},
     "cut": {"prompt_change": "cut"},
