@@ -1,0 +1,149 @@
+/** The faders: a bank that stands on large pages, two that lie on small ones; steps, seed, and what else has its place here. */
+
+import { fill, h } from "../dom.js";
+import { link } from "../show.js";
+import { Fader } from "../widgets/fader.js";
+import { make } from "../widgets/make.js";
+import { Switch } from "../widgets/plain.js";
+import { Panel } from "./panel.js";
+
+/** @typedef {import("../net/table.js").Row} Row */
+
+// These have a place of their own on the page, made by hand.
+const ELSEWHERE = /^(prompt|prompt\/.*|cue_prompt|prompt_change|transition_chunks|take|preset\/.*|morph_seconds|record|freeze|bypass|blackout|reset|input_select|seed_mode)$/;
+const TEXT = /^prompt\/\d+\/text$/;
+const WEIGHT = /^prompt\/(\d+)\/weight$/;
+const NUMBERED_LORA = /^lora\/\d+\/scale$/;
+const LORA = /^lora\/.+\/scale$/;
+const PLACED = /^(prompt|lora)\/|^seed_mode$/; // seed_mode is the seed's lock
+const DUO = 2;
+const MOST = 4; // rows of More
+const narrow = matchMedia("(max-width: 767px), (max-width: 1199px) and (orientation: portrait)");
+
+/** Numbers that are always on screen, and the weights of further prompts that are written. */
+function bankRows() {
+  const all = shownRows();
+  const faders = all.filter((row) => row.rank === 1 && row.widget === "fader" && !WEIGHT.test(row.name));
+  return [...faders, ...all.filter((row) => promptOf(row) !== "")];
+}
+
+/** The rows of the table; a LoRA that has a name goes by it alone. */
+export function shownRows() {
+  const all = [...link.rows.values()].filter((row) => row.hinted);
+  const named = all.some((row) => LORA.test(row.name) && !NUMBERED_LORA.test(row.name));
+  return named ? all.filter((row) => !NUMBERED_LORA.test(row.name)) : all;
+}
+
+/**
+ * The text of a further prompt whose weight this is; empty for other rows.
+ *
+ * @param {Row} row
+ */
+function promptOf(row) {
+  const slot = WEIGHT.exec(row.name)?.[1];
+  return slot && slot !== "1" ? String(link.value(`prompt/${slot}/text`) ?? "") : "";
+}
+
+/**
+ * The first words of a prompt, as a label.
+ *
+ * @param {string} text
+ */
+export function short(text) {
+  return text.split(/\s+/).slice(0, 2).join(" ").replace(/[,.;:]$/, "");
+}
+
+/** @param {Row} row */
+function labelOf(row) {
+  const text = promptOf(row);
+  return text ? short(text) : row.label;
+}
+
+export class Bank extends Panel {
+  #shown = "";
+
+  setup() {
+    narrow.addEventListener("change", () => this.#fill());
+  }
+
+  get rows() {
+    return shownRows();
+  }
+
+  build() {
+    this.#shown = "";
+    this.#fill();
+    for (const row of link.rows.values()) {
+      if (TEXT.test(row.name)) this.follow(link.watch(row.address, () => this.#fill()));
+    }
+  }
+
+  #fill() {
+    const rows = bankRows();
+    const now = rows.map((row) => row.address + labelOf(row)).join() + narrow.matches;
+    if (now === this.#shown) return;
+    this.#shown = now;
+    fill(this, ...rows.map((row) => new Fader(row, narrow.matches, labelOf(row))));
+  }
+}
+
+export class Duo extends Panel {
+  get rows() {
+    return bankRows().slice(0, DUO);
+  }
+
+  build() {
+    fill(this, ...this.rows.map((row) => new Fader(row, true)));
+  }
+}
+
+export class Look extends Panel {
+  switches = h("div", { class: "switches" });
+  others = h("div", { class: "others" });
+
+  setup() {
+    const all = h("button", { type: "button", class: "btn allp", "data-open": "all" }, "All parameters");
+    this.append(h("div", { class: "head" }, h("h2", {}, "Look"), h("span", { class: "sp" }), this.switches));
+    this.append(document.createElement("sdv2-bank"), this.others, all);
+  }
+
+  get rows() {
+    const bank = new Set(bankRows());
+    return shownRows().filter((row) => row.rank <= 2 && !bank.has(row) && !ELSEWHERE.test(row.name));
+  }
+
+  build() {
+    const [first, ...rest] = this.rows.filter((row) => row.boolean);
+    fill(this.switches, first && new Switch(first, first.label));
+    const others = this.rows.filter((row) => !row.boolean).sort((a, b) => Number(b.widget === "steps") - Number(a.widget === "steps"));
+    fill(this.others, ...[...others, ...rest].map(line));
+  }
+}
+
+/** On a large page, what has no place of its own: the drawer has it as well. */
+export class More extends Panel {
+  list = h("div", {});
+
+  setup() {
+    this.append(h("div", { class: "head" }, h("h2", {}, "More")), this.list);
+  }
+
+  get rows() {
+    return shownRows().filter((row) => row.rank > 2 && row.writable && !PLACED.test(row.name)).slice(0, MOST);
+  }
+
+  build() {
+    this.hidden = this.rows.length === 0;
+    fill(this.list, ...this.rows.map(line));
+  }
+}
+
+/** @param {Row} row */
+function line(row) {
+  return h("div", { class: "line", "data-widget": row.widget }, h("span", { class: "lab" }, row.label), make(row));
+}
+
+customElements.define("sdv2-bank", Bank);
+customElements.define("sdv2-duo", Duo);
+customElements.define("sdv2-look", Look);
+customElements.define("sdv2-more", More);

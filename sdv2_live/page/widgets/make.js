@@ -1,0 +1,34 @@
+/** The widget of a row, by what the table hints. */
+
+import { Fader } from "./fader.js";
+import { Choice, Switch, Text, Trigger } from "./plain.js";
+import { Seed } from "./seed.js";
+import { Steps } from "./steps.js";
+
+/** @typedef {import("../net/table.js").Row} Row */
+
+/**
+ * @param {Row} row
+ * @returns {import("./control.js").Control}
+ */
+export function make(row) {
+  switch (row.widget) {
+    case "fader":
+    case "value":
+      return new Fader(row, true);
+    case "switch":
+    case "key":
+      return new Switch(row);
+    case "choice":
+    case "tiles":
+      return new Choice(row);
+    case "steps":
+      return new Steps(row);
+    case "seed":
+      return new Seed(row);
+    case "trigger":
+      return new Trigger(row);
+    default:
+      return new Text(row);
+  }
+}
