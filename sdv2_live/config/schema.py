@@ -17,7 +17,15 @@ from sdv2_live.config.choices import OnLost
 from sdv2_live.config.fields import SIZE, AutoInt, AutoSize, OrOff, Section, Texts, integer, key, number, switch
 from sdv2_live.config.loras import GIVE, Loras, names_of
 from sdv2_live.config.schema_engine import EngineConfig, FaultsConfig, RefreshConfig, ShedConfig
-from sdv2_live.config.schema_files import LogConfig, PresetsConfig, StateConfig, TakesConfig, WeightsConfig, WeightsFolder
+from sdv2_live.config.schema_files import (
+    LogConfig,
+    PresetsConfig,
+    StateConfig,
+    TakesConfig,
+    TimelineConfig,
+    WeightsConfig,
+    WeightsFolder,
+)
 from sdv2_live.control.names import ParamNames
 from sdv2_live.control.params import LORA_SLOTS, Params, Value
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
@@ -146,6 +154,7 @@ class Config(Section):
     shed: ShedConfig = ShedConfig()
     refresh: RefreshConfig = RefreshConfig()
     presets: PresetsConfig = PresetsConfig()
+    timeline: TimelineConfig = TimelineConfig()
     takes: TakesConfig = TakesConfig()
     state: StateConfig = StateConfig()
     log: LogConfig = LogConfig()

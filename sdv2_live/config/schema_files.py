@@ -56,6 +56,17 @@ class PresetsConfig(Section):
         return self.dir or config_dir() / "presets"
 
 
+class TimelineConfig(Section):
+    """The folder of timelines that a running show can load and record to. `dir` is None for auto: ./timelines."""
+
+    dir: AutoPath = key(None, "auto or a folder")
+
+    @property
+    def folder(self) -> Path:
+        """The folder of timelines."""
+        return self.dir or Path("timelines")
+
+
 class TakesConfig(Section):
     """Recording. `dir` is None for auto: the folder takes in the show's working directory."""
 

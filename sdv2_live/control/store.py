@@ -26,11 +26,16 @@ MAX_QUEUED = 8  # firings of one trigger that wait for their chunk; a stuck butt
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The parameters and triggers of one chunk. A trigger fired n times is in this one and in each of the next n-1."""
+    """The parameters and triggers of one chunk. A trigger fired n times is in this one and in each of the next n-1.
+
+    Attributes:
+        changed: parameters written and triggers fired since the chunk before.
+    """
 
     params: Params
     fired: frozenset[str]
     version: int
+    changed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +194,7 @@ class ParamStore:
             self._pending.fired -= Counter(fired)
             names = frozenset(self._pending.names) | fired
             self._pending.names.clear()
-            taken = Snapshot(self._params, fired, self._version)
+            taken = Snapshot(self._params, fired, self._version, names)
         if glided is not None:
             self._changes.tell(glided)
         if names:

@@ -33,6 +33,7 @@ from sdv2_live.stats import Counters, Fill, Rate, StageTimer
 from sdv2_live.threads import OneThread, ended
 
 if TYPE_CHECKING:
+    from sdv2_live.control.timeline.recording import MoveRecorder
     from sdv2_live.takes.recorder import Recorder
 
 log = logging.getLogger("sdv2_live.loop")
@@ -84,6 +85,7 @@ class LiveLoop:
         run_while_bypassed: bool = False,
         overlap: bool = False,
         recorder: Recorder | None = None,
+        moves: MoveRecorder | None = None,
         adaptation: Adaptation | None = None,
     ) -> None:
         self.rate = Rate()
@@ -95,6 +97,7 @@ class LiveLoop:
         self.run_while_bypassed = run_while_bypassed
         self.overlap = overlap
         self._recorder = recorder
+        self._moves = moves
         self._adaptation = adaptation or Adaptation(Config(), counters)
         self._hands = OneThread("engine-flight")  # hands on what is painted
         self._in_flight: list[Future[None]] = []  # chunks that were launched, until they are handed on
@@ -175,7 +178,10 @@ class LiveLoop:
             self._stream.push(begun)
             return
         # Snapshot as late as possible, so that a control change reaches this chunk, not the next.
-        snapshot = adaptation.used_by(self._store.snapshot(self._number))
+        asked = self._store.snapshot(self._number)
+        if self._moves is not None:
+            self._moves.taken(asked)
+        snapshot = adaptation.used_by(asked)
         recorder = self._recorder
         starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream
         anew = starting or "reset" in snapshot.fired or adaptation.due()
@@ -188,6 +194,8 @@ class LiveLoop:
             frames = self._intake.pop_chunk(needed, timeout=1.0, like=newest)
         if frames is None:
             return
+        if self._moves is not None:
+            self._moves.chunk(frames[0].captured_ns)
         self._launch(Chunk(self._number, frames, snapshot, measures), alone=anew or not self.overlap)
 
     def _launch(self, chunk: Chunk, *, alone: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import asdict
 from typing import Any
@@ -21,9 +21,10 @@ from sdv2_live.control.oscquery.oscquery import Identity, OscQuery
 from sdv2_live.control.presets.keeper import PresetKeeper
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
-from sdv2_live.control.timeline.model import Timeline
+from sdv2_live.control.timeline.keeper import TimelineKeeper
+from sdv2_live.control.timeline.model import EMPTY, Timeline
 from sdv2_live.control.timeline.transport import Transport, transport_actions
-from sdv2_live.errors import ConfigError, ParamError
+from sdv2_live.errors import ConfigError, ParamError, Sdv2Error
 from sdv2_live.show.journal import Journal, LiveState, journal_path
 from sdv2_live.stats import Fill
 from sdv2_live.threads import ended
@@ -32,6 +33,7 @@ log = logging.getLogger("sdv2_live.control")
 
 STUMBLE_S = 1.0  # until the timeline goes on after a mistake of the program
 TICK_S = 0.02  # lateness of timeline events; a chunk takes several times as long
+IDLE_S = 0.2  # between looks whether there is a timeline
 
 
 class ControlPlane(Service):
@@ -44,6 +46,7 @@ class ControlPlane(Service):
         timeline: plays from its start as soon as the control plane starts.
         resumed: an earlier show's state. Its values are in `config.params` already; its timeline goes on where it would be now.
         status: numbers and words for OSC subscribers; see `OscServer`.
+        loaded: called with each timeline that is loaded while the show runs, on any thread.
 
     Attributes:
         http: the HTTP server; others may add routes until it starts.
@@ -61,20 +64,24 @@ class ControlPlane(Service):
         timeline: Timeline | None = None,
         resumed: LiveState | None = None,
         status: Status | None = None,
+        loaded: Callable[[Timeline], None] = lambda timeline: None,
     ) -> None:
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
-        self.transport = Transport(timeline, self.store) if timeline else None
+        self.transport = Transport(timeline or EMPTY, self.store)
+        self.timelines = TimelineKeeper(config.timeline.folder, self.store, self.presets, self.transport, loaded=loaded)
         self._begins = resumed is None  # the timeline, when the desk starts
-        if self.transport is not None and resumed is not None:
-            resumed.resume(self.transport)
+        if resumed is not None:
+            self._resume(resumed)
         if preset is not None:
             self.store.set("preset", preset, f"--preset {preset}")
             self.store.settle()
         self.store.set_many(config.asked, "--set")
         self.journal: Journal | None = None
         if config.state.folder is not None:
-            self.journal = Journal(journal_path(config.state.folder, config.output.sink), self.store, self.transport)
+            self.journal = Journal(
+                journal_path(config.state.folder, config.output.sink), self.store, self.transport, lambda: self.timelines.file
+            )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
         self._keeper = PresetKeeper(self.presets, self._tell_presets)
@@ -85,8 +92,7 @@ class ControlPlane(Service):
         self.oscquery: OscQuery | None = None
         if osc.enabled:
             actions: dict[str, Action] = {"preset/save": self._save, "preset/reload": lambda args: self._keeper.reload()}
-            if self.transport:
-                actions |= transport_actions(self.transport)
+            actions |= {**transport_actions(self.transport), **self.timelines.actions}
             self.osc = OscServer(
                 self.store,
                 osc.host,
@@ -129,13 +135,24 @@ class ControlPlane(Service):
             self.osc.start()
         if self.http is not None:
             self.http.start()
-        if self.transport is not None and self._begins:
+        if self.transport.loaded and self._begins:
             self.transport.play()
         if self.journal is not None:
             self.journal.start()
         self._keeper.start()
-        if self.transport is not None:
-            self._thread.start()
+        self.timelines.start()
+        self._thread.start()
+
+    def _resume(self, resumed: LiveState) -> None:
+        """Put the timeline where it would be now; without one, first take that of the state, if it is in the folder still."""
+        standing = resumed.timeline
+        if not self.transport.loaded and standing is not None and standing.file:
+            try:
+                self.timelines.put(standing.file)
+            except Sdv2Error as error:
+                log.warning("%s; the show goes on without that timeline", error)
+        if self.transport.loaded:
+            resumed.resume(self.transport)
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -157,6 +174,7 @@ class ControlPlane(Service):
         """Stop everything. Idempotent."""
         self._stop.set()
         ended(self._thread)
+        self.timelines.close()
         self._keeper.close()
         if self.http is not None:
             self.http.close()
@@ -168,11 +186,10 @@ class ControlPlane(Service):
     @property
     def failures(self) -> int:
         """Number of internal errors that its threads have survived."""
-        return self._failures + self._keeper.failures
+        return self._failures + self._keeper.failures + self.timelines.failures
 
     def _run(self) -> None:
-        assert self.transport is not None
-        while not self._stop.wait(TICK_S):
+        while not self._stop.wait(TICK_S if self.transport.loaded else IDLE_S):
             try:
                 self.transport.tick()
             except Exception:

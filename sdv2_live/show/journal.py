@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Standing:
         applied: position up to which the timeline's events had been applied; None for `position`.
         name: name of the timeline; empty when unknown.
         digest: digest of the timeline; empty when unknown.
+        file: name of its file in `timeline.dir`; empty for a timeline from elsewhere.
     """
 
     playing: bool
@@ -54,6 +55,7 @@ class Standing:
     applied: float | None = None
     name: str = ""
     digest: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,19 @@ def previous(path: Path) -> Path:
 class Journal:
     """Writes the state of one store, on its own thread. It logs once that a disk cannot be written; the show goes on."""
 
-    def __init__(self, path: Path, store: ParamStore, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        store: ParamStore,
+        transport: Transport | None = None,
+        file: Callable[[], str] = str,
+    ) -> None:
+        """Make a journal that writes nothing yet. `file` gives the timeline's name in `timeline.dir`."""
         self.path = path
         self.failures = 0
         self._store = store
         self._transport = transport
-        self._digest = transport.timeline.digest if transport else ""
+        self._file = file
         self._changed = threading.Event()
         self._stop = threading.Event()
         self._written = ""
@@ -172,8 +181,8 @@ class Journal:
         values = {kept(name): value_of(params, spec) for name, spec in PARAMS.items() if spec.kept}
         transport = self._transport
         where = None
-        if transport is not None:
-            which = {"name": transport.timeline.name, "digest": self._digest}
+        if transport is not None and transport.loaded:
+            which = {"name": transport.timeline.name, "digest": transport.digest, "file": self._file()}
             where = {**which, "playing": transport.playing, "looping": transport.looping, "mark": transport.mark}
         return {"format": _FORMAT, "params": values, "preset": params.preset, "timeline": where}
 
@@ -199,6 +208,7 @@ def read_journal(path: Path, names: ParamNames = TABLE) -> LiveState:
                 float(where.get("applied", where["position"])),
                 str(where.get("name", "")),
                 str(where.get("digest", "")),
+                str(where.get("file", "")),
             )
     except FileNotFoundError:
         raise ConfigError(f"{path}: no show left its state there") from None

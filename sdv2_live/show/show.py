@@ -70,15 +70,20 @@ class Show(Closing):
             config = config.with_params(resumed.start_params(config.params), config.given | resumed.values.keys())
         self.config = config
         self._blind = config.engine.mode is Mode.TEXT  # there is no input that could be shown
+        self._up_at: float | None = None  # when the engine was up for the first time
         # First, so that a port in use is reported before a model is loaded.
         self.control = ControlPlane(
-            config, preset=preset, timeline=timeline, resumed=resumed, status=lambda: self.status().numbers()
+            config,
+            preset=preset,
+            timeline=timeline,
+            resumed=resumed,
+            status=lambda: self.status().numbers(),
+            loaded=self._timeline_loaded,
         )
         self.store = self.control.store
         if self.control.http is not None and config.oscquery.metrics:
             self.control.http.add_routes([page_route("/metrics", Metrics(self.reading).page)])
         self._chosen = self._chosen_so_far(preset)  # parameters whose value somebody chose: they stay, whatever suits the model
-        self._up_at: float | None = None  # when the engine was up for the first time
         self.counters = Counters()
         with ExitStack() as opened:
             self._open(opened)
@@ -115,7 +120,14 @@ class Show(Closing):
             on_shed=lambda steps: self.engine.lighten(SMALL_VAE in steps),
         )
         self.loop = LiveLoop(
-            self.engine, self.intake, self.playout, self.store, self.counters, recorder=self.recorder, adaptation=self.adaptation
+            self.engine,
+            self.intake,
+            self.playout,
+            self.store,
+            self.counters,
+            recorder=self.recorder,
+            moves=self.control.timelines.moves,
+            adaptation=self.adaptation,
         )
         opened.callback(self.loop.close)
         opened.callback(self.engine.halt)
@@ -186,7 +198,8 @@ class Show(Closing):
             engine=self.engine.state(),
             tally=self.playout.sink.tally,
             presets=len(self.control.presets.presets),
-            timeline=None if transport is None else (transport.position, transport.playing),
+            timeline=(transport.position, transport.playing) if transport.loaded else None,
+            moves=self.control.timelines.moves.running,
         )
 
     @property
@@ -227,10 +240,14 @@ class Show(Closing):
         """Have every known prompt encoded, the active ones first, so that a recall never waits."""
         params = self.store.latest()
         known = [text for text, _ in params.blend]
-        timeline = self.control.transport.timeline if self.control.transport else None
-        known += [str(event.values["prompt"]) for event in timeline.events if "prompt" in event.values] if timeline else []
+        known += self.control.transport.timeline.prompts
         known += [str(preset.values["prompt"]) for preset in self.control.presets.presets if "prompt" in preset.values]
         self.engine.encode_prompts(known)
+
+    def _timeline_loaded(self, timeline: Timeline) -> None:
+        """Have its prompts encoded; before the engine is up, that waits for it."""
+        if self._up_at is not None:
+            self.engine.encode_prompts(timeline.prompts)
 
     def _written(self, change: Change) -> None:
         """Have a prompt encoded as soon as it is written, even where it does not show yet (the cue, a slot at weight 0)."""

@@ -27,6 +27,7 @@ class Status:
         fps_painted: the engine's frames per second.
         tally: (on program, on preview).
         timeline: its position in seconds, and True while it plays; None without a timeline.
+        moves: a timeline is being recorded.
 
     Latencies are in milliseconds.
     """
@@ -46,6 +47,7 @@ class Status:
     tally: tuple[bool, bool] = (False, False)
     presets: int = 0
     timeline: tuple[float, bool] | None = None
+    moves: bool = False
 
     def line(self) -> str:
         """A summary of one line for a stage hand."""
@@ -163,6 +165,9 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.presets, "Presets that can be recalled.", "presets"),
     Published(lambda s: s.timeline and s.timeline[0], "Where the timeline stands, in seconds.", "timeline", digits=1),
     Published(lambda s: s.timeline and s.timeline[1], "1 while the timeline plays.", "timeline_playing"),
+    Published(
+        lambda s: s.moves, "1 while a timeline is recorded.", "timeline_recording", "", None, "recording a timeline", False
+    ),
     *_totals("osc", OscCounters),
     *_totals("oscquery", HttpCounters),
     *_totals("params", StoreCounters),

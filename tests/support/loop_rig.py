@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from sdv2_live.config.schema import Config
 from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline.recording import MoveRecorder
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.live.intake import Intake
@@ -52,12 +53,13 @@ class LoopRig:
         on_input: Callable[[Frame], None] | None = None,
         overlap: bool = False,
         recorder: Recorder | None = None,
+        moves: MoveRecorder | None = None,
     ) -> None:
         self.playout, self.store, self.counters = playout, store, counters
         self.input, self.intake = only(source, counters), Intake(counters, on_input)
         self.adaptation = NotingAdaptation(config or Config(), counters)
         parts = self.intake, playout, store, counters
-        self.loop = LiveLoop(painter, *parts, overlap=overlap, recorder=recorder, adaptation=self.adaptation)
+        self.loop = LiveLoop(painter, *parts, overlap=overlap, recorder=recorder, moves=moves, adaptation=self.adaptation)
 
     def start(self) -> None:
         self.playout.start()

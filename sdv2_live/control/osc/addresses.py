@@ -73,6 +73,9 @@ _ACTIONS = (
     ActionSpec("timeline/seek", "seconds, or a marker's name", "Go there and set all that holds there.", text=True),
     ActionSpec("timeline/next", "nothing", "Go to the next event that has a marker, or else to the next event."),
     ActionSpec("timeline/loop", "true or false", "Start over at the end, or stop there."),
+    ActionSpec("timeline/load", "a file's name", "Take a timeline of `timeline.dir`; it stands at its start.", text=True),
+    ActionSpec("timeline/record", "true or false", "Record what is played, or end that: a new timeline in `timeline.dir`."),
+    ActionSpec("timeline/save", "a name", "Save the timeline under a new name; `.json` for Scope, else YAML.", text=True),
 )
 ACTIONS: Mapping[str, ActionSpec] = MappingProxyType({action.name: action for action in _ACTIONS})
 

@@ -30,7 +30,14 @@ NO_VALUE, READ, WRITE, READ_WRITE = range(4)  # of ACCESS
 _MAX_INT32 = 2**31 - 1
 _MAX_EXACT = 2**53  # of a double
 _TYPES = {Kind.FLOAT: "f", Kind.TRIGGER: "I"}  # the others depend on value or range, or are text
-_ACTION_VALUES: Mapping[str, bool | float | str] = {"preset/save": "", "timeline/seek": 0.0, "timeline/loop": True}
+_ACTION_VALUES: Mapping[str, bool | float | str] = {
+    "preset/save": "",
+    "timeline/seek": 0.0,
+    "timeline/loop": True,
+    "timeline/load": "",
+    "timeline/record": False,
+    "timeline/save": "",
+}
 _SCALED = f"Also at {NORM} as 0..1 and at {MIDI} as 0..{MIDI_MAX}, scaled to the range."
 _RULE = f"The controls of the show. Numbers, switches and choices are also taken with {NORM} or {MIDI} behind the address."
 
@@ -84,7 +91,7 @@ def _specs(names: ParamNames) -> Iterator[tuple[str, ParamSpec]]:
 
 def _action(name: str) -> Node:
     value = _ACTION_VALUES.get(name)
-    tag = {bool: "T", float: "f", str: "s"}.get(type(value), "I")
+    tag = {bool: "T" if value else "F", float: "f", str: "s"}.get(type(value), "I")
     return {"TYPE": tag, "ACCESS": WRITE, "DESCRIPTION": ACTIONS[name].doc, "VALUE": [value]}
 
 

@@ -1,98 +1,54 @@
-"""The presets of a running show, on a thread of their own: reading and writing files does not delay OSC or the timeline."""
+"""The presets of a running show: reading and writing files does not delay OSC or the timeline."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from sdv2_live.control.errands import Errands
 from sdv2_live.control.params import Params
 from sdv2_live.control.presets.library import PresetLibrary
-from sdv2_live.errors import ConfigError, ParamError, Sdv2Error
-from sdv2_live.threads import ended
+from sdv2_live.errors import ConfigError, ParamError
 
 log = logging.getLogger("sdv2_live.presets")
-
-SPACING_S = 0.5  # from one piece of work to the next
-LOOK_S = 0.5  # without requests: until the files are looked at again
-MAX_WAITING = 8  # requests; the same one twice counts once
 
 _RELOAD = ""  # in place of a name, which is never empty
 
 
 class PresetKeeper:
-    """Reads edited preset files and carries out requests, at most one in SPACING_S.
+    """Reads edited preset files and carries out requests, on the thread of its errands.
 
-    `changed` is called after the presets are read again, on the keeper's thread.
+    `changed` is called after the presets are read again, on that thread.
     """
 
     def __init__(self, library: PresetLibrary, changed: Callable[[], None] = lambda: None) -> None:
         self._library = library
         self._changed = changed
-        self._waiting: dict[str, tuple[Callable[[], None], Future[None]]] = {}
-        self._lock = threading.Lock()
-        self._asked = threading.Event()
-        self._stop = threading.Event()
+        self._errands = Errands("presets", self._look)
         self._lost = False  # the folder is, and that was said
-        self._thread = threading.Thread(target=self._run, name="presets", daemon=True)
-        self.failures = 0
+
+    @property
+    def failures(self) -> int:
+        """Internal errors that were survived."""
+        return self._errands.failures
 
     def start(self) -> None:
         """Begin to watch the files."""
         self._report()
-        self._thread.start()
+        self._errands.start()
 
     def close(self) -> None:
         """Carry out the waiting requests and stop. Idempotent."""
-        self._stop.set()
-        self._asked.set()
-        ended(self._thread)
+        self._errands.close()
 
     def save(self, name: str, params: Params) -> Future[None]:
         """Save the look of `params`; the future ends when that is done. Raises ParamError when too many requests wait."""
-        return self._ask(str(name) or " ", lambda: self._save(name, params))
+        return self._errands.ask(str(name) or " ", lambda: self._save(name, params))
 
     def reload(self) -> Future[None]:
         """Read the files again; the future ends when that is done, in a ParamError when some are broken."""
-        return self._ask(_RELOAD, self._reload)
-
-    def _ask(self, key: str, act: Callable[[], None]) -> Future[None]:
-        with self._lock:
-            if key not in self._waiting:
-                if len(self._waiting) >= MAX_WAITING:
-                    raise ParamError(f"{MAX_WAITING} presets wait to be saved already; send this one again in a few seconds")
-                self._waiting[key] = act, Future()
-            asked = self._waiting[key][1]
-        self._asked.set()
-        return asked
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            asked = self._asked.wait(LOOK_S)
-            self._carry_out() if asked else self._look()
-            self._stop.wait(SPACING_S)
-        while self._waiting:
-            self._carry_out()
-
-    def _carry_out(self) -> None:
-        with self._lock:
-            key = next(iter(self._waiting), None)
-            act, asked = self._waiting.pop(key) if key is not None else (None, None)
-            if not self._waiting:
-                self._asked.clear()
-        if act is None or asked is None:
-            return
-        try:
-            act()
-        except Sdv2Error as error:
-            asked.set_exception(error)
-        except Exception as error:  # the thread's top: whoever asked is told
-            self.failures += 1
-            log.exception("the presets stumbled; what was read stays")
-            asked.set_exception(ParamError(f"this could not be done, by a mistake of the program ({type(error).__name__})"))
-        else:
-            asked.set_result(None)
+        return self._errands.ask(_RELOAD, self._reload)
 
     def _save(self, name: str, params: Params) -> None:
         preset = self._library.save(name, params)
@@ -118,9 +74,6 @@ class PresetKeeper:
             if not self._lost:
                 log.warning("%s", error)
             self._lost = True
-        except Exception:  # the thread's top: the next look tries again
-            self.failures += 1
-            log.exception("the presets stumbled; what was read stays")
 
     def _report(self) -> None:
         for problem in self._library.problems:

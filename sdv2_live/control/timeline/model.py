@@ -98,6 +98,14 @@ class Timeline:
         return hashlib.sha256(json.dumps([told, self.duration], default=list).encode()).hexdigest()[:16]
 
     @property
+    def prompts(self) -> list[str]:
+        """Every prompt that it sets, once, in order."""
+        return list(dict.fromkeys(str(event.values["prompt"]) for event in self.events if "prompt" in event.values))
+
+    @property
     def markers(self) -> dict[str, float]:
         """Time of each marker in seconds, in order."""
         return {event.marker: event.at for event in self.events if event.marker}
+
+
+EMPTY = Timeline((), 0.0)

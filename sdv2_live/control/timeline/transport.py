@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 
@@ -28,8 +29,7 @@ class Transport:
     """Plays a timeline. Starts stopped at 0. Thread-safe. `clock` gives seconds."""
 
     def __init__(self, timeline: Timeline, store: ParamStore, clock: Callable[[], float] = monotonic) -> None:
-        self.timeline = timeline
-        self.looping = timeline.loop
+        self._take(timeline)
         self.refused = 0  # events, or parts of one, that the store did not take
         self._store = store
         self._clock = clock
@@ -37,6 +37,22 @@ class Transport:
         self._since: float | None = None  # clock time that is timeline second 0 while playing
         self._held = 0.0  # position while stopped
         self._done = -math.inf  # events up to here have been applied
+
+    def load(self, timeline: Timeline) -> None:
+        """Take another timeline in place of this one, stopped at its start. Parameters keep their values."""
+        with self._lock:
+            self._take(timeline)
+            self._since, self._held, self._done = None, 0.0, -math.inf
+
+    def _take(self, timeline: Timeline) -> None:
+        self.timeline, self.looping = timeline, timeline.loop
+        self.digest = timeline.digest
+        self._times = [event.at for event in timeline.events]
+
+    @property
+    def loaded(self) -> bool:
+        """True when there is something to play."""
+        return bool(self.timeline.events)
 
     @property
     def playing(self) -> bool:
@@ -64,8 +80,8 @@ class Transport:
     def due(self) -> float | None:
         """The time of the next event or the end, in the clock's seconds, at which `tick` has work. None while stopped."""
         with self._lock:
-            following = (event.at for event in self.timeline.events if event.at > self._done)
-            return None if self._since is None else self._since + next(following, self.timeline.duration)
+            following = self._times[bisect_right(self._times, self._done) :][:1] or [self.timeline.duration]
+            return None if self._since is None else self._since + following[0]
 
     def play(self) -> None:
         """Start from the current position; at the end, from the start."""
@@ -151,7 +167,7 @@ class Transport:
             self._apply_until(self.position + EPSILON_S)
 
     def _apply_until(self, now: float, *, fire: bool = True) -> None:
-        due = [event for event in self.timeline.events if self._done < event.at <= now]
+        due = self.timeline.events[bisect_right(self._times, self._done) : bisect_right(self._times, now)]
         for event in due if fire else merged(due):
             self._apply(event, fire=fire)
         self._done = max(self._done, now)
@@ -186,6 +202,14 @@ def transport_actions(transport: Transport) -> dict[str, Callable[[tuple[Any, ..
     def button(act: Callable[[], None]) -> Callable[[tuple[Any, ...]], None]:
         return lambda args: act() if not args or args[0] else None
 
+    def of_a_timeline(act: Callable[[tuple[Any, ...]], None]) -> Callable[[tuple[Any, ...]], None]:
+        def acts(args: tuple[Any, ...]) -> None:
+            if not transport.loaded:
+                raise ParamError("no timeline is loaded; load one of timeline.dir, or start with --timeline FILE")
+            act(args)
+
+        return acts
+
     def seek(args: tuple[Any, ...]) -> None:
         if len(args) != 1:
             raise ParamError("timeline/seek takes seconds, or a marker's name")
@@ -196,10 +220,11 @@ def transport_actions(transport: Transport) -> dict[str, Callable[[tuple[Any, ..
             raise ParamError("timeline/loop takes true or false")
         transport.looping = bool(args[0])
 
-    return {
+    actions = {
         "timeline/play": button(transport.play),
         "timeline/stop": button(transport.stop),
         "timeline/next": button(transport.next),
         "timeline/seek": seek,
         "timeline/loop": loop,
     }
+    return {name: of_a_timeline(act) for name, act in actions.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from dataclasses import replace
@@ -15,13 +16,14 @@ from sdv2_live.config.schema import Config
 from sdv2_live.control.timeline.model import Event, Timeline
 from sdv2_live.errors import ParamError
 from sdv2_live.show.control_plane import ControlPlane
-from sdv2_live.show.journal import LiveState, Standing
+from sdv2_live.show.journal import LiveState, Standing, read_journal
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     (tmp_path / "a.yaml").write_text("name: Ink\nparams: {prompt: ink, noise_scale: 0.2}")
-    return load_config(None, [f"presets.dir={tmp_path}", "osc.port=0", "params.seed=3"])
+    keys = [f"presets.dir={tmp_path}", f"timeline.dir={tmp_path / 'timelines'}", f"state.dir={tmp_path / 'state'}"]
+    return load_config(None, [*keys, "osc.port=0", "params.seed=3"])
 
 
 def test_recall_save_and_reload_by_osc(config: Config, tmp_path: Path, client_of: Any, wait: Any) -> None:
@@ -79,7 +81,7 @@ def test_a_flood_of_saves_holds_up_no_fader(config: Config, tmp_path: Path, clie
         client.send("/sdv2/mix", 0.25)
         wait(lambda: desk.store.latest().mix == 0.25)
         assert len(list(tmp_path.glob("*.yaml"))) < 20
-        assert "presets wait to be saved already" in client.answer()[2]
+        assert "requests for presets wait already" in client.answer()[2]
     assert len(list(tmp_path.glob("*.yaml"))) < 20
 
 
@@ -128,3 +130,86 @@ def test_a_start_preset_does_not_glide(config: Config) -> None:
     desk = ControlPlane(config, preset="ink")
     assert desk.store.latest().noise_scale == 0.2
     desk.close()
+
+
+def test_a_timeline_is_loaded_by_its_listed_name_alone(config: Config, client_of: Any, wait: Any) -> None:
+    folder = config.timeline.folder
+    folder.mkdir()
+    (folder / "set.yaml").write_text("events: [{at: 0, set: {seed: 11, prompt: from the file}, marker: top}]\nduration: 9")
+    (folder / "broken.yaml").write_text("events:\n - {at: 0, set: {sed: 11}}")
+    (folder.parent / "secret.yaml").write_text("events: [{at: 0, set: {seed: 666}}]")
+    loaded: list[Timeline] = []
+    with ControlPlane(config, loaded=loaded.append) as desk:
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/timeline/play")
+        assert client.answer()[2] == "no timeline is loaded; load one of timeline.dir, or start with --timeline FILE"
+        for name in ("../secret", "../secret.yaml", str(folder.parent / "secret.yaml"), "sets"):
+            client.send("/sdv2/timeline/load", name)
+            assert client.answer()[2].startswith(f"there is no timeline {name!r}")
+        client.send("/sdv2/timeline/load", "broken")
+        assert "broken.yaml:2: there is no parameter 'sed'" in client.answer()[2]
+        mistake = desk.timelines.listed()["mistake"]
+        assert (mistake["file"], mistake["line"]) == ("broken.yaml", 2)
+        client.send("/sdv2/timeline/load", "set")
+        wait(lambda: desk.timelines.file == "set.yaml")
+        listed = desk.timelines.listed()
+        assert listed["markers"] == [{"at": 0.0, "name": "top"}]
+        assert listed["files"] == ["broken.yaml", "set.yaml"]
+        assert listed["mistake"] is None
+        assert [timeline.prompts for timeline in loaded] == [["from the file"]]
+        client.send("/sdv2/timeline/play")
+        wait(lambda: desk.store.latest().seed == 11)
+
+
+def test_what_is_played_becomes_a_timeline_that_plays_and_is_resumed(config: Config, client_of: Any, wait: Any) -> None:
+    folder = config.timeline.folder
+    with ControlPlane(config) as desk:
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/timeline/record", True)
+        wait(lambda: desk.timelines.moves.running)
+        client.send("/sdv2/preset", "Ink")
+        wait(lambda: desk.store.latest().prompt == "ink")
+        client.send("/sdv2/timeline/record", False)
+        wait(lambda: desk.transport.loaded)
+        (path,) = folder.iterdir()
+        assert desk.timelines.file == path.name
+        assert desk.transport.timeline.events[-1].values["preset"] == "Ink"
+        client.send("/sdv2/timeline/save", "for scope.json")
+        wait(lambda: (folder / "for-scope.json").exists())
+        data = json.loads((folder / "for-scope.json").read_text(encoding="utf-8"))
+        assert (data["version"], data["prompts"][-1]["prompts"][0]["text"]) == ("2.0", "ink")
+        for name, answer in (
+            ("..", "cannot be named '..'"),
+            ("a/b", "cannot be named"),
+            (path.stem, "already"),
+            (7, "cannot be"),
+        ):
+            client.send("/sdv2/timeline/save", name)
+            assert answer in client.answer()[2]
+        client.send("/sdv2/timeline/play")
+        wait(lambda: desk.transport.playing or desk.transport.position > 0)
+        client.send("/sdv2/timeline/record", 1)
+        wait(lambda: desk.timelines.moves.running)
+        journal = desk.journal.path
+    assert len(list(folder.glob("*.yaml"))) == 2  # the show's end has ended the recording, and kept it
+    assert desk.failures == 0
+    state = read_journal(journal, config.names)
+    with ControlPlane(config, resumed=state) as again:
+        assert again.transport.timeline.digest == state.timeline.digest
+        assert again.timelines.file == state.timeline.file
+
+
+def test_a_recording_that_cannot_be_saved_is_kept_until_it_can(config: Config, client_of: Any, wait: Any) -> None:
+    folder = config.timeline.folder
+    folder.write_text("a file where the folder should be")
+    with ControlPlane(config) as desk:
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/timeline/record", True)
+        client.send("/sdv2/timeline/record", False)
+        assert "set timeline.dir to another folder" in client.answer()[2]
+        assert desk.timelines.listed()["unsaved"]
+        client.send("/sdv2/timeline/record", True)
+        assert "is not saved yet" in client.answer()[2]
+        folder.unlink()
+        client.send("/sdv2/timeline/save", "rescued")
+        wait(lambda: (folder / "rescued.yaml").exists() and not desk.timelines.listed()["unsaved"])

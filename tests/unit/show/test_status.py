@@ -70,6 +70,7 @@ def test_numbers_and_words_for_osc() -> None:
         "presets": 9,
         "timeline": 12.3,
         "timeline_playing": 1,
+        "timeline_recording": 0,
         "source": "camera 1",
         "input": "backup: the input is lost",
         "shed_steps": "fewer_steps",

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from sdv2_live.control.errands import MAX_WAITING
 from sdv2_live.control.params import Params
-from sdv2_live.control.presets.keeper import MAX_WAITING, PresetKeeper
+from sdv2_live.control.presets.keeper import PresetKeeper
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.errors import ParamError
 
@@ -35,7 +36,7 @@ def test_the_same_request_twice_is_one_and_too_many_are_refused(keeper: PresetKe
     assert keeper.reload() is keeper.reload()
     for number in range(MAX_WAITING - 2):
         keeper.save(f"p{number}", Params())
-    with pytest.raises(ParamError, match="8 presets wait to be saved already"):
+    with pytest.raises(ParamError, match="8 requests for presets wait already"):
         keeper.save("one more", Params())
     keeper.start()
     keeper.close()  # what was asked for is still done
@@ -49,9 +50,9 @@ def test_requests_are_spaced_and_carried_out_on_its_own_thread(
 ) -> None:
     waits: list[float | None] = []
     threads: list[str] = []
-    real = keeper._stop.wait
-    monkeypatch.setattr("sdv2_live.control.presets.keeper.SPACING_S", 0.01)
-    monkeypatch.setattr(keeper._stop, "wait", lambda timeout=None: waits.append(timeout) or real(timeout))
+    real = keeper._errands._stop.wait
+    monkeypatch.setattr("sdv2_live.control.errands.SPACING_S", 0.01)
+    monkeypatch.setattr(keeper._errands._stop, "wait", lambda timeout=None: waits.append(timeout) or real(timeout))
     monkeypatch.setattr(library, "load", lambda: threads.append(threading.current_thread().name))
     keeper.start()
     for _ in range(3):
@@ -61,7 +62,7 @@ def test_requests_are_spaced_and_carried_out_on_its_own_thread(
 
 
 def test_what_cannot_be_done_ends_the_future(keeper: PresetKeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdv2_live.control.presets.keeper.SPACING_S", 0.0)
+    monkeypatch.setattr("sdv2_live.control.errands.SPACING_S", 0.0)
     keeper.start()
     with pytest.raises(ParamError, match="there is a preset '01-a' already"):
         keeper.save("01-a", Params()).result(timeout=30)
@@ -74,13 +75,13 @@ def test_what_cannot_be_done_ends_the_future(keeper: PresetKeeper, tmp_path: Pat
 
 def test_a_mistake_of_the_programs_own_is_outlived(library: PresetLibrary, monkeypatch: pytest.MonkeyPatch, wait: Any) -> None:
     keeper = PresetKeeper(library)
-    monkeypatch.setattr("sdv2_live.control.presets.keeper.SPACING_S", 0.0)
+    monkeypatch.setattr("sdv2_live.control.errands.SPACING_S", 0.0)
     monkeypatch.setattr(library, "load", lambda: 1 / 0)
     keeper.start()
     with pytest.raises(ParamError, match="a mistake of the program"):
         keeper.reload().result(timeout=30)
     monkeypatch.undo()
-    monkeypatch.setattr("sdv2_live.control.presets.keeper.SPACING_S", 0.0)
+    monkeypatch.setattr("sdv2_live.control.errands.SPACING_S", 0.0)
     assert keeper.reload().result(timeout=30) is None
     keeper.close()
     assert keeper.failures == 1
