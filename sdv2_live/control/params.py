@@ -9,112 +9,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
+from sdv2_live.control.rows import MAX_STEPS as MAX_STEPS
+from sdv2_live.control.rows import MAX_TIMESTEP as MAX_TIMESTEP
+from sdv2_live.control.rows import Applies as Applies
+from sdv2_live.control.rows import Group, Widget, param
+from sdv2_live.control.rows import Kind as Kind
+from sdv2_live.control.rows import ParamSpec as ParamSpec
+from sdv2_live.control.rows import Value as Value
 from sdv2_live.errors import ParamError
 from sdv2_live.wording import nearest, shown
 
-Value = bool | int | float | str | tuple[int, ...]
-
-MAX_STEPS = 4
-MAX_TIMESTEP = 1000
 MAX_PROMPT = 4000  # characters; the text encoder reads 512 tokens
 PROMPT_SLOTS = 8
 LORA_SLOTS = 8
 MAX_LORA_SCALE = 4.0
-
-
-class Kind(Enum):
-    """The type of a parameter's value, which decides how it is read and shown."""
-
-    TEXT = "text"
-    INT = "integer"
-    FLOAT = "number"
-    BOOL = "boolean"
-    CHOICE = "choice"
-    STEPS = "timesteps"
-    PRESET = "preset"
-    TRIGGER = "trigger"
-
-
-class Applies(Enum):
-    """The time at which a new value shows in the output."""
-
-    AT_ONCE = "at once"
-    NEXT_CHUNK = "next chunk"
-    NEXT_RESET = "next reset"
-
-
-@dataclass(frozen=True, slots=True)
-class ParamSpec:
-    """One row of the table. `low` and `high` are the inclusive range of a number, or of a text's length in characters."""
-
-    name: str
-    kind: Kind
-    default: Value
-    doc: str
-    field: str = ""  # of `Params`; empty for a trigger
-    index: int | None = None  # within that field, for one of an indexed family such as prompt/2/text
-    applies: Applies = Applies.NEXT_CHUNK
-    low: int | float | None = None
-    high: int | float | None = None
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-    continuous: bool = False  # in-between values make sense: faders, morphs
-
-    @property
-    def kept(self) -> bool:
-        """True when presets and start values can hold the parameter; a trigger or a recall happens once."""
-        return self.kind not in (Kind.TRIGGER, Kind.PRESET)
-
-    @property
-    def expected(self) -> str:
-        """The allowed values in words, for error messages and the reference."""
-        unit = f" {self.unit}" if self.unit else ""
-        match self.kind:
-            case Kind.TEXT:
-                return f"text of at most {self.high} characters"
-            case Kind.INT:
-                return f"an integer {self.low}..{self.high}{unit}"
-            case Kind.FLOAT:
-                return f"a number {self.low:g}..{self.high:g}{unit}"
-            case Kind.BOOL:
-                return "true or false"
-            case Kind.CHOICE:
-                return f"one of {', '.join(self.choices)}"
-            case Kind.STEPS:
-                return f"1 to {MAX_STEPS} strictly descending integers 1..{MAX_TIMESTEP}, such as 700,500"
-            case Kind.PRESET:
-                return "a preset's name or number"
-            case Kind.TRIGGER:
-                return "no value, or any number but 0, to fire"
-
-
-def _param(
-    default: Any,
-    *,
-    doc: str,
-    applies: Applies = Applies.NEXT_CHUNK,
-    low: float | None = None,
-    high: float | None = None,
-    unit: str = "",
-    continuous: bool = False,
-    family: str = "",
-    first: int = 1,
-    kind: Kind | None = None,
-) -> Any:
-    """One field of `Params`.
-
-    Args:
-        default: start value; with `family` a tuple of them.
-        family: name pattern of a tuple field; its item i is the parameter `family.format(first + i)`.
-        first: number of the family's first item.
-        kind: for a type that does not determine the kind.
-    """
-    row = {"doc": doc, "applies": applies, "low": low, "high": high, "unit": unit, "continuous": continuous}
-    return dataclasses.field(default=default, metadata={"row": row, "family": family, "first": first, "kind": kind})
 
 
 DEFAULT_PROMPT = (
@@ -129,82 +40,148 @@ DEFAULT_PROMPT = (
 class Params:
     """One immutable snapshot of every parameter. The types below are the types of the table."""
 
-    prompt: str = _param(
+    prompt: str = param(
         DEFAULT_PROMPT,
         high=MAX_PROMPT,
         doc="What the picture shall look like; long, detailed prompts do best. Slot 1 of the blend.",
+        label="Prompt 1",
+        group=Group.PROMPTS,
+        rank=1,
     )
-    prompts: tuple[str, ...] = _param(
-        ("",) * (PROMPT_SLOTS - 1), family="prompt/{}/text", first=2, high=MAX_PROMPT, doc="A further prompt to blend in."
+    prompts: tuple[str, ...] = param(
+        ("",) * (PROMPT_SLOTS - 1),
+        family="prompt/{}/text",
+        first=2,
+        high=MAX_PROMPT,
+        doc="A further prompt to blend in.",
+        label="Prompt {}",
+        group=Group.PROMPTS,
+        rank=2,
     )
-    weights: tuple[float, ...] = _param(
+    weights: tuple[float, ...] = param(
         (1.0,) + (0.0,) * (PROMPT_SLOTS - 1),
         family="prompt/{}/weight",
         low=0.0,
         high=1.0,
         continuous=True,
         doc="Share of this slot's prompt in the blend, relative to the other weights.",
+        label="Weight {}",
+        group=Group.PROMPTS,
+        rank=2,
     )
-    interpolation: Literal["linear", "slerp"] = _param(
-        "linear", doc="How prompts blend: linear weights their embeddings, slerp turns from one to the next."
+    interpolation: Literal["linear", "slerp"] = param(
+        "linear", doc="How prompts blend: linear weights their embeddings, slerp turns from one to the next.", group=Group.PROMPTS
     )
-    cue_prompt: str = _param("", high=MAX_PROMPT, doc="The next prompt, prepared out of sight until take.")
-    seed: int = _param(
+    cue_prompt: str = param(
+        "", high=MAX_PROMPT, doc="The next prompt, prepared out of sight until take.", label="Cue", group=Group.PROMPTS, rank=1
+    )
+    seed: int = param(
         42,
         low=0,
         high=2**63 - 1,
         doc="Seed of the noise; the same seed and input give the same output. Also takes the words random and lock.",
+        group=Group.LOOK,
+        rank=2,
+        widget=Widget.SEED,
     )
-    seed_mode: Literal["lock", "random"] = _param(
-        "lock", applies=Applies.NEXT_RESET, doc="lock: the seed stays; random: every reset draws a new one."
+    seed_mode: Literal["lock", "random"] = param(
+        "lock", applies=Applies.NEXT_RESET, doc="lock: the seed stays; random: every reset draws a new one.", group=Group.LOOK
     )
-    noise_scale: float = _param(
-        0.7, low=0.0, high=1.0, continuous=True, doc="Noise mixed into the input: more noise, more prompt, less input."
+    noise_scale: float = param(
+        0.7,
+        low=0.0,
+        high=1.0,
+        continuous=True,
+        doc="Noise mixed into the input: more noise, more prompt, less input.",
+        label="Noise",
+        group=Group.LOOK,
+        rank=1,
     )
-    noise_controller: bool = _param(True, doc="Lower the noise while the input moves fast (motion-aware noise controller).")
-    steps: tuple[int, ...] = _param((700, 500), doc="Denoising timesteps; fewer are faster, more are cleaner.")
-    lora_scales: tuple[float, ...] = _param(
+    noise_controller: bool = param(
+        True, doc="Lower the noise while the input moves fast (motion-aware noise controller).", group=Group.MOTION, rank=2
+    )
+    steps: tuple[int, ...] = param(
+        (700, 500), doc="Denoising timesteps; fewer are faster, more are cleaner.", group=Group.LOOK, rank=2
+    )
+    lora_scales: tuple[float, ...] = param(
         (1.0,) * LORA_SLOTS,
         family="lora/{}/scale",
         low=-MAX_LORA_SCALE,
         high=MAX_LORA_SCALE,
         continuous=True,
         doc="Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale.",
+        label="LoRA {}",
+        group=Group.LOOK,
+        rank=1,
+        span=(0.0, 1.5),
     )
-    prompt_change: Literal["soft", "cut"] = _param(
-        "soft", doc="soft: a new prompt grows out of the running picture; cut: it starts from fresh caches."
+    prompt_change: Literal["soft", "cut"] = param(
+        "soft",
+        doc="soft: a new prompt grows out of the running picture; cut: it starts from fresh caches.",
+        group=Group.MOTION,
+        rank=2,
     )
-    transition_chunks: int = _param(
-        0, low=0, high=64, unit="chunks", doc="Chunks over which a new prompt fades in; 0 is at once."
+    transition_chunks: int = param(
+        0,
+        low=0,
+        high=64,
+        unit="chunks",
+        doc="Chunks over which a new prompt fades in; 0 is at once.",
+        label="Transition",
+        group=Group.MOTION,
+        rank=2,
     )
-    freeze: bool = _param(False, applies=Applies.AT_ONCE, doc="Hold the picture.")
-    bypass: bool = _param(False, applies=Applies.AT_ONCE, doc="Send the input through unchanged.")
-    input_select: Literal["auto", "main", "backup"] = _param(
+    freeze: bool = param(False, applies=Applies.AT_ONCE, doc="Hold the picture.", group=Group.SAFETY, rank=1, widget=Widget.KEY)
+    bypass: bool = param(
+        False, applies=Applies.AT_ONCE, doc="Send the input through unchanged.", group=Group.SAFETY, rank=1, widget=Widget.KEY
+    )
+    input_select: Literal["auto", "main", "backup"] = param(
         "auto",
         applies=Applies.AT_ONCE,
         doc="auto: the main input, and when it fails what input.on_lost says; main or backup: that one, whatever happens.",
+        label="Input",
+        group=Group.SAFETY,
+        rank=1,
     )
-    blackout: bool = _param(False, applies=Applies.AT_ONCE, doc="Send black.")
-    mix: float = _param(1.0, low=0.0, high=1.0, continuous=True, doc="Crossfade from the input (0) to the output (1).")
-    preset: str = _param("", kind=Kind.PRESET, doc="Recall a preset: all its values in one chunk.")
-    morph_seconds: float = _param(
-        0.0, low=0.0, high=600.0, unit="seconds", doc="Time over which a recalled preset's numbers glide to their values."
+    blackout: bool = param(False, applies=Applies.AT_ONCE, doc="Send black.", group=Group.SAFETY, rank=1, widget=Widget.KEY)
+    mix: float = param(
+        1.0, low=0.0, high=1.0, continuous=True, doc="Crossfade from the input (0) to the output (1).", group=Group.LOOK, rank=1
     )
-    record: bool = _param(
+    preset: str = param("", kind=Kind.PRESET, doc="Recall a preset: all its values in one chunk.", group=Group.LOOK, rank=1)
+    morph_seconds: float = param(
+        0.0,
+        low=0.0,
+        high=600.0,
+        unit="seconds",
+        doc="Time over which a recalled preset's numbers glide to their values.",
+        label="Morph",
+        group=Group.MOTION,
+        rank=2,
+        span=(0.0, 16.0),
+    )
+    record: bool = param(
         False,
         doc="Record a take, for `sdv2-live replay`. It begins with a reset, the prompt's transition complete; false again when "
         "the take cannot be written.",
+        label="Record a take",
+        group=Group.MODEL,
+        rank=2,
     )
-    normalize_latents: bool = _param(
-        False, applies=Applies.NEXT_RESET, doc="Normalise latents per channel after encoding; pair it with noise_scale 0.6."
+    normalize_latents: bool = param(
+        False,
+        applies=Applies.NEXT_RESET,
+        doc="Normalise latents per channel after encoding; pair it with noise_scale 0.6.",
+        group=Group.MODEL,
     )
-    adapt_sink_threshold: float = _param(
+    adapt_sink_threshold: float = param(
         0.2,
         low=-1.0,
         high=1.0,
         continuous=True,
         applies=Applies.NEXT_RESET,
         doc="Similarity below which a new frame replaces a sink of the cache; -1 keeps the sinks for ever.",
+        label="Sink threshold",
+        group=Group.MODEL,
     )
 
     @property
@@ -216,8 +193,10 @@ class Params:
 
 
 _TRIGGERS = (
-    ParamSpec("reset", Kind.TRIGGER, False, "Start again from empty caches and the first noise of the seed."),
-    ParamSpec("take", Kind.TRIGGER, False, "Make cue_prompt the prompt."),
+    ParamSpec(
+        "reset", Kind.TRIGGER, False, "Start again from empty caches and the first noise of the seed.", group=Group.SAFETY, rank=1
+    ),
+    ParamSpec("take", Kind.TRIGGER, False, "Make cue_prompt the prompt.", group=Group.PROMPTS, rank=1),
 )
 
 ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt", "preset/name": "preset"})

@@ -9,6 +9,7 @@ Source: the OSCQuery proposal (github.com/Vidvox/OSCQueryProposal). Where it lea
 - A boolean's VALUE is true or false (the proposal says nil, no client does), its TYPE the tag of that value.
 - A MAX that the double of a JSON reader cannot hold is left out.
 - `steps` is text such as "700,500": its length varies, a TYPE does not.
+- HINTS is an attribute of our own, for the page: see `control.hints`. Clients leave out what they do not know.
 - The scaled forms /norm and /midi of a number are named in its DESCRIPTION: as nodes they would triple the tree.
 """
 
@@ -17,14 +18,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from sdv2_live.control.hints import hints
 from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, scalable
 from sdv2_live.control.params import PARAMS, Kind, Params, ParamSpec, Value, value_of
 
 Node = dict[str, Any]
 
-ATTRIBUTES = ("FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE")
-EXTENSIONS = ("ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE", "LISTEN", "PATH_CHANGED")
+ATTRIBUTES = ("FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE", "HINTS")
+EXTENSIONS = ("ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE", "HINTS", "LISTEN", "PATH_CHANGED")
 
 NO_VALUE, READ, WRITE, READ_WRITE = range(4)  # of ACCESS
 _MAX_INT32 = 2**31 - 1
@@ -62,7 +64,7 @@ def methods(
     Returns:
         Address to node.
     """
-    found = {ROOT + name: _parameter(spec, value_of(params, spec), presets) for name, spec in _specs(names)}
+    found = {ROOT + name: _parameter(spec, name, value_of(params, spec), presets) for name, spec in _specs(names)}
     found |= {ROOT + name: _action(name) for name in actions}
     for name, value in (status or {}).items():
         text = isinstance(value, str)
@@ -109,7 +111,7 @@ def arguments(name: str, params: Params, names: ParamNames = TABLE) -> tuple[int
     return (int(value) if isinstance(value, bool) else value,)
 
 
-def _parameter(spec: ParamSpec, value: Value, presets: Sequence[str]) -> Node:
+def _parameter(spec: ParamSpec, name: str, value: Value, presets: Sequence[str]) -> Node:
     node: Node = {
         "TYPE": _type(spec, value),
         "ACCESS": WRITE if spec.kind is Kind.TRIGGER else READ_WRITE,
@@ -127,6 +129,7 @@ def _parameter(spec: ParamSpec, value: Value, presets: Sequence[str]) -> Node:
         node["RANGE"] = [{"VALS": list(choices)}]
     if spec.unit:
         node["UNIT"] = [spec.unit]
+    node["HINTS"] = hints(spec, name)
     return node
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -144,3 +145,39 @@ def test_no_node_at_other_addresses() -> None:
     root = tree(methods(Params()))
     for path in ("/nothing", "/sdv2/noise_scale/norm", "/sdv2/prompt/9/text", "/sdv2/subscribe", "/sdv2/lora/1/scale"):
         assert find(root, path) is None
+
+
+def hinted(name: str) -> Any:
+    return at(f"/sdv2/{name}", names=NAMES)["HINTS"]
+
+
+def test_every_parameter_hints_how_it_may_be_shown() -> None:
+    hints = {node["FULL_PATH"]: node["HINTS"] for node in leaves(tree(methods(Params(), names=NAMES)))}
+    assert all(set(one) == {"default", "label", "group", "rank", "span", "widget", "applies"} for one in hints.values())
+    assert {one["group"] for one in hints.values()} == {"look", "motion", "prompts", "safety", "model"}
+    assert {one["rank"] for one in hints.values()} == {1, 2, 3}
+    assert all(one["label"] and "{" not in one["label"] and "_" not in one["label"] for one in hints.values())
+    assert json.loads(json.dumps(hints)) == hints
+
+
+def test_hints_say_what_the_kind_alone_does_not_tell() -> None:
+    assert (hinted("noise_scale")["widget"], hinted("noise_scale")["default"], hinted("noise_scale")["span"]) == (
+        "fader",
+        0.7,
+        None,
+    )
+    assert (hinted("transition_chunks")["widget"], hinted("seed")["widget"]) == ("value", "seed")
+    assert (hinted("freeze")["widget"], hinted("noise_controller")["widget"]) == ("key", "switch")
+    assert (hinted("steps")["default"], hinted("reset")["default"], hinted("normalize_latents")["default"]) == (
+        "700,500",
+        None,
+        False,
+    )
+    assert (hinted("prompt/3/text")["label"], hinted("prompt/1/text")["label"], hinted("prompt")["label"]) == (
+        "Prompt 3",
+        "Prompt 1",
+        "Prompt 1",
+    )
+    assert (hinted("lora/ink/scale")["label"], hinted("lora/1/scale")["label"]) == ("ink", "LoRA 1")
+    assert hinted("lora/ink/scale")["span"] == [0.0, 1.5]
+    assert (hinted("seed_mode")["label"], hinted("seed_mode")["applies"]) == ("Seed mode", "next reset")
