@@ -33,6 +33,8 @@ from sdv2_live.gpu.geometry import Fit
 from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.system.folders import cache_folder
 
+TOKEN = "^(auto|none|[A-Za-z0-9_-]{8,200})$"  # of a page's address: nothing in it needs to be quoted
+
 
 class ModelConfig(Section):
     """The model: its name, its device, and its precision."""
@@ -138,6 +140,13 @@ class OscQueryConfig(Section):
     metrics: bool = switch(True)
 
 
+class UiConfig(Section):
+    """The page in a browser, on the port of OSCQuery. `token` is asked of other machines."""
+
+    enabled: bool = switch(True)
+    token: str = key("auto", "auto, none, or a text of 8 to 200 letters, digits, - and _", pattern=TOKEN)
+
+
 class Config(Section):
     """All settings that a show starts with. Without arguments: the defaults."""
 
@@ -149,6 +158,7 @@ class Config(Section):
     ndi: NdiConfig = NdiConfig()
     osc: OscConfig = OscConfig()
     oscquery: OscQueryConfig = OscQueryConfig()
+    ui: UiConfig = UiConfig()
     engine: EngineConfig = EngineConfig()
     faults: FaultsConfig = FaultsConfig()
     shed: ShedConfig = ShedConfig()

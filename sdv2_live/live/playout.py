@@ -46,6 +46,10 @@ class Playout:
     Counts frames_out (all sent), frames_repeated (sent again because no new one had come), frames_late (overtaken by a newer one
     before they could be sent), frames_failed. `latency` holds milliseconds from capture to send of paintings, `passed` of input
     frames that were sent unchanged.
+
+    Attributes:
+        looked_at: somebody looks at `shown`, so that it is made even while no receiver is there.
+        shown: the picture of this moment; None while nobody would see it.
     """
 
     def __init__(
@@ -82,6 +86,8 @@ class Playout:
         self._next_shot: Shot | None = None  # that is to be sent next
         self._last_sent_ns = 0
         self._follows_input = False  # the last frame was sent because it came: the next may come a little late
+        self.looked_at = False
+        self.shown: Frame | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="playout", daemon=True)
 
@@ -133,6 +139,16 @@ class Playout:
         """Fill of the queues of paintings and of unchanged input frames."""
         with self._lock:
             return {"playout": Fill(len(self._paintings), QUEUE), "playout_input": Fill(len(self._input), INPUT_QUEUE)}
+
+    @property
+    def newest(self) -> Frame | None:
+        """The frame sent last, or passed for sending while no receiver was there; None before the first."""
+        return self._shot.frame if self._shot is not None else None
+
+    @property
+    def input(self) -> Frame | None:
+        """The newest input frame; None before the first."""
+        return self._switcher.input
 
     @property
     def shown_latency(self) -> Summary:
@@ -232,9 +248,10 @@ class Playout:
 
     def _send(self, due: _Due) -> None:
         shot, sent = due.shot, self.sink.watched  # when nobody receives, the clock goes on
-        if sent:
+        self.shown = shot.picture() if sent or self.looked_at else None
+        if sent and self.shown is not None:
             try:
-                self.sink.send(shot.picture())
+                self.sink.send(self.shown)
             except VideoError as error:
                 if not self._counters["frames_failed"]:
                     log.error("%s; the show goes on without this output", error)

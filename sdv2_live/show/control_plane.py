@@ -18,6 +18,7 @@ from sdv2_live.control.osc.news import Status
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.osc.sockets import query_port
 from sdv2_live.control.oscquery.oscquery import Identity, OscQuery
+from sdv2_live.control.page.lists import Lists
 from sdv2_live.control.presets.keeper import PresetKeeper
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
@@ -49,6 +50,7 @@ class ControlPlane(Service):
         loaded: called with each timeline that is loaded while the show runs, on any thread.
 
     Attributes:
+        lists: what the page shows beside parameters and status; others may add to it until the server starts.
         http: the HTTP server; others may add routes until it starts.
 
     Raises:
@@ -66,6 +68,7 @@ class ControlPlane(Service):
         status: Status | None = None,
         loaded: Callable[[Timeline], None] = lambda timeline: None,
     ) -> None:
+        self.lists = Lists()
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
         self.transport = Transport(timeline or EMPTY, self.store)

@@ -33,6 +33,7 @@ from sdv2_live.show.control_plane import ControlPlane
 from sdv2_live.show.inputs import guarded
 from sdv2_live.show.journal import LiveState
 from sdv2_live.show.metrics import Metrics, Reading
+from sdv2_live.show.page import ShowPage
 from sdv2_live.show.preflight import require_weights
 from sdv2_live.show.status import Status
 from sdv2_live.stats import Counters, Fill
@@ -84,6 +85,7 @@ class Show(Closing):
         if self.control.http is not None and config.oscquery.metrics:
             self.control.http.add_routes([page_route("/metrics", Metrics(self.reading).page)])
         self._chosen = self._chosen_so_far(preset)  # parameters whose value somebody chose: they stay, whatever suits the model
+        self._model = ""  # the profile that paints, once the engine is up
         self.counters = Counters()
         with ExitStack() as opened:
             self._open(opened)
@@ -130,7 +132,23 @@ class Show(Closing):
             adaptation=self.adaptation,
         )
         opened.callback(self.loop.close)
+        self.page = self._page()
+        if self.page is not None:
+            opened.callback(self.page.close)
         opened.callback(self.engine.halt)
+
+    def _page(self) -> ShowPage | None:
+        http, config = self.control.http, self.config
+        if http is None or not config.ui.enabled:
+            return None
+        about = lambda: {  # noqa: E731
+            "name": config.output.sink.partition(":")[2] or config.output.sink,
+            "model": self._model,
+            "input": self.input.name,
+            "output": self.playout.sink.name,
+        }
+        lists = self.control.lists
+        return ShowPage(http, lists, self.playout, self.counters, status=self.status, about=about, token=config.ui.token)
 
     def _host(self) -> EngineHost:
         if self.config.engine.process == "inline":
@@ -147,6 +165,7 @@ class Show(Closing):
     def _engine_up(self, hello: Hello) -> None:
         """Take note that the models are loaded, for the first time or again; runs on the thread that loaded them."""
         self._up_at = self._up_at or monotonic()
+        self._model = hello.profile
         self.adaptation.up(hello.size, hello.max_pixels)
         if SMALL_VAE in self.adaptation.shed.active and hello.vae not in SMALL_VAES:  # its file is not there
             self.adaptation.shed.give_up(SMALL_VAE)
@@ -174,6 +193,8 @@ class Show(Closing):
         self.input.start(self.intake.accept)
         self.engine.start()
         self.loop.start()
+        if self.page is not None:
+            self.page.start()
         self.control.start()
 
     def close(self) -> None:

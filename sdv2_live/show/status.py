@@ -132,6 +132,8 @@ STATUS: tuple[Published, ...] = (
     _total("chunks", "Chunks painted.", "chunk"),
     _total("engine_failures", "Chunks that failed."),
     Published(lambda s: s.recording, "1 while a take is recorded.", "recording", "recording", None, "recording", False),
+    _total("previews_made", "Pictures made for those who look at the page."),
+    _total("previews_failed", "Pictures for the page that could not be made."),
     _total("takes_recorded", "Takes recorded to their end."),
     _total("takes_failed", "Takes that ended early."),
     Published(lambda s: s.tally[0], "1 while the output is on program, where receivers report it.", "tally_program"),

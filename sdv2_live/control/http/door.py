@@ -20,8 +20,8 @@ Address = tuple[str, int]
 
 log = logging.getLogger("sdv2_live.oscquery")
 
-MAX_CONNECTIONS = 64
-MAX_OF_HOST = 32  # more than the WebSockets that one may have
+MAX_CONNECTIONS = 192
+MAX_OF_HOST = 96  # more than the WebSockets that one may have
 FIRST_REQUEST_S = 10.0  # to send a whole request in
 IDLE_S = 75.0  # between requests
 RESERVE = 48  # descriptors that are left to the rest of the show; an engine's start takes about 12
@@ -41,6 +41,7 @@ class HttpCounters:
     late: int = total("HTTP connections that were closed for silence.")
     malformed: int = total("What came by HTTP and was no request.")
     foreign: int = total("HTTP requests of other sites' pages, and by other machines' names.")
+    tokenless: int = total("HTTP requests for the page without its token.")
     flooded: int = total("HTTP requests and commands beyond their rate.")
     held: int = total("Times that a WebSocket had to wait until OSC had caught up.")
     unread: int = total("Messages for WebSockets that were dropped because their clients do not read.")

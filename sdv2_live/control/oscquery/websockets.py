@@ -18,8 +18,8 @@ from sdv2_live.control.params import Value
 from sdv2_live.control.store import ParamStore
 from sdv2_live.stats import Fill
 
-MAX_CLIENTS = 32
-MAX_OF_HOST = 16  # so that no machine keeps another out
+MAX_CLIENTS = 64
+MAX_OF_HOST = 32  # so that no machine keeps another out
 MAX_MESSAGE = 65_536  # bytes, as large as a datagram can be
 HEARTBEAT_S = 20.0  # between pings; a client that answers none is dropped
 CLOSE_S = 0.3  # for all of them to be closed
