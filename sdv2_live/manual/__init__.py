@@ -12,7 +12,7 @@ from sdv2_live.errors import ConfigError
 from sdv2_live.wording import nearest, shown
 
 CONTENTS = "contents"
-_FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent
 _MOST_FOUND = 20
 
 
@@ -46,7 +46,7 @@ def page(name: str) -> str:
     """
     if name != CONTENTS and name not in pages():
         raise ConfigError(f"the manual has no page {shown(name)}{nearest(name, pages()) or '; sdv2-live manual lists them'}")
-    file = _FOLDER / ("README.md" if name == CONTENTS else f"{name}.md")
+    file = FOLDER / ("README.md" if name == CONTENTS else f"{name}.md")
     return re.sub(r"<!--.*?-->\n?", "", file.read_text(encoding="utf-8"), flags=re.S)
 
 

@@ -1,7 +1,7 @@
 """The page over HTTP: which requests are for it, and what it consists of.
 
 A browser that asks for `/` gets the page, every other program OSCQuery's description, as the Accept header says. Everything
-else of the page lies under `/page/` and `/preview/`.
+else of the page lies under `/page/` and `/preview/`, the manual under `/manual`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from sdv2_live.control.http.server import MAX_RATE, REFUSED_S, HttpServer, peer_of
+from sdv2_live.control.page import manual
 from sdv2_live.control.page.files import INDEX, Asset, assets
 from sdv2_live.control.page.lists import Lists
 from sdv2_live.control.page.live import LivePages
@@ -19,11 +20,12 @@ from sdv2_live.control.page.pictures import Pictures
 from sdv2_live.control.page.previews import Previews
 from sdv2_live.control.page.ticket import Ticket
 
+OWN = {"page", "preview", "manual"}  # first parts of the paths that are the page's, and no OSC addresses
 KEYS = {"dock", "tab", "still", "token"}  # of the page's own query
 TOKEN_WANTED = "this page needs a token; the address with it stands in the terminal where sdv2-live was started\n"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'{sockets}; "
-    "manifest-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "manifest-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -48,7 +50,7 @@ class Page:
         self._assets: Mapping[str, Asset] = assets()
         self.live = LivePages(http, lists, pictures)
         http.application.middlewares.append(self._admit)
-        http.add_routes([web.get("/page/live", self.live.serve), web.get("/page/{name:.+}", self._file)])
+        http.add_routes([web.get("/page/live", self.live.serve), web.get("/page/{name:.+}", self._file), *manual.routes()])
         if pictures is not None:
             http.add_routes(Previews(http, pictures).routes())
         http.application.on_response_prepare.append(self._secure)
@@ -92,7 +94,7 @@ class Page:
 
 def _own(request: web.Request) -> bool:
     """True when a request is for the page, and not for OSCQuery's description."""
-    return (request.path == "/" and wants_page(request)) or request.path.startswith(("/page/", "/preview/"))
+    return (request.path == "/" and wants_page(request)) or request.path.partition("/")[2].partition("/")[0] in OWN
 
 
 def wants_page(request: web.Request) -> bool:
