@@ -22,7 +22,7 @@ class Fetched:
         if value.device.type == "cuda":
             self._value = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
             self._value.copy_(value, non_blocking=True)
-            self._event = torch.cuda.Event()
+            self._event = torch.cuda.Event(blocking=True)  # sleep: a spinning wait would take a core from the video threads
             self._event.record(torch.cuda.current_stream(value.device))
 
     def read(self) -> float:

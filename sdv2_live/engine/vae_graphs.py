@@ -32,7 +32,10 @@ class GraphedMemory:
 
 
 class GraphedVae:
-    """An `engine.Autoencoder` around another. Each direction has a capture, and so memory, of its own: they may run at once."""
+    """An `engine.Autoencoder` around another. Each direction has a capture, and so memory, of its own: they may run at once.
+
+    The next chunk's call overwrites a result: `Engine` reads it into a tensor of its own, on the same CUDA stream.
+    """
 
     def __init__(self, vae: WanVAE | TAEHV, encoding: Capture, decoding: Capture) -> None:
         self.vae = vae
@@ -74,4 +77,4 @@ class GraphedVae:
         key = (*kind, x.shape, x.dtype)
         if key not in memory.captured:
             memory.captured[key] = Captured(run, capture)
-        return memory.captured[key](x).clone()  # the next run overwrites the graph's own
+        return memory.captured[key](x)

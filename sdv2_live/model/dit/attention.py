@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sdv2_live.errors import EngineError
 from sdv2_live.model.cpu import fuses_bf16
+from sdv2_live.model.dit.tiles import best_splits
 
 log = logging.getLogger("sdv2_live.model")
 
@@ -76,7 +77,8 @@ def choose_attention(choice: Choice, device: torch.device, dtype: torch.dtype) -
         return Attend("sdpa")
     capability = torch.cuda.get_device_capability(device)
     if choice == "flash3" or (choice == "auto" and capability == HOPPER and _there(FLASH3)):
-        return Attend("flash3", _flash3(_module(FLASH3, "flash3")))
+        processors = torch.cuda.get_device_properties(device).multi_processor_count
+        return Attend("flash3", _flash3(_module(FLASH3, "flash3"), processors))
     if choice == "sage":
         return Attend("sage", _sage(_module(SAGE, "sage")))
     flash = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
@@ -131,9 +133,10 @@ def _module(name: str, choice: str) -> Any:
         raise EngineError(f"engine.attention = {choice} needs {INSTALL[choice]}: {error}; or set it to auto") from error
 
 
-def _flash3(module: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def _flash3(module: Any, processors: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     def run(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        found = module.flash_attn_func(q, k, v)
+        splits = best_splits(q.shape[1], k.shape[1], q.shape[0] * q.shape[2], q.shape[3], processors)
+        found = module.flash_attn_func(q, k, v, num_splits=splits)
         out: Tensor = found[0] if isinstance(found, tuple) else found  # older builds also give the softmax's normaliser
         return out
 

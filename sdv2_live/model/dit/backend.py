@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.cache_spec import CacheSpec
@@ -43,13 +43,15 @@ def check(ops: Ops, device: torch.device, tolerance: float = 2e-2, *, heads: int
 
     x, branch, vectors = random(1, 1, 6, width), random(1, 6, width), random(3, 1, 1, width).float()
     qkv, norms = random(1, 6, 3 * width), (random(width), random(width))
+    layer = nn.Linear(width, 2 * width, device="meta")
+    layer.weight, layer.bias = nn.Parameter(random(2 * width, width)), nn.Parameter(random(2 * width))
     rotations = RopeTable(head_dim, device).rotations(torch.zeros(1, device=device).long(), 1, 2, 3)
     found: list[list[Tensor]] = []
     for each in (ops, TorchOps()):
         kv = KVCache(
             CacheSpec(3, 1), layers=1, levels=1, tokens=6, heads=heads, head_dim=head_dim, dtype=torch.bfloat16, device=device
         )
-        outputs = [*each.add_norm(x.clone(), branch, *vectors), each.rms_norm(branch, norms[0]), each.gelu(branch)]
+        outputs = [*each.add_norm(x.clone(), branch, *vectors), each.rms_norm(branch, norms[0]), each.linear_gelu(layer, branch)]
         for start in range(4):  # the last one may adapt
             kv.begin(plan := kv.plan([start], 1))
             outputs.append(each.remember(qkv.clone() * (start - 1.5), norms, rotations, kv, 0, plan))

@@ -200,7 +200,7 @@ class Block(nn.Module):
         residual = Residual(x, cross_attention(self.cross_attn, h.flatten(1, 2), layer, call))
         x, h = residual.norm(call.ops, scale1, shift1)
         widen, _, narrow = self.ffn
-        return Residual(x, narrow(call.ops.gelu(widen(h.flatten(1, 2)))), gate1)
+        return Residual(x, narrow(call.ops.linear_gelu(widen, h.flatten(1, 2))), gate1)
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

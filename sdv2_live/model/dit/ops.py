@@ -12,7 +12,7 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
 from sdv2_live.model.dit.rope import rotate
@@ -38,8 +38,8 @@ class Ops(Protocol):
     def rms_norm(self, x_BSD: Tensor, weight_D: Tensor) -> Tensor:
         """Root-mean-square norm over the full width in float32, times weight; in x's dtype."""
 
-    def gelu(self, x: Tensor) -> Tensor:
-        """GELU in its tanh form."""
+    def linear_gelu(self, layer: nn.Module, x: Tensor) -> Tensor:
+        """GELU, in its tanh form, of a linear layer's output."""
 
     def remember(
         self, qkv_BSE: Tensor, norms: tuple[Tensor, Tensor], rotations_BSp: Tensor, kv: KVCache, layer: int, plan: CachePlan
@@ -85,7 +85,11 @@ class TorchOps:
         root_mean_square = length.square_().div_(x.shape[-1]).add_(EPS).sqrt_()
         return (x / root_mean_square).mul_(weight_D).type_as(x_BSD)
 
-    def gelu(self, x: Tensor) -> Tensor:
+    def linear_gelu(self, layer: nn.Module, x: Tensor) -> Tensor:
+        return self._gelu(layer(x))
+
+    @staticmethod
+    def _gelu(x: Tensor) -> Tensor:
         if x.dtype is not torch.float32:
             return F.gelu(x, approximate="tanh")
         inner = (x * x).mul_(GELU_CUBIC).add_(GELU_LINEAR).mul_(x)

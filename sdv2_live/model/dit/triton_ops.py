@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 import triton
 import triton.language as tl
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
 from sdv2_live.model.dit.ops import EPS
@@ -167,9 +167,15 @@ class TritonOps:
         _rms_norm[(x.numel() // width,)](x, weight_D, out, width, width, EPS=EPS, **_launch(width))
         return out
 
-    def gelu(self, x: Tensor) -> Tensor:
-        """See `Ops`: PyTorch has one kernel for it."""
-        return F.gelu(x, approximate="tanh")
+    def linear_gelu(self, layer: nn.Module, x: Tensor) -> Tensor:
+        """See `Ops`: of a plain layer, the matrix product adds the bias and applies GELU before it writes.
+
+        cuBLAS has the tanh form alone; a CPU, where tests run, gives the exact one.
+        """
+        if type(layer) is not nn.Linear:  # something is added to its output first
+            return F.gelu(layer(x), approximate="tanh")
+        y = torch._addmm_activation(layer.bias, x.flatten(0, -2), layer.weight.t(), use_gelu=True)
+        return y.view(*x.shape[:-1], -1)
 
     def remember(
         self, qkv_BSE: Tensor, norms: tuple[Tensor, Tensor], rotations_BSp: Tensor, kv: KVCache, layer: int, plan: CachePlan

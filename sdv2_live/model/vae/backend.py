@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sdv2_live.errors import EngineError
 from sdv2_live.model.kernels import working
-from sdv2_live.model.vae.ops import Pending, TorchVaeOps, VaeOps
+from sdv2_live.model.vae.ops import Pending, TorchVaeOps, VaeOps, layout
 
 TOLERANCE = 2e-2  # RMS error by RMS value, in bf16
 SMALL = 24  # channels that every kernel is checked with; the model's own widths are checked where the kernel sums over them
@@ -98,7 +98,7 @@ def _inputs(device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor]:
 
     def random(*shape: int) -> Tensor:
         x = torch.randn(*shape, generator=generator).to(device, dtype)
-        return x if x.ndim == 1 else x.contiguous(memory_format=torch.channels_last_3d if x.ndim == 5 else torch.channels_last)
+        return x if x.ndim == 1 else x.contiguous(memory_format=layout(x))
 
     return random
 
@@ -114,8 +114,19 @@ def _compare(ops: VaeOps, device: torch.device, found: list[list[Tensor]], toler
 
 
 def convolve(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Pending:
-    """A convolution, its bias left to the next operation where that is cheaper."""
-    if conv.bias is None or not ops_of(x).defers_bias:
+    """A convolution, its bias left to the next operation where that is cheaper.
+
+    x may have zero channels beyond the layer's. cuDNN uses matrix units where the channels on both sides are a multiple of 8:
+    the weight of the few layers that take or give pixels grows by zeros for it.
+    """
+    ops, given = ops_of(x), conv.out_channels
+    lacking = x.shape[1] - conv.in_channels, -given % ops.multiple
+    if not any(lacking) and (conv.bias is None or not ops.defers_bias):
         return Pending(conv(x))
+    weight = conv.weight
+    if any(lacking):
+        sides = (0, 0) * (weight.ndim - 2)
+        weight = F.pad(weight, (*sides, 0, lacking[0], 0, lacking[1])).contiguous(memory_format=layout(weight))
     convolution = F.conv3d if isinstance(conv, nn.Conv3d) else F.conv2d
-    return Pending(convolution(x, conv.weight, None, conv.stride, conv.padding), conv.bias)
+    y = convolution(x, weight, None, conv.stride, conv.padding)
+    return Pending(y[:, :given] if lacking[1] else y, conv.bias)

@@ -46,6 +46,7 @@ class VaeOps(Protocol):
 
     name: str
     defers_bias: bool  # a convolution's bias is cheaper in the operation after it
+    multiple: int  # of the channels on both sides of a convolution; `convolve` and `entered` add zero channels up to it
 
     def value(self, pending: Pending, fold: int = 1) -> Tensor:
         """The sum, computed. fold: number of neighbouring frames (of N * T) that become channels of one, first frame first."""
@@ -59,7 +60,7 @@ class VaeOps(Protocol):
         """
 
     def joined(self, pending: Pending, past: Tensor) -> Tensor:
-        """The sum after the past frames; `past` as in `normed`."""
+        """The sum after the past frames; `past` as in `normed`. What comes in as pixels may get zero channels (`multiple`)."""
 
     def beside(self, pending: Pending, past: Tensor) -> tuple[Tensor, Tensor]:
         """The sum, and each frame with the one before it in further channels.
@@ -78,6 +79,7 @@ class TorchVaeOps:
 
     name = "torch"
     defers_bias = False
+    multiple = 1
 
     def value(self, pending: Pending, fold: int = 1) -> Tensor:
         x = interleaved(pending.x) if pending.phased else pending.x
@@ -113,6 +115,16 @@ def _after(past: Tensor, frames: Tensor) -> Tensor:
     joined = torch.cat((past, frames), dim=2)
     past.copy_(joined[:, :, -past.shape[2] :])
     return joined
+
+
+def entered(x: Tensor, multiple: int) -> Tensor:
+    """Pixels or latents (B, C, H, W) with channels innermost, zero channels added up to a multiple."""
+    lacking = -x.shape[1] % multiple
+    if not lacking:
+        return x.contiguous(memory_format=torch.channels_last)
+    padded = x.new_zeros(x.shape[0], *x.shape[2:], x.shape[1] + lacking).permute(0, 3, 1, 2)
+    padded[:, : x.shape[1]] = x
+    return padded
 
 
 def upsampled(x: Tensor, conv: nn.Conv2d) -> Pending:
@@ -155,10 +167,14 @@ def unfolded(x: Tensor, count: int) -> Tensor:
     return frames.flatten(0, 1).contiguous().permute(0, 3, 1, 2)
 
 
+def layout(x: Tensor) -> torch.memory_format:
+    """Channels innermost, for a tensor of so many dimensions."""
+    return torch.channels_last_3d if x.ndim == 5 else torch.channels_last
+
+
 @torch.no_grad()
 def channels_last(model: nn.Module) -> None:
     """Lay the weights of all convolutions out with channels innermost, in place: as their inputs are."""
     for conv in model.modules():
         if isinstance(conv, nn.Conv2d | nn.Conv3d):
-            layout = torch.channels_last_3d if isinstance(conv, nn.Conv3d) else torch.channels_last
-            conv.weight.data = conv.weight.data.contiguous(memory_format=layout)
+            conv.weight.data = conv.weight.data.contiguous(memory_format=layout(conv.weight))

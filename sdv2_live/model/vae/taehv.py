@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sdv2_live.model.vae.backend import convolve, ops_of
 from sdv2_live.model.vae.latents import LATENT_MEAN, LATENT_STD
-from sdv2_live.model.vae.ops import Pending
+from sdv2_live.model.vae.ops import Pending, entered
 from sdv2_live.model.vae.taehv_layers import FrameMemory, MemBlock, SoftClamp, TGrow, TPool, UpConv, conv
 
 TIME_FACTOR = 4
@@ -164,7 +164,7 @@ class TAEHV(nn.Module):
     @staticmethod
     def _run(half: nn.Sequential, x: Tensor, memory: FrameMemory, samples: int) -> Tensor | None:
         """(N, T', C', H', W') of frames (N * T, C, H, W); None when they wait for later ones."""
-        pending: Pending | None = Pending(x.contiguous(memory_format=torch.channels_last))
+        pending: Pending | None = Pending(entered(x, ops_of(x).multiple))
         for module in half:
             if pending is None:
                 return None

@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sdv2_live.model.vae.ops import Pending
+from sdv2_live.model.vae.ops import Pending, layout
 
 BLOCK = 2048  # numbers a program holds: whole pixels of up to so many channels
 WARPS = 4
@@ -89,6 +89,7 @@ class TritonVaeOps:
 
     name = "triton"
     defers_bias = True  # cuDNN's convolutions leave it to a pass of its own over their output
+    multiple = 8  # so many numbers of 16 bits are one load of a matrix unit
 
     def value(self, pending: Pending, fold: int = 1) -> Tensor:
         if pending.plain and fold == 1:
@@ -118,12 +119,15 @@ class TritonVaeOps:
     def joined(self, pending: Pending, past: Tensor) -> Tensor:
         n, c, t, h, w = _shape(pending, 1)
         before = past.shape[2]
-        joined = pending.x.new_empty(n, before + t, h, w, c).permute(0, 4, 1, 2, 3)
         if pending.plain and pending.x.stride(1) != 1:  # pixels or latents as they come in: few channels
-            joined[:, :, :before].copy_(past)
-            joined[:, :, before:].copy_(pending.x)
-            past.copy_(joined[:, :, t:])
+            padded = c + -c % self.multiple
+            new = pending.x.new_empty if padded == c else pending.x.new_zeros
+            joined = new(n, before + t, h, w, padded).permute(0, 4, 1, 2, 3)
+            joined[:, :c, :before].copy_(past)
+            joined[:, :c, before:].copy_(pending.x)
+            past.copy_(joined[:, :c, t:])
             return joined
+        joined = pending.x.new_empty(n, before + t, h, w, c).permute(0, 4, 1, 2, 3)
         pending = _laid_out(pending)
         _launch(pending, joined, samples=n, past=past)
         return joined
@@ -140,14 +144,10 @@ def _laid_out(pending: Pending) -> Pending:
     """In the layout that the kernel needs, as convolutions leave it: channels innermost, of the skip also rows without gaps."""
     x, skip = pending.x, pending.skip
     if x.stride(1) != 1:
-        pending = replace(pending, x=x.contiguous(memory_format=_layout(x)))
+        pending = replace(pending, x=x.contiguous(memory_format=layout(x)))
     if skip is not None and (skip.stride(1) != 1 or skip.stride(-2) != skip.shape[-1] * skip.stride(-1)):
-        pending = replace(pending, skip=skip.contiguous(memory_format=_layout(skip)))
+        pending = replace(pending, skip=skip.contiguous(memory_format=layout(skip)))
     return pending
-
-
-def _layout(x: Tensor) -> torch.memory_format:
-    return torch.channels_last_3d if x.ndim == 5 else torch.channels_last
 
 
 def _shape(pending: Pending, samples: int) -> tuple[int, int, int, int, int]:

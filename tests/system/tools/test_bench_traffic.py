@@ -36,7 +36,7 @@ def test_the_kernel_moves_fewer_bytes_in_fewer_launches(kind: str) -> None:
     for part in ("encode", "decode"):
         assert fused[part].bytes < plain[part].bytes
         assert fused[part].launches < plain[part].launches
-        assert fused[part].flops == plain[part].flops
+        assert plain[part].flops < fused[part].flops < 1.06 * plain[part].flops  # pixels get zero channels up to eight
 
 
 def test_the_floor_is_the_larger_of_arithmetic_and_traffic() -> None:

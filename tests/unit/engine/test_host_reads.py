@@ -44,3 +44,16 @@ def test_the_frame_path_reads_nothing_on_the_host() -> None:
     found = {call for file in files for call in calls(file)}
     assert found - ALLOWED.keys() == set()
     assert ALLOWED.keys() <= found  # the list is not out of date
+
+
+def test_who_waits_for_an_event_sleeps() -> None:
+    """A spinning wait would take a core from the video threads. Events that only time nobody waits for."""
+    events = [
+        (file.stem, {word.arg for word in node.keywords})
+        for file in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "Event"
+        if ast.unparse(node.func.value).endswith("cuda")
+    ]
+    assert {"lanes", "staging", "transfer", "low_priority"} <= {module for module, _ in events}
+    assert [event for event in events if not event[1] & {"blocking", "enable_timing"}] == []

@@ -10,7 +10,11 @@ import pytest
 import torch
 from support.recording import RecordingCapture
 
+from sdv2_live.engine.engine import Engine
+from sdv2_live.engine.spec import StreamSpec
 from sdv2_live.engine.vae_graphs import GraphedVae
+from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.vae.ops import channels_last
 from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
 from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
@@ -45,6 +49,20 @@ def test_captured_equals_eager(vae: Any) -> None:
         assert torch.equal(graphed.decode(latent, memory), vae.decode(latent, plain))
     assert [capture.captures for capture in captures] == [1, 1]
     assert [capture.replays for capture in captures] == [5, 5]  # of six steady chunks the first runs as it is
+
+
+@torch.inference_mode()
+def test_results_are_copied_once_on_their_way_and_not_overwritten(vae: Any) -> None:
+    dit = CausalDiT(DitConfig(dim=24, heads=2, ffn=32, layers=1, text_dim=8))
+    engine = Engine(dit, GraphedVae(vae, RecordingCapture(), RecordingCapture()), vae_dtype=torch.float32)
+    state, places, pictures = engine.new_state(StreamSpec(16, 32)), [], []
+    for frames in (5, 4, 4, 4, 4):
+        latent = engine.encode(torch.rand(1, 3, frames, 16, 32) * 2 - 1, state)
+        graphs = state.vae
+        places.append(engine.vae.decode(latent, graphs).data_ptr())
+        pictures.append(engine.decode(latent, state))
+    assert places[-1] == places[-2]  # where the graph leaves it
+    assert len({picture.data_ptr() for picture in pictures}) == len(pictures)
 
 
 @torch.inference_mode()

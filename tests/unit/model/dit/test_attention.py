@@ -24,6 +24,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 def on_card(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], choice: Choice = "auto") -> str:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: types.SimpleNamespace(multi_processor_count=132))
     return choose_attention(choice, CUDA, torch.bfloat16).name
 
 
@@ -40,7 +41,13 @@ def test_the_card_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_installed_is_called_as_it_wants(monkeypatch: pytest.MonkeyPatch) -> None:
     flash3, sage = types.ModuleType("flash_attn_interface"), types.ModuleType("sageattention")
-    flash3.flash_attn_func = lambda q, k, v: (sdpa(q, k, v), None)  # type: ignore[attr-defined]
+    splits: list[int] = []
+
+    def flash_attn_func(q: Tensor, k: Tensor, v: Tensor, num_splits: int) -> tuple[Tensor, None]:
+        splits.append(num_splits)
+        return sdpa(q, k, v), None
+
+    flash3.flash_attn_func = flash_attn_func  # type: ignore[attr-defined]
     sage.sageattn = lambda q, k, v, tensor_layout, is_causal: {"NHD": sdpa}[tensor_layout](q, k, v)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "flash_attn_interface", flash3)
     monkeypatch.setitem(sys.modules, "sageattention", sage)
@@ -52,6 +59,7 @@ def test_what_is_installed_is_called_as_it_wants(monkeypatch: pytest.MonkeyPatch
         attend = choose_attention(choice, CUDA, torch.bfloat16)
         assert attend.name == choice
         assert torch.equal(attend(q, k, v), sdpa(q, k, v))
+    assert splits == [1]
 
 
 def test_a_library_is_used_only_where_it_computes_what_pytorch_does(

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 from support.places import SUPPORT
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.backend import check, find_ops
@@ -19,6 +19,7 @@ from sdv2_live.model.dit.kv_cache import KVCache
 from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.dit.ops import TorchOps
 from sdv2_live.model.dit.rope import RopeTable
+from sdv2_live.model.lora.lora import LoraLinear
 
 CUDA = torch.cuda.is_available()
 if not CUDA:
@@ -68,6 +69,19 @@ def test_add_norm_with_one_weight_for_all_frames(dtype: torch.dtype) -> None:
 def test_rms_norm(dtype: torch.dtype) -> None:
     x, weight = random(0, 2, 7, 96, dtype=dtype), random(1, 96, dtype=dtype)
     assert_near(TritonOps().rms_norm(x, weight), TorchOps().rms_norm(x, weight), dtype)
+
+
+@pytest.mark.parametrize("with_lora", [False, True])
+def test_gelu_in_the_product_is_gelu_after_it(with_lora: bool) -> None:
+    x, weight, bias = random(0, 2, 7, 96), random(1, 160, 96), random(2, 160)
+    layer: nn.Module = nn.Linear(96, 160, device=DEVICE)
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    if with_lora:  # which adds to the output first
+        layer = LoraLinear(layer, random(3, 4, 96), random(4, 160, 4), random(5, 4))
+    with torch.inference_mode():
+        found, expected = (ops.linear_gelu(layer, x) for ops in (TritonOps(), TorchOps()))
+    assert found.shape == expected.shape
+    assert (found - expected).norm() / expected.norm() < 2e-3  # on a CPU the product gives the exact GELU, not the tanh form
 
 
 class Rig:

@@ -29,6 +29,40 @@ check(TritonVaeOps(), torch.device("cpu"), torch.bfloat16, 1e-2)
 for channels in (64, 96, 160, 256, 384):  # of the real models
     check_norm(TritonVaeOps(), torch.device("cpu"), channels, torch.float32, 1e-6)
 """
+WHOLE = """
+import torch, torch.nn.functional as F
+from sdv2_live.model.vae import backend
+from sdv2_live.model.vae.ops import TorchVaeOps, channels_last
+from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
+from sdv2_live.model.vae.triton_ops import TritonVaeOps
+from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+
+torch.manual_seed(0)
+widths = []
+
+def spied(convolution):
+    def run(x, weight, *rest, **named):
+        widths.extend(weight.shape[:2])
+        return convolution(x, weight, *rest, **named)
+    return run
+
+F.conv2d, F.conv3d = spied(F.conv2d), spied(F.conv3d)
+stages = (Stage(16, 1, 2, 2), Stage(16, 1, 2, 2)), (Stage(24, 1, 2, 2), Stage(16, 1, 2, 2))
+video = torch.rand(1, 3, 9, 16, 16) * 2 - 1
+for vae in (WanVAE(WanVaeConfig(dim=8)), TAEHV(TaehvConfig(encoder=stages[0], decoder=stages[1], final_width=16))):
+    channels_last(vae.eval().requires_grad_(False))
+    found = []
+    for ops in (TritonVaeOps(), TorchVaeOps()):
+        backend.find_vae_ops = lambda *_: ops
+        widths.clear()
+        memory = vae.new_memory()
+        latents = [vae.encode(frames, memory) for frames in (video[:, :, :5], video[:, :, 5:])]
+        found.append([*latents, *(vae.decode(latent, memory) for latent in latents)])
+        if ops.multiple == 8:
+            assert widths and not any(width % 8 for width in widths), widths
+    for mine, theirs in zip(*found):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+"""
 COMPILED = """
 import inspect, triton
 from triton.backends.compiler import GPUTarget
@@ -56,6 +90,11 @@ def run(script: str, **environment: str) -> None:
 def test_the_kernel_computes_what_pytorch_does() -> None:
     pytest.importorskip("triton")
     run(INTERPRETED, TRITON_INTERPRET="1")
+
+
+def test_on_a_gpu_every_convolution_has_channels_in_eights_and_gives_the_same() -> None:
+    pytest.importorskip("triton")
+    run(WHOLE, TRITON_INTERPRET="1")
 
 
 @pytest.mark.slow
