@@ -27,6 +27,7 @@ log = logging.getLogger("sdv2_live.logs")
 
 SECRET_NAMES = ("TOKEN", "SECRET", "PASSWORD", "API_KEY")  # environment variables whose names end so hold secrets
 MIN_SECRET = 8  # characters; hiding a shorter value would hide ordinary words
+TROUBLE, MENDED = "trouble", "mended"  # extra fields of a record: the name of a trouble that begins, or is over
 CLEAR_LINE = "\r\033[K"
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, add_model_options, configured, seconds, sized, timeline_of
 from sdv2_live.commands.stopping import Stop
+from sdv2_live.commands.ways import open_page, osc_lines, page_lines
 from sdv2_live.config.schema_files import StateConfig
-from sdv2_live.control.access import ways_in
 from sdv2_live.errors import ConfigError
 from sdv2_live.log_writer import Relayed
 from sdv2_live.show.journal import LiveState, journal_path, previous, read_journal
@@ -26,10 +26,7 @@ from sdv2_live.system.power import awake
 from sdv2_live.system.process import come_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sdv2_live.config.schema import Config
-    from sdv2_live.control.osc.server import OscServer
     from sdv2_live.show.status import Status
 
 log = logging.getLogger("sdv2_live.run")
@@ -59,6 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="go on with the parameters of the last show of this output name (or of a journal FILE)",
     )
     parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after N seconds (default: on Ctrl-C)")
+    parser.add_argument("--open", action="store_true", help="open the page in this machine's browser")
     parser.add_argument("--quiet", action="store_true", help="no status line while it runs")
     parser.set_defaults(run=run)
 
@@ -84,19 +82,20 @@ def run(args: argparse.Namespace) -> int:
                 return 0
             osc = f"osc://{config.osc.host}:{show.control.osc.port}/sdv2" if show.control.osc else "off"
             relayed.say(f"input {show.input.name}  output {show.playout.sink.name}  control {osc}")
-            for line in _ways_in(show.control.osc):
+            for line in (*osc_lines(show.control.osc), *page_lines(show.page)):
                 relayed.say(line)
-            show.run(stop.wait, report, args.seconds)
+            opened = not args.open
+
+            def reported(status: Status) -> None:
+                nonlocal opened
+                if not opened:  # not before the show runs
+                    opened = True
+                    open_page(show.page)
+                report(status)
+
+            show.run(stop.wait, reported, args.seconds)
             report.end(show.status())
     return 0
-
-
-def _ways_in(osc: OscServer | None) -> Iterator[str]:
-    """The addresses that a tablet can send to, one line an interface."""
-    if osc is None:
-        return
-    for address, interface in ways_in(osc.host).items():
-        yield f"from other machines, by {interface}: osc://{f'[{address}]' if ':' in address else address}:{osc.port}/sdv2"
 
 
 def _log_to_file(config: Config) -> None:

@@ -21,6 +21,7 @@ _WIDGETS = {
 def hints(spec: ParamSpec, name: str) -> Mapping[str, Any]:
     """The hints of a row, by names that JSON takes. name: the one by which the parameter is shown, which may be an alias."""
     default = spec.default
+    longest = {"length": spec.high} if spec.kind is Kind.TEXT else {}
     return {
         "default": None if spec.kind is Kind.TRIGGER else ",".join(map(str, default)) if isinstance(default, tuple) else default,
         "label": _label(spec, name),
@@ -29,6 +30,7 @@ def hints(spec: ParamSpec, name: str) -> Mapping[str, Any]:
         "span": list(spec.span) if spec.span else None,
         "widget": (spec.widget or _widget(spec)).value,
         "applies": spec.applies.value,
+        **longest,
     }
 
 

@@ -19,6 +19,7 @@ from sdv2_live.live.crossfade import Crossfade
 from sdv2_live.live.input_health import CAMERA_S, Fault, InputHealth
 from sdv2_live.live.input_policy import ActiveInput, InputState, Policy
 from sdv2_live.live.reader import SourceReader
+from sdv2_live.logs import MENDED, TROUBLE
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic_ns
 
@@ -207,10 +208,10 @@ class Failover(Port):
 
     def _tell_fault(self, fault: Fault | None) -> None:
         if fault is None:
-            log.info("the input is there again: %s", self._main.status)
+            log.info("the input is there again: %s", self._main.status, extra={MENDED: "input"})
         elif self._main.watch.came:
             self._counters.add(f"inputs_{fault.value}")
-            log.warning("the input is %s: %s", fault.value, self._main.status)
+            log.warning("the input is %s: %s", fault.value, self._main.status, extra={TROUBLE: "input"})
 
     def _change(self, shown: ActiveInput) -> None:
         self._fade.begin()

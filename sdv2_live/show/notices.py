@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sdv2_live.logs import harmless
+from sdv2_live.logs import MENDED, TROUBLE, harmless
 
 KEPT = 50
 MAX_TEXT = 500  # characters
-TROUBLE, MENDED = "trouble", "mended"  # extra fields of a record: the name of a trouble that begins, or that is over
 
 
 @dataclass(slots=True)

@@ -24,8 +24,6 @@ from sdv2_live.show.notices import Notices
 from sdv2_live.show.status import Status
 from sdv2_live.stats import Counters
 
-log = logging.getLogger("sdv2_live.page")
-
 HISTORY = 120  # points, one a second
 PERIOD_S = 1.0
 SERIES: dict[str, Callable[[Status], float]] = {
@@ -59,6 +57,7 @@ class ShowPage(Service):
         self.preview = Preview({OUTPUT: lambda: playout.shown, INPUT: lambda: playout.input}, counters, self._looked)
         self.ticket = Ticket.configured(token, http.host, http.port)
         self.page = Page(http, lists, self.ticket, self.preview)
+        self.host, self.port = http.host, http.port
         self._history: dict[str, deque[float]] = {name: deque(maxlen=HISTORY) for name in SERIES}
         self._notices = Notices()
         lists.add("show", self._show)
@@ -70,9 +69,6 @@ class ShowPage(Service):
     def start(self) -> None:
         """Start the preview's thread; the rest begins with the HTTP server."""
         self.preview.start()
-        if not self.ticket.token:
-            return
-        log.info("the page is open to whoever has its token")
 
     def close(self) -> None:
         """Stop. Idempotent."""

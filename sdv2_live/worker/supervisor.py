@@ -12,6 +12,7 @@ from sdv2_live.config.measures import SMALL_VAES
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.errors import NO_MEMORY, EngineError, EngineLostError, Sdv2Error
+from sdv2_live.logs import MENDED, TROUBLE
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic
 from sdv2_live.threads import ended
@@ -178,7 +179,7 @@ class Supervisor:
 
     def _came_up(self, process: EngineProcess, hello: Hello) -> None:
         if self._hello is not None:
-            log.warning("the engine is back: model %s on %s", hello.profile, hello.device)
+            log.warning("the engine is back: model %s on %s", hello.profile, hello.device, extra={MENDED: "engine"})
         self._hello = hello
         self._policy.came_up()
         self._on_up(hello)
@@ -212,13 +213,14 @@ class Supervisor:
         self._on_trouble()
         if planned:
             self._words = f"restarting: {why}"
-            log.warning("%s. The output goes on; the engine starts again", why)
+            log.warning("%s. The output goes on; the engine starts again", why, extra={TROUBLE: "engine"})
             return 0.0
         before, told = policy.rungs, policy.away and why == self._told
         pause = policy.refused() if refused else policy.ended(up_s, self._hello.vae if self._hello is not None else "")
         self._told = why
         then = "at once" if not pause else f"in {pause:g} s"
-        log.log(logging.DEBUG if told else logging.ERROR, "%s. The output goes on; the engine starts again %s", why, then)
+        level = logging.DEBUG if told else logging.ERROR
+        log.log(level, "%s. The output goes on; the engine starts again %s", why, then, extra={TROUBLE: "engine"})
         if policy.rungs != before:
             log.warning("it ended too often: from now on with less (%s)", ", ".join(policy.rungs))
         self._words = f"away, next try {then}: {why}" if policy.away else f"restarting: {why}"

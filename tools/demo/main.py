@@ -62,6 +62,7 @@ class Said:
     def __init__(self) -> None:
         self.published: str | None = None  # full name of its NDI source
         self.osc: tuple[str, int] | None = None
+        self.page: str | None = None  # its address
         self.status: str | None = None  # the daemon's newest report, without the source's name
 
     def __call__(self, line: str) -> None:
@@ -69,6 +70,8 @@ class Said:
             self.published = found[1]
         if found := re.search(r"control osc://(\S+):(\d+)/", line):
             self.osc = found[1], int(found[2])
+        if found := re.search(r"the page: (http\S+)", line):
+            self.page = found[1]
         if found := re.search(r"\| (in +[\d.]+ fps.*)", line):
             self.status = found[1]
 
@@ -105,7 +108,8 @@ class Demo:
         self._wait("an input frame", lambda: self._input.count)
         self._wait("an output frame", lambda: self._output.count)
         self._wait("a restyled frame", lambda: self._daemon.number(r"painted +([\d.]+)"))
-        print(_welcome(clip, shown, host, port_number))
+        page = self._wait("the page's address", lambda: self._daemon.page)
+        print(_welcome(page, clip, shown, host, port_number))
 
     def walk(self, looks: Mapping[str, str], look_s: float) -> None:
         """Show each look for `look_s` seconds and record it; write the contact sheet and the video, also when stopped."""
@@ -183,15 +187,18 @@ def _default_port_is_free() -> bool:
     return True
 
 
-def _welcome(clip: str, shown: str, host: str, port: int) -> str:
+def _welcome(page: str, clip: str, shown: str, host: str, port: int) -> str:
     send = f"from pythonosc.udp_client import SimpleUDPClient as C; C('{host}', {port}).send_message('/sdv2/noise_scale', 0.9)"
     python = Path(sys.executable)
     return f"""
+Open this address: {page}
+  the whole show, in your browser: the picture, and every control under your hand
+
 NDI source in    {clip}
 NDI source out   {shown}
 OSC              {host}:{port}, addresses under /sdv2/
 
-Three things to try:
+Three more things to try:
   1. See it: open the NDI source '{shown}' in OBS, Resolume or NDI Studio Monitor. What is on the network:
        {python.with_name("sdv2-live")} sources
   2. Another look (oscsend is in the package liblo-tools):

@@ -66,7 +66,14 @@ def test_the_demo_shows_five_looks_and_writes_them_down(tmp_path: Path) -> None:
     demo = Running(tmp_path, "--seconds", "12")
     assert demo.ended(180) == 0, demo.said
     assert demo.relatives() == []
-    for part in (f"({demo.name} clip)", f"({demo.name})", "127.0.0.1:", "Three things to try", "oscsend "):
+    for part in (
+        f"({demo.name} clip)",
+        f"({demo.name})",
+        "127.0.0.1:",
+        "Open this address: http://127.0.0.1:",
+        "Three more things to try",
+        "oscsend ",
+    ):
         assert part in demo.said
     for look in LOOKS:
         assert re.search(rf"^{look} +\| in .* fps .*latency .*skipped", demo.said, re.MULTILINE), demo.said
