@@ -23,7 +23,7 @@ from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.preview")
 
-LOOK_S = 0.01  # until a picture that did not change is looked at again
+LOOK_S = 0.02  # until a picture that did not change is looked at again
 FAILED_S = 1.0  # after a picture that could not be made
 SHARE = 0.25  # of one core, at most: with many viewers of many sizes pictures become fewer
 

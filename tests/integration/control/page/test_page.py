@@ -4,148 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-from support.waiting import DEADLINE_S, eventually
-from yarl import URL
+from support.page_rig import BROWSER, JPEG, PageRig, asking, get, serving, talk, told
+from support.waiting import eventually
 
-from sdv2_live.control.http.server import HttpServer
 from sdv2_live.control.osc.server import OscServer
-from sdv2_live.control.oscquery.oscquery import OscQuery
-from sdv2_live.control.page.lists import Lists
-from sdv2_live.control.page.page import Page
 from sdv2_live.control.page.ticket import Ticket
 from sdv2_live.control.store import ParamStore
 
-BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 TOKEN = "a-token-of-this-test"
-JPEG = b"\xff\xd8 a picture \xff\xd9"
-
-
-@dataclass(eq=False)
-class FakeLook:
-    """Delivers a picture at each asking."""
-
-    kind: str
-    width: int
-    rate: float
-    deliver: Callable[[bytes], object]
-    closed: bool = False
-
-    def more(self) -> None:
-        self.deliver(JPEG)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-@dataclass
-class FakePictures:
-    looks: list[FakeLook] = field(default_factory=list)
-
-    def look(self, kind: str, width: int, rate: float, deliver: Callable[[bytes], object]) -> FakeLook:
-        self.looks.append(FakeLook(kind, width, rate, deliver))
-        deliver(JPEG)
-        return self.looks[-1]
-
-    @property
-    def open(self) -> list[FakeLook]:
-        return [look for look in self.looks if not look.closed]
-
-
-class Rig:
-    """A server with a page."""
-
-    def __init__(self, store: ParamStore, osc: OscServer, token: str = "") -> None:
-        self.http = HttpServer(osc.loop, osc.host, 0)
-        self.query = OscQuery(self.http, store, osc)
-        self.lists, self.pictures = Lists(), FakePictures()
-        self.page = Page(self.http, self.lists, Ticket(token, self.http.port), self.pictures)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.http.port}"
-
-
-@contextmanager
-def serving(rig: Rig) -> Iterator[Rig]:
-    with rig.http:
-        yield rig
-    assert rig.http.counters.failures == 0
-    assert not rig.pictures.open
-    assert not rig.page.live.viewers
 
 
 @pytest.fixture
-def rig(store: ParamStore, server: OscServer) -> Iterator[Rig]:
-    with serving(Rig(store, server)) as rig:
+def rig(store: ParamStore, server: OscServer) -> Iterator[PageRig]:
+    with serving(PageRig(store, server)) as rig:
         yield rig
 
 
 @pytest.fixture
-def locked(store: ParamStore, server: OscServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+def locked(store: ParamStore, server: OscServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRig]:
     """A server with a token, to which every request counts as another machine's."""
     monkeypatch.setattr("sdv2_live.control.page.ticket._from_here", lambda request: False)
-    with serving(Rig(store, server, TOKEN)) as rig:
+    with serving(PageRig(store, server, TOKEN)) as rig:
         yield rig
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    kind: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@asynccontextmanager
-async def asking(rig: Rig, path: str, **headers: str) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The answer to a GET of exactly this path; the deadline is its test."""
-    url = URL(rig.url + path, encoded=True)
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession() as session, session.get(url, headers=named) as answer:
-        yield answer
-
-
-def get(rig: Rig, path: str, **headers: str) -> Answer:
-    async def run() -> Answer:
-        async with asking(rig, path, **headers) as answer:
-            return Answer(answer.status, answer.content_type, answer.headers, await answer.read())
-
-    return asyncio.run(run())
-
-
-def talk(
-    rig: Rig, conversation: Callable[[aiohttp.ClientWebSocketResponse], Awaitable[None]], path: str = "/page/live", **headers: str
-) -> None:
-    """Hold a conversation by WebSocket; the deadline is its test."""
-
-    async def run() -> None:
-        async with (
-            asyncio.timeout(DEADLINE_S),
-            aiohttp.ClientSession() as session,
-            session.ws_connect(rig.url + path, headers=headers) as stream,
-        ):
-            await conversation(stream)
-
-    asyncio.run(run())
-
-
-async def told(stream: aiohttp.ClientWebSocketResponse, kind: str) -> Any:
-    """The next list of that kind."""
-    while True:
-        said = json.loads(await stream.receive_str())
-        if said["kind"] == kind:
-            return said
-
-
-def test_a_browser_gets_the_page_and_a_program_the_description(rig: Rig) -> None:
+def test_a_browser_gets_the_page_and_a_program_the_description(rig: PageRig) -> None:
     assert (get(rig, "/", Accept=BROWSER).kind, get(rig, "/?dock", Accept=BROWSER).kind) == ("text/html", "text/html")
     assert get(rig, "/?tab=prompts&still&token=x", Accept="text/html").kind == "text/html"
     for accept in (
@@ -165,7 +53,7 @@ def test_a_browser_gets_the_page_and_a_program_the_description(rig: Rig) -> None
     assert get(rig, "/", Accept="*/*").headers["Vary"] == get(rig, "/", Accept=BROWSER).headers["Vary"] == "Accept"
 
 
-def test_the_page_may_talk_to_this_server_alone(rig: Rig) -> None:
+def test_the_page_may_talk_to_this_server_alone(rig: PageRig) -> None:
     for path in ("/", "/preview/output.jpg", "/page/index.html", "/page/none.js"):
         headers = get(rig, path, Accept=BROWSER).headers
         policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
@@ -177,7 +65,7 @@ def test_the_page_may_talk_to_this_server_alone(rig: Rig) -> None:
     assert "Content-Security-Policy" not in get(rig, "/sdv2").headers
 
 
-def test_files_are_those_of_the_package_and_kept_by_browsers(rig: Rig) -> None:
+def test_files_are_those_of_the_package_and_kept_by_browsers(rig: PageRig) -> None:
     index = get(rig, "/page/index.html")
     assert (index.status, index.kind) == (200, "text/html")
     assert index.headers["Cache-Control"] == "no-cache"
@@ -194,12 +82,12 @@ def test_files_are_those_of_the_package_and_kept_by_browsers(rig: Rig) -> None:
         "/page/%00", "/preview/../page/live", "/preview/output.png", "/preview/other.jpg", "/page/",
     ],
 )  # fmt: skip
-def test_no_path_reaches_the_file_system(path: str, rig: Rig) -> None:
+def test_no_path_reaches_the_file_system(path: str, rig: PageRig) -> None:
     assert get(rig, path, Accept=BROWSER).status in (400, 404)
     assert not rig.pictures.looks
 
 
-def test_one_picture_and_its_limits(rig: Rig) -> None:
+def test_one_picture_and_its_limits(rig: PageRig) -> None:
     answer = get(rig, "/preview/output.jpg?width=500")
     assert (answer.status, answer.kind, answer.body) == (200, "image/jpeg", JPEG)
     assert (rig.pictures.looks[0].kind, rig.pictures.looks[0].width) == ("output", 640)
@@ -211,7 +99,7 @@ def test_one_picture_and_its_limits(rig: Rig) -> None:
     eventually("all looks are over", lambda: not rig.pictures.open)
 
 
-def test_a_stream_of_pictures(rig: Rig) -> None:
+def test_a_stream_of_pictures(rig: PageRig) -> None:
     async def run() -> None:
         async with asking(rig, "/preview/output.mjpg?width=320&rate=1e5") as answer:
             reader = aiohttp.MultipartReader.from_response(answer)
@@ -227,7 +115,7 @@ def test_a_stream_of_pictures(rig: Rig) -> None:
     eventually("it looks no longer", lambda: look.closed)
 
 
-def test_lists_come_whole_at_once_and_after_a_change(rig: Rig) -> None:
+def test_lists_come_whole_at_once_and_after_a_change(rig: PageRig) -> None:
     items = ["one"]
     changed = rig.lists.add("things", lambda: {"items": items})
     rig.lists.add("past", lambda: {"points": [1]}, fresh=True)
@@ -247,7 +135,7 @@ def test_lists_come_whole_at_once_and_after_a_change(rig: Rig) -> None:
     talk(rig, conversation)
 
 
-def test_many_changes_are_told_few_times_and_the_last_one_always(rig: Rig) -> None:
+def test_many_changes_are_told_few_times_and_the_last_one_always(rig: PageRig) -> None:
     count = 0
     changed = rig.lists.add("count", lambda: {"count": count})
 
@@ -265,7 +153,7 @@ def test_many_changes_are_told_few_times_and_the_last_one_always(rig: Rig) -> No
     talk(rig, conversation)
 
 
-def test_a_list_that_cannot_be_made_costs_only_itself(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_list_that_cannot_be_made_costs_only_itself(rig: PageRig, caplog: pytest.LogCaptureFixture) -> None:
     broken = rig.lists.add("broken", lambda: {"value": 1 / broken_by})
     fine = rig.lists.add("fine", lambda: {"value": value})
     broken_by, value = 1, 1
@@ -285,7 +173,7 @@ def test_a_list_that_cannot_be_made_costs_only_itself(rig: Rig, caplog: pytest.L
     assert "'broken'" in caplog.text
 
 
-def test_pictures_come_one_for_each_that_was_seen(rig: Rig) -> None:
+def test_pictures_come_one_for_each_that_was_seen(rig: PageRig) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await stream.send_json({"pictures": {"output": {"width": 640, "rate": 12}, "input": {"width": 240}}})
         assert sorted([await stream.receive_bytes(), await stream.receive_bytes()]) == [b"\0" + JPEG, b"\1" + JPEG]
@@ -313,7 +201,7 @@ def test_pictures_come_one_for_each_that_was_seen(rig: Rig) -> None:
         '{"pictures": {"output": {"width": NaN}}}', '{"pictures": {"output": {"rate": true}}}', "[" * 4000, "1" * 4000,
     ],
 )  # fmt: skip
-def test_nonsense_is_answered_and_costs_only_itself(said: str, rig: Rig) -> None:
+def test_nonsense_is_answered_and_costs_only_itself(said: str, rig: PageRig) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         await stream.send_str(said)
         assert (await told(stream, "mistake"))["text"]
@@ -325,7 +213,7 @@ def test_nonsense_is_answered_and_costs_only_itself(said: str, rig: Rig) -> None
     talk(rig, conversation)
 
 
-def test_other_origins_and_names_are_refused_everywhere(rig: Rig) -> None:
+def test_other_origins_and_names_are_refused_everywhere(rig: PageRig) -> None:
     for path in ("/", "/page/index.html", "/preview/output.jpg", "/preview/output.mjpg"):
         assert get(rig, path, Accept=BROWSER, Origin="http://evil.example").status == 403
         assert get(rig, path, Accept=BROWSER, Host="evil.example").status == 403
@@ -340,7 +228,7 @@ async def _nothing(stream: aiohttp.ClientWebSocketResponse) -> None:
     return
 
 
-def test_without_its_token_nothing_of_the_page_is_given(locked: Rig) -> None:
+def test_without_its_token_nothing_of_the_page_is_given(locked: PageRig) -> None:
     for path in (
         "/",
         "/?token=wrong",
@@ -363,7 +251,7 @@ def test_without_its_token_nothing_of_the_page_is_given(locked: Rig) -> None:
     assert locked.http.counters.tokenless == 12
 
 
-def test_the_token_once_and_then_its_cookie(locked: Rig) -> None:
+def test_the_token_once_and_then_its_cookie(locked: PageRig) -> None:
     page = get(locked, f"/?token={TOKEN}", Accept=BROWSER)
     assert (page.status, page.kind) == (200, "text/html")
     cookie, *flags = (part.strip() for part in page.headers["Set-Cookie"].split(";"))
@@ -377,7 +265,7 @@ def test_the_token_once_and_then_its_cookie(locked: Rig) -> None:
     assert get(locked, f"/preview/output.jpg?token={TOKEN}").body == JPEG
 
 
-def test_programs_need_no_token_for_what_osc_gives_them_anyway(locked: Rig, store: ParamStore) -> None:
+def test_programs_need_no_token_for_what_osc_gives_them_anyway(locked: PageRig, store: ParamStore) -> None:
     assert json.loads(get(locked, "/").body)["FULL_PATH"] == "/"
     assert get(locked, "/?HOST_INFO").status == get(locked, "/sdv2/noise_scale", Accept=BROWSER).status == 200
 
@@ -389,7 +277,7 @@ def test_programs_need_no_token_for_what_osc_gives_them_anyway(locked: Rig, stor
 
 
 def test_this_machine_needs_no_token_by_a_name_of_its_own(store: ParamStore, server: OscServer) -> None:
-    rig = Rig(store, server, TOKEN)
+    rig = PageRig(store, server, TOKEN)
     with serving(rig):
         for host in ("127.0.0.1", "localhost", "[::1]"):
             assert get(rig, "/", Accept=BROWSER, Host=f"{host}:{rig.http.port}").status == 200
