@@ -14,12 +14,13 @@ from sdv2_live.system import console, folders
 
 COMMANDS = (
     "run", "render", "replay", "sources", "presets", "play", "osc", "timeline", "midi", "prompt", "weights", "plan", "doctor",
-    "manual",
+    "manual", "demo",
 )  # fmt: skip
 
 
 WELCOME = """sdv2-live restyles live video with a diffusion model: NDI in, NDI out, played by OSC or MIDI.
 
+    sdv2-live demo                                         see it work: no camera, no GPU, no weights
     sdv2-live doctor                                       what is missing on this machine, and what to do about it
     sdv2-live sources                                      who sends NDI video here
     sdv2-live run --input ndi:NAME --output ndi:sdv2-live  restyle it, until Ctrl-C

@@ -84,7 +84,7 @@ def test_the_name_alone_says_what_it_is_and_where_to_begin(capsys: pytest.Captur
     assert main([]) == 2
     said = capsys.readouterr().out
     assert "restyles live video" in said
-    assert len(re.findall(r"^    sdv2-live (?:doctor|sources|run) ", said, re.M)) == 3
+    assert len(re.findall(r"^    sdv2-live (?:demo|doctor|sources|run) ", said, re.M)) == 4
     assert said.splitlines()[-1].endswith("sdv2-live manual")
     assert max(map(len, said.splitlines())) <= 120
 

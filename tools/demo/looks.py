@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image
 
 from sdv2_live.cli import main as sdv2_live
+from sdv2_live.demo.demo import CLIP, LOOKS
+from sdv2_live.demo.sheet import Column, contact_sheet
+from sdv2_live.demo.tap import picture
 from sdv2_live.io.files.source import FileSource
 
-from .main import CLIP, LOOKS, ROOT
-from .sheet import Column, contact_sheet
-from .tap import picture
-
+ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "examples" / "looks.png"
 FRAME = 72  # of the clip: the look has settled, and both boats are in the picture
 WIDTH = 1280  # pixels

@@ -14,12 +14,12 @@ import yaml
 from PIL import Image, ImageDraw, ImageFont
 
 from sdv2_live.cli import main as sdv2_live
+from sdv2_live.demo.demo import CLIP, LOOKS
+from sdv2_live.demo.sheet import BACKGROUND, INK
+from sdv2_live.demo.tap import picture
 from sdv2_live.io.files.source import FileSource
 
-from .main import CLIP, LOOKS, ROOT
-from .sheet import BACKGROUND, INK
-from .tap import picture
-
+ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "sdv2_live" / "manual" / "pictures" / "prompt-change.jpg"
 RATE = 30  # frames a second of the clip
 CHUNK = 4

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from demo.sheet import BACKGROUND, contact_sheet, wrap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
+
+from sdv2_live.demo.sheet import BACKGROUND, contact_sheet, wrap
 
 FONT = ImageFont.load_default(17)
 RED, BLUE = np.array([255, 0, 0], np.uint8), np.array([0, 0, 255], np.uint8)

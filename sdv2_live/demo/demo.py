@@ -1,40 +1,33 @@
-"""See sdv2-live at work on this machine, with nothing else installed: `python tools/demo.py [--seconds N]`.
+"""A show with everything that it consists of, each part in a process of its own.
 
-Starts what a show consists of, each in a process of its own: a player that publishes the demo clip by NDI, and the daemon
-that restyles it. Receives both pictures by NDI, walks through five looks by OSC, and writes to `out/`: demo.png (input above
-output, one column a look), demo.mp4 (the restyled picture) and demo.log (all that the processes said).
-
-Without --seconds it goes on after the five looks, for you to play, until Ctrl-C.
+A player publishes the demo clip by NDI, and the daemon restyles it. The demo receives both pictures by NDI, walks through some
+looks by OSC, and writes what it sees: demo.png (input above output, one column a look), demo.mp4 (the restyled picture) and
+demo.log (all that the processes said).
 """
 
 from __future__ import annotations
 
-import argparse
-import logging
 import re
 import shutil
-import signal
 import socket
 import sys
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pythonosc.udp_client import SimpleUDPClient
 
+from sdv2_live import logs
 from sdv2_live.config.schema import OscConfig
+from sdv2_live.demo.children import Child
+from sdv2_live.demo.sheet import Column, contact_sheet
+from sdv2_live.demo.tap import Tap, picture
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.io.files.sink import FileSink
+from sdv2_live.system.clock import monotonic
 
-from .children import Child
-from .sheet import Column, contact_sheet
-from .tap import Tap, picture
-
-ROOT = Path(__file__).resolve().parents[2]
-CLIP = ROOT / "sdv2_live" / "assets" / "demo.mp4"
+CLIP = Path(__file__).parents[1] / "assets" / "demo.mp4"
 LOOKS = {  # five of those that the embedded model knows by name (assets/MODEL_CARD.md)
     "Thermal camera": "thermal camera, a heat map in false colours",
     "Underwater": "underwater, deep under clear tropical water",
@@ -50,6 +43,13 @@ T = TypeVar("T")
 
 class DemoError(Sdv2Error):
     """The demo cannot go on; the message says why and what to look at."""
+
+
+class Wish(Protocol):
+    """The user's wish to stop."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for it, `timeout` seconds at most. True when it is there."""
 
 
 class Stopped(Exception):  # noqa: N818  (no error)
@@ -84,7 +84,7 @@ class Said:
 class Demo:
     """The running demo. Its processes and receivers belong to `stack`."""
 
-    def __init__(self, name: str, out: Path, stop: threading.Event, stack: ExitStack) -> None:
+    def __init__(self, name: str, out: Path, stop: Wish, stack: ExitStack) -> None:
         self._name, self._out, self._stop, self._stack = name, out, stop, stack
         self._log = stack.enter_context((out / "demo.log").open("w", encoding="utf-8"))
         self._children: list[Child] = []
@@ -109,7 +109,7 @@ class Demo:
         self._wait("an output frame", lambda: self._output.count)
         self._wait("a restyled frame", lambda: self._daemon.number(r"painted +([\d.]+)"))
         page = self._wait("the page's address", lambda: self._daemon.page)
-        print(_welcome(page, clip, shown, host, port_number))
+        logs.say(_welcome(page, clip, shown, host, port_number))
 
     def walk(self, looks: Mapping[str, str], look_s: float) -> None:
         """Show each look for `look_s` seconds and record it; write the contact sheet and the video, also when stopped."""
@@ -122,12 +122,12 @@ class Demo:
                 self._output.record(None)
                 if self._columns:
                     contact_sheet(self._columns, self._out / "demo.png")
-        print(f"\nwrote {self._out / 'demo.png'} and {self._out / 'demo.mp4'} ({recorder.written} frames)")
+        logs.say(f"\nwrote {self._out / 'demo.png'} and {self._out / 'demo.mp4'} ({recorder.written} frames)")
 
     def play(self) -> None:
         """Leave the picture to the user."""
         self._look = "yours"
-        print("Now the picture is yours: try the lines above. Ctrl-C ends the demo.")
+        logs.say("Now the picture is yours: try the lines above. Ctrl-C ends the demo.")
         while True:
             self._tick()
 
@@ -135,8 +135,8 @@ class Demo:
         self._look = name
         self._client.send_message("/sdv2/prompt", prompt)
         seen = self._output.count
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        until = monotonic() + seconds
+        while monotonic() < until:
             self._tick()
         if self._output.count == seen:
             raise DemoError(f"no output frame came for {seconds:g} s; see {self._out / 'demo.log'}")
@@ -154,9 +154,9 @@ class Demo:
         return tap
 
     def _wait(self, what: str, value: Callable[[], T | None]) -> T:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = monotonic() + PATIENCE_S
         while not (found := value()):
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 raise DemoError(f"{what} did not come within {PATIENCE_S:g} s; see {self._out / 'demo.log'}")
             self._tick()
         return found
@@ -173,9 +173,9 @@ class Demo:
             self._reported = report
             line = f"{self._look:<14} | {report}"
             if sys.stdout.isatty():
-                print(f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
+                logs.say(f"{logs.CLEAR_LINE}{line[: shutil.get_terminal_size().columns - 1]}", end="")
             else:
-                print(line, flush=True)
+                logs.say(line)
 
 
 def _default_port_is_free() -> bool:
@@ -206,43 +206,3 @@ Three more things to try:
   3. More of the look, less of the input, from Python:
        {python} -c "{send}"
 """
-
-
-def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, metavar="N", help="spread the five looks over N seconds, then stop")
-    parser.add_argument("--out", type=Path, default=ROOT / "out", metavar="DIR", help="where to write (default: out/)")
-    parser.add_argument("--name", default="sdv2-live", help="NDI name of the output (default: %(default)s)")
-    options = parser.parse_args(given)
-    if options.seconds is not None and options.seconds < len(LOOKS):
-        parser.error(f"--seconds {options.seconds:g} is too short for {len(LOOKS)} looks; give at least {len(LOOKS)}")
-    return options
-
-
-def main(given: Sequence[str] | None = None) -> int:
-    """Run the demo and return its exit status: 0 also when it was stopped by hand."""
-    options = _arguments(given)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    stop = threading.Event()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # no SIGHUP on Windows
-            signal.signal(getattr(signal, name), lambda *_: stop.set())
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            demo = Demo(options.name, options.out, stop, stack)
-            print("starting the player and the daemon ...", flush=True)
-            demo.start()
-            demo.walk(LOOKS, options.seconds / len(LOOKS) if options.seconds else LOOK_S)
-            if options.seconds is None:
-                demo.play()
-    except Stopped:
-        print("\nstopped")
-    except (Sdv2Error, OSError) as error:
-        print(f"\ndemo: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
