@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -40,6 +41,7 @@ class ShowPage(Service):
     Args:
         about: returns the names of the show's parts, for the list `show`.
         token: the setting `ui.token`.
+        kept_in: the folder of the live state, which keeps the token, too.
     """
 
     def __init__(
@@ -52,10 +54,11 @@ class ShowPage(Service):
         status: Callable[[], Status],
         about: Callable[[], dict[str, Any]],
         token: str,
+        kept_in: Path | None,
     ) -> None:
         self._lists, self._playout, self._status, self._about = lists, playout, status, about
         self.preview = Preview({OUTPUT: lambda: playout.shown, INPUT: lambda: playout.input}, counters, self._looked)
-        self.ticket = Ticket.configured(token, http.host, http.port)
+        self.ticket = Ticket.configured(token, http.host, http.port, kept_in)
         self.page = Page(http, lists, self.ticket, self.preview)
         self.host, self.port = http.host, http.port
         self._history: dict[str, deque[float]] = {name: deque(maxlen=HISTORY) for name in SERIES}

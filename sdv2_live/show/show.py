@@ -147,8 +147,16 @@ class Show(Closing):
             "input": self.input.name,
             "output": self.playout.sink.name,
         }
-        lists = self.control.lists
-        return ShowPage(http, lists, self.playout, self.counters, status=self.status, about=about, token=config.ui.token)
+        return ShowPage(
+            http,
+            self.control.lists,
+            self.playout,
+            self.counters,
+            status=self.status,
+            about=about,
+            token=config.ui.token,
+            kept_in=config.state.folder,
+        )
 
     def _host(self) -> EngineHost:
         if self.config.engine.process == "inline":

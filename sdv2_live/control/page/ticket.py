@@ -10,14 +10,23 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
+import re
 import secrets
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from sdv2_live.control.access import plain_address
 from sdv2_live.control.http.server import peer_of
+from sdv2_live.system.atomic import written_whole
+from sdv2_live.system.private import private_folder, private_text
 
+log = logging.getLogger("sdv2_live.page")
+
+KEPT = "page-token"  # file name; whoever removes the file gets another token at the next start
+LIKE_A_TOKEN = re.compile(r"[A-Za-z0-9_-]{8,200}")
 BYTES = 12  # of a token that is made here: more than anybody can guess, and short enough for a small QR code
 YEAR_S = 365 * 24 * 3600
 
@@ -34,11 +43,16 @@ class Ticket:
         self._cookie = f"sdv2_token_{port}"
 
     @classmethod
-    def configured(cls, setting: str, host: str, port: int) -> Ticket:
-        """The ticket that `ui.token` asks for, of a server on the address `host`: auto makes one where others reach it."""
+    def configured(cls, setting: str, host: str, port: int, folder: Path | None = None) -> Ticket:
+        """The ticket that `ui.token` asks for.
+
+        Args:
+            host: the server's address; auto asks for no token on loopback, which others do not reach.
+            folder: where the token of auto is kept, so that tablets come back after a restart; None makes one each time.
+        """
         if setting == "none" or (setting == "auto" and ipaddress.ip_address(host).is_loopback):
             return cls("", port)
-        return cls(secrets.token_urlsafe(BYTES) if setting == "auto" else setting, port)
+        return cls(_kept(folder) if setting == "auto" else setting, port)
 
     def admits(self, request: web.Request) -> bool:
         """True for a request that brings the token, or needs none."""
@@ -59,6 +73,23 @@ class Ticket:
 
     def _equals(self, brought: str) -> bool:
         return hmac.compare_digest(brought.encode(errors="replace"), self.token.encode())
+
+
+def _kept(folder: Path | None) -> str:
+    """The token in a folder; a new one, which is put there, where there is none."""
+    token = secrets.token_urlsafe(BYTES)
+    if folder is None:
+        return token
+    path = folder / KEPT
+    try:
+        if path.exists() and LIKE_A_TOKEN.fullmatch(kept := path.read_text(encoding="ascii").strip()):
+            return kept
+        private_folder(folder)
+        with written_whole(path) as part, private_text(part) as file:
+            file.write(token + "\n")
+    except (OSError, ValueError) as error:
+        log.warning("%s: the page's token cannot be kept (%s); the next start will have another", path, error)
+    return token
 
 
 def _from_here(request: web.Request) -> bool:

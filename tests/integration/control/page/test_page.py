@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -283,6 +284,25 @@ def test_this_machine_needs_no_token_by_a_name_of_its_own(store: ParamStore, ser
             assert get(rig, "/", Accept=BROWSER, Host=f"{host}:{rig.http.port}").status == 200
         own = "127.0.0.1.", "0.0.0.0"
         assert {get(rig, "/", Accept=BROWSER, Host=f"{host}:{rig.http.port}").status for host in own} == {401}
+
+
+def test_a_token_outlives_the_show_that_made_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def made(folder: Path | None = tmp_path / "state") -> str:
+        return Ticket.configured("auto", "0.0.0.0", 9000, folder).token
+
+    assert made() == made() != made(None)
+    file = tmp_path / "state" / "page-token"
+    assert file.stat().st_mode & 0o077 == 0 or os.name == "nt"
+    for broken in ("", "short", "with a blank in it", "é" * 20):
+        file.write_text(broken, encoding="utf-8")
+        assert len(made()) >= 16
+    (tmp_path / "file").write_text("")
+    assert len(made(tmp_path / "file")) >= 16  # no folder can be made there
+    assert "the page's token cannot be kept" in caplog.text
+
+
+def test_what_is_no_websocket_is_told_so(rig: PageRig) -> None:
+    assert get(rig, "/page/live", Accept=BROWSER).status == 400
 
 
 def test_a_folder_of_files(tmp_path: Path) -> None:
