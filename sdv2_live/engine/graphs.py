@@ -110,7 +110,7 @@ class Graphs:
         self._capture = capture
         self._captured: dict[Hashable, Captured] = {}
         self._cross: CrossKV | None = None
-        self._source: CrossKV | None = None
+        self._source: Callable[[], CrossKV | None] = lambda: None  # whose copy that is; its own memory is not kept
         self._ahead = False
 
     @contextmanager
@@ -135,7 +135,7 @@ class Graphs:
 
     def _placed(self, cross: CrossKV) -> CrossKV:
         """The prompt's keys and values at their fixed place; copied when they differ from those of the last call."""
-        if cross is not self._source:
+        if cross is not self._source():
             if self._cross is None or self._cross.k.shape != cross.k.shape:
                 bias = None if cross.bias is None else cross.bias.clone()
                 self._cross = CrossKV(cross.k.clone(), cross.v.clone(), bias)
@@ -145,6 +145,6 @@ class Graphs:
                 self._cross.v.copy_(cross.v)
                 if self._cross.bias is not None and cross.bias is not None:
                     self._cross.bias.copy_(cross.bias)
-            self._source = cross
+            self._source = weakref.ref(cross)
         assert self._cross is not None
         return self._cross
