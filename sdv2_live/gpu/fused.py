@@ -21,6 +21,7 @@ from sdv2_live.gpu.color import Affine, code_limits, rgb_to_ycbcr, ycbcr_to_rgb
 from sdv2_live.gpu.geometry import Fit, FitPlan, Size
 from sdv2_live.gpu.postprocess import Postprocessor
 from sdv2_live.gpu.preprocess import Preprocessor
+from sdv2_live.gpu.staging import upload
 from sdv2_live.gpu.taps import Taps, downsample_chroma, resample, upsample_chroma
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -177,8 +178,8 @@ class _Args:
     def filters(self, *taps: Taps) -> None:
         """The tables of rows, columns and chroma; weights lie tap by tap, so that neighbouring threads read neighbours."""
         for name, axis in zip(("rows", "columns", "chroma"), taps, strict=True):
-            start = torch.from_numpy(axis.start).to(self._device)
-            weights = torch.from_numpy(np.ascontiguousarray(axis.weights.T, np.float32)).to(self._device)
+            start = upload(axis.start, self._device)
+            weights = upload(np.ascontiguousarray(axis.weights.T, np.float32), self._device)
             self._tables += [start, weights]
             self._record[name] = (start.data_ptr(), weights.data_ptr(), *weights.shape)
 

@@ -18,7 +18,7 @@ warnings.filterwarnings("ignore", message="The given NumPy array is not writable
 
 
 def upload(rows: np.ndarray, device: torch.device) -> torch.Tensor:
-    """uint8 rows (height, bytes) on `device`, without gaps between them on a CUDA device.
+    """Rows of numbers, such as a frame's bytes, on `device`; without gaps between them on a CUDA device.
 
     The copy is queued on the current stream and `rows` may change as soon as this returns (on the CPU the tensor may
     share its memory).
@@ -28,7 +28,7 @@ def upload(rows: np.ndarray, device: torch.device) -> torch.Tensor:
     source = torch.from_numpy(rows)
     if device.type != "cuda":
         return source.to(device)
-    staging = torch.empty(source.shape, dtype=torch.uint8, pin_memory=True)
+    staging = torch.empty(source.shape, dtype=source.dtype, pin_memory=True)
     return staging.copy_(source).to(device, non_blocking=True)
 
 

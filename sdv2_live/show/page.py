@@ -91,8 +91,7 @@ class ShowPage(Service):
             status = self._status()
             for name, read in SERIES.items():
                 self._history[name].append(round(read(status), 1))
-            for kind in ("show", "prompts"):  # pages are told if it became another
-                self._lists.changed(kind)
+            self._lists.changed("show")  # pages are told if it became another
             await asyncio.sleep(PERIOD_S)
 
     def _show(self) -> dict[str, Any]:

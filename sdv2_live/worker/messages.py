@@ -225,15 +225,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A sign of life, with the GPU memory that the engine holds and the fill of its queues.
-
-    Attributes:
-        encoding: prompts that are not encoded yet, see PromptCache.
-    """
+    """A sign of life, with the GPU memory that the engine holds and the fill of its queues."""
 
     gpu_mb: int
     queues: dict[str, Fill] = field(default_factory=dict)
-    encoding: tuple[str, ...] = ()
     kind: Literal["beat"] = "beat"
 
 
