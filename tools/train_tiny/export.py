@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -36,3 +36,13 @@ def export(dit: nn.Module, vae: nn.Module, text: nn.Module, tokenizer: Tokenizer
         raise ValueError(f"{side}: {side.stat().st_size} bytes, more than the {LARGEST} that fit the package; make TINY smaller")
     side.replace(file)
     return file.stat().st_size
+
+
+def unpack(file: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """The state dicts of the three models of such a file, float32, under `dit`, `vae` and `text`."""
+    states: dict[str, dict[str, torch.Tensor]] = {"dit": {}, "vae": {}, "text": {}}
+    for key, value in load_file(file).items():
+        part, name = key.split(".", 1)
+        states[part][name] = value.float()
+    states["text"][TIED] = states["text"]["encoder.shared.weight"]
+    return states

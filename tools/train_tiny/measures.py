@@ -46,10 +46,10 @@ class References:
     """What some input frames look like untouched (`input`) and in every look, measured once."""
 
     def __init__(self, clip: Tensor) -> None:
-        frames = {"input": clip, **{name: styles.apply(name, clip) for name in styles.STYLES}}
-        self.names = list(frames)
-        self._table = torch.tensor([list(measures(each).values()) for each in frames.values()])
-        self._coarse = [coarse(each) for each in frames.values()]
+        self.frames = {"input": clip, **{name: styles.apply(name, clip) for name in styles.STYLES}}
+        self.names = list(self.frames)
+        self._table = torch.tensor([list(measures(each).values()) for each in self.frames.values()])
+        self._coarse = [coarse(each) for each in self.frames.values()]
 
     def nearest(self, out: Tensor) -> str:
         """The reference that measures most like `out`.

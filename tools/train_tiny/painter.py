@@ -72,7 +72,7 @@ def chunks(clip: Tensor) -> Iterator[Tensor]:
 
 
 def read_clip(path: Path, size: int, chunk_count: int) -> Tensor:
-    """The first chunks of a video or a still picture, centre square, (1 + 4k, 3, size, size) in [0, 1]."""
+    """The first chunks of a video, centre square, (1 + 4k, 3, size, size) in [0, 1]. A camera moves over a still picture."""
     wanted = 1 + CHUNK_FRAMES * (chunk_count + 1)
     frames: list[np.ndarray] = []
     with av.open(str(path)) as container:
@@ -80,9 +80,19 @@ def read_clip(path: Path, size: int, chunk_count: int) -> Tensor:
             frames.append(frame.to_ndarray(format="rgb24"))
             if len(frames) == wanted:
                 break
-    frames += frames[-2::-1] * wanted if len(frames) > 1 else frames * wanted  # short clips run back and forth
+    still = len(frames) == 1
+    frames += frames[-2::-1] * wanted  # short clips run back and forth
     pixels = torch.from_numpy(np.stack(frames[:wanted])).permute(0, 3, 1, 2) / 255
     side = min(pixels.shape[-2:])
     top, left = (pixels.shape[-2] - side) // 2, (pixels.shape[-1] - side) // 2
     square = pixels[..., top : top + side, left : left + side]
-    return F.interpolate(square, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
+    shown = size * 5 // 4 if still else size
+    small = F.interpolate(square, (shown, shown), mode="bilinear", antialias=True).clamp(0, 1)
+    return pan(small[0], size, wanted, 1) if still else small
+
+
+def pan(picture: Tensor, size: int, frames: int, step: int) -> Tensor:
+    """A window that goes to the right over a picture (3, H, W) by `step` pixels a frame, and back when it is at the end."""
+    top, room = (picture.shape[1] - size) // 2, picture.shape[2] - size
+    places = [room - abs(room - step * i % (2 * room)) for i in range(frames)]
+    return torch.stack([picture[:, top : top + size, x : x + size] for x in places])

@@ -13,6 +13,7 @@ from sdv2_live.model.vae.taehv import TAEHV
 
 from . import styles
 from .clips import ClipMaker
+from .paintings import Paintings
 from .settings import RestylerSettings
 
 SINKS = 3  # frames of the clip that stand for the sinks: they may be of another scene or another look
@@ -29,9 +30,11 @@ class Entry:
 class LatentPool:
     """Encoded clips, replaced one by one."""
 
-    def __init__(self, vae: TAEHV, settings: RestylerSettings, device: torch.device) -> None:
+    def __init__(self, vae: TAEHV, settings: RestylerSettings, device: torch.device, paintings: Paintings | None = None) -> None:
         self._vae, self._settings, self._device = vae, settings, device
-        self._maker = ClipMaker(settings.seed)
+        self._maker = ClipMaker(settings.seed, paintings=paintings)
+        known = styles.STYLES if paintings else styles.FILTERS
+        self._looks = [*known, *(name for name in settings.often if name in known)]
         self._random = np.random.default_rng(settings.seed)
         self._deck: list[str] = []
         self._made = 0
@@ -42,11 +45,15 @@ class LatentPool:
         settings = self._settings
         size = settings.sizes[self._made % len(settings.sizes)]
         self._made += 1
-        clip = self._maker.clip(size, 1 + CHUNK_FRAMES * (settings.frames - 1)).to(self._device)
+        length = 1 + CHUNK_FRAMES * (settings.frames - 1)
         if len(self._deck) < settings.looks:  # every look comes up equally often, those of `often` more so
-            self._deck = [str(name) for name in self._random.permutation([*styles.STYLES, *settings.often])]
+            self._deck = [str(name) for name in self._random.permutation(self._looks)]
         names = list(dict.fromkeys(self._deck.pop() for _ in range(settings.looks)))
-        batch = torch.stack([clip, *(styles.apply(name, clip) for name in names)])
+        names.sort(key=lambda name: name in styles.FILTERS)
+        paintings = [name for name in names if name in styles.PAINTINGS]
+        clips = self._maker.painted(size, length, paintings) if paintings else [self._maker.clip(size, length)]
+        clips += [styles.apply(name, clips[0]) for name in names[len(paintings) :]]
+        batch = torch.stack(clips).to(self._device)
         with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16):
             latent = self._vae.encode(batch.transpose(1, 2) * 2 - 1, self._vae.new_memory(), normalize=True).half()
         return Entry(latent[0], {styles.FAITHFUL: latent[0], **dict(zip(names, latent[1:], strict=True))})

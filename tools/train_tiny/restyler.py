@@ -22,12 +22,16 @@ from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.vae.taehv import TAEHV
 
 from .average import Average
+from .clock import worked
+from .crispness import Crispness
 from .measures import edge_map
+from .paintings import Paintings
 from .parallel import Context, cache_calls, context, flow
 from .pool import SINKS, Batch, Entry, LatentPool, draw_batch, draw_positions, draw_steps
 from .settings import RestylerSettings
 
 log = logging.getLogger("train_tiny.restyler")
+SAVE_S = 180.0
 LAST_STEP = 500  # timesteps above this are not the last one: their result is noised again before it is seen
 DRIVEN = 2.0  # root mean square that such steps are asked for, so that it stands clear of that noise; the last step goes back
 SHORT, MIDDLE = 16, 60  # tokens of a prompt up to which it counts as such
@@ -49,7 +53,13 @@ class Restyler:
     """One training run: model, optimisers, data."""
 
     def __init__(
-        self, dit: CausalDiT, vae: TAEHV, prompts: dict[str, list[Tensor]], settings: RestylerSettings, device: torch.device
+        self,
+        dit: CausalDiT,
+        vae: TAEHV,
+        prompts: dict[str, list[Tensor]],
+        settings: RestylerSettings,
+        device: torch.device,
+        paintings: Paintings | None = None,
     ) -> None:
         torch.manual_seed(settings.seed)
         self.random = np.random.default_rng(settings.seed)
@@ -63,7 +73,8 @@ class Restyler:
             torch.optim.Muon(matrices, lr=settings.rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(rest, lr=settings.rate, weight_decay=0.0, betas=(0.9, 0.98)),
         ]
-        self.pool = LatentPool(vae, settings, device)
+        self.pool = LatentPool(vae, settings, device, paintings)
+        self.crispness = Crispness(texture=1.0, edges=0.0).to(device) if paintings else None
         self.weights = channel_weights(vae, self.pool.entries[0].latent.float().to(device))
         self.drive = channel_drive([entry.latent for entry in self.pool.entries]).to(device)
         self.balance = look_weights(self.pool.entries)
@@ -122,7 +133,8 @@ class Restyler:
         out = clean(guess)
         driven = (t > LAST_STEP)[..., None, None, None]
         error = torch.where(driven, out / self.drive, squeeze(out)) - torch.cat((seen, seen), 1)
-        share = torch.tensor([self.balance[name] for name in batch.names[1]], device=self.device)[:, None, None, None, None]
+        shares = [self.balance.get(name, 1.0) for name in batch.names[1]]
+        share = torch.tensor(shares, device=self.device)[:, None, None, None, None]
         # Rounded at the bottom: of lines that may be here or there it wants the mean, not the blank paper that is their median.
         loss = (share * ((error * self.weights).square() + 0.05).sqrt()).mean()
         loss = loss + 0.03 * torch.where(driven, 0, out - torch.cat((target, target), 1)).abs().mean()
@@ -133,7 +145,7 @@ class Restyler:
         return loss
 
     def pixel_loss(self, out: Tensor, target: Tensor) -> Tensor:
-        """Mean absolute difference of the decoded frames, rounded at the bottom, of their grain, and of their edges.
+        """Mean absolute difference of the decoded frames, rounded at the bottom, of their grain, edges and texture.
 
         Where a line cannot be placed for certain, the first alone is least for none at all; the others ask for one.
         """
@@ -145,14 +157,19 @@ class Restyler:
         plain = ((made - wanted).square() + 0.0025).sqrt().mean()
         edges = ((edge_map(made) - edge_map(wanted)).square() + 0.01).sqrt().mean()
         grains = (grain(made) - grain(wanted)).abs().mean()
-        return plain + self.settings.grain_weight * grains + self.settings.edge_weight * edges
+        loss = plain + self.settings.grain_weight * grains + self.settings.edge_weight * edges
+        if self.crispness is None:
+            return loss
+        shown = torch.randint(len(made), (8,)).tolist()
+        return loss + self.settings.texture_weight * self.crispness.distance(made[shown], wanted[shown])
 
     def train(self, save: Callable[[nn.Module], None]) -> None:
-        """Until the steps or the minutes are used up. `save` takes the average of the weights every `save_every` steps."""
-        settings, begun, recent = self.settings, time.monotonic(), []
+        """Until the steps or the minutes are used up. `save` takes the average of the weights every SAVE_S seconds."""
+        settings, recent = self.settings, []
+        minutes, saved = worked(self.device), time.monotonic()
         self.vae.requires_grad_(False)
         for step in range(settings.steps):
-            progress = max(step / settings.steps, (time.monotonic() - begun) / 60 / settings.minutes)
+            progress = max(step / settings.steps, minutes() / settings.minutes)
             if progress >= 1:
                 break
             for optimiser in self.optimisers:
@@ -174,13 +191,14 @@ class Restyler:
             recent.append(loss.item())
             if step % settings.log_every == settings.log_every - 1:
                 log.info(
-                    "step %d, %.0f s: loss %.4f, %d clips",
+                    "step %d, %.1f min: loss %.4f, %d clips",
                     step + 1,
-                    time.monotonic() - begun,
+                    minutes(),
                     float(np.mean(recent[-settings.log_every :])),
                     len(self.pool.entries),
                 )
-            if step % settings.save_every == settings.save_every - 1:
+            if time.monotonic() - saved > SAVE_S:
+                saved = time.monotonic()
                 save(self.average.model)
 
 

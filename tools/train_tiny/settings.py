@@ -1,4 +1,4 @@
-"""How long and how large to train: one set of numbers for a CPU, one for a CUDA GPU."""
+"""How long (minutes as clock.py counts them) and how large to train: one set of numbers for a CPU, one for a CUDA GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 class AutoencoderSettings:
     """Stages 1 and 2. size: pixels; frames: a multiple of 4; noise: standard deviation added to the latents of every fourth step.
 
-    average: decay of the running average of the weights. steadiness: see loss_of. decoder_only: latents stay as they are.
+    average: decay of the running average of the weights. steadiness: see loss_of. texture, edges: weights of what Crispness
+    compares. painted: share of the clips that are painted. decoder_only: latents stay as they are.
     """
 
     steps: int = 20_000
@@ -22,6 +23,9 @@ class AutoencoderSettings:
     noise: float = 0.1
     average: float = 0.998
     steadiness: float = 0.002
+    texture: float = 0.002
+    edges: float = 0.04
+    painted: float = 0.4
     decoder_only: bool = False
     seed: int = 1
 
@@ -46,7 +50,8 @@ class RestylerSettings:
     own_from: share of the training after which the last step starts from the model's own first step. long_prompts: share of
     batches that may have prompts of any length. prompts: how many are encoded for each look. average: decay of the running
     average of the weights. decoded: clips of every second batch whose pixels are compared too, with pixel_weight, and within
-    that how much they vary from pixel to pixel, with grain_weight, and their edges, with edge_weight.
+    that how much they vary from pixel to pixel, with grain_weight, their edges, with edge_weight, and their texture, with
+    texture_weight.
     """
 
     steps: int = 20_000
@@ -55,7 +60,7 @@ class RestylerSettings:
     sizes: tuple[int, ...] = (128, 128, 128, 192)
     frames: int = 8
     looks: int = 4
-    often: tuple[str, ...] = ("neon", "neon", "comic", "x_ray")
+    often: tuple[str, ...] = ("neon", "comic", "electric_strokes", "stained_glass", "blue_swirls")
     first_pool: int = 48
     pool: int = 400
     refresh_every: int = 6
@@ -68,8 +73,8 @@ class RestylerSettings:
     pixel_weight: float = 2.0
     grain_weight: float = 1.0
     edge_weight: float = 2.0
-    save_every: int = 100
-    log_every: int = 50
+    texture_weight: float = 0.3
+    log_every: int = 25
     seed: int = 3
 
 

@@ -1,4 +1,4 @@
-"""The transformer as its training starts: a straight way through, beside small branches."""
+"""The transformer as its training starts: a straight way through, beside small branches; or trained, with new ears."""
 
 from __future__ import annotations
 
@@ -24,11 +24,7 @@ def start_small(dit: CausalDiT) -> None:
         for layer in (block.self_attn.o, block.cross_attn.o, block.ffn[2]):
             layer.weight.mul_((2 * depth) ** -0.5)
             layer.bias.zero_()
-        # A short prompt is a few rows among hundreds of zero ones: turned away from those, attention begins with the words.
-        block.cross_attn.q.bias.fill_(1.5)
-        block.cross_attn.k.bias.fill_(-0.08)
-    for layer in (dit.text_embedding[0], dit.text_embedding[2]):
-        nn.init.zeros_(layer.bias)
+    _hear_words(dit)
     nn.init.zeros_(dit.time_projection[1].weight)
     nn.init.zeros_(dit.time_projection[1].bias)
     nn.init.zeros_(dit.head.head.weight)
@@ -46,3 +42,21 @@ def start_small(dit: CausalDiT) -> None:
     bias[-constants:] = 4.0 * (-1.0) ** torch.arange(constants)
     spread = ((16.0 * constants + 1.5 * patch) / dim) ** 0.5
     dit.head.head.weight[torch.arange(patch), torch.arange(patch)] = spread
+
+
+def _hear_words(dit: CausalDiT) -> None:
+    """A short prompt is a few rows among hundreds of zero ones: turned away from those, attention begins with the words."""
+    for block in dit.blocks:
+        block.cross_attn.q.bias.fill_(1.5)
+        block.cross_attn.k.bias.fill_(-0.08)
+    for layer in (dit.text_embedding[0], dit.text_embedding[2]):
+        nn.init.zeros_(layer.bias)
+
+
+@torch.no_grad()
+def forget_words(dit: CausalDiT) -> None:
+    """Give a trained transformer the cross-attention of a fresh one: for a text encoder that was trained anew."""
+    fresh = CausalDiT(dit.config)
+    start_small(fresh)
+    ears = {key: value for key, value in fresh.state_dict().items() if ".cross_attn." in key or key.startswith("text_embedding")}
+    dit.load_state_dict(ears, strict=False)

@@ -1,16 +1,19 @@
-"""The looks that `tiny` paints, as deterministic filters: the same picture always gives the same result.
+"""The looks that `tiny` paints: filters, and paintings by a teacher network. The same picture always gives the same result.
 
-Every filter maps frames (T, 3, H, W) in [0, 1] to frames of that shape and range. Patterns are fixed to the screen.
+Each maps frames (T, 3, H, W) in [0, 1] to frames of that shape and range. Patterns of filters are fixed to the screen.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .teacher import paint
 
 Filter = Callable[[Tensor], Tensor]
 
@@ -93,12 +96,6 @@ def pencil(x: Tensor) -> Tensor:
     return (shade * (1 - 0.6 * edges(x))).clamp(0, 1).expand(-1, 3, -1, -1)
 
 
-def watercolour(x: Tensor) -> Tensor:
-    """Soft pale washes on white paper, with darker pigment where washes meet."""
-    wash = 0.42 + 0.58 * saturate(blur(x, 3), 1.9)
-    return (wash * (1 - 0.3 * edges(x, 2))).clamp(0, 1)
-
-
 def comic(x: Tensor) -> Tensor:
     """Flat strong colours, halftone dots in the middle tones, thick black outlines."""
     flat = saturate(blur(x, 2), 2.2)
@@ -147,11 +144,6 @@ def vintage(x: Tensor) -> Tensor:
     return palette(stretch(luma(x)), (0.3, 0.23, 0.17), (0.54, 0.44, 0.33), (0.76, 0.67, 0.52), (0.92, 0.87, 0.74))
 
 
-def negative(x: Tensor) -> Tensor:
-    """Every channel turned round."""
-    return 1 - x
-
-
 def ink_wash(x: Tensor) -> Tensor:
     """Black ink on rice paper: three soft tones, most of them paper, and dark strokes."""
     y = blur(luma(x), 2)
@@ -160,26 +152,9 @@ def ink_wash(x: Tensor) -> Tensor:
     return tone * x.new_tensor([0.97, 0.95, 0.89])[:, None, None]
 
 
-def mosaic(x: Tensor) -> Tensor:
-    """Square tiles of 16 pixels, strong colour, light grout between them."""
-    tiles = F.interpolate(F.avg_pool2d(saturate(x, 2.0), 16), scale_factor=16.0, mode="nearest")
-    place = torch.arange(x.shape[-1], device=x.device) % 16
-    rows = torch.arange(x.shape[-2], device=x.device) % 16
-    grout = (rows < 2)[:, None] | (place < 2)[None, :]
-    return torch.where(grout, torch.full_like(tiles, 0.85), tiles)
-
-
-def x_ray(x: Tensor) -> Tensor:
-    """A film on the light box: dark where the picture is light, cold blue, edges bright."""
-    y = 1 - stretch(luma(x))
-    glow = (0.7 * y.square() + 0.5 * edges(x, 2)).clamp(0, 1)
-    return palette(glow, (0.0, 0.01, 0.03), (0.05, 0.2, 0.38), (0.35, 0.65, 0.85), (0.95, 1.0, 1.0))
-
-
-STYLES: dict[str, Filter] = {
+FILTERS: dict[str, Filter] = {
     "neon": neon,
     "pencil": pencil,
-    "watercolour": watercolour,
     "comic": comic,
     "pixel_art": pixel_art,
     "thermal": thermal,
@@ -187,11 +162,28 @@ STYLES: dict[str, Filter] = {
     "golden_hour": golden_hour,
     "underwater": underwater,
     "vintage": vintage,
-    "negative": negative,
     "ink_wash": ink_wash,
-    "mosaic": mosaic,
-    "x_ray": x_ray,
 }
+# Style numbers of the teacher, by what is seen.
+PAINTINGS: dict[str, int] = {
+    "black_brush": 1,  # thick black brush lines on white and yellow
+    "electric_strokes": 3,  # short strokes of electric blue, white and red on black
+    "red_poster": 4,  # crimson and cream, a little sky blue
+    "autumn_oil": 5,  # dabs of rust, orange and grey-blue
+    "bold_oil": 7,  # blue, yellow and red on black
+    "watercolour": 8,  # pink, yellow and turquoise on white paper
+    "lilac_pastel": 12,  # soft lilac, peach and violet
+    "green_woodcut": 13,  # lime, teal and red, fine cuts
+    "blue_wash": 14,  # one pale blue, washed
+    "stained_glass": 15,  # pale panes between thin dark lines
+    "woodcut": 18,  # brown cuts in pale wood
+    "blue_swirls": 19,  # dark blue and yellow, in swirls
+    "red_engraving": 20,  # crimson and black
+    "cut_paper": 21,  # sky blue, pink and yellow between heavy black
+    "cubist": 22,  # grey-blue panes with some red, dark contours
+    "indigo_print": 24,  # indigo on cream paper
+}
+STYLES: dict[str, Filter] = {**FILTERS, **{name: partial(paint, style=number) for name, number in PAINTINGS.items()}}
 FAITHFUL = "faithful"
 NAMES = (FAITHFUL, *STYLES)  # index 0 is the faithful repaint
 

@@ -7,7 +7,6 @@ heads of the first layer look at one neighbouring piece each, so that "golden ho
 from __future__ import annotations
 
 import logging
-import time
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from sdv2_live.model.text.umt5 import UMT5
 
+from .clock import worked
 from .pieces import token_ids
 from .prompts import prompt
 from .settings import TextSettings
@@ -74,10 +74,10 @@ def train_text(model: UMT5, tokenizer: Tokenizer, settings: TextSettings, device
     probe = Probe(model.config.dim).to(device)
     parameters = [*model.parameters(), *probe.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=1e-2, betas=(0.9, 0.98))
-    begun = time.monotonic()
+    minutes = worked(device)
     hits: list[float] = []
     for step in range(settings.steps):
-        progress = max(step / settings.steps, (time.monotonic() - begun) / 60 / settings.minutes)
+        progress = max(step / settings.steps, minutes() / settings.minutes)
         if progress >= 1:
             break
         for group in optimiser.param_groups:
@@ -98,7 +98,7 @@ def train_text(model: UMT5, tokenizer: Tokenizer, settings: TextSettings, device
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         if step % 100 == 99:
-            log.info("step %d, %.0f s: accuracy %.3f", step + 1, time.monotonic() - begun, float(np.mean(hits[-100 * GROUPS :])))
+            log.info("step %d, %.1f min: accuracy %.3f", step + 1, minutes(), float(np.mean(hits[-100 * GROUPS :])))
     model.eval()
     return probe
 
