@@ -14,6 +14,8 @@ from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.errors import ExpandError
 
+MAX_STDIN = 100_000  # characters
+
 _EXPAND = """`sdv2-live prompt expand`: turn a short prompt into a long, detailed one.
 
 With --model, by an instruction-tuned transformers model in a folder; with --endpoint, by a server that speaks OpenAI's chat
@@ -33,7 +35,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_config_options(expand)
-    expand.add_argument("text", metavar="PROMPT", help="what the picture shall look like, in a few words")
+    expand.add_argument("text", metavar="PROMPT", help="what the picture shall look like, in a few words; - reads stdin")
     writer = expand.add_mutually_exclusive_group(required=True)
     writer.add_argument("--model", metavar="DIR", help="folder of an instruction-tuned transformers model")
     writer.add_argument("--endpoint", metavar="URL", help="server of chat completions, such as http://127.0.0.1:8080")
@@ -60,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the expanded prompt, or the given one with a reason on stderr, and return the exit code."""
     from sdv2_live.prompts.expand import expand
 
+    if args.text == "-":
+        args.text = sys.stdin.read(MAX_STDIN)
     try:
         text = expand(args.text, _writer(args))
     except ExpandError as error:

@@ -18,6 +18,7 @@ from sdv2_live.config.fields import SIZE, AutoInt, AutoSize, OrOff, Section, Tex
 from sdv2_live.config.loras import GIVE, Loras, names_of
 from sdv2_live.config.schema_engine import EngineConfig, FaultsConfig, RefreshConfig, ShedConfig
 from sdv2_live.config.schema_files import (
+    ExpandConfig,
     LogConfig,
     PresetsConfig,
     StateConfig,
@@ -164,6 +165,7 @@ class Config(Section):
     shed: ShedConfig = ShedConfig()
     refresh: RefreshConfig = RefreshConfig()
     presets: PresetsConfig = PresetsConfig()
+    expand: ExpandConfig = ExpandConfig()
     timeline: TimelineConfig = TimelineConfig()
     takes: TakesConfig = TakesConfig()
     state: StateConfig = StateConfig()

@@ -45,6 +45,16 @@ class WeightsConfig(Section):
         return dict((first, second) for first, _, second in (entry.partition("=") for entry in self.mirror_repos))
 
 
+class ExpandConfig(Section):
+    """The writer that makes short prompts long during a show; see `sdv2-live prompt expand`. Without either there is none."""
+
+    endpoint: str = key("", 'the URL of a server of chat completions, such as "http://127.0.0.1:8080"; empty for none')
+    endpoint_model: str = key("", "the server's name of a model; empty for the first that writes")
+    insecure: bool = switch(False)
+    model: str = key("", "a folder of an instruction-tuned model; empty for none")
+    timeout_s: float = number(60.0, 1, 3600, "seconds")
+
+
 class PresetsConfig(Section):
     """The folder of preset files. `dir` is None for auto: the shipped ones."""
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from sdv2_live.engine.denoising import Denoising
 from sdv2_live.engine.graphs import Capture, Graphs
-from sdv2_live.engine.scheduler import FlowSchedule
 from sdv2_live.engine.spec import TEXT_STEPS, ChunkPlan, ChunkSettings, Mode, Schedule, StreamSpec
 from sdv2_live.engine.state import BatchQueue, StreamState
-from sdv2_live.engine.steps import sequential, stream_batch
-from sdv2_live.engine.transfer import upload
+from sdv2_live.engine.warm_up import warm_up
 from sdv2_live.errors import EngineError
-from sdv2_live.model.dit.dit import CausalDiT, check_starts
+from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.layers import CrossKV
 from sdv2_live.system.clock import monotonic
 
@@ -61,7 +58,7 @@ class Engine:
         dit.pack()
         self.dit = dit
         self.vae = vae
-        self.schedule = FlowSchedule()
+        self.denoising = Denoising(dit)
         self._vae_dtype = vae_dtype or dit.dtype
         self._capture = capture
         self._encode_ahead = dit.device.type != "cuda" if encode_ahead is None else encode_ahead
@@ -90,33 +87,14 @@ class Engine:
             graphs=Graphs(self._capture) if self._capture is not None else None,
         )
 
-    @torch.inference_mode()
-    def warm_up(self, state: StreamState, steps: int) -> None:
-        """Take a new stream through grey chunks of `steps` denoising steps until it is steady, then reset it.
-
-        On a GPU this compiles kernels, lets the libraries choose theirs for every length of the cache, and captures a graph for
-        every number of steps that the performer may choose. Without it, a running picture would stop for a second or two.
-        On a CPU there is nothing to do.
-        """
+    def warm_up(self, state: StreamState) -> None:
+        """Have a GPU meet all that a show can ask of this new stream (see `warm_up`), then reset it. On a CPU: nothing."""
         if self.device.type != "cuda" and self._capture is None:
             return
-        spec, begin = state.spec, monotonic()
-        until_steady, first = spec.cache.kv_frames + spec.levels + 3, steps if state.queue is None else spec.levels
-        others = () if state.queue is not None or spec.mode is Mode.TEXT else {1, 2, 3, 4} - {first}
-        counts = [first] * until_steady + [count for count in others for _ in range(2)]  # a second call is captured
-        cross = self.dit.condition(torch.zeros(1, 1, self.dit.config.text_dim, device=self.device))
-        for count in counts:
-            settings = ChunkSettings(steps=tuple(900 - 100 * i for i in range(count)))
-            pixels = latent = None
-            if spec.mode is Mode.VIDEO:
-                size = (spec.height, spec.width)
-                pixels = torch.zeros(1, 3, state.frames_needed, *size, dtype=self.pixel_dtype, device=self.device)
-                latent = self.encode(pixels, state)
-            clean = self.denoise(latent, cross, self.plan(pixels, settings, state), settings.seed, state)
-            if clean is not None:
-                self.decode(clean, state)
-        state.reset_()
-        log.info("kernels ready for height %d, width %d in %.1f s", spec.height, spec.width, monotonic() - begin)
+        begin = monotonic()
+        warm_up(self, state)
+        where = (state.spec.height, state.spec.width, monotonic() - begin)
+        log.info("kernels ready for height %d, width %d in %.1f s", *where)
 
     @torch.inference_mode()
     def push(self, pixels_1CTHW: Tensor, state: StreamState) -> None:
@@ -178,64 +156,13 @@ class Engine:
         if latent is None:
             latent = torch.zeros(1, 1, self.dit.config.channels, *state.spec.latent_hw, device=self.device)
         noise = state.draw(len(plan.timesteps), latent.shape, self.device)
+        levels, count = state.spec.levels, len(plan.timesteps)
+        if state.queue is not None and count != levels:
+            raise EngineError(f"stream_batch was set up for {levels} steps and got {count}: make a new stream state")
         with self.dit.attend.preferred():
-            if state.queue is None:
-                return self._sequential(latent, noise, cross, plan, state)
-            levels, count = state.spec.levels, len(plan.timesteps)
-            if count != levels:
-                raise EngineError(f"stream_batch was set up for {levels} steps and got {count}: make a new stream state")
-            if not state.queue.starts:
-                return self._prepare_batch(latent, noise, cross, plan, state, state.queue)
-            return self._stream_batch(latent, noise, cross, plan, state, state.queue)
+            return self.denoising(latent, noise, cross, plan, state)
 
     @torch.inference_mode()
     def decode(self, latent_1FCHW: Tensor, state: StreamState) -> Tensor:
         """Pixels (1, 3, T, H, W) in [-1, 1] of the next clean latents."""
         return self.vae.decode(latent_1FCHW.to(self._vae_dtype), state.vae).clamp(-1, 1)
-
-    def _numbers(self, plan: ChunkPlan, starts: Sequence[int]) -> Tensor:
-        return upload(self.schedule.numbers(plan.noise_scale, plan.timesteps, starts), self.device)
-
-    def _sequential(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
-        """All steps of the chunk, one after the other."""
-        frames, count = latent.shape[1], len(plan.timesteps)
-        starts = [state.advance(frames)]
-        check_starts(starts, frames)
-        plans = tuple(state.cache.plan(starts, frames) for _ in range(count))
-        run = partial(sequential, self.dit, state.rope, state.cache, plans)
-        inputs = latent, noise, self._numbers(plan, starts * count)
-        if state.graphs is not None and all(each.steady for each in plans):
-            return state.graphs.run(plans, run, cross, *inputs)
-        return run(cross, *inputs)
-
-    def _prepare_batch(
-        self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
-    ) -> Tensor:
-        """First chunk of stream_batch: run all steps in sequence, then copy its cache to every level."""
-        assert state.batch_cache is not None
-        clean = self._sequential(latent, noise, cross, plan, state)
-        state.batch_cache.copy_level_(state.cache)
-        queue.starts, queue.finished_in = [state.next_start] * state.spec.levels, state.spec.levels - 1
-        return clean
-
-    def _stream_batch(
-        self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
-    ) -> Tensor | None:
-        """One call moves every level one step on: a new latent enters at level 0, and the last level's is finished."""
-        if latent.shape[1] != 1:
-            raise EngineError(f"stream_batch takes one latent a chunk after its first, not {latent.shape[1]}")
-        assert state.batch_cache is not None
-        starts = [state.advance(1), *queue.starts[1:]]
-        check_starts(starts, 1)
-        cache_plan = state.batch_cache.plan(starts, 1)
-        run = partial(stream_batch, self.dit, state.rope, state.batch_cache, cache_plan, queue.latents)
-        inputs = latent, noise, self._numbers(plan, starts)
-        if state.graphs is not None and cache_plan.steady:
-            clean = state.graphs.run(cache_plan, run, cross, *inputs)
-        else:
-            clean = run(cross, *inputs)
-        queue.starts = [starts[0], *starts[:-1]]
-        if queue.finished_in > 0:
-            queue.finished_in -= 1
-            return None
-        return clean

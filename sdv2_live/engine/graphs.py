@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -72,8 +73,8 @@ class Captured:
     """A function of tensors (always of the same shapes) that is captured at its second call.
 
     The first call runs as it is: in it kernels are compiled and libraries choose theirs, which a capture cannot do. The second
-    is captured, which runs nothing, and replayed in the same call; so are all later ones. Their result is overwritten by the
-    next call.
+    is captured, which runs nothing, and replayed in the same call; later ones are replayed. Their result is overwritten by the
+    next call. Where all that it does has been met elsewhere, `capture` needs no call before it.
     """
 
     def __init__(self, function: Callable[..., Tensor], capture: Capture) -> None:
@@ -84,10 +85,16 @@ class Captured:
         self._replay: Callable[[], Tensor] | None = None
 
     @torch.inference_mode()
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        if self._replay is None and self._warm:
+    def capture(self, *inputs: Tensor) -> None:
+        """Capture the function for inputs like these, if it is not yet, and run nothing."""
+        if self._replay is None:
             self._inputs = [tensor.clone() for tensor in inputs]
             self._replay = self._capture(lambda: self._function(*self._inputs))
+
+    @torch.inference_mode()
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        if self._warm:
+            self.capture(*inputs)
         self._warm = True
         if self._replay is None:
             return self._function(*inputs)
@@ -103,7 +110,17 @@ class Graphs:
         self._capture = capture
         self._captured: dict[Hashable, Captured] = {}
         self._cross: CrossKV | None = None
-        self._source: CrossKV | None = None
+        self._source: Callable[[], CrossKV | None] = lambda: None  # whose copy that is; its own memory is not kept
+        self._ahead = False
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """Capture, while entered, what is to be run, and run nothing: its result means nothing."""
+        self._ahead = True
+        try:
+            yield
+        finally:
+            self._ahead = False
 
     def run(self, key: Hashable, function: Callable[..., Tensor], cross: CrossKV, *inputs: Tensor) -> Tensor:
         """Run function(cross, *inputs), captured by its key: functions with equal keys must do the same on the device."""
@@ -111,11 +128,14 @@ class Graphs:
         key = (key, mine.k.shape, tuple(tensor.shape for tensor in inputs))
         if key not in self._captured:
             self._captured[key] = Captured(lambda *tensors: function(mine, *tensors), self._capture)
+        if self._ahead:
+            self._captured[key].capture(*inputs)
+            return inputs[0]
         return self._captured[key](*inputs)
 
     def _placed(self, cross: CrossKV) -> CrossKV:
         """The prompt's keys and values at their fixed place; copied when they differ from those of the last call."""
-        if cross is not self._source:
+        if cross is not self._source():
             if self._cross is None or self._cross.k.shape != cross.k.shape:
                 bias = None if cross.bias is None else cross.bias.clone()
                 self._cross = CrossKV(cross.k.clone(), cross.v.clone(), bias)
@@ -125,6 +145,6 @@ class Graphs:
                 self._cross.v.copy_(cross.v)
                 if self._cross.bias is not None and cross.bias is not None:
                     self._cross.bias.copy_(cross.bias)
-            self._source = cross
+            self._source = weakref.ref(cross)
         assert self._cross is not None
         return self._cross

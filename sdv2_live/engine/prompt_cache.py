@@ -20,6 +20,7 @@ log = logging.getLogger("sdv2_live.prompt")
 
 REMEMBERED = 128  # prompts whose embeddings are kept in memory (a long one of the 1.3B model takes 8 MB)
 AHEAD = 256  # prompts that may wait to be ready for later; what is more is encoded when it is used
+TOLD = 16  # prompts that `encoding` names at most
 HANDS = 32  # beside them, most that the picture waits for and that are being written: a few slots have no more
 
 
@@ -65,6 +66,7 @@ class PromptCache:
         self._waiting: dict[str, Future[Tensor]] = {}  # those whose turn has not come, in the order in which they came
         self._wanted: tuple[str, ...] = ()
         self._slots: dict[str, str] = {}  # slot to the prompt last written into it, the newest at the end
+        self._at_hand: str | None = None  # the prompt that is being encoded
         self._kept: set[str] = set()  # waiting prompts that were requested without a slot
         self._told: set[str] = set()
         self._closed = False
@@ -117,6 +119,13 @@ class PromptCache:
         """Fill of the queue of prompts that wait to be encoded."""
         return {"prompts": Fill(len(self._waiting), AHEAD + HANDS)}
 
+    @property
+    def encoding(self) -> tuple[str, ...]:
+        """The prompts that are not encoded yet, in turn; the first TOLD of them."""
+        with self._changed:
+            at_hand = (self._at_hand,) if self._at_hand is not None else ()
+            return (*at_hand, *self._waiting)[:TOLD]
+
     def _known(self, prompt: str) -> bool:
         """True when the prompt is encoded or on its way."""
         future = self._embeddings.get(prompt)
@@ -158,6 +167,7 @@ class PromptCache:
                 if job is None and rested:
                     self._changed.wait_for(lambda: self._waiting or self._closed)
                     job = self._next()
+                self._at_hand = job[0] if job is not None else None
                 if self._closed:
                     if job is not None:
                         job[1].cancel()

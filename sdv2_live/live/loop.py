@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,6 +34,7 @@ from sdv2_live.threads import OneThread, ended
 
 if TYPE_CHECKING:
     from sdv2_live.control.timeline.recording import MoveRecorder
+    from sdv2_live.engine.spec import PromptMix
     from sdv2_live.takes.recorder import Recorder
 
 log = logging.getLogger("sdv2_live.loop")
@@ -86,6 +87,7 @@ class LiveLoop:
         overlap: bool = False,
         recorder: Recorder | None = None,
         moves: MoveRecorder | None = None,
+        on_prompts: Callable[[PromptMix], None] = lambda mix: None,
         adaptation: Adaptation | None = None,
     ) -> None:
         self.rate = Rate()
@@ -98,6 +100,7 @@ class LiveLoop:
         self.overlap = overlap
         self._recorder = recorder
         self._moves = moves
+        self._on_prompts = on_prompts  # told the prompts of each painted chunk
         self._adaptation = adaptation or Adaptation(Config(), counters)
         self._hands = OneThread("engine-flight")  # hands on what is painted
         self._in_flight: list[Future[None]] = []  # chunks that were launched, until they are handed on
@@ -240,6 +243,7 @@ class LiveLoop:
             self._recorder.add(generated)
         input_fps = self._intake.rate.per_second() or float(frames[-1].rate)  # what a sender declares need not be what comes
         pictures = self._adaptation.finish(generated, input_fps)
+        self._on_prompts(generated.recipe.prompt.mix)
         self._failures = 0
         self._counters.add("chunks")
         self.rate.add(len(frames))

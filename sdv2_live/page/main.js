@@ -3,6 +3,7 @@
 import { $, fill, h, icon, isField } from "./dom.js";
 import { serveKeys } from "./keys.js";
 import { serveLock } from "./lock.js";
+import { serveOthers } from "./others.js";
 import "./panels/all.js";
 import "./panels/cue.js";
 import { serveDrawers } from "./panels/drawer.js";
@@ -22,6 +23,14 @@ import { link, live } from "./show.js";
 /** @typedef {import("./panels/timeline.js").Timeline} Timeline */
 
 const asked = new URLSearchParams(location.search);
+
+/** The token is in a cookie by now: it does not stay in the address, which is seen and shared. */
+function hideToken() {
+  if (!asked.has("token")) return;
+  const address = new URL(location.href);
+  address.searchParams.delete("token");
+  history.replaceState(null, "", address);
+}
 
 /** Grey everything at once when the connection is lost, and say since when; heal when it is back. */
 function serveState() {
@@ -80,12 +89,14 @@ function serveMotion() {
 
 document.documentElement.classList.toggle("dock", asked.has("dock"));
 document.documentElement.classList.toggle("still", asked.has("still"));
+hideToken();
 serveState();
 serveTabs();
 serveDrawers();
 serveLock();
 serveKeys(/** @type {Safety} */ (document.querySelector("sdv2-safety")));
 keepSeries();
+serveOthers();
 serveMotion();
 document.addEventListener("contextmenu", (event) => !isField(event.target) && event.preventDefault());
 link.start();

@@ -125,7 +125,7 @@ class Stream:
                 dtype=self.engine.pixel_dtype,
                 device=self.engine.device,
             )
-            self.engine.warm_up(state, len(self._config.params.steps))
+            self.engine.warm_up(state)
         self._lanes.release()
         return state
 

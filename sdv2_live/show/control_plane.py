@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection
-from concurrent.futures import Future
 from dataclasses import asdict
-from typing import Any
 
 from sdv2_live.closing import Service
 from sdv2_live.config.schema import Config
@@ -19,15 +17,20 @@ from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.osc.sockets import query_port
 from sdv2_live.control.oscquery.oscquery import Identity, OscQuery
 from sdv2_live.control.page.lists import Lists
-from sdv2_live.control.presets.keeper import PresetKeeper
+from sdv2_live.control.page.preset_pictures import picture_route
+from sdv2_live.control.presets.keeper import PresetKeeper, Snap
 from sdv2_live.control.presets.library import PresetLibrary
+from sdv2_live.control.prompt_history import PromptHistory
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.keeper import TimelineKeeper
 from sdv2_live.control.timeline.model import EMPTY, Timeline
 from sdv2_live.control.timeline.transport import Transport, transport_actions
-from sdv2_live.errors import ConfigError, ParamError, Sdv2Error
+from sdv2_live.errors import ConfigError, Sdv2Error
+from sdv2_live.show.expander import Expander
 from sdv2_live.show.journal import Journal, LiveState, journal_path
+from sdv2_live.show.page_lists import list_presets, list_prompts
 from sdv2_live.stats import Fill
+from sdv2_live.takes.rendering import TakeRenderer
 from sdv2_live.threads import ended
 
 log = logging.getLogger("sdv2_live.control")
@@ -48,6 +51,10 @@ class ControlPlane(Service):
         resumed: an earlier show's state. Its values are in `config.params` already; its timeline goes on where it would be now.
         status: numbers and words for OSC subscribers; see `OscServer`.
         loaded: called with each timeline that is loaded while the show runs, on any thread.
+        snap: takes the output's picture, for presets; see `PresetKeeper`.
+        painter: gives the name of the model that paints.
+        recording: gives the take that is recorded now; see `TakeRenderer`.
+        encoding: gives the prompts that are not encoded yet.
 
     Attributes:
         lists: what the page shows beside parameters and status; others may add to it until the server starts.
@@ -67,12 +74,28 @@ class ControlPlane(Service):
         resumed: LiveState | None = None,
         status: Status | None = None,
         loaded: Callable[[Timeline], None] = lambda timeline: None,
+        snap: Snap = lambda: None,
+        painter: Callable[[], str] = str,
+        recording: Callable[[], tuple[str, float] | None] = lambda: None,
+        encoding: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.lists = Lists()
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
         self.transport = Transport(timeline or EMPTY, self.store)
-        self.timelines = TimelineKeeper(config.timeline.folder, self.store, self.presets, self.transport, loaded=loaded)
+        self.timelines = TimelineKeeper(
+            config.timeline.folder,
+            self.store,
+            self.presets,
+            self.transport,
+            loaded=loaded,
+            changed=lambda: self.lists.changed("timeline"),
+        )
+        self.lists.add("timeline", self.timelines.listed)
+        said = lambda: self.lists.changed("prompts")  # noqa: E731
+        self.prompts = PromptHistory(resumed.prompts if resumed is not None else (), said)
+        self._expander = Expander(config.expand, self.store, said)
+        list_prompts(self.lists, self.prompts, self._expander, encoding)
         self._begins = resumed is None  # the timeline, when the desk starts
         if resumed is not None:
             self._resume(resumed)
@@ -82,20 +105,28 @@ class ControlPlane(Service):
         self.store.set_many(config.asked, "--set")
         self.journal: Journal | None = None
         if config.state.folder is not None:
-            self.journal = Journal(
-                journal_path(config.state.folder, config.output.sink), self.store, self.transport, lambda: self.timelines.file
-            )
+            path = journal_path(config.state.folder, config.output.sink)
+            file = lambda: self.timelines.file  # noqa: E731
+            self.journal = Journal(path, self.store, self.transport, file, self.prompts.newest_first)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
-        self._keeper = PresetKeeper(self.presets, self._tell_presets)
+        self._keeper = PresetKeeper(self.presets, self._tell_presets, snap, painter)
+        self._list_presets = list_presets(self.lists, self.store, self.presets, self._keeper.pictures)
+        self.takes = TakeRenderer(config.takes.folder, recording, lambda: self.lists.changed("takes"))
+        self.lists.add("takes", self.takes.listed)
         self._failures = 0
         osc = config.osc
         self.osc: OscServer | None = None
         self.http: HttpServer | None = None
         self.oscquery: OscQuery | None = None
         if osc.enabled:
-            actions: dict[str, Action] = {"preset/save": self._save, "preset/reload": lambda args: self._keeper.reload()}
-            actions |= {**transport_actions(self.transport), **self.timelines.actions}
+            actions: dict[str, Action] = {
+                **self._keeper.actions(self.store.latest),
+                **transport_actions(self.transport),
+                **self.timelines.actions,
+                **self.takes.actions,
+                **self._expander.actions,
+            }
             self.osc = OscServer(
                 self.store,
                 osc.host,
@@ -123,6 +154,7 @@ class ControlPlane(Service):
         except ConfigError:
             osc.close()
             raise
+        self.http.add_routes([picture_route(self._keeper.pictures)])
         self.oscquery = OscQuery(
             self.http,
             self.store,
@@ -144,6 +176,8 @@ class ControlPlane(Service):
             self.journal.start()
         self._keeper.start()
         self.timelines.start()
+        self.takes.start()
+        self._expander.start()
         self._thread.start()
 
     def _resume(self, resumed: LiveState) -> None:
@@ -177,6 +211,8 @@ class ControlPlane(Service):
         """Stop everything. Idempotent."""
         self._stop.set()
         ended(self._thread)
+        self._expander.close()
+        self.takes.close()
         self.timelines.close()
         self._keeper.close()
         if self.http is not None:
@@ -189,7 +225,8 @@ class ControlPlane(Service):
     @property
     def failures(self) -> int:
         """Number of internal errors that its threads have survived."""
-        return self._failures + self._keeper.failures + self.timelines.failures
+        keepers = (self._keeper, self.timelines, self.takes, self._expander)
+        return self._failures + sum(keeper.failures for keeper in keepers)
 
     def _run(self) -> None:
         while not self._stop.wait(TICK_S if self.transport.loaded else IDLE_S):
@@ -200,12 +237,8 @@ class ControlPlane(Service):
                 log.exception("the timeline stumbled; it goes on")
                 self._stop.wait(STUMBLE_S)
 
-    def _save(self, args: tuple[Any, ...]) -> Future[None]:
-        if len(args) != 1:
-            raise ParamError("preset/save takes a name")
-        return self._keeper.save(args[0], self.store.latest())
-
     def _tell_presets(self) -> None:
-        """Have OSCQuery clients read the list of presets again."""
+        """Have OSCQuery's clients and the page read the list of presets again."""
+        self._list_presets()
         if self.oscquery is not None:
             self.oscquery.path_changed("/sdv2/preset/name")

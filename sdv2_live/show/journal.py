@@ -60,11 +60,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """The contents of a journal: parameter values, the last preset recalled, and the timeline's position if there was one."""
+    """The contents of a journal: parameter values, the last preset recalled, and the timeline's position if there was one.
+
+    Attributes:
+        prompts: those that were live, with their Unix times, the newest first.
+    """
 
     values: Mapping[str, Value]
     timeline: Standing | None = None
     preset: str = ""
+    prompts: tuple[tuple[float, str], ...] = ()
 
     def start_params(self, params: Params) -> Params:
         """`params` with these values."""
@@ -112,13 +117,22 @@ class Journal:
         store: ParamStore,
         transport: Transport | None = None,
         file: Callable[[], str] = str,
+        prompts: Callable[[], list[tuple[float, str]]] = list,
     ) -> None:
-        """Make a journal that writes nothing yet. `file` gives the timeline's name in `timeline.dir`."""
+        """Make a journal that writes nothing yet.
+
+        Args:
+            path: of the file.
+            store: its values are written.
+            transport: its timeline's position is written.
+            file: gives the timeline's name in `timeline.dir`.
+            prompts: gives the history of prompts, the newest first.
+        """
         self.path = path
         self.failures = 0
         self._store = store
         self._transport = transport
-        self._file = file
+        self._file, self._prompts = file, prompts
         self._changed = threading.Event()
         self._stop = threading.Event()
         self._written = ""
@@ -184,7 +198,8 @@ class Journal:
         if transport is not None and transport.loaded:
             which = {"name": transport.timeline.name, "digest": transport.digest, "file": self._file()}
             where = {**which, "playing": transport.playing, "looping": transport.looping, "mark": transport.mark}
-        return {"format": _FORMAT, "params": values, "preset": params.preset, "timeline": where}
+        rest = {"preset": params.preset, "timeline": where, "prompts": self._prompts()}
+        return {"format": _FORMAT, "params": values, **rest}
 
 
 def read_journal(path: Path, names: ParamNames = TABLE) -> LiveState:
@@ -210,6 +225,7 @@ def read_journal(path: Path, names: ParamNames = TABLE) -> LiveState:
                 str(where.get("digest", "")),
                 str(where.get("file", "")),
             )
+        prompts = tuple((float(at), str(text)) for at, text in data.get("prompts", []))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no show left its state there") from None
     except OSError as error:
@@ -218,4 +234,4 @@ def read_journal(path: Path, names: ParamNames = TABLE) -> LiveState:
         raise ConfigError(f"{path}: holds no live state ({type(error).__name__}: {error})") from error
     for problem in problems:
         log.warning("%s", problem)
-    return LiveState(values, standing, str(data.get("preset", "")))
+    return LiveState(values, standing, str(data.get("preset", "")), prompts)

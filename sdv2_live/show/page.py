@@ -91,7 +91,8 @@ class ShowPage(Service):
             status = self._status()
             for name, read in SERIES.items():
                 self._history[name].append(round(read(status), 1))
-            self._lists.changed("show")  # pages are told if it became another
+            for kind in ("show", "prompts"):  # pages are told if it became another
+                self._lists.changed(kind)
             await asyncio.sleep(PERIOD_S)
 
     def _show(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from sdv2_live import __version__
 from sdv2_live.closing import Closing
@@ -18,9 +19,11 @@ from sdv2_live.config.measures import SMALL_VAE, SMALL_VAES
 from sdv2_live.config.schema import Config
 from sdv2_live.control.http.server import page_route
 from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.presets.pictures import WIDTH as PRESET_WIDTH
 from sdv2_live.control.store import Change
 from sdv2_live.control.timeline.model import Timeline
 from sdv2_live.engine.spec import Mode
+from sdv2_live.io.jpeg import JpegEncoder
 from sdv2_live.io.open import open_sink
 from sdv2_live.live.adaptation import Adaptation
 from sdv2_live.live.fallback import FallbackMixer
@@ -80,6 +83,10 @@ class Show(Closing):
             resumed=resumed,
             status=lambda: self.status().numbers(),
             loaded=self._timeline_loaded,
+            snap=self._snap,
+            painter=lambda: self._model,
+            recording=lambda: self.recorder.now,
+            encoding=lambda: self.engine.encoding,
         )
         self.store = self.control.store
         if self.control.http is not None and config.oscquery.metrics:
@@ -129,6 +136,7 @@ class Show(Closing):
             self.counters,
             recorder=self.recorder,
             moves=self.control.timelines.moves,
+            on_prompts=lambda mix: self.control.prompts.live(text for text, _ in mix.prompts),
             adaptation=self.adaptation,
         )
         opened.callback(self.loop.close)
@@ -229,6 +237,8 @@ class Show(Closing):
             presets=len(self.control.presets.presets),
             timeline=(transport.position, transport.playing) if transport.loaded else None,
             moves=self.control.timelines.moves.running,
+            take_rendering=self.control.takes.working,
+            encoding=len(self.engine.encoding),
         )
 
     @property
@@ -272,6 +282,11 @@ class Show(Closing):
         known += self.control.transport.timeline.prompts
         known += [str(preset.values["prompt"]) for preset in self.control.presets.presets if "prompt" in preset.values]
         self.engine.encode_prompts(known)
+
+    def _snap(self) -> Callable[[], bytes] | None:
+        """Take the output's picture, for a preset; None before there is one."""
+        frame = self.playout.newest
+        return partial(JpegEncoder(PRESET_WIDTH), frame) if frame is not None else None
 
     def _timeline_loaded(self, timeline: Timeline) -> None:
         """Have its prompts encoded; before the engine is up, that waits for it."""

@@ -28,6 +28,8 @@ class Status:
         tally: (on program, on preview).
         timeline: its position in seconds, and True while it plays; None without a timeline.
         moves: a timeline is being recorded.
+        take_rendering: a take is being painted again.
+        encoding: prompts that are not encoded yet, as far as they are told.
 
     Latencies are in milliseconds.
     """
@@ -48,6 +50,8 @@ class Status:
     presets: int = 0
     timeline: tuple[float, bool] | None = None
     moves: bool = False
+    take_rendering: bool = False
+    encoding: int = 0
 
     def line(self) -> str:
         """A summary of one line for a stage hand."""
@@ -136,6 +140,7 @@ STATUS: tuple[Published, ...] = (
     _total("previews_failed", "Pictures for the page that could not be made."),
     _total("takes_recorded", "Takes recorded to their end."),
     _total("takes_failed", "Takes that ended early."),
+    Published(lambda s: s.take_rendering, "1 while a take is painted into a video.", "takes_rendering"),
     Published(lambda s: s.tally[0], "1 while the output is on program, where receivers report it.", "tally_program"),
     Published(lambda s: s.tally[1], "1 while the output is on preview, where receivers report it.", "tally_preview"),
     Published(lambda s: s.input.words, "The input that is shown, and what is wrong with the main one.", "input"),
@@ -164,6 +169,7 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.engine.gpu_mb, "GPU memory of the engine; OSC: MiB.", "gpu_mb", "gpu_memory_bytes", scale=2.0**20),
     Published(lambda s: s.engine.kernels.get("attention", UNKNOWN), "What computes attention.", "attention"),
     Published(lambda s: s.engine.kernels.get("frames", UNKNOWN), "What converts the frames.", "frame_kernels"),
+    Published(lambda s: s.encoding, "Prompts that are not encoded yet, 16 for more.", "prompts_encoding"),
     Published(lambda s: s.presets, "Presets that can be recalled.", "presets"),
     Published(lambda s: s.timeline and s.timeline[0], "Where the timeline stands, in seconds.", "timeline", digits=1),
     Published(lambda s: s.timeline and s.timeline[1], "1 while the timeline plays.", "timeline_playing"),

@@ -100,6 +100,16 @@ def come_first() -> None:
         psutil.Process().nice(psutil.ABOVE_NORMAL_PRIORITY_CLASS)
 
 
+def come_last() -> None:
+    """Lower this process below normal priority, with every thread that it starts from now on."""
+    if sys.platform == "win32":
+        import psutil
+
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(2 * NICENESS - 1)
+
+
 def may_wait() -> None:
     """Lower this thread's priority, where threads have one of their own: on Linux and on Windows.
 

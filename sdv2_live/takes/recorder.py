@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -71,6 +72,7 @@ class Recorder:
         self._version = -1  # of the newest change of `record` that was followed
         self._queue: deque[_Job | None] = deque()
         self._ready = threading.Condition()
+        self._now: tuple[str, float] | None = None
         self._take: TakeWriter | None = None  # belongs to the thread, as does:
         self._failed = 0  # number of the last take that could not be written
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -110,6 +112,11 @@ class Recorder:
     def recording(self) -> bool:
         """True when a take is being recorded, or begins with the next chunk."""
         return self._state in (_State.WAITING, _State.RECORDING)
+
+    @property
+    def now(self) -> tuple[str, float] | None:
+        """The name of the take that is being written, and its Unix time of start; None without one."""
+        return self._now
 
     def add(self, generated: Generated) -> None:
         """Take over a painted chunk. Never waits. The chunk is dropped when no take runs, or when one cannot begin yet."""
@@ -180,6 +187,7 @@ class Recorder:
             case _Open():
                 assert self._header is not None
                 self._take = TakeWriter(self._config, self._header)
+                self._now = self._take.folder.name, time.time()
                 log.info("recording to %s", self._take.folder)
                 with self._ready:
                     if self._wanted(number):
@@ -192,7 +200,7 @@ class Recorder:
                 take.write(what)
             case _End(problem) if take is not None:
                 take.close(problem)
-                self._take = None
+                self._take = self._now = None
                 if take.chunks:
                     self._counters.add("takes_recorded")
                     log.info("%s: %d chunks%s", take.folder, take.chunks, " (incomplete)" if problem else "")
@@ -207,7 +215,7 @@ class Recorder:
             ends = self._wanted(number)  # else another was begun since, which may do better
             if ends:
                 self._state = _State.IDLE
-        take, self._take = self._take, None
+        take, self._take, self._now = self._take, None, None
         if take is not None:
             take.abandon(problem)
         self._tell(problem, ends)

@@ -68,6 +68,7 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     requests = Requests(channel, prompts)
     server = Server(channel, requests, stream, timer)
     pulse.queues = lambda: {**requests.queues, **server.queues, **prompts.queues}
+    pulse.encoding = lambda: prompts.encoding
     channel.send(hello)
     server.run()
 
@@ -84,13 +85,14 @@ class HeartbeatSender:
     def __init__(self, channel: Channel) -> None:
         self.gpu_bytes: Callable[[], int] = lambda: 0
         self.queues: Callable[[], dict[str, Fill]] = dict
+        self.encoding: Callable[[], tuple[str, ...]] = tuple
         self._channel = channel
         threading.Thread(target=self._run, name="pulse", daemon=True).start()
 
     def _run(self) -> None:
         with suppress(OSError):  # nobody listens any more: the process ends by other means
             while True:
-                self._channel.send(Heartbeat(self.gpu_bytes() >> 20, self.queues()))
+                self._channel.send(Heartbeat(self.gpu_bytes() >> 20, self.queues(), self.encoding()))
                 time.sleep(BEAT_S)
 
 

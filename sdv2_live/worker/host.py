@@ -113,6 +113,11 @@ class EngineHost(ABC):
 
     @property
     @abstractmethod
+    def encoding(self) -> tuple[str, ...]:
+        """Prompts that are not encoded yet, the first ones."""
+
+    @property
+    @abstractmethod
     def queues(self) -> dict[str, Fill]:
         """Fill of its queues."""
 
@@ -196,6 +201,10 @@ class InlineEngine(EngineHost):
 
     def state(self) -> EngineState:
         return EngineState("running" if self.ready else "loading", os.getpid(), kernels=self._kernels)
+
+    @property
+    def encoding(self) -> tuple[str, ...]:
+        return self._prompts.encoding if self._prompts is not None else ()
 
     @property
     def queues(self) -> dict[str, Fill]:

@@ -225,10 +225,15 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A sign of life, with the GPU memory that the engine holds and the fill of its queues."""
+    """A sign of life, with the GPU memory that the engine holds and the fill of its queues.
+
+    Attributes:
+        encoding: prompts that are not encoded yet, see PromptCache.
+    """
 
     gpu_mb: int
     queues: dict[str, Fill] = field(default_factory=dict)
+    encoding: tuple[str, ...] = ()
     kind: Literal["beat"] = "beat"
 
 

@@ -72,6 +72,7 @@ class EngineProcess:
             OSError: no process can be started.
         """
         self.gpu_mb = 0
+        self.encoding: tuple[str, ...] = ()  # prompts, in the process, as it said last
         self.quiet = quiet
         self._queues: dict[str, Fill] = {}  # in the process, as it said last
         self._reason = ""  # why it was terminated
@@ -228,8 +229,8 @@ class EngineProcess:
                 continue
             message, silent_s = channel.receive(), 0.0
             match message:
-                case Heartbeat(gpu_mb, queues):
-                    self.gpu_mb, self._queues = gpu_mb, queues
+                case Heartbeat(gpu_mb, queues, encoding):
+                    self.gpu_mb, self._queues, self.encoding = gpu_mb, queues, encoding
                 case Log(name, level, text):
                     logging.getLogger(name).log(logging.DEBUG if self.quiet else level, "%s", text)
                 case SettingUp():

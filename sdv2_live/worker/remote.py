@@ -73,6 +73,10 @@ class RemoteEngine(EngineHost):
         return self._supervisor.state()
 
     @property
+    def encoding(self) -> tuple[str, ...]:
+        return self._supervisor.encoding
+
+    @property
     def queues(self) -> dict[str, Fill]:
         return self._supervisor.queues
 

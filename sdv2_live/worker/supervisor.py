@@ -101,6 +101,12 @@ class Supervisor:
         return EngineState(self._words, pid, restarts, self._policy.rungs, gpu_mb, kernels)
 
     @property
+    def encoding(self) -> tuple[str, ...]:
+        """Prompts that the process has not encoded yet."""
+        process = self.process
+        return process.encoding if process is not None else ()
+
+    @property
     def queues(self) -> dict[str, Fill]:
         """Fill of the queue of prompts that wait for a process, and of the queues of the process."""
         process = self._newest

@@ -108,6 +108,7 @@ class Prompts:
     """Remembers what it was asked for, in the log."""
 
     queues: ClassVar = {"prompts": Fill(3, 8)}
+    encoding: ClassVar = ("not yet", "nor this")
 
     def request(self, prompt: str, slot: str | None = None) -> Future[Any]:
         child.log.info("encode %s for %s", prompt, slot)

@@ -18,6 +18,7 @@ import pytest
 from support.waiting import eventually
 
 WINDOWS = sys.platform == "win32"
+WINE = sys.platform == "win32" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 KILLED = int(signal.SIGTERM) if WINDOWS else -signal.SIGKILL  # the status of a process after `kill`: psutil's on Windows
 ABORTED = 3 if WINDOWS else -signal.SIGABRT  # after `os.abort`: Microsoft, "abort"
@@ -27,15 +28,20 @@ INTERRUPTIBLE: dict[str, Any] = {}
 if sys.platform == "win32":
     INTERRUPTIBLE["creationflags"] = subprocess.CREATE_NO_WINDOW
 
-# Windows sends Ctrl-C to all processes of a console, and only from one of them: this one joins the child's for it.
-_CTRL_C = """
-import ctypes, sys
+# Windows sends Ctrl-C and Ctrl-Break to all processes of a console, and only from one of them: this one joins the child's for it.
+_CTRL = """
+import ctypes, os, sys, threading
 kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+reached = threading.Event()
+handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)(lambda event: reached.set() or 1)
 kernel.FreeConsole()
-kernel.SetConsoleCtrlHandler(None, True)
-if not (kernel.AttachConsole(int(sys.argv[1])) and kernel.GenerateConsoleCtrlEvent(0, 0)):
+kernel.SetConsoleCtrlHandler(handler, True)
+if not (kernel.AttachConsole(int(sys.argv[1])) and kernel.GenerateConsoleCtrlEvent(int(sys.argv[2]), 0)):
     raise ctypes.WinError(ctypes.get_last_error())
+reached.wait(60)
+os._exit(0)
 """
+_CTRL_C, _CTRL_BREAK = "0", "1"
 
 needs_full_disk = pytest.mark.skipif(  # Wine shows the device, and no links to it
     WINDOWS or not Path("/dev/full").exists(), reason="the system has no device that is always full (Linux)"
@@ -72,20 +78,31 @@ def pause(pid: int) -> None:
     psutil.Process(pid).suspend()
 
 
-def interrupt(process: subprocess.Popen[str]) -> None:
+def interrupt(process: subprocess.Popen[Any]) -> None:
     """Ctrl-C in the terminal of `process`, which was opened with `INTERRUPTIBLE`."""
     if WINDOWS:
-        subprocess.run([sys.executable, "-c", _CTRL_C, str(process.pid)], check=True)
+        _press(_CTRL_C, process)
     else:
         process.send_signal(signal.SIGINT)
 
 
-def terminate(process: subprocess.Popen[str]) -> None:
-    """SIGTERM, which Windows does not have."""
-    process.send_signal(signal.SIGTERM)
+def terminate(process: subprocess.Popen[Any]) -> None:
+    """SIGTERM; on Windows, which does not have it, Ctrl-Break in the console of `process`, opened with `INTERRUPTIBLE`."""
+    if WINDOWS:
+        _press(_CTRL_BREAK, process)
+    else:
+        process.send_signal(signal.SIGTERM)
 
 
-ENDS = [interrupt] if WINDOWS else [interrupt, terminate]  # how a program is asked to end
+def _press(keys: str, process: subprocess.Popen[Any]) -> None:
+    subprocess.run([sys.executable, "-c", _CTRL, str(process.pid), keys], check=True)
+
+
+# How a program is asked to end.
+ENDS = [
+    interrupt,
+    pytest.param(terminate, marks=pytest.mark.skipif(WINE, reason="Wine ends a program at Ctrl-Break without asking it")),
+]
 
 
 def signal_us(number: int) -> None:

@@ -6,7 +6,6 @@ The show runs in this process with the test card as input and a sink that notes 
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import subprocess
 import sys
@@ -15,9 +14,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+import psutil
 from pythonosc.udp_client import SimpleUDPClient
 
 from sdv2_live.chunk import Chunk, Generated
@@ -177,5 +176,4 @@ def _wait_for(sent: list[tuple[int, int]], chunk_ns: int, newest: Frame | None) 
 
 
 def _rss_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+    return round(float(psutil.Process().memory_info().rss) / 2**20, 1)

@@ -7,7 +7,6 @@ Sender and receiver live in this process, the daemon in another. Each frame carr
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import signal
 import subprocess
@@ -19,10 +18,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, PixelFormat
@@ -229,8 +228,7 @@ def memory(options: argparse.Namespace) -> dict[str, Any]:
     with rigged((360, 640), 30, "--model", "tiny", *_set(options), code=False) as rig:
 
         def sample(at: float) -> float:
-            pages = int(Path(f"/proc/{rig.process.pid}/statm").read_text(encoding="utf-8").split()[1])
-            rows[f"{at:.0f} s"] = round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+            rows[f"{at:.0f} s"] = round(psutil.Process(rig.process.pid).memory_info().rss / 2**20, 1)
             return rows[f"{at:.0f} s"]
 
         marks = [options.seconds * part for part in (0.1, 0.25, 0.5, 0.75, 1.0)]

@@ -21,7 +21,7 @@ Address = tuple[str, int]
 log = logging.getLogger("sdv2_live.oscquery")
 
 MAX_CONNECTIONS = 192
-MAX_OF_HOST = 96  # more than the WebSockets that one may have
+MAX_OF_HOST = 32  # beside its WebSockets, which have limits of their own
 FIRST_REQUEST_S = 10.0  # to send a whole request in
 IDLE_S = 75.0  # between requests
 RESERVE = 48  # descriptors that are left to the rest of the show; an engine's start takes about 12
@@ -139,16 +139,16 @@ class Door:
             self.say.warning("%s is not in osc.allow; its HTTP connections are closed unread", host)
             return _answer("403 Forbidden", "this address is not in osc.allow")
         present = self._present()
-        own = [one for one in present if one.host == host]
+        idle = [one for one in present if not one.kept]
+        own = [one for one in idle if one.host == host]
         if len(own) < MAX_OF_HOST and len(present) < MAX_CONNECTIONS and accepted.fileno() < most_descriptors() - RESERVE:
             return b""
-        idle = [one for one in (own if len(own) >= MAX_OF_HOST else present) if not one.kept]
         if not idle:
             self.counters.turned_away += 1
             self.say.warning("%s gets no HTTP connection: %d are open", host, len(present))
             return _answer("503 Service Unavailable", "too many connections; close one of them")
         self.counters.gave_way += 1
-        min(idle, key=lambda one: one.since).end()
+        min(own if len(own) >= MAX_OF_HOST else idle, key=lambda one: one.since).end()
         return b""
 
     async def _take_in(self, accepted: socket.socket, peer: Address) -> None:

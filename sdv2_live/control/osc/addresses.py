@@ -66,7 +66,10 @@ _ACTIONS = (
     ActionSpec("subscribe", "nothing, a port, or a host and a port", "Send every applied value and the status there."),
     ActionSpec("unsubscribe", "nothing, a port, or a host and a port", "Stop sending there."),
     ActionSpec("dump", "nothing", "Send all values again to the subscriptions of this sender."),
+    ActionSpec("prompt/expand", "a text, or nothing", "Make a text (or the cue, or the prompt) long, and cue it.", text=True),
     ActionSpec("preset/save", "a name", "Save the present values as a new preset.", text=True),
+    ActionSpec("preset/replace", "a name", "Save the present values in the place of that preset.", text=True),
+    ActionSpec("preset/picture", "a name or number", "Take the picture of that preset anew, from the output.", text=True),
     ActionSpec("preset/reload", "nothing", "Read the preset files again."),
     ActionSpec("timeline/play", "nothing", "Play the timeline from where it stands."),
     ActionSpec("timeline/stop", "nothing", "Hold the timeline where it stands."),
@@ -76,6 +79,8 @@ _ACTIONS = (
     ActionSpec("timeline/load", "a file's name", "Take a timeline of `timeline.dir`; it stands at its start.", text=True),
     ActionSpec("timeline/record", "true or false", "Record what is played, or end that: a new timeline in `timeline.dir`."),
     ActionSpec("timeline/save", "a name", "Save the timeline under a new name; `.json` for Scope, else YAML.", text=True),
+    ActionSpec("takes/render", "a take's name", "Paint a take again into a video beside it, while the show goes on.", text=True),
+    ActionSpec("takes/cancel", "nothing", "Stop painting that video."),
 )
 ACTIONS: Mapping[str, ActionSpec] = MappingProxyType({action.name: action for action in _ACTIONS})
 

@@ -33,12 +33,16 @@ _MAX_INT32 = 2**31 - 1
 _MAX_EXACT = 2**53  # of a double
 _TYPES = {Kind.FLOAT: "f", Kind.TRIGGER: "I"}  # the others depend on value or range, or are text
 _ACTION_VALUES: Mapping[str, bool | float | str] = {
+    "prompt/expand": "",
     "preset/save": "",
+    "preset/replace": "",
+    "preset/picture": "",
     "timeline/seek": 0.0,
     "timeline/loop": True,
     "timeline/load": "",
     "timeline/record": False,
     "timeline/save": "",
+    "takes/render": "",
 }
 _SCALED = f"Also at {NORM} as 0..1 and at {MIDI} as 0..{MIDI_MAX}, scaled to the range."
 _RULE = f"The controls of the show. Numbers, switches and choices are also taken with {NORM} or {MIDI} behind the address."

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import Params
@@ -19,7 +19,15 @@ from sdv2_live.control.presets.folder import MAX_PRESETS, PresetFolder
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError, several
 from sdv2_live.wording import nearest, shown
 
-__all__ = ["Preset", "PresetLibrary", "load_preset", "look"]
+__all__ = ["Entry", "Preset", "PresetLibrary", "load_preset", "look"]
+
+
+class Entry(NamedTuple):
+    """One file of the folder. name: of its preset, empty where the file could never be read."""
+
+    number: int
+    path: Path
+    name: str
 
 
 class PresetLibrary:
@@ -38,6 +46,7 @@ class PresetLibrary:
         self._names = names
         self.presets: tuple[Preset, ...] = ()
         self.problems: tuple[str, ...] = ()
+        self.entries: tuple[Entry, ...] = ()  # every file in the order of numbers, also of broken and left out presets
         self._folder = PresetFolder(folder, names)
         self._numbers: dict[Path, int] = {}
         self._loading = threading.RLock()
@@ -60,6 +69,8 @@ class PresetLibrary:
                 problems.append(f"{self.folder}: holds more than {MAX_PRESETS} presets; the first are read, move the others away")
             self.presets = tuple(sorted(presets.values(), key=lambda preset: preset.number))
             self.problems = tuple(several(problems))
+            names = {preset.path: preset.name for preset in self.presets}
+            self.entries = tuple(sorted(Entry(number, path, names.get(path, "")) for path, number in self._numbers.items()))
 
     def poll(self) -> bool:
         """Read the folder again if a file was added, removed or edited since the last reading. Returns True if one was."""
@@ -95,7 +106,7 @@ class PresetLibrary:
         Args:
             name: of the preset.
             params: the values to save; see `look`.
-            description: one line.
+            description: one line; empty for that of the preset that is replaced.
             force: replace the preset of that name.
 
         Raises:
@@ -111,6 +122,7 @@ class PresetLibrary:
                 raise ParamError(f"there is a preset '{old.name}' already; choose another name")
             if not old and len(self._numbers) >= MAX_PRESETS:
                 raise ParamError(f"{self.folder} holds {MAX_PRESETS} presets, the most there can be; move some elsewhere")
+            description = description or (old.description if old else "")
             path = old.path if old else self.folder / file_name(max(self._numbers.values(), default=0) + 1, name)
             write_preset(path, name, description, look(params, self._names), replacing=old is not None)
             self.load()

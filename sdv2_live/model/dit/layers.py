@@ -38,7 +38,7 @@ class DitConfig:
         return self.dim // self.heads
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class CrossKV:
     """Cross-attention keys and values of every layer, (layers, 1, N, H, d). They depend on the prompt alone.
 

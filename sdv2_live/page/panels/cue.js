@@ -4,6 +4,8 @@ import { fill, h } from "../dom.js";
 import { link, live } from "../show.js";
 import { Panel } from "./panel.js";
 
+const QUIET_MS = 1000;
+const SAID_MS = 4000;
 const TYPING_MS = 400; // of rest, after which what is typed is sent, so that it is encoded before it is taken
 
 /** Make the cue the prompt, with all that is typed in it. */
@@ -30,6 +32,9 @@ export class TakeKey extends HTMLElement {
 
 export class Cue extends Panel {
   #typing = 0;
+  #unsent = false; // it holds what the show has not been sent
+  #quiet = 0; // after sending, while an older text may still come back
+  #saying = 0;
 
   field = h("textarea", { id: "cue", spellcheck: "false", placeholder: "Write the next prompt" });
   lamp = h("i", { class: "lamp" });
@@ -51,6 +56,7 @@ export class Cue extends Panel {
     this.addEventListener("flush", () => this.#flush());
     this.follow(link.watch("/sdv2/cue_prompt", (value) => this.#follow(String(value))));
     this.follow(live.watch("prompts", () => this.#tell()));
+    this.follow(link.onState(() => this.#unsent && this.#flush()));
     for (const name of ["cue_prompt", "take", "prompt/expand"]) {
       this.follow(link.onAnswer(`/sdv2/${name}`, ({ text }) => this.#say(text.replace(/^\S+:\d+: /, ""))));
     }
@@ -63,6 +69,7 @@ export class Cue extends Panel {
    */
   write(text) {
     this.field.value = text;
+    this.#unsent = true;
     this.#flush();
     this.field.focus();
     this.#tell();
@@ -70,12 +77,13 @@ export class Cue extends Panel {
 
   /** @param {string} value */
   #follow(value) {
-    if (this.field.matches(":focus") && this.#typing) return;
+    if (this.#unsent || this.#quiet) return;
     if (this.field.value !== value) this.field.value = value;
     this.#tell();
   }
 
   #typed() {
+    this.#unsent = true;
     clearTimeout(this.#typing);
     this.#typing = setTimeout(() => this.#flush(), TYPING_MS);
     this.#tell();
@@ -84,27 +92,33 @@ export class Cue extends Panel {
   #flush() {
     clearTimeout(this.#typing);
     this.#typing = 0;
-    const text = this.field.value ?? "";
-    if (text !== String(link.value("cue_prompt") ?? "")) link.send("cue_prompt", text);
+    if (link.line.state !== "open") return;
+    this.#unsent = false;
+    if (this.field.value === String(link.value("cue_prompt") ?? "")) return;
+    link.send("cue_prompt", this.field.value);
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => {
+      this.#quiet = 0;
+      this.#follow(String(link.value("cue_prompt") ?? ""));
+    }, QUIET_MS);
   }
 
   #expand() {
     this.#flush();
-    link.send("prompt/expand", this.field.value ?? "");
+    link.send("prompt/expand", this.field.value);
   }
 
   #tell() {
-    const text = this.field.value ?? "";
+    const text = this.field.value;
     const prompts = live.lists.prompts;
     const encoding = Boolean(text) && (this.#typing > 0 || Boolean(prompts?.encoding.includes(text)));
     const words = text.trim() ? text.trim().split(/\s+/).length : 0;
     this.lamp.classList.toggle("ok", Boolean(text) && !encoding);
     const state = !text ? "empty" : prompts?.expanding ? "expanding" : encoding ? "encoding" : "encoded";
-    fill(this.state, prompts?.problem || state);
+    if (!this.#saying) fill(this.state, prompts?.problem || state);
     this.words.textContent = words ? `${words} word${words > 1 ? "s" : ""}` : "";
     this.bar.hidden = !encoding && !prompts?.expanding;
     this.expand.hidden = !prompts?.expansion || !text;
-    this.classList.remove("clamped");
     document.dispatchEvent(new Event("cue"));
   }
 
@@ -112,6 +126,12 @@ export class Cue extends Panel {
   #say(text) {
     this.classList.add("clamped");
     this.state.textContent = text;
+    clearTimeout(this.#saying);
+    this.#saying = setTimeout(() => {
+      this.#saying = 0;
+      this.classList.remove("clamped");
+      this.#tell();
+    }, SAID_MS);
   }
 }
 

@@ -18,9 +18,16 @@ const BIG = [
   ["latency_ms", "Latency, ms"],
 ];
 /** @type {Record<string, string>} */
-const NAMES = { latency_p95_ms: "p95, ms", gpu_mb: "GPU memory, MB", shed: "Shed", engine_pid: "Engine's process" };
+const NAMES = { latency_p95_ms: "p95, ms", gpu_mb: "GPU memory, MB", shed: "Shed", engine_pid: "Engine PID" };
 const ELSEWHERE = new Set(["fps_in", "fps", "fps_out", "latency_ms", "timeline", "timeline_playing", "timeline_recording", "watched", "tally_program", "tally_preview", "input_shown"]);
 const MB = 1e6;
+const SEEN = "sdv2-seen"; // when the drawer was opened last
+
+/** How many troubles have come since the drawer was opened last. */
+export function unseen() {
+  const since = Number(sessionStorage.getItem(SEEN) ?? 0);
+  return live.lists.log?.items.filter((item) => !item.over && item.at > since).length ?? 0;
+}
 
 export class StateDrawer extends Drawer {
   heading = "State";
@@ -71,12 +78,20 @@ export class StateDrawer extends Drawer {
     fill(this.words, ...words);
   }
 
+  /** @param {Element | null} opener */
+  open(opener) {
+    super.open(opener);
+    sessionStorage.setItem(SEEN, String(Date.now() / 1000));
+    document.dispatchEvent(new Event("seen"));
+  }
+
   #log() {
     const items = live.lists.log?.items ?? [];
     const presets = live.lists.presets;
     const mistakes = [...(presets?.items.map((item) => item.mistake) ?? []), ...(presets?.mistakes ?? []), live.lists.timeline?.mistake ?? null];
     const wrong = mistakes.filter((mistake) => mistake !== null).map(broken);
-    const now = items.filter((item) => !item.over);
+    const named = mistakes.filter((mistake) => mistake !== null).map((mistake) => `${mistake.file}:`);
+    const now = items.filter((item) => !item.over && !named.some((file) => item.text.includes(file)));
     const over = items.filter((item) => item.over);
     this.calm.hidden = wrong.length + now.length > 0;
     fill(this.errors, ...wrong, ...now.map(entry));

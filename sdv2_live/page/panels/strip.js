@@ -18,6 +18,9 @@ export function clock(seconds) {
   return `${String(whole).padStart(2, "0")}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
 }
 
+/** @type {TimelineList} */
+export const NONE = { file: "", files: [], seconds: 0, loop: false, markers: [], events: [], curves: [], recording: false, mistake: null };
+
 export class Strip extends HTMLElement {
   /** @type {TimelineList | null} */
   #list = null;

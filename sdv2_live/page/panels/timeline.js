@@ -4,7 +4,7 @@ import { fill, h, icon, iconButton } from "../dom.js";
 import { link, live } from "../show.js";
 import { openMenu } from "./menu.js";
 import { Panel } from "./panel.js";
-import { Strip, clock } from "./strip.js";
+import { NONE, Strip, clock } from "./strip.js";
 
 /** @typedef {import("../net/lists.js").TimelineList} TimelineList */
 
@@ -27,6 +27,7 @@ export class Timeline extends Panel {
     this.record.append(icon("rec"), h("span", {}, "Moves"));
     const keys = h("div", { class: "grp" }, this.play, this.next, this.loop, this.record);
     this.append(h("div", { class: "tl-ctl" }, chooser, keys), this.strip);
+    this.#show(NONE);
     this.follow(live.watch("timeline", (list) => this.#show(list)));
     this.follow(link.watch("/sdv2/status/timeline_playing", () => this.#keys()));
     for (const name of ["load", "play", "stop", "next", "seek", "loop", "record", "save"]) {
@@ -60,8 +61,7 @@ export class Timeline extends Panel {
   }
 
   #keys() {
-    const list = live.lists.timeline;
-    if (!list) return;
+    const list = live.lists.timeline ?? NONE;
     for (const key of [this.play, this.next, this.loop]) key.disabled = !list.seconds || list.recording;
     fill(this.play, icon(this.playing ? "stop" : "play"));
     this.play.setAttribute("aria-label", this.playing ? "Stop" : "Play");

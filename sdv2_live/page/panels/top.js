@@ -4,6 +4,7 @@ import { fill, h, icon } from "../dom.js";
 import { link, live } from "../show.js";
 import { Panel } from "./panel.js";
 import { spark } from "./spark.js";
+import { unseen } from "./state.js";
 
 /** @typedef {import("./spark.js").Name} Name */
 
@@ -39,6 +40,7 @@ export class Top extends Panel {
       const digits = name === "latency_ms" ? 0 : 1;
       this.follow(link.watch(`/sdv2/status/${name}`, (value) => put(this, name, Number(value).toFixed(digits))));
     }
+    document.addEventListener("seen", () => this.#tell());
     setInterval(() => this.#recording(), 1000);
     this.#tell();
   }
@@ -48,7 +50,7 @@ export class Top extends Panel {
     const words = String(link.value("info/input") ?? "");
     const shown = Number(link.value("status/input_shown") ?? 0);
     const source = String(link.value("info/source") ?? "");
-    say(this.input, shown === 0 ? "ok" : "warn", shown === 0 ? show?.input || source || "Input" : words);
+    say(this.input, shown === 0 ? "ok" : "warn", shown === 0 ? plain(show?.input || source || "Input") : words);
     this.input.setAttribute("aria-label", `Input: ${words || source}`);
     this.input.title = `${words} ${source}`.trim();
     const engine = String(link.value("info/engine") ?? "");
@@ -57,7 +59,7 @@ export class Top extends Panel {
     this.engine.setAttribute("aria-label", `Engine ${engine}${show?.model ? `, ${show.model}` : ""}`);
     this.#receivers();
     this.#recording();
-    const warnings = live.lists.log?.items.filter((item) => !item.over).length ?? 0;
+    const warnings = unseen();
     const count = warnings ? h("span", { class: "count num" }, String(warnings)) : null;
     fill(this.state, icon("pulse"), h("span", { class: "lbl" }, "State"), count);
     this.state.setAttribute("aria-label", warnings ? `State, ${warnings} to look at` : "State");
@@ -90,6 +92,16 @@ export class Top extends Panel {
 function figure([name, label, look]) {
   const also = name === "latency_ms" ? h("small", { "data-figure": "p95" }) : null;
   return h("span", { class: `fig ${look}` }, h("small", {}, label), h("b", { class: "num", "data-figure": name }, "–"), also, spark(name));
+}
+
+/**
+ * A source's name without its kind, a file's without its folders.
+ *
+ * @param {string} source
+ */
+function plain(source) {
+  const name = source.replace(/^(ndi|file|spout|test):/, "");
+  return source.startsWith("file:") ? (name.split(/[\\/]/).at(-1) ?? name) : name;
 }
 
 /** @param {string} label */

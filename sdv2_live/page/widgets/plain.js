@@ -71,6 +71,10 @@ export class Choice extends Control {
 
 /** A text of two lines. What is typed goes out with Enter, or when the field is left; news does not overwrite it. */
 export class Text extends Control {
+  #unsent = false; // it holds what the show has not been sent
+  /** @type {() => void} */
+  #end = () => undefined;
+
   /**
    * @param {Row} row
    * @param {string} [label]
@@ -79,7 +83,10 @@ export class Text extends Control {
     super(row);
     this.field = h("textarea", { rows: "2", spellcheck: "false", "aria-label": label });
     this.count = h("small", { class: "left num", hidden: true });
-    this.field.addEventListener("input", () => this.#measure());
+    this.field.addEventListener("input", () => {
+      this.#unsent = true;
+      this.#measure();
+    });
     this.field.addEventListener("change", () => this.#commit());
     this.field.addEventListener("keydown", (event) => {
       event.stopPropagation();
@@ -91,20 +98,27 @@ export class Text extends Control {
     this.append(this.field, this.count);
   }
 
+  connectedCallback() {
+    super.connectedCallback();
+    this.#end = link.onState(() => !this.field.matches(":focus") && this.#commit());
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#end();
+  }
+
   /** @param {Arg} value */
   show(value) {
-    if (this.field.matches(":focus") && this.typed) return;
+    if (this.#unsent) return;
     this.field.value = String(value);
     this.#measure();
   }
 
-  /** True while it holds what the show does not. */
-  get typed() {
-    return this.field.value !== String(link.value(this.row.name) ?? "");
-  }
-
   #commit() {
-    if (this.typed) this.send(this.field.value);
+    if (!this.#unsent || link.line.state !== "open") return;
+    this.#unsent = false;
+    this.send(this.field.value);
   }
 
   #measure() {

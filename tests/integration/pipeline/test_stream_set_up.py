@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
 from support import tiny
 from support.prompts import Dictionary
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_engine import EngineConfig
 from sdv2_live.control.params import Params
+from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt_cache import PromptCache
+from sdv2_live.engine.vae_graphs import GraphedMemory, GraphedVae
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.pipeline.stream import Stream
 
@@ -84,6 +91,79 @@ def test_what_needs_no_set_up_announces_none(prompts: PromptCache) -> None:
     for params in (PARAMS, replace(PARAMS, steps=(700,)), replace(PARAMS, prompt="green", prompt_change="cut")):
         paint(stream, params, reset=params is PARAMS)
     assert len(announced) == 1
+
+
+def once(function: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """A `Capture` that holds what one of CUDA holds: the result's memory, and nothing of the function."""
+    result = function()
+    return lambda: result
+
+
+@pytest.mark.parametrize("schedule", ["sequential", "stream_batch"])
+def test_nothing_of_a_stream_lives_on_when_the_next_begins(schedule: str, prompts: PromptCache) -> None:
+    """A GPU has no room for two, and the collector of cycles does not see what they hold."""
+    stream = graphed_stream(prompts, schedule)
+    gc.disable()
+    try:
+        for anew in (
+            {"size": (48, 64)},
+            {"scale": 0.3},
+            {"params": replace(PARAMS, normalize_latents=True), "reset": True},
+            None,
+        ):
+            paint(stream)
+            paint(stream, replace(PARAMS, prompt="green", transition_chunks=3))  # in the midst of a fade
+            objects, tensors = left_of(stream)
+            if anew is None:
+                stream.discard()
+            else:
+                paint(stream, **anew)
+            assert [one() for one in objects] == [None] * len(objects)
+            assert all(tensor.expired() for tensor in tensors)
+    finally:
+        gc.enable()
+
+
+def test_the_keys_and_values_of_a_prompt_go_with_it(prompts: PromptCache) -> None:
+    stream = graphed_stream(prompts)
+    gc.disable()
+    try:
+        for cut in (False, True):  # its copy for the graphs is renewed at once, or only when the cache is full again
+            for _ in range(9):
+                paint(stream)
+            cross = stream._director._cross
+            assert cross is not None
+            keys, cross = StorageWeakRef(cross.k.untyped_storage()), None
+            paint(stream, replace(PARAMS, prompt="green", prompt_change="cut" if cut else "soft"))
+            assert keys.expired()
+    finally:
+        gc.enable()
+
+
+def graphed_stream(prompts: PromptCache, schedule: str = "sequential") -> Stream:
+    """A stream whose steady work is captured."""
+    plain = tiny.small_engines()["taehv"]
+    vae = GraphedVae(plain.vae, once, once)  # type: ignore[arg-type]
+    engine = Engine(plain.dit, vae, capture=once, encode_ahead=False)
+    return tiny.stream(engine, prompts, Config(engine=EngineConfig(schedule=schedule)))  # type: ignore[arg-type]
+
+
+def left_of(stream: Stream) -> tuple[list[weakref.ref[Any]], list[StorageWeakRef]]:
+    """What a stream holds: objects with their graphs, and the memory of tensors."""
+    state = stream._state
+    assert state is not None
+    graphs, memory = state.graphs, state.vae
+    assert graphs is not None
+    assert isinstance(memory, GraphedMemory)
+    captured = [*graphs._captured.values(), *memory.captured.values()]
+    assert len(captured) >= 2
+    objects = [state, graphs, memory, memory.own, state.cache, *captured, *(one._replay for one in captured if one._replay)]
+    mine = graphs._cross
+    assert mine is not None
+    tensors = [state.cache.k, state.cache.v, mine.k, mine.v, *(tensor for one in captured for tensor in one._inputs)]
+    if state.batch_cache is not None and state.queue is not None:
+        tensors += [state.batch_cache.k, state.queue.latents]
+    return [weakref.ref(one) for one in objects], [StorageWeakRef(tensor.untyped_storage()) for tensor in tensors]
 
 
 def test_a_lost_gpu_leaves_nothing_of_the_stream(prompts: PromptCache) -> None:

@@ -8,6 +8,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -170,7 +172,7 @@ def test_what_is_played_becomes_a_timeline_that_plays_and_is_resumed(config: Con
         client.send("/sdv2/preset", "Ink")
         wait(lambda: desk.store.latest().prompt == "ink")
         client.send("/sdv2/timeline/record", False)
-        wait(lambda: desk.transport.loaded)
+        wait(lambda: desk.timelines.file)
         (path,) = folder.iterdir()
         assert desk.timelines.file == path.name
         assert desk.transport.timeline.events[-1].values["preset"] == "Ink"
@@ -213,3 +215,26 @@ def test_a_recording_that_cannot_be_saved_is_kept_until_it_can(config: Config, c
         folder.unlink()
         client.send("/sdv2/timeline/save", "rescued")
         wait(lambda: (folder / "rescued.yaml").exists() and not desk.timelines.listed()["unsaved"])
+
+
+def test_the_page_gets_presets_with_pictures_by_listed_names_alone(config: Config, client_of: Any, wait: Any) -> None:
+    data = b"\xff\xd8\xff\xd9"
+    with ControlPlane(config, snap=lambda: lambda: data, painter=lambda: "tiny") as desk:
+        client = client_of(desk.osc.port)
+        client.send("/sdv2/preset/save", "New one")
+        wait(lambda: desk.lists.take_changed())
+        listed = json.loads(desk.lists.all()["presets"])
+        address = listed["items"][1]["picture"]
+        root = f"http://127.0.0.1:{desk.http.port}"
+        with urlopen(root + address) as answer:
+            assert (answer.read(), answer.headers["Content-Type"]) == (
+                b"\xff\xd8\xff\xfe\x00\x11painted by tiny\xff\xd9",
+                "image/jpeg",
+            )
+            assert "immutable" in answer.headers["Cache-Control"]
+        for path in ("01-ink", "..%2fa", "%2e%2e%2fa", "a.yaml%00", "nothing"):
+            with pytest.raises(HTTPError, match="404"):
+                urlopen(f"{root}/page/picture/preset/{path}.jpg")
+        client.send("/sdv2/preset", "New one")
+        wait(lambda: "presets" in desk.lists.take_changed())
+        assert json.loads(desk.lists.all()["presets"])["live"] == "New one"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from support.places import ROOT
+from support.systems import ENDS, INTERRUPTIBLE
+from support.waiting import DEADLINE_S
 
 from sdv2_live.system.console import STOPS
 
@@ -45,21 +47,15 @@ def test_all_letters_go_through_a_pipe() -> None:
 def test_a_window_that_is_closed_gives_time_to_end(event: str) -> None:
     call = f"threading.Thread(target=lambda: [console._kept[-1]({event.split()[1]}), print('returned')], daemon=True).start()"
     with program(WAITS.format(how=call)) as waiting:
-        said = waiting.communicate(timeout=60)[0].split()
+        said = waiting.communicate(timeout=DEADLINE_S)[0].split()
     assert said == [b"waiting", b"stopped"]  # it has ended before the handler returned
     assert waiting.returncode == 0
 
 
-def console() -> bool:
-    """Whether this process has one, through which alone Windows sends Ctrl-Break. Under Wine it has none without a screen."""
-    return sys.platform == "win32" and ctypes.WinDLL("kernel32").GetConsoleCP() != 0
-
-
-def test_ctrl_break_stops() -> None:
-    if sys.platform != "win32" or not console():
-        pytest.skip("needs a console of Windows; elsewhere it is a signal")
-    with program(WAITS.format(how=""), creationflags=subprocess.CREATE_NEW_PROCESS_GROUP) as waiting:
+@pytest.mark.parametrize("end", ENDS)
+def test_it_is_asked_to_stop(end: Callable[[subprocess.Popen[bytes]], None]) -> None:
+    with program(WAITS.format(how=""), **INTERRUPTIBLE) as waiting:
         assert waiting.stdout is not None
         assert waiting.stdout.readline().strip() == b"waiting"
-        os.kill(waiting.pid, signal.CTRL_BREAK_EVENT)
-        assert waiting.communicate(timeout=60)[0].strip() == b"stopped"
+        end(waiting)
+        assert waiting.communicate(timeout=DEADLINE_S)[0].strip() == b"stopped"

@@ -414,6 +414,7 @@ def test_every_queue_on_the_way_is_told_with_its_bound() -> None:
     with Rig() as show:
         show.chunks()
         eventually("the process's own", lambda: show.engine.queues.get("prompts") == Fill(3, 8))
+        assert show.engine.encoding == ("not yet", "nor this")
         assert {"engine_requests", "engine_replies"} < show.engine.queues.keys()
         parts = (show.intake, show.playout, show.engine)
         assert all(fill.length <= fill.bound for part in parts for fill in part.queues.values())

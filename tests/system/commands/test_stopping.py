@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from support.systems import ENDS, INTERRUPTIBLE
+from support.systems import INTERRUPTIBLE, interrupt
 
 from sdv2_live.commands.stopping import Stop
 
@@ -73,7 +73,7 @@ def test_a_process_ends_whatever_waits(log: str) -> None:
     with started(script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        ENDS[-1](process)
+        interrupt(process)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0
     assert log != "sys.stderr" or "waiting for: MainThread, waiting" in said
@@ -90,7 +90,7 @@ def test_a_process_ends_though_its_main_thread_never_comes_to_the_handler() -> N
     with started(script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        ENDS[-1](process)
+        interrupt(process)
         try:
             assert process.wait(60) == 0
         finally:

@@ -139,7 +139,7 @@ class Rehearsal:
 @pytest.fixture
 def rehearse(setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rehearsal:
     if sys.platform == "win32":
-        pytest.skip("Windows runs no script in Python's place")
+        pytest.skip("Windows runs no shell script, and one stands in for Python here")
     return Rehearsal(setup, tmp_path, monkeypatch, capsys)
 
 

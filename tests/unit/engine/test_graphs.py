@@ -94,7 +94,7 @@ def test_warm_up_captures_and_leaves_no_trace(plain: Engine, spec: StreamSpec, m
     if mode is Mode.TEXT:
         spec = replace(spec, schedule=Schedule.SEQUENTIAL, mode=mode)
     capture, engine, mine, theirs = pair(plain, spec)
-    engine.warm_up(mine, 2)
+    engine.warm_up(mine)
     assert capture.captures == (4 if spec.schedule is Schedule.SEQUENTIAL and mode is Mode.VIDEO else 1)
     cross = tiny.prompt(plain, 3)
     video = tiny.clip(60) if mode is Mode.VIDEO else None
@@ -145,7 +145,7 @@ def test_on_a_gpu_graphs_equal_eager(spec: StreamSpec, caplog: pytest.LogCapture
     engine = Engine(plain.dit, plain.vae, capture=CudaCapture(plain.device))
     mine, theirs, video, cross = engine.new_state(spec), plain.new_state(spec), tiny.clip(80).cuda(), tiny.prompt(plain)
     with caplog.at_level(logging.WARNING, "sdv2_live"):
-        engine.warm_up(mine, 2)
+        engine.warm_up(mine)
         for found, expected in zip(chunks(engine, mine, video, cross, 16), chunks(plain, theirs, video, cross, 16), strict=True):
             assert (found is None) == (expected is None)
             if found is not None and expected is not None:
@@ -166,7 +166,7 @@ def test_on_a_gpu_a_steady_chunk_never_waits(spec: StreamSpec, graphs: bool) -> 
     device = made.dit.device
     engine = Engine(made.dit, made.vae, capture=CudaCapture(device) if graphs else None)
     state, video, cross = engine.new_state(spec), tiny.clip(80).cuda(), tiny.prompt(engine)
-    engine.warm_up(state, 2)
+    engine.warm_up(state)
     chunks(engine, state, video, cross, 10)
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")

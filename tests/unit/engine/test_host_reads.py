@@ -9,7 +9,7 @@ from pathlib import Path
 import sdv2_live
 
 PACKAGE = Path(sdv2_live.__file__).parent
-ENGINE = ("engine", "graphs", "noise", "prompt", "scheduler", "state", "steps", "transfer")
+ENGINE = ("denoising", "engine", "graphs", "noise", "prompt", "scheduler", "state", "steps", "transfer", "warm_up")
 DIT = ("attention", "dit", "kv_cache", "layers", "ops", "packed", "rope", "triton_ops")
 VAE = ("taehv", "taehv_layers", "wan", "wan_layers")
 READS = {"item", "tolist", "cpu", "numpy", "nonzero", "synchronize", "is_nonzero"}

@@ -11,7 +11,7 @@ import torch
 from support.waiting import DEADLINE_S, eventually
 from torch import Tensor
 
-from sdv2_live.engine.prompt_cache import AHEAD, REMEMBERED, PromptCache
+from sdv2_live.engine.prompt_cache import AHEAD, REMEMBERED, TOLD, PromptCache
 from sdv2_live.errors import WeightsError
 
 
@@ -176,3 +176,11 @@ def test_it_forgets_the_oldest_and_never_one_that_waits(encoder: Slow, cache: Pr
     begun = len(encoder.begun)
     cache.request("first").result(30)  # long forgotten
     assert encoder.begun[begun:] == ["first"]
+
+
+def test_it_names_what_is_not_encoded_yet(encoder: Slow, cache: PromptCache) -> None:
+    for number in range(TOLD + 5):
+        cache.request(f"later {number}")
+    assert cache.encoding == ("first", *(f"later {number}" for number in range(TOLD - 1)))
+    released(encoder, TOLD + 6)
+    eventually("all of them", lambda: cache.encoding == ())

@@ -168,7 +168,7 @@ def test_what_graphs_keep_on_a_gpu(kind: str) -> None:
         dit, vae = CausalDiT(profile.dit).to(torch.bfloat16), make_vae(profile, kind).to(torch.bfloat16)
         engine = Engine(dit, GraphedVae(vae, CudaCapture(device), CudaCapture(device)), capture=CudaCapture(device))
         state = engine.new_state(wish.spec)
-        engine.warm_up(state, len(wish.steps))
+        engine.warm_up(state)
     torch.cuda.empty_cache()
     segments = torch.cuda.memory_snapshot()
     kept = sum(segment["total_size"] for segment in segments if tuple(segment["segment_pool_id"]) != (0, 0))

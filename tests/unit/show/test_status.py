@@ -71,6 +71,8 @@ def test_numbers_and_words_for_osc() -> None:
         "timeline": 12.3,
         "timeline_playing": 1,
         "timeline_recording": 0,
+        "prompts_encoding": 0,
+        "takes_rendering": 0,
         "source": "camera 1",
         "input": "backup: the input is lost",
         "shed_steps": "fewer_steps",

@@ -158,7 +158,7 @@ def test_who_is_turned_away_is_told_why(
 def test_when_all_connections_are_streams_the_next_is_told_so(
     query: OscQuery, connect: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdv2_live.control.http.door.MAX_OF_HOST", 1)
+    monkeypatch.setattr("sdv2_live.control.http.door.MAX_CONNECTIONS", 1)
     assert connect(UPGRADE).recv(4096).startswith(b"HTTP/1.1 101")
     assert read_all(connect(HELLO)).startswith(b"HTTP/1.1 503 ")
 

@@ -1,0 +1,74 @@
+"""The warm-up of a new stream: a GPU meets, once, all that a show can ask of it before a picture waits for it.
+
+Kernels are compiled then, the libraries choose theirs for every shape, and steady work is captured as graphs. Met on stage, each
+of these would stop a running picture for up to seconds. The picture stands still meanwhile, so it is done with as few calls as
+meet everything: the autoencoder in three chunks, the DiT by one step a chunk for every length of the cache.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, TEXT_STEPS, ChunkPlan, Mode
+from sdv2_live.engine.state import StreamState
+
+if TYPE_CHECKING:
+    from sdv2_live.engine.engine import Engine
+
+STEPS = (900, 800, 700, 600)  # as many as a chunk may have; which ones does not matter
+
+
+@torch.inference_mode()
+def warm_up(engine: Engine, state: StreamState) -> None:
+    """Take a new stream through grey chunks until nothing that follows is new, then reset it."""
+    _autoencoder(engine, state)
+    with engine.dit.attend.preferred():
+        _denoising(engine, state)
+    state.reset_()
+
+
+def _autoencoder(engine: Engine, state: StreamState) -> None:
+    """The first chunk is like no other; the second runs as it is, the third is captured (see `graphs.Captured`)."""
+    spec = state.spec
+    for frames in (FIRST_FRAMES, CHUNK_FRAMES, CHUNK_FRAMES):
+        latent = torch.zeros(1, 1, engine.dit.config.channels, *spec.latent_hw, device=engine.device)
+        if spec.mode is Mode.VIDEO:
+            pixels = torch.zeros(1, 3, frames, spec.height, spec.width, dtype=engine.pixel_dtype, device=engine.device)
+            latent = engine.encode(pixels, state)
+        engine.decode(latent, state)
+
+
+def _denoising(engine: Engine, state: StreamState) -> None:
+    """Every length of the cache: after a stream's first chunk of two latents, and from one latent on, as after a prompt cut."""
+    spec, dit = state.spec, engine.dit
+    cross = dit.condition(torch.zeros(1, 1, dit.config.text_dim, device=engine.device))
+
+    def chunk(frames: int, steps: int) -> None:
+        latent = torch.zeros(1, frames, dit.config.channels, *spec.latent_hw, device=engine.device)
+        state.noise.begin(0, 0)
+        noise = state.draw(steps, latent.shape, engine.device)
+        engine.denoising(latent, noise, cross, ChunkPlan(0.5, STEPS[:steps]), state)
+
+    batch = state.queue is not None
+    steady = spec.levels if batch else 1  # steps of a chunk that meet all that more of them would
+    if spec.mode is Mode.VIDEO:
+        chunk(2, 1)
+        if batch:  # all levels at once, over what two latents have left
+            chunk(1, steady)
+        state.cut_()
+    chunk(1, 1)
+    for _ in range(spec.cache.kv_frames + max(steady - 2, 0)):  # the last one turns the full ring of the first level
+        chunk(1, steady)
+    counts = [*range(1, len(STEPS) + 1)]
+    if spec.mode is Mode.TEXT:
+        counts = [len(TEXT_STEPS)]
+    elif batch:
+        counts = [spec.levels]
+    for count in counts:  # a product of so many rows
+        dit.times(torch.zeros(count, 1, dtype=torch.float64, device=engine.device))
+    if state.graphs is not None:
+        with state.graphs.ahead():
+            for count in counts:
+                chunk(1, count)
