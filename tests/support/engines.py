@@ -146,6 +146,25 @@ def negative(connection: Connection) -> None:
     child.serve(connection, _bring_up)
 
 
+def _slow_to_set_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+    from sdv2_live.worker.bring_up import bring_up
+
+    stream, prompts, hello = bring_up(config, timer, start, ladder)
+    new_state = stream.engine.new_state
+
+    def slowly(spec: StreamSpec) -> Any:
+        time.sleep(SET_UP_S)
+        return new_state(spec)
+
+    stream.engine.new_state = slowly  # type: ignore[method-assign]
+    return stream, prompts, hello
+
+
+def slow_to_set_up(connection: Connection) -> None:
+    """The real engine; setting a stream up takes SET_UP_S, as on a GPU whose warm-up compiles kernels."""
+    child.serve(connection, _slow_to_set_up)
+
+
 def _without_weights(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
     raise WeightsError("dit.safetensors is missing: fetch it")
 
