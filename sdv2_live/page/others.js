@@ -21,7 +21,7 @@ export function serveOthers() {
 /** @param {string} text */
 function tell(text) {
   const [, host, name, value, limit] = CLAMPED.exec(text) ?? [];
-  for (const control of document.querySelectorAll(`[data-name="${name}"]`)) {
+  for (const control of document.querySelectorAll(`[data-name="${CSS.escape(name ?? "")}"]`)) {
     if (!(control instanceof Control) || control.classList.contains("clamped") || !control.checkVisibility()) continue;
     control.say(`${value} is ${Number(value) > Number(limit) ? "above" : "below"} ${limit}`, `set to ${limit}, from ${host}`);
   }

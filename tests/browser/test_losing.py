@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.browser import Browser
+from support.browser import Browser, browser
 from support.daemon import Daemon, running
 from support.stage import options
 from support.systems import kill
@@ -31,3 +31,16 @@ def test_a_show_that_is_killed_greys_the_page_and_its_successor_heals_it(chromiu
         chromium.until("document.querySelector('.running').textContent.startsWith('typed')")
         assert second.port == first.port
     chromium.complaints()  # of connections that were refused meanwhile
+
+
+def test_without_the_token_there_is_no_page_and_with_it_the_address_is_clean_again(tmp_path: Path) -> None:
+    asked = ("--set", 'osc.hosts=["show.test"]', "--set", "ui.token=open-sesame")
+    with running(*options(tmp_path), *asked) as daemon, browser("host-resolver-rules=MAP show.test 127.0.0.1") as one:
+        address = daemon.http().replace("127.0.0.1", "show.test")
+        one.driver.get(address)
+        assert "needs a token" in one.value("document.body.textContent")
+        one.driver.get(f"{address}/?token=wrong")
+        assert "needs a token" in one.value("document.body.textContent")
+        one.open(f"{address}/?token=open-sesame")
+        assert "token" not in one.value("location.href")
+        one.open(address)  # the cookie stands for it from now on

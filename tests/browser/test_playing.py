@@ -74,9 +74,10 @@ def test_a_typed_value_beyond_the_range_is_said_at_the_fader(page: Browser, stag
 
 
 def test_what_another_controller_sends_beyond_the_range_is_said_with_its_host(page: Browser, stage: Stage) -> None:
-    stage.set("noise_scale", -3.25)
-    note = page.until(f"document.querySelector('{NOISE} .note')?.textContent")
+    stage.set("mix", -3.25)
+    note = page.until("document.querySelector('sdv2-bank [data-name=mix] .note')?.textContent")
     assert note == "-3.25 is below 0.0set to 0.0, from 127.0.0.1"
+    stage.set("mix", 1.0)
 
 
 def test_take_by_button_and_space(page: Browser, stage: Stage) -> None:

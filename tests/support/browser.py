@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,7 +87,16 @@ class Browser:
         return eventually(selector, lambda: self.run(script, selector))
 
     def click(self, selector: str) -> None:
-        self.find(selector).click()
+        """Click on an element; again where the page has just made it anew."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        def clicked() -> bool:
+            with suppress(StaleElementReferenceException):
+                self.find(selector).click()
+                return True
+            return False
+
+        eventually(f"a click on {selector}", clicked)
 
     def type(self, selector: str, text: str) -> None:
         """Write a text in place of what a field holds."""
@@ -162,13 +171,14 @@ class Browser:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
+def browser(*more: str) -> Iterator[Browser]:
+    """A browser of its own. more: switches of Chromium, without the dashes."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
     options.binary_location = next(filter(None, map(shutil.which, BROWSERS)))
-    for switch in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "hide-scrollbars", "mute-audio"):
+    for switch in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "hide-scrollbars", "mute-audio", *more):
         options.add_argument(f"--{switch}")  # no-sandbox: root in a container has none
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which(DRIVER)))

@@ -57,6 +57,6 @@ function pageFaults(target) {
     if (element.tagName === "BUTTON" && element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflow === "visible") say(element, "what does not fit");
   }
   if (document.documentElement.scrollWidth > innerWidth) faults.push("the page scrolls sideways");
-  if (document.documentElement.scrollHeight > innerHeight) faults.push("the page scrolls");
+  if (!document.documentElement.matches(".dock") && document.documentElement.scrollHeight > innerHeight) faults.push("the page scrolls");
   return faults;
 }

@@ -17,6 +17,14 @@ PRESETS = {
     "03-broken.yaml": "params:\n  prompt: golden hour\n  noise_scale: 1.8\n",
 }
 
+TIMELINE = """
+duration: 10
+loop: true
+events:
+  - {at: 0, marker: calm, set: {prompt: thermal camera, noise_scale: 0.2}}
+  - {at: 5, marker: storm, set: {prompt: golden hour, noise_scale: 0.6}}
+"""
+
 
 class Stage:
     """A running show and what a program knows of it by OSCQuery."""
@@ -43,6 +51,7 @@ def options(folder: Path) -> tuple[str, ...]:
     timelines.mkdir(exist_ok=True)
     for name, text in PRESETS.items():
         (presets / name).write_text(text, encoding="utf-8")
+    (timelines / "two-looks.yaml").write_text(TIMELINE, encoding="utf-8")
     keys = (f"presets.dir={presets}", f"timeline.dir={timelines}", f"takes.dir={folder / 'takes'}", "takes.min_free_mb=0")
     settings = [part for key in (*keys, "video.size=128x192", "state.dir=off") for part in ("--set", key)]
     return ("--input", f"file:{CLIP}", *settings)

@@ -22,6 +22,7 @@ export function recall(number) {
 }
 
 export class Presets extends Panel {
+  #made = "";
   by = h("small", { class: "by" });
   tiles = h("div", { class: "tiles", role: "group", "aria-label": "Recall a preset" });
   morph = h("div", { class: "morph" });
@@ -64,14 +65,22 @@ export class Presets extends Panel {
 
   /** @param {PresetList} list */
   #show(list) {
-    const focused = this.tiles.querySelector(":focus")?.getAttribute("data-number");
-    fill(this.tiles, ...list.items.map((item) => this.#tile(item, list)));
-    if (focused) /** @type {HTMLElement | null} */ (this.tiles.querySelector(`[data-number="${focused}"]`))?.focus();
+    const made = JSON.stringify([list.items, list.writable]);
+    if (made !== this.#made) this.#make(list);
+    this.#made = made;
+    for (const tile of this.tiles.querySelectorAll(".tile")) mark(/** @type {HTMLElement} */ (tile), list);
     if (!list.items.length) fill(this.tiles, h("p", { class: "dim none" }, "No presets yet: “Save as” makes the first."));
     this.by.textContent = pictured(list.items);
     const fixed = list.writable === false;
     this.camera.disabled = fixed || !list.live;
     this.camera.hidden = fixed;
+  }
+
+  /** @param {PresetList} list */
+  #make(list) {
+    const focused = this.tiles.querySelector(":focus")?.getAttribute("data-number");
+    fill(this.tiles, ...list.items.map((item) => this.#tile(item, list)));
+    if (focused) /** @type {HTMLElement | null} */ (this.tiles.querySelector(`[data-number="${focused}"]`))?.focus();
   }
 
   /**
@@ -80,24 +89,21 @@ export class Presets extends Panel {
    */
   #tile(item, list) {
     const { mistake } = item;
-    const isLive = Boolean(item.name) && item.name === list.live;
     const line = mistake?.line == null ? "mistake" : `line ${mistake.line}`;
-    const label = mistake ? `${item.label}, ${line}: ${mistake.text}` : `${item.label}${isLive && list.edited ? ", edited" : ""}`;
     const tile = h("button", {
       type: "button",
-      class: `tile${mistake ? " broken" : ""}${isLive && list.edited ? " edited" : ""}`,
-      "aria-pressed": String(isLive),
-      "aria-label": label,
+      class: mistake ? "tile broken" : "tile",
+      "aria-label": mistake ? `${item.label}, ${line}: ${mistake.text}` : item.label,
+      "data-name": item.name,
       "data-number": item.number,
       title: mistake ? `${mistake.file}, ${line}: ${mistake.text}` : item.label,
     });
-    const picture = item.picture ? h("img", { src: item.picture, alt: "", loading: "lazy", draggable: "false" }) : h("span", { class: "blank" }, item.label.charAt(0));
-    const name = h("span", { class: "name" }, mistake ? `${item.label}: ${line}` : item.label);
-    const edited = isLive && list.edited ? h("em", {}, "edited") : null;
-    tile.append(picture, h("span", { class: "n" }, h("i", { class: "num" }, String(item.number)), name, edited ?? ""));
+    const picture = item.picture ? h("img", { src: item.picture, alt: "", loading: "lazy", draggable: "false" }) : h("span", { class: "blank" }, /\p{L}/u.exec(item.label)?.[0].toUpperCase() ?? "");
+    const name = h("span", { class: "name" }, item.label);
+    tile.append(picture, h("span", { class: "n" }, h("i", { class: "num" }, String(item.number)), name, h("em", {}, mistake ? line : "")));
     longPress(tile, () => this.#menu(tile, item, list));
     tile.addEventListener("click", () => {
-      if (mistake && (!item.name || mistake)) document.dispatchEvent(new CustomEvent("drawer", { detail: "state" }));
+      if (mistake) document.dispatchEvent(new CustomEvent("drawer", { detail: "state" }));
       else link.send("preset", item.name);
     });
     return tile;
@@ -150,6 +156,19 @@ export class Presets extends Panel {
     this.said.hidden = false;
     setTimeout(() => (this.said.hidden = true), 6000);
   }
+}
+
+/**
+ * Show on a tile whether it is live, and edited since.
+ *
+ * @param {HTMLElement} tile
+ * @param {PresetList} list
+ */
+function mark(tile, list) {
+  const isLive = Boolean(list.live) && tile.dataset.name === list.live;
+  tile.setAttribute("aria-pressed", String(isLive));
+  tile.classList.toggle("edited", isLive && list.edited);
+  if (!tile.classList.contains("broken")) tile.querySelector("em")?.replaceChildren(isLive && list.edited ? "edited" : "");
 }
 
 /** @param {string} name */

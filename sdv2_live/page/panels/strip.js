@@ -1,6 +1,6 @@
 /** The timeline as a strip: clips of prompts and presets, single events, curves, markers, the playhead. */
 
-import { drawn, fill, h, polyline, vars } from "../dom.js";
+import { fill, h, polyline, vars } from "../dom.js";
 import { link } from "../show.js";
 
 /** @typedef {import("../net/lists.js").TimelineList} TimelineList */
@@ -155,7 +155,7 @@ function dot(event, at) {
 }
 
 /**
- * A curve over the strip's length; it holds its last value to the end.
+ * A curve over the strip's length: each value holds until the next.
  *
  * @param {[number, number][]} points
  * @param {number} seconds
@@ -163,12 +163,13 @@ function dot(event, at) {
 function line(points, seconds) {
   const values = points.map(([, value]) => value);
   const [low, high] = [Math.min(0, ...values), Math.max(1, ...values)];
-  /** @type {(point: [number, number]) => [number, number]} */
-  const place = ([at, value]) => [(at / seconds) * 100, 96 - ((value - low) / (high - low)) * 92];
-  const last = points.at(-1);
-  const svg = polyline([]);
-  svg.querySelector("path")?.setAttribute("d", drawn([...points, ...(last ? [/** @type {[number, number]} */ ([seconds, last[1]])] : [])].map(place)));
-  return svg;
+  const y = (/** @type {number} */ value) => 96 - ((value - low) / (high - low)) * 92;
+  return polyline(
+    points.flatMap(([at, value], index) => {
+      const until = points[index + 1]?.[0] ?? seconds;
+      return /** @type {[number, number][]} */ ([at, until].map((second) => [(second / seconds) * 100, y(value)]));
+    }),
+  );
 }
 
 customElements.define("sdv2-strip", Strip);

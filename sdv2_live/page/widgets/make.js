@@ -20,8 +20,9 @@ export function make(row) {
     case "key":
       return new Switch(row);
     case "choice":
-    case "tiles":
       return new Choice(row);
+    case "tiles":
+      return new Choice(row, {}, 0);
     case "steps":
       return new Steps(row);
     case "seed":

@@ -46,11 +46,12 @@ export class Choice extends Control {
   /**
    * @param {Row} row
    * @param {Record<string, string>} [words] for the choices
+   * @param {number} [most] that stand side by side
    */
-  constructor(row, words = {}) {
+  constructor(row, words = {}, most = SEGMENTS) {
     super(row);
     const word = (/** @type {string} */ key) => words[key] ?? key;
-    if (row.choices.length <= SEGMENTS) {
+    if (row.choices.length <= most) {
       const options = row.choices.map((key) => ({ key, text: word(key) }));
       const group = segments(row.label, options, (key) => this.send(key), "seg small");
       this.append(group);
