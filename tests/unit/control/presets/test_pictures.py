@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdv2_live.config.schema_files import config_dir
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.params import Params, updated
 from sdv2_live.control.presets.keeper import PresetKeeper
@@ -147,3 +148,13 @@ def test_without_a_picture_or_a_place_for_it_that_is_said_and_the_preset_is_kept
     shipped = PresetKeeper(PresetLibrary(tmp_path, writable=False), snap=lambda: jpeg)
     with pytest.raises(ParamError, match="the shipped presets are not written to"):
         shipped.picture("ink")
+
+
+def test_the_shipped_presets_have_pictures_by_tiny_that_are_small() -> None:
+    folder = config_dir() / "presets"
+    presets = sorted(folder.glob("*.yaml"))
+    pictures = Pictures()
+    pictures.look(presets)
+    assert presets
+    assert {pictures.get(path.stem).by for path in presets} == {"tiny"}
+    assert sum(len(pictures.get(path.stem).data) for path in presets) < 200_000
