@@ -113,7 +113,7 @@ class Rig:
         self.write_clip(self.clip)
         self.lora = self.folder / "plain.safetensors"
         self.write_lora(self.lora)
-        folders = (f"{key}.dir={self.folder / key}" for key in ("takes", "presets", "state"))
+        folders = (f"{key}.dir={self.folder / key}" for key in ("takes", "presets", "state", "timeline"))
         settings = [part for setting in (*SETTINGS, *folders) for part in ("--set", setting)]
         self.camera = Camera(unique_name("camera"))
         self.control = Camera(unique_name("control"))

@@ -1,4 +1,4 @@
-"""Faults of those who keep presets: saves and reloads without end, a large file that is no preset, editors amid their work."""
+"""Faults of those who keep presets and timelines: saves without end, files that are none, editors amid their work."""
 
 from __future__ import annotations
 
@@ -71,8 +71,30 @@ def _editors(rig: Rig) -> None:
         path.unlink()
 
 
+def _timelines(rig: Rig) -> None:
+    """Recordings that begin and end all the time, names that lead elsewhere, and a broken file."""
+    folder = rig.folder / "timeline"
+    with suppress(FileExistsError):
+        folder.mkdir()
+    (folder / "wrong.yaml").write_text("events: [{at: 0, set: {sed: 1}}]")
+    for moment in _moments(STORM_S):
+        rig.desk.send("timeline/record", moment % 2 == 0)
+        for name in ("wrong", "../presets/01-ink", "/etc/passwd", ".."):
+            rig.desk.send("timeline/load", name)
+            rig.desk.send("timeline/save", name)
+    rig.desk.send("timeline/record", 0)
+    rig.set(VALUES)
+    eventually("it to be told", lambda: any("there is no parameter 'sed'" in line for line in rig.daemon.log))
+    kept = [path for path in folder.iterdir() if path.name[0].isdigit()]
+    assert len(kept) < 10, f"{len(kept)} recordings were saved"
+    assert all(path.parent == folder for path in rig.folder.rglob("*.yaml") if "events:" in path.read_text())
+    for path in folder.iterdir():
+        path.unlink()
+
+
 FAULTS = (
     Fault("presets: saves and reloads without end", _saves_and_reloads),
     Fault("presets: large files that are none", _large_file),
+    Fault("timelines: recordings without end, and names that lead elsewhere", _timelines),
     Fault("presets: an editor replaces a file all the time", _editors),
 )
