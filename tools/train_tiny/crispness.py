@@ -47,7 +47,7 @@ def gram(features_NCHW: Tensor, tile: int) -> Tensor:
 
 
 class Crispness(nn.Module):
-    """Relative difference of Gram matrices of the teacher's features, and difference of edges, weighed."""
+    """Difference of Gram matrices of the teacher's features, against their sum, and difference of edges, weighed."""
 
     def __init__(self, texture: float, edges: float) -> None:
         super().__init__()
@@ -58,9 +58,9 @@ class Crispness(nn.Module):
         return loss + self.texture * self.distance(made_NCHW, wanted_NCHW)
 
     def distance(self, made_NCHW: Tensor, wanted_NCHW: Tensor) -> Tensor:
-        """Of texture, layers averaged: 0 for the same, about 1 where one of them has none."""
+        """Of texture, pictures and layers averaged: 0 for the same, 1 at most."""
         terms = []
         for layer, (made, wanted) in enumerate(self.encoder(made_NCHW, wanted_NCHW)):
             a, b = (gram(x, TILE >> layer) for x in (made, wanted))
-            terms.append((a - b).abs().mean() / (b.abs().mean() + EPS))
+            terms.append(((a - b).abs().sum((1, 2, 3)) / ((a + b).sum((1, 2, 3)) + EPS)).mean())
         return torch.stack(terms).mean()

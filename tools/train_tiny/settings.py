@@ -23,7 +23,7 @@ class AutoencoderSettings:
     noise: float = 0.1
     average: float = 0.998
     steadiness: float = 0.002
-    texture: float = 0.002
+    texture: float = 0.004
     edges: float = 0.04
     painted: float = 0.4
     decoder_only: bool = False
@@ -73,7 +73,7 @@ class RestylerSettings:
     pixel_weight: float = 2.0
     grain_weight: float = 1.0
     edge_weight: float = 2.0
-    texture_weight: float = 0.3
+    texture_weight: float = 0.1
     log_every: int = 25
     seed: int = 3
 
