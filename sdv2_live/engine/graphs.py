@@ -35,7 +35,10 @@ class CudaCapture:
     """
 
     def __init__(self, device: torch.device, priority: int = 0) -> None:
-        """priority: of the CUDA stream that runs the graphs; kernels keep that which they are captured with."""
+        """priority: of the CUDA stream that runs the graphs. Kernels keep that which they are captured with.
+
+        Versions of PyTorch that do not ask for that give them the priority of the stream they are replayed on: the same.
+        """
         self._stream = torch.cuda.Stream(device, priority=priority)
         self._pool: Any = None
         self._live: weakref.WeakSet[Callable[[], Tensor]] = weakref.WeakSet()  # each holds its graph

@@ -98,7 +98,7 @@ class Graph:
     def capture_end(self) -> None:
         device.capture = None
         assert self._recording is not None
-        device.note("capture", f"{len(self._recording.uses)} memories")
+        device.note("capture", f"{len(self._recording.uses)} memories on {device.current.name}")
 
     def replay(self) -> None:
         assert self._recording is not None

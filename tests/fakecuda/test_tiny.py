@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakecuda.reports import Report, play
+from sdv2_live.gpu.lanes import LANES
 
 MUTATIONS = (
     "tensors are not recorded on the streams that read them",
@@ -39,6 +40,12 @@ def test_nothing_races_and_nothing_is_freed_too_early(whole: Report) -> None:
 
 def test_only_announced_waits(whole: Report) -> None:
     assert not whole.waits
+
+
+def test_what_is_captured_has_the_priority_of_its_lane(whole: Report) -> None:
+    """PyTorch instantiates graphs with their nodes' priorities; older versions take the stream's that a graph is launched on."""
+    found = {int(note["what"].rpartition(" ")[2]) for note in whole.said("capture")}
+    assert found == set(LANES.values())
 
 
 def test_graphs_are_captured_in_set_ups_alone_and_hold_nothing_forbidden(whole: Report) -> None:
