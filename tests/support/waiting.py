@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # Under Wine, what imports PyTorch takes minutes to start on a busy machine.
-DEADLINE_S = 180.0 if sys.platform == "win32" else 60.0  # far more than is needed: only a failure costs it
+DEADLINE_S = 600.0 if sys.platform == "win32" else 60.0  # far more than is needed: only a failure costs it
 
 
 def eventually(what: str, condition: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
