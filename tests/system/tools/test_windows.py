@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 from support.places import ROOT
-from windows.parts import SHORT, counted, parts
+from windows.parts import SHORT, TIERS, counted, parts
 
 
 @pytest.mark.parametrize("path", SHORT)
@@ -19,7 +19,7 @@ def test_the_short_part_names_tests_that_are_there(path: str) -> None:
 
 def test_every_test_is_of_one_part() -> None:
     held = [path for paths in parts().values() for path in paths]
-    for path in (ROOT / "tests").rglob("test_*.py"):
+    for path in (path for tier in TIERS for path in (ROOT / "tests" / tier).rglob("test_*.py")):
         assert sum(path == ROOT / one or ROOT / one in path.parents for one in held) == 1, path
 
 
