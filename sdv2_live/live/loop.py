@@ -208,8 +208,8 @@ class LiveLoop:
             alone: wait until that is done.
         """
         recorder = self._recorder
-        watched = self._playout.sink.watched or (recorder is not None and recorder.recording)
-        generated = self._stream.launch(chunk, convert=watched)
+        seen = self._playout.seen or (recorder is not None and recorder.recording)
+        generated = self._stream.launch(chunk, convert=seen)
         self._number += 1
         self._in_flight.append(self._hands.submit(self._finish, generated))
         if alone:

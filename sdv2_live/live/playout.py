@@ -146,6 +146,11 @@ class Playout:
         return self._shot.frame if self._shot is not None else None
 
     @property
+    def seen(self) -> bool:
+        """True while somebody sees the picture: a receiver, or who looks at a preview."""
+        return self.sink.watched or self.looked_at
+
+    @property
     def input(self) -> Frame | None:
         """The newest input frame; None before the first."""
         return self._switcher.input

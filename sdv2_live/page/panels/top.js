@@ -35,10 +35,10 @@ export class Top extends Panel {
       this.follow(link.watch(`/sdv2/${name}`, () => this.#tell()));
     }
     for (const kind of /** @type {const} */ (["show", "takes", "log"])) this.follow(live.watch(kind, () => this.#tell()));
-    this.follow(link.watch("/sdv2/status/latency_p95_ms", (value) => put(this, "p95", `p95 ${Number(value).toFixed(0)}`)));
+    this.follow(link.watch("/sdv2/status/latency_p95_ms", (value) => put(this, "p95", value ? `p95 ${Number(value).toFixed(0)}` : "")));
     for (const [name] of FIGURES) {
       const digits = name === "latency_ms" ? 0 : 1;
-      this.follow(link.watch(`/sdv2/status/${name}`, (value) => put(this, name, Number(value).toFixed(digits))));
+      this.follow(link.watch(`/sdv2/status/${name}`, (value) => put(this, name, name === "latency_ms" && !value ? "–" : Number(value).toFixed(digits))));
     }
     document.addEventListener("seen", () => this.#tell());
     setInterval(() => this.#recording(), 1000);

@@ -76,6 +76,19 @@ def test_pictures_of_the_show_follow_its_keys_and_cost_nothing_afterwards(show: 
     assert show.counters["previews_made"] == made
 
 
+def test_who_looks_sees_paintings_though_no_receiver_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [part if "input" not in part else "input.source=test:48x96" for part in PARTS]
+    with Show(load_config(None, [*KEYS, *parts, "oscquery.announce=false"])) as show:
+        monkeypatch.setattr(type(show.playout.sink), "watched", False)
+        show.start()
+
+        async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
+            await stream.send_json({"pictures": {"output": {"width": 160, "rate": 30}}})
+            await pictured(stream, lambda kind, picture: picture.shape == (64, 128, 3))  # not the input's 48 by 96
+
+        looked(show, conversation)
+
+
 def test_its_lists_tell_what_it_is_and_what_went_wrong(show: Show) -> None:
     async def conversation(stream: aiohttp.ClientWebSocketResponse) -> None:
         lists: dict[str, Any] = {}
