@@ -67,6 +67,15 @@ class Report:
         return [_line(note) for note in self.said("capture") if not note["setting_up"]]
 
 
+def assert_clean(report: Report) -> None:
+    """No race, nothing freed too early, no wait but the announced ones, nothing forbidden in a capture, nothing met on stage."""
+    assert not report.faults()
+    assert not report.waits
+    assert not report.forbidden
+    assert not report.captured_on_stage
+    assert not report.new
+
+
 def _line(note: dict[str, Any]) -> str:
     return f"{note['phase']}: {note['what']} at {note['where']}"
 

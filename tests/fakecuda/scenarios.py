@@ -119,5 +119,8 @@ SCENARIOS = {
     "fp16": Scenario((*LARGE, "model.vae=wan", "model.dtype=fp16"), BASICS, layers=2),
     "without CuPy": Scenario((*LARGE, "model.vae=taehv"), BASICS, layers=2, cupy=False),
     "without graphs": Scenario((*LARGE, "model.vae=wan", "engine.cuda_graphs=off"), (*BASICS, *STEPS), layers=2),
+    "tiny, briefly": Scenario(TINY, START, source=(144, 256)),
+    "1.3b wan, briefly": Scenario((*LARGE, "model.vae=wan"), START, layers=1),
+    "1.3b taehv, briefly": Scenario((*LARGE, "model.vae=taehv"), START, layers=1),
     "ten set-ups": Scenario((*LARGE, "model.vae=wan"), SET_UPS, layers=1, source=(480, 640)),
 }

@@ -183,7 +183,7 @@ def _launch(
     out_frames = out.shape[2] if out.ndim == 5 else out.shape[0] // n
     out_strides = _strides(out, out_frames)
     block_c = triton.next_power_of_2(c)
-    block_p = max(1, BLOCK // block_c)
+    block_p = max(1, (BLOCK // 2 if beside else BLOCK) // block_c)  # it also holds the frame before: more would not fit registers
     optional = (pending.bias, skip, gamma, past, total)
     with torch.cuda.device_of(x):
         _finish[(triton.cdiv(h * w, block_p), n)](
