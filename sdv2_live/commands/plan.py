@@ -1,9 +1,11 @@
-"""`sdv2-live plan`: how much memory the show takes with this configuration, part by part, and what saves how much.
+"""`sdv2-live plan`: how much memory the show takes with this configuration, what saves how much, and how fast it will be.
 
 Nothing is loaded and no weights need to be there. --gpu-memory reckons for a card of that size, of which 1 GB is left to the
 driver and the desktop; else the free memory of this machine's GPU (or RAM) counts. --fit shows the best settings that fit.
 Weights, caches and prompts (two: one gives way to the next) are exact; a stage's peak is an upper bound, and what CUDA graphs
-keep is estimated from it; figures for GPUs have not been measured on one.
+keep is estimated from it; figures for GPUs have not been measured on one. --card names a card that need not be in this
+machine. Frames a second are reckoned from the card's figures: public programs reach 0.7 to 0.85 of what is reckoned for them.
+Where model.vae or video.size is auto, `run` takes what is reckoned to reach 25 frames a second.
 The exit code is 5 when it does not fit.
 """
 
@@ -22,6 +24,7 @@ from sdv2_live.errors import MemoryShortageError
 
 if TYPE_CHECKING:
     from sdv2_live.config.schema import Config
+    from sdv2_live.cost.cards import Card
     from sdv2_live.memory.budget import Budget, MemoryRequest
 
 CARDS = (24, 16, 12, 8)  # GB, of --markdown
@@ -39,6 +42,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_config_options(parser)
     add_model_options(parser)
     parser.add_argument("--gpu-memory", type=_card, metavar="SIZE", help="reckon for a card of so much, such as 16GB")
+    parser.add_argument("--card", type=_known, metavar="NAME", help="reckon for this card, such as 4090 or H100")
     parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="picture size (video.size)")
     parser.add_argument("--vae", metavar="NAME", help="autoencoder: wan, light, taehv or lighttae (default: model.vae)")
     form = parser.add_mutually_exclusive_group()
@@ -57,14 +61,19 @@ def run(args: argparse.Namespace) -> int:
     from sdv2_live.memory.fit import affordable
 
     config = configured(args, video__size=args.size, model__vae=args.vae)
-    wish, free = _wish(config, args.gpu_memory)
+    memory = args.gpu_memory
+    card = args.card or (_present(config) if memory is None else None)
+    wish, free = _wish(config, int(args.card.gigabytes * GIB) if args.card and memory is None else memory)
+    if card is not None and wish.profile.files is not None:
+        wish = _live(config, card, wish)
     got = _best(config, wish, free) if config.model.fit else plan(affordable(wish, free))
     fits = got is not None and got.total <= free
     shown = got or plan(wish)
     if args.json:
-        logs.say(json.dumps(_report(shown, free, fits), indent=2))
+        logs.say(json.dumps(_report(shown, free, fits) | _speed(card, shown.wish), indent=2))
     else:
         _print(shown, wish, free, fits)
+        _print_speed(card, shown.wish)
         if not fits:
             for way in savings(wish):
                 logs.say(f"  {way.setting} saves {way.bytes / GB:.1f} GB")
@@ -125,6 +134,46 @@ def _wish(config: Config, card: int | None) -> tuple[MemoryRequest, int]:
     return wish, card - RESERVED
 
 
+def _present(config: Config) -> Card | None:
+    """The card of this machine, where the model runs on one."""
+    from sdv2_live.cost.cards import card_of
+    from sdv2_live.model.load import choose_device
+
+    device = choose_device(config.model.device)
+    return card_of(device) if device.type == "cuda" else None
+
+
+def _live(config: Config, card: Card, wish: MemoryRequest) -> MemoryRequest:
+    """The request as `run` has it on that card. Files need not be there: any autoencoder may be taken that is left open."""
+    from sdv2_live.cost.choice import choices, live
+    from sdv2_live.memory.budget import lighter_vaes
+
+    vaes, sizes = choices(config, config, wish)
+    return live(card, wish, vaes=lighter_vaes(wish.profile, wish.vae) if config.model.vae == "auto" else vaes, sizes=sizes)
+
+
+def _speed(card: Card | None, wish: MemoryRequest) -> dict[str, Any]:
+    """The reckoned rate, as --json tells it."""
+    from sdv2_live.cost.choice import rate_of
+
+    if card is None or wish.profile.files is None:
+        return {}
+    rate = rate_of(card, wish)
+    return {
+        "reckoned": {"card": card.name, "fps": round(rate.fps, 1), "denoise_ms": round(rate.denoise * 1e3, 1)}
+        | {"vae_ms": round(rate.vae * 1e3, 1)}
+    }
+
+
+def _print_speed(card: Card | None, wish: MemoryRequest) -> None:
+    from sdv2_live.cost.choice import fuller, told
+
+    if card is not None and wish.profile.files is not None:
+        logs.say(told(card, wish))
+        if other := fuller(card, wish):
+            logs.say(f"  {other}")
+
+
 def _best(config: Config, wish: MemoryRequest, free: int) -> Budget | None:
     from sdv2_live.memory.budget import fit, lighter_vaes, smaller_sizes
     from sdv2_live.model.text.encoder import Placement
@@ -183,6 +232,15 @@ def _print(plan: Budget, asked: MemoryRequest, free: int, fits: bool) -> None:
     if plan.parts["CUDA graphs"]:
         logs.say("  what CUDA graphs keep is an estimate; engine.cuda_graphs: off does without, at some speed")
     logs.say("fits" if fits else f"{(plan.total - free) / GB:.1f} GB too little")
+
+
+def _known(text: str) -> Card:
+    from sdv2_live.cost.cards import CARDS, known
+
+    card = known(text)
+    if card is None:
+        raise argparse.ArgumentTypeError(f"{text} is not one of the known cards: {', '.join(card.name for card in CARDS)}")
+    return card
 
 
 def _card(text: str) -> int:

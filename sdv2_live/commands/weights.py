@@ -18,6 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import SECTION, Table, add_json_option
+from sdv2_live.config.measures import SMALL_VAE
 from sdv2_live.errors import WeightsError
 
 GB = 1e9
@@ -93,6 +94,8 @@ def _download(args: argparse.Namespace) -> int:
         if value not in allowed:
             raise WeightsError(f"{option} cannot be {value!r}; give one of {', '.join(allowed)}")
     files = needed(args.profile, vae, args.text)
+    if vae == "auto":  # on a slower card auto takes this one; beside the others' gigabytes it is nothing
+        files = tuple(dict.fromkeys((*files, *needed(args.profile, SMALL_VAE, args.text))))
     folder = Folder(config.model.weights_dir)
     with _Bar() as bar:
         fetched = Downloader(folder, config.weights, bar).download(files)

@@ -18,7 +18,7 @@ FAILURES = 3
 
 
 def look_model(config: Config) -> Iterator[Check]:
-    """weights, memory, engine."""
+    """weights, memory, speed, engine."""
     from sdv2_live.pipeline.build import chosen_profile
 
     try:
@@ -26,12 +26,14 @@ def look_model(config: Config) -> Iterator[Check]:
     except Sdv2Error as error:
         yield fail("weights", str(error), "see cuda")
         yield fail("memory", "not reckoned", "see cuda")
+        yield fail("speed", "not reckoned", "see cuda")
         yield fail("engine", "not tried", "see cuda")
         return
     found = weights(config, name)
     yield found
     enough = memory(config)
     yield enough
+    yield speed(config)
     if found.remedy or enough.status is Status.FAIL:
         config = config.replaced(model=config.model.model_copy(update={"profile": "tiny", "vae": "auto", "dtype": "auto"}))
     yield engine(config)
@@ -57,10 +59,32 @@ def memory(config: Config) -> Check:
     return ok("memory", detail)
 
 
+def speed(config: Config) -> Check:
+    """Is the card reckoned to paint at a live rate?"""
+    from sdv2_live.cost.cards import card_of
+    from sdv2_live.cost.choice import LIVE, choices, live, rate_of, told
+    from sdv2_live.memory.fit import wish_of
+    from sdv2_live.model.load import choose_device
+    from sdv2_live.pipeline.build import chosen_profile
+
+    device, chosen = choose_device(config.model.device), chosen_profile(config)
+    if device.type != "cuda" or chosen.files is None:
+        return ok("speed", f"reckoned for a GPU alone; {chosen.name} on {device}: see engine")
+    card, wish = card_of(device), wish_of(config, chosen, device)
+    vaes, sizes = choices(config, config, wish)
+    got = live(card, wish, vaes=vaes, sizes=sizes)
+    if rate_of(card, got).fps < LIVE:
+        return warn(
+            "speed", told(card, got), f"fewer steps, a faster model.vae or a smaller video.size; {LIVE:.0f} are a live rate"
+        )
+    return ok("speed", told(card, got))
+
+
 def weights(config: Config, name: str) -> Check:
     """Are the files of the profile there and whole, as far as can be seen without reading them?"""
     from sdv2_live.model.load_text import EMBEDDED
     from sdv2_live.model.profiles import PROFILES
+    from sdv2_live.model.vae_choice import vae_there
     from sdv2_live.weights.catalog import TEXTS, needed
     from sdv2_live.weights.local import Folder, State
 
@@ -69,9 +93,10 @@ def weights(config: Config, name: str) -> Check:
             return ok("weights", f"{name}: part of the package")
         return warn("weights", f"{name}: {EMBEDDED} is missing, its weights are random", "install sdv2-live again")
     folder = Folder(config.model.weights_dir)
+    vae = vae_there(PROFILES[name], config.model.vae, config.model.weights_dir)
     lacking: list[str] = []
     for text in TEXTS:  # any one text encoder will do
-        states = {file.name: folder.state(file) for file in needed(name, config.model.vae, text)}
+        states = {file.name: folder.state(file) for file in needed(name, vae, text)}
         bad = [f"{file} {state}" for file, state in states.items() if state in (State.MISSING, State.DAMAGED)]
         if not bad:
             return ok("weights", f"{name}: all files in {folder.path}; to read them whole: sdv2-live weights check")

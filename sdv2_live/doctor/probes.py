@@ -19,5 +19,10 @@ PROBES = (
     Probe(("discovery",), look_discovery, 60, "name service does not answer: give addresses in ndi.extra_ips"),
     Probe(("osc_port",), look_osc, 30, "name service does not answer: set osc.host to an address"),
     Probe(("oscquery_port",), look_oscquery, 30, "name service does not answer: set osc.host to an address"),
-    Probe(("weights", "memory", "engine"), look_model, 600, "a smaller model or video.size; sdv2-live run shows where it stops"),
+    Probe(
+        ("weights", "memory", "speed", "engine"),
+        look_model,
+        600,
+        "a smaller model or video.size; sdv2-live run shows where it stops",
+    ),
 )

@@ -20,7 +20,7 @@ from sdv2_live.model.load import choose_device, choose_dtype, has_weights
 from sdv2_live.model.load_text import text_bytes
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.text.encoder import Placement
-from sdv2_live.model.vae_choice import vae_kind
+from sdv2_live.model.vae_choice import vae_there
 
 log = logging.getLogger("sdv2_live.memory")
 
@@ -42,7 +42,7 @@ def wish_of(config: Config, profile: Profile, device: torch.device) -> MemoryReq
     size = config.video.size or default or model_size(WIDE, None, config.video.max_pixels or profile.max_pixels)
     return MemoryRequest(
         profile,
-        vae_kind(profile, model.vae),
+        vae_there(profile, model.vae, model.weights_dir),
         size,
         choose_dtype(model.dtype, device),
         config.params.steps,

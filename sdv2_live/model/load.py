@@ -22,7 +22,7 @@ from sdv2_live.model.text.encoder import Placement, Text
 from sdv2_live.model.vae.ops import channels_last
 from sdv2_live.model.vae.taehv import TAEHV
 from sdv2_live.model.vae.wan import WanVAE
-from sdv2_live.model.vae_choice import make_vae, vae_kind
+from sdv2_live.model.vae_choice import make_vae, vae_kind, vae_there
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -39,6 +39,7 @@ class Models:
     vae: WanVAE | TAEHV
     text: Text
     loras: LoraSet = field(default_factory=LoraSet)
+    kind: str = ""  # of the autoencoder, one of VAES
 
 
 def choose_device(name: str) -> torch.device:
@@ -70,14 +71,15 @@ def has_weights(profile: Profile, vae: str, weights_dir: Path, *, text: bool = T
 
     Args:
         profile: the profile.
-        vae: auto or one of VAES.
+        vae: one of VAES, or auto: any.
         weights_dir: folder of the weights.
         text: require the text encoder's files too. A show does without when all its prompts are encoded already.
     """
     if profile.files is None:
         return True
     files = profile.files
-    wanted = (files.dit, files.vae(vae_kind(profile, vae)))
+    vae_kind(profile, vae)
+    wanted = (files.dit, files.vae(vae))
     painting = all(any(is_there(weights_dir / name) for name in names) for names in wanted)
     return painting and not (text and missing_text(profile.name, files, weights_dir))
 
@@ -106,7 +108,7 @@ def load_models(
     Raises:
         WeightsError: names the file that is missing or unfit.
     """
-    kind = vae_kind(profile, vae)
+    kind = vae_there(profile, vae, weights_dir)
     text = new_text(profile, device=device, dtype=dtype, weights_dir=weights_dir, placement=placement, embedded=EMBEDDED)
     if profile.files is None:
         return _load_embedded(profile, kind, device, dtype, text)
@@ -116,7 +118,7 @@ def load_models(
     autoencoder = on_meta(lambda: make_vae(profile, kind))
     rename = autoencoder.own_rows if isinstance(autoencoder, TAEHV) else dict
     assign(autoencoder, find_file(weights_dir, files.vae(kind)), device, dtype, rename)
-    return Models(profile, dit.eval().requires_grad_(False), _placed(autoencoder), text)
+    return Models(profile, dit.eval().requires_grad_(False), _placed(autoencoder), text, kind=kind)
 
 
 def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: torch.dtype, text: Text) -> Models:
@@ -134,7 +136,7 @@ def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: tor
             own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         load_strict(model, own, f"{EMBEDDED} ({name})")
         model.to(device, dtype).eval().requires_grad_(False)
-    return Models(profile, dit, _placed(vae), text)
+    return Models(profile, dit, _placed(vae), text, kind=kind)
 
 
 def _placed(vae: WanVAE | TAEHV) -> WanVAE | TAEHV:

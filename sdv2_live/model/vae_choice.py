@@ -7,6 +7,7 @@ by the makers of LightX2V.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.profiles import Profile
@@ -24,6 +25,11 @@ def vae_kind(profile: Profile, vae: str) -> str:
     if kind not in suited:
         raise WeightsError(f"model.vae = {vae}, but the {profile.name} model has only {', '.join(suited)}; set model.vae to auto")
     return kind
+
+
+def vae_there(profile: Profile, vae: str, weights_dir: Path) -> str:
+    """`vae_kind`, but of a model with files auto is the best autoencoder whose file is there. Raises WeightsError."""
+    return profile.files.vae_there(weights_dir) if vae == "auto" and profile.files is not None else vae_kind(profile, vae)
 
 
 def make_vae(profile: Profile, kind: str) -> WanVAE | TAEHV:

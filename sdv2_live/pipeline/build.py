@@ -13,6 +13,8 @@ import torch
 
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
+from sdv2_live.cost.cards import card_of
+from sdv2_live.cost.choice import paced
 from sdv2_live.engine.engine import Autoencoder, Engine
 from sdv2_live.engine.graphs import CudaCapture
 from sdv2_live.engine.prompt import PromptDirector
@@ -63,6 +65,18 @@ def with_room(config: Config) -> Config:
         MemoryShortageError: nothing fits.
     """
     return fitted(config, chosen_profile(config))
+
+
+def live_settings(config: Config) -> Config:
+    """`with_room`; and of what is auto, what paints at a live rate, as far as that can be reckoned for the GPU.
+
+    Raises:
+        MemoryShortageError: nothing fits.
+    """
+    room, chosen, device = with_room(config), chosen_profile(config), choose_device(config.model.device)
+    if device.type != "cuda" or chosen.files is None:
+        return room
+    return paced(config, room, chosen, device, card_of(device))
 
 
 def start_params(config: Config) -> Params:

@@ -25,8 +25,7 @@ def require_weights(config: Config, start: Params) -> None:
     if files is None:
         return
     folder = model.weights_dir
-    any_vae = model.fit and model.vae == "auto"  # then it may be a lighter one, as the memory has it
-    require_painter(model.profile, files, None if any_vae else model.vae, folder)
+    require_painter(model.profile, files, model.vae, folder)
     missing = missing_text(model.profile, files, folder)
     if not missing:
         return

@@ -58,6 +58,7 @@ def header_of(models: Models, *, lossless: bool) -> Header:
         dtype=str(models.dit.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
         frame_kernels=frames_by(device),
+        vae=models.kind,
     )
 
 

@@ -46,6 +46,7 @@ class Header(_Row):
         weights: a fingerprint of every model's weights, merged LoRAs in them.
         loras: name and digest of each.
         cpu: its vector unit.
+        vae: the autoencoder; empty in takes that do not say.
         frame_kernels: kernels between frames and pixels, "cupy" or "torch"; empty in takes that do not say.
     """
 
@@ -62,6 +63,7 @@ class Header(_Row):
     dtype: str
     threads: Annotated[int, Field(ge=1)]
     frame_kernels: str = ""
+    vae: str = ""
 
     def differences(self, here: Header) -> Iterator[str]:
         """Differences between the recording's machine and this one that may change the pictures, a sentence each."""

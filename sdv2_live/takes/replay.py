@@ -136,7 +136,8 @@ def replay(
         )
     if take.problem:
         log.warning("%s: the take is incomplete: %s; what it has is replayed: %d chunks", take.folder, take.problem, take.chunks)
-    config = load_config(take.folder / CONFIG, [f"model.profile={take.header.profile}", *overrides])
+    chosen = [f"model.profile={take.header.profile}", *([f"model.vae={take.header.vae}"] if take.header.vae else [])]
+    config = load_config(take.folder / CONFIG, [*chosen, *overrides])
     models = load(config)
     torch.set_num_threads(take.header.threads)
     here = header_of(models, lossless=True)

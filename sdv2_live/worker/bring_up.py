@@ -12,8 +12,7 @@ from sdv2_live.control.params import Params
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.model.load import Models, has_weights
 from sdv2_live.model.profiles import Profile
-from sdv2_live.model.vae_choice import vae_kind
-from sdv2_live.pipeline.build import chosen_profile, kernels, load, new_prompts, new_stream, with_room
+from sdv2_live.pipeline.build import chosen_profile, kernels, live_settings, load, new_prompts, new_stream
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
 from sdv2_live.takes.fingerprint import header_of
@@ -36,7 +35,7 @@ def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[
     if ladder:
         profile = chosen_profile(config)
         config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels)
-    config = with_room(config)
+    config = live_settings(config)
     models = load(config)
     prompts = new_prompts(config, models, start)
     return new_stream(config, models, prompts, timer), prompts, _hello(config, models)
@@ -56,7 +55,7 @@ def _hello(config: Config, models: Models) -> Hello:
     return Hello(
         profile.name,
         models.dit.device.type,
-        vae_kind(profile, config.model.vae),
+        models.kind,
         {name: value for name, value in suited.items() if value is not None},
         header_of(models, lossless=config.takes.lossless),
         kernels(config, models.dit),

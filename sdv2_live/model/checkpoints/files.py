@@ -13,7 +13,7 @@ PRECISIONS = {"models_t5_umt5-xxl-enc-bf16.pth": "bf16", "umt5-xxl-enc-fp8_e4m3f
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """File names below the weights directory; the first of a tuple that exists is taken. own_vae: what `auto` means."""
+    """File names below the weights directory; the first of a tuple that exists is taken."""
 
     dit: tuple[str, ...]
     wan: tuple[str, ...] = ("Wan2.1_VAE.pth", "Wan2.1_VAE.safetensors")
@@ -24,10 +24,19 @@ class Files:
     tokenizer: str = "google/umt5-xxl"
     own_vae: str = "wan"
 
+    @property
+    def vaes(self) -> dict[str, tuple[str, ...]]:
+        """The names by kind of autoencoder (vae_choice.VAES), from the best picture to the fastest."""
+        return {"wan": self.wan, "light": self.light, "taehv": self.taehv, "lighttae": self.lighttae}
+
     def vae(self, kind: str) -> tuple[str, ...]:
-        """The names of an autoencoder's file, of the kinds of vae_choice.VAES or auto."""
-        kind = self.own_vae if kind == "auto" else kind
-        return {"wan": self.wan, "light": self.light, "taehv": self.taehv, "lighttae": self.lighttae}[kind]
+        """The names of an autoencoder's file; of auto, those of all kinds: any will do."""
+        return tuple(name for names in self.vaes.values() for name in names) if kind == "auto" else self.vaes[kind]
+
+    def vae_there(self, folder: Path) -> str:
+        """The kind that auto takes: the best whose file is there; the model's own where none is."""
+        there = (kind for kind, names in self.vaes.items() if any((folder / name).is_file() for name in names))
+        return next(there, self.own_vae)
 
 
 def dit_files(folder: str) -> tuple[str, ...]:
@@ -78,20 +87,20 @@ def find_file(folder: Path, names: tuple[str, ...]) -> Path:
     raise WeightsError(f"{folder}: holds none of {', '.join(names)}; put the file there or set model.weights_dir to where it is")
 
 
-def require_painter(profile: str, files: Files, vae: str | None, folder: Path) -> None:
+def require_painter(profile: str, files: Files, vae: str, folder: Path) -> None:
     """Raise WeightsError, with the command that downloads it, where the DiT or the autoencoder is missing.
 
     Args:
         profile: name of the profile.
         files: its files.
-        vae: the value of model.vae; None accepts any.
+        vae: the value of model.vae.
         folder: the weights directory.
     """
     try:
-        for names in (files.dit, *([files.vae(vae)] if vae else [])):
+        for names in (files.dit, files.vae(vae)):
             find_file(folder, names)
     except WeightsError as error:
-        fetch = f"sdv2-live weights download {profile}" + (f" --vae {vae}" if vae not in (None, "auto") else "")
+        fetch = f"sdv2-live weights download {profile}" + (f" --vae {vae}" if vae != "auto" else "")
         raise WeightsError(f"{error}; to fetch what is missing: {fetch}") from error
 
 

@@ -59,8 +59,8 @@ def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has it")
     model = config(tmp_path).model.model_copy(update={"device": "cuda"})
-    first, between, second = look_model(Config().replaced(model=model))
-    assert first.status is between.status is Status.FAIL
+    first, between, also, second = look_model(Config().replaced(model=model))
+    assert first.status is between.status is also.status is Status.FAIL
     assert second == replace(second, name="engine", status=Status.FAIL, detail="not tried")
 
 

@@ -165,7 +165,7 @@ def test_graphs_are_off_where_they_alone_do_not_fit(
 
 
 def test_fit_changes_what_is_auto_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name in LARGE.files.vae("light"):
+    for name in (*LARGE.files.vae("light"), *LARGE.files.vae("wan")):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "wan_causal_dmd_v2v").mkdir()
     (tmp_path / "wan_causal_dmd_v2v/model.pt").write_bytes(b"")

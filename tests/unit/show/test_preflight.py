@@ -92,6 +92,5 @@ def test_what_needs_no_files_or_takes_what_is_there(tmp_path: Path) -> None:
     require_weights(configured(tmp_path, "model.profile=auto"), START)
     painter(tmp_path, "light")
     put(tmp_path, FILES["1.3b"].text[0], f"{FILES['1.3b'].tokenizer}/tokenizer.json")
-    said(lambda: require_weights(configured(tmp_path), START))
-    require_weights(configured(tmp_path, "model.fit=true"), START)  # it may choose the light one
-    said(lambda: require_weights(configured(tmp_path, "model.fit=true", "model.vae=wan"), START))
+    require_weights(configured(tmp_path), START)  # auto is what is there
+    said(lambda: require_weights(configured(tmp_path, "model.vae=wan"), START))

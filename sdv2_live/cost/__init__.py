@@ -1,0 +1,1 @@
+"""An estimate of the frames a second that a card paints, made before anything is loaded; see `sdv2-live plan`."""
