@@ -170,7 +170,7 @@ def _changes(wish: MemoryRequest) -> Iterator[tuple[str, MemoryRequest]]:
     kv, sinks = _fewer(wish)
     yield f"engine.kv_frames: {kv}, engine.sink_frames: {sinks}", replace(wish, kv_frames=kv, sink_frames=sinks)
     if not wish.fp8 and not wish.unified:
-        yield "model.fp8: true (compute capability 8.9 or more, sdv2-live[fp8])", replace(wish, fp8=True)
+        yield "model.fp8: true (Linux, compute capability 8.9 or more)", replace(wish, fp8=True)
     for vae in lighter_vaes(wish.profile, wish.vae)[1:]:
         if vae != "lighttae":  # as large as taehv
             yield f"model.vae: {vae}", replace(wish, vae=vae)

@@ -1,9 +1,8 @@
 """What 8-bit linear layers cost in exactness: `python tools/bench.py --fp8`.
 
 The same DiT (synthetic weights of the model's sizes) in bf16 and with model.fp8, on the same inputs: relative RMS and largest
-error of the flow, and the PSNR of the pixels that a chunk decodes to. On a GPU with fp8 units torchao's layers run; elsewhere
-they are emulated: rows of weights and activations are rounded to float8_e4m3fn with the same scales, and multiplied in
-float32, which is what the GPU computes up to the order of its sums. Speed is told by a GPU only.
+error of the flow, and the PSNR of the pixels that a chunk decodes to. Elsewhere than on a GPU with fp8 units the rounded numbers
+are multiplied in float32, which is what the GPU computes up to the order of its sums. Speed is told by a GPU only.
 """
 
 from __future__ import annotations
@@ -14,53 +13,21 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sdv2_live.config.load import load_config
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.spec import ChunkPlan, StreamSpec
 from sdv2_live.model.checkpoints.assign import load_strict, synthetic_state_dict
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.fp8 import fits, to_fp8, why_not_fp8
+from sdv2_live.model.dit.fp8 import round_layers, to_fp8, why_not_fp8
+from sdv2_live.model.dit.ops import TorchOps
 from sdv2_live.model.load import choose_device
 from sdv2_live.model.profiles import profile
 from sdv2_live.model.vae_choice import make_vae, vae_kind
 
-E4M3 = torch.float8_e4m3fn
-LARGEST = torch.finfo(E4M3).max
 CHUNKS = 4
 TINIEST = 1e-12
-
-
-class EmulatedLinear(nn.Module):
-    """A linear layer with weight and activations rounded row by row as torchao's PerRow granularity does."""
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.register_buffer("rounded", rounded_rows(linear.weight.detach()))
-        self.bias = linear.bias
-
-    rounded: Tensor
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.linear(rounded_rows(x), self.rounded).to(x.dtype)
-        return y if self.bias is None else y + self.bias
-
-
-def rounded_rows(x: Tensor) -> Tensor:
-    """float32 of x, each row scaled to float8_e4m3fn's range, rounded to it, and scaled back."""
-    wide = x.float()
-    scale = wide.abs().amax(-1, keepdim=True).clamp_min(TINIEST) / LARGEST
-    return (wide / scale).to(E4M3).float() * scale
-
-
-def emulate(dit: CausalDiT) -> int:
-    """Put emulated layers in place of those that to_fp8 would take; return how many."""
-    names = [name for name, module in dit.named_modules() if name.startswith("blocks.") and fits(module)]
-    for name in names:
-        dit.set_submodule(name, EmulatedLinear(dit.get_submodule(name)))  # type: ignore[arg-type]
-    return len(names)
 
 
 def compare(options: argparse.Namespace) -> dict[str, Any]:
@@ -77,14 +44,14 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         model.to(torch.bfloat16).eval().requires_grad_(False)
     eight = copy.deepcopy(dit)
     problem = why_not_fp8(device)
-    count = to_fp8(eight, device) if problem is None else emulate(eight.to(device))
+    count = to_fp8(eight, device) if problem is None else round_layers(eight, TorchOps(), device)
     first, second = (_paint(Engine(m, vae.to(device)), chosen.text.dim, size) for m in (dit.to(device), eight))
     flow, pixels = (_errors(first[i], second[i]) for i in (0, 1))
     return {
         "model": chosen.name,
         "layers": chosen.dit.layers,
         "linear layers in fp8": count,
-        "arithmetic": "torchao" if problem is None else f"emulated ({problem})",
+        "arithmetic": "fp8" if problem is None else f"of the same numbers in float32 ({problem})",
         "size": options.size,
         "device": str(device),
         "flow": {"relative RMS error": flow[0], "largest error / RMS": flow[1]},

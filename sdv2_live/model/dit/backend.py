@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,8 @@ def check(ops: Ops, device: torch.device, tolerance: float = 2e-2, *, heads: int
         kv = KVCache(
             CacheSpec(3, 1), layers=1, levels=1, tokens=6, heads=heads, head_dim=head_dim, dtype=torch.bfloat16, device=device
         )
-        outputs = [*each.add_norm(x.clone(), branch, *vectors), each.rms_norm(branch, norms[0]), each.linear_gelu(layer, branch)]
+        outputs: list[Any] = [*each.add_norm(x.clone(), branch, *vectors), each.rms_norm(branch, norms[0])]
+        outputs.append(each.linear_gelu(layer, branch))
         for start in range(4):  # the last one may adapt
             kv.begin(plan := kv.plan([start], 1))
             outputs.append(each.remember(qkv.clone() * (start - 1.5), norms, rotations, kv, 0, plan))

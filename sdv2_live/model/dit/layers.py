@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdv2_live.model.dit.attention import Attend
+from sdv2_live.model.dit.eight import Rows, joined, takes_rows8
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
 from sdv2_live.model.dit.ops import EPS, Ops
 from sdv2_live.model.dit.packed import packed_linear
@@ -91,9 +92,9 @@ class Residual:
     branch: Tensor | None = None
     gate: Tensor | None = None
 
-    def norm(self, ops: Ops, weight_BFD: Tensor, bias_BFD: Tensor) -> tuple[Tensor, Tensor]:
-        """The sum, and its layer norm times weight plus bias."""
-        return ops.add_norm(self.x, self.branch, self.gate, weight_BFD, bias_BFD)
+    def norm(self, ops: Ops, weight_BFD: Tensor, bias_BFD: Tensor, *, eight: bool = False) -> tuple[Tensor, Rows]:
+        """The sum, and its layer norm times weight plus bias; eight: as rows in 8 bits."""
+        return ops.add_norm(self.x, self.branch, self.gate, weight_BFD, bias_BFD, eight=eight)
 
 
 class RMSNorm(nn.Module):
@@ -136,14 +137,14 @@ class Attention(nn.Module):
         """Normalised keys, and values, (B, S, H, d) each."""
         return self.split(self.norm_k(self.k(x_BSD))), self.split(self.v(x_BSD))
 
-    def remember(self, x_BSD: Tensor, layer: int, call: Call) -> Tensor:
+    def remember(self, x_BSD: Rows, layer: int, call: Call) -> Tensor:
         """Rotated queries (B, S, H, d) of the frames of a call, whose keys and values go into the cache."""
         qkv = packed_linear((self.q, self.k, self.v), x_BSD)
         norms = (self.norm_q.weight, self.norm_k.weight)
         return call.ops.remember(qkv, norms, call.rotations, call.cache, layer, call.plan)
 
 
-def self_attention(attn: Attention, x_BSD: Tensor, layer: int, call: Call) -> Tensor:
+def self_attention(attn: Attention, x_BSD: Rows, layer: int, call: Call) -> Tensor:
     """Write the call's keys and values into the cache, then attend to every filled slot (no causal mask)."""
     q = attn.remember(x_BSD, layer, call)
     filled = call.plan.filled
@@ -156,7 +157,7 @@ def self_attention(attn: Attention, x_BSD: Tensor, layer: int, call: Call) -> Te
     return mixed_BSD
 
 
-def cross_attention(attn: Attention, x_BSD: Tensor, layer: int, call: Call) -> Tensor:
+def cross_attention(attn: Attention, x_BSD: Rows, layer: int, call: Call) -> Tensor:
     """Attend to all 512 text rows, the zero rows included."""
     q = attn.split(call.ops.rms_norm(attn.q(x_BSD), attn.norm_q.weight))
     k, v = (of_layers[layer].expand(q.shape[0], -1, -1, -1) for of_layers in (call.cross.k, call.cross.v))
@@ -194,13 +195,13 @@ class Block(nn.Module):
 
     def forward(self, residual: Residual, vectors_BF6D: Tensor, layer: int, call: Call) -> Residual:
         shift0, scale0, gate0, shift1, scale1, gate1 = vectors_BF6D.unbind(2)  # each (B, F, D)
-        x, h = residual.norm(call.ops, scale0, shift0)
-        residual = Residual(x, self_attention(self.self_attn, h.flatten(1, 2), layer, call), gate0)
-        x, h = residual.norm(call.ops, *self.norm3.vectors(gate0))
-        residual = Residual(x, cross_attention(self.cross_attn, h.flatten(1, 2), layer, call))
-        x, h = residual.norm(call.ops, scale1, shift1)
-        widen, _, narrow = self.ffn
-        return Residual(x, narrow(call.ops.linear_gelu(widen, h.flatten(1, 2))), gate1)
+        own, text, (widen, _, narrow) = self.self_attn, self.cross_attn, self.ffn
+        x, h = residual.norm(call.ops, scale0, shift0, eight=takes_rows8(own.q, own.k, own.v))
+        residual = Residual(x, self_attention(own, joined(h), layer, call), gate0)
+        x, h = residual.norm(call.ops, *self.norm3.vectors(gate0), eight=takes_rows8(text.q))
+        residual = Residual(x, cross_attention(text, joined(h), layer, call))
+        x, h = residual.norm(call.ops, scale1, shift1, eight=takes_rows8(widen))
+        return Residual(x, narrow(call.ops.linear_gelu(widen, joined(h), eight=takes_rows8(narrow))), gate1)
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sdv2_live.model.dit.eight import Rows, Rows8, rounded
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
 from sdv2_live.model.dit.rope import rotate
 
@@ -28,18 +29,29 @@ class Ops(Protocol):
     name: str
 
     def add_norm(
-        self, x_BFLD: Tensor, branch_BSD: Tensor | None, gate_BFD: Tensor | None, weight_BFD: Tensor, bias_BFD: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self,
+        x_BFLD: Tensor,
+        branch_BSD: Tensor | None,
+        gate_BFD: Tensor | None,
+        weight_BFD: Tensor,
+        bias_BFD: Tensor,
+        *,
+        eight: bool = False,
+    ) -> tuple[Tensor, Rows]:
         """x' = x + branch * gate, and layer norm of x' times weight plus bias. No branch: x' is x; no gate: it is 1.
 
         The sums and the norm are in float32; both results have x's dtype. x may be overwritten.
+        eight: give the norm as rows in 8 bits, rounded from float32.
         """
 
     def rms_norm(self, x_BSD: Tensor, weight_D: Tensor) -> Tensor:
         """Root-mean-square norm over the full width in float32, times weight; in x's dtype."""
 
-    def linear_gelu(self, layer: nn.Module, x: Tensor) -> Tensor:
-        """GELU, in its tanh form, of a linear layer's output."""
+    def linear_gelu(self, layer: nn.Module, x: Rows, *, eight: bool = False) -> Rows:
+        """GELU, in its tanh form, of a linear layer's output. eight: as rows in 8 bits."""
+
+    def rows8(self, x: Tensor) -> Rows8:
+        """Rows in 8 bits: see `eight.rounded`."""
 
     def remember(
         self, qkv_BSE: Tensor, norms: tuple[Tensor, Tensor], rotations_BSp: Tensor, kv: KVCache, layer: int, plan: CachePlan
@@ -65,8 +77,15 @@ class TorchOps:
     name = "torch"
 
     def add_norm(
-        self, x_BFLD: Tensor, branch_BSD: Tensor | None, gate_BFD: Tensor | None, weight_BFD: Tensor, bias_BFD: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self,
+        x_BFLD: Tensor,
+        branch_BSD: Tensor | None,
+        gate_BFD: Tensor | None,
+        weight_BFD: Tensor,
+        bias_BFD: Tensor,
+        *,
+        eight: bool = False,
+    ) -> tuple[Tensor, Rows]:
         x = x_BFLD
         if branch_BSD is not None:
             branch = branch_BSD.view_as(x)
@@ -77,7 +96,7 @@ class TorchOps:
         else:
             normed = F.layer_norm(x.float(), width, eps=EPS)
             h = torch.addcmul(bias_BFD.unsqueeze(2).float(), normed, weight_BFD.unsqueeze(2).float())
-        return x, h.type_as(x)
+        return x, rounded(h) if eight else h.type_as(x)
 
     def rms_norm(self, x_BSD: Tensor, weight_D: Tensor) -> Tensor:
         x = x_BSD.float()
@@ -85,8 +104,12 @@ class TorchOps:
         root_mean_square = length.square_().div_(x.shape[-1]).add_(EPS).sqrt_()
         return (x / root_mean_square).mul_(weight_D).type_as(x_BSD)
 
-    def linear_gelu(self, layer: nn.Module, x: Tensor) -> Tensor:
-        return self._gelu(layer(x))
+    def linear_gelu(self, layer: nn.Module, x: Rows, *, eight: bool = False) -> Rows:
+        y: Tensor = layer(x)
+        return rounded(self._gelu(y.float())) if eight else self._gelu(y)
+
+    def rows8(self, x: Tensor) -> Rows8:
+        return rounded(x)
 
     @staticmethod
     def _gelu(x: Tensor) -> Tensor:

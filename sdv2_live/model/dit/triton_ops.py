@@ -12,15 +12,37 @@ import triton
 import triton.language as tl
 from torch import Tensor, nn
 
+from sdv2_live.model.dit.eight import E4M3, Rows, Rows8
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
 from sdv2_live.model.dit.ops import EPS
 
 
 @triton.jit
+def _store_row8(x, out_ptr, scale_ptr, row, at, inside):
+    """One row in 8 bits, its largest number the format's largest; see `eight.rounded`. Columns that are not inside are zeros."""
+    scale = tl.maximum(tl.max(tl.abs(x), 0), 1e-12) / 448.0
+    tl.store(scale_ptr + row, scale)
+    tl.store(out_ptr + at, (x * (1.0 / scale)).to(tl.float8e4nv), mask=inside)
+
+
+@triton.jit
+def _rows8(x_ptr, out_ptr, scale_ptr, width, GELU: tl.constexpr, BLOCK: tl.constexpr):
+    """Rows in 8 bits; of their GELU in its tanh form, or of themselves."""
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, BLOCK)
+    inside = column < width
+    at = row * width + column
+    x = tl.load(x_ptr + at, mask=inside, other=0.0).to(tl.float32)
+    if GELU:
+        x = x * tl.sigmoid(x * (1.5957691216057308 + 0.07135481282553542 * x * x))
+    _store_row8(x, out_ptr, scale_ptr, row, at, inside)
+
+
+@triton.jit
 def _add_norm(
-    x_ptr, branch_ptr, gate_ptr, weight_ptr, bias_ptr, sum_ptr, out_ptr,
+    x_ptr, branch_ptr, gate_ptr, weight_ptr, bias_ptr, sum_ptr, out_ptr, scale_ptr,
     gate_stride, weight_stride, bias_stride, tokens, width,
-    HAS_BRANCH: tl.constexpr, HAS_GATE: tl.constexpr, EPS: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_BRANCH: tl.constexpr, HAS_GATE: tl.constexpr, EIGHT: tl.constexpr, EPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """sum = x + branch * gate; out = norm(sum) * weight + bias. Strides: from one frame's vector to the next, 0 where shared."""
     token = tl.program_id(0).to(tl.int64)
@@ -42,7 +64,11 @@ def _add_norm(
     scale = tl.rsqrt(tl.sum(centred * centred, 0) / width + EPS)
     weight = tl.load(weight_ptr + frame * weight_stride + column, mask=inside, other=0.0).to(tl.float32)
     bias = tl.load(bias_ptr + frame * bias_stride + column, mask=inside, other=0.0).to(tl.float32)
-    tl.store(out_ptr + at, (centred * scale * weight + bias).to(out_ptr.dtype.element_ty), mask=inside)
+    h = centred * scale * weight + bias
+    if EIGHT:
+        _store_row8(h, out_ptr, scale_ptr, token, at, inside)
+    else:
+        tl.store(out_ptr + at, h.to(out_ptr.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -146,19 +172,28 @@ class TritonOps:
     name = "triton"
 
     def add_norm(
-        self, x_BFLD: Tensor, branch_BSD: Tensor | None, gate_BFD: Tensor | None, weight_BFD: Tensor, bias_BFD: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self,
+        x_BFLD: Tensor,
+        branch_BSD: Tensor | None,
+        gate_BFD: Tensor | None,
+        weight_BFD: Tensor,
+        bias_BFD: Tensor,
+        *,
+        eight: bool = False,
+    ) -> tuple[Tensor, Rows]:
         """See `Ops`. x is overwritten."""
         frames, tokens, width = x_BFLD.shape[0] * x_BFLD.shape[1], x_BFLD.shape[2], x_BFLD.shape[3]
-        x, out = x_BFLD.contiguous(), torch.empty_like(x_BFLD, memory_format=torch.contiguous_format)
+        x, eights = x_BFLD.contiguous(), _new_rows8(x_BFLD) if eight else None
+        out = torch.empty_like(x) if eights is None else eights.codes
         branch = x if branch_BSD is None else branch_BSD.contiguous()
         vectors = [weight_BFD if gate_BFD is None else gate_BFD, weight_BFD, bias_BFD]
         rows = [_rows(vector) for vector in vectors]
         _add_norm[(frames * tokens,)](
-            x, branch, *(row for row, _ in rows), x, out, *(stride for _, stride in rows), tokens, width,
-            HAS_BRANCH=branch_BSD is not None, HAS_GATE=gate_BFD is not None, EPS=EPS, **_launch(width),
+            x, branch, *(row for row, _ in rows), x, out, x if eights is None else eights.scales,
+            *(stride for _, stride in rows), tokens, width,
+            HAS_BRANCH=branch_BSD is not None, HAS_GATE=gate_BFD is not None, EIGHT=eight, EPS=EPS, **_launch(width, held=eight),
         )  # fmt: skip
-        return x, out
+        return x, out if eights is None else eights
 
     def rms_norm(self, x_BSD: Tensor, weight_D: Tensor) -> Tensor:
         """See `Ops`."""
@@ -167,12 +202,18 @@ class TritonOps:
         _rms_norm[(x.numel() // width,)](x, weight_D, out, width, width, EPS=EPS, **_launch(width))
         return out
 
-    def linear_gelu(self, layer: nn.Module, x: Tensor) -> Tensor:
+    def rows8(self, x: Tensor) -> Rows8:
+        """See `Ops`."""
+        return _rows_of(x, gelu=False)
+
+    def linear_gelu(self, layer: nn.Module, x: Rows, *, eight: bool = False) -> Rows:
         """See `Ops`: of a plain layer, the matrix product adds the bias and applies GELU before it writes.
 
         cuBLAS has the tanh form alone; a CPU, where tests run, gives the exact one.
         """
-        if type(layer) is not nn.Linear:  # something is added to its output first
+        if eight:
+            return _rows_of(layer(x), gelu=True)
+        if type(layer) is not nn.Linear or not isinstance(x, Tensor):  # something is added to its output first
             return F.gelu(layer(x), approximate="tanh")
         y = torch._addmm_activation(layer.bias, x.flatten(0, -2), layer.weight.t(), use_gelu=True)
         return y.view(*x.shape[:-1], -1)
@@ -204,6 +245,21 @@ class TritonOps:
         return q
 
 
+def _rows_of(x: Tensor, *, gelu: bool) -> Rows8:
+    """Rows in 8 bits of x (..., K), or of its GELU."""
+    x, rows, width = x.contiguous(), _new_rows8(x), x.shape[-1]
+    _rows8[(x.numel() // width,)](x, *rows, width, GELU=gelu, **_launch(width))
+    return rows
+
+
+def _new_rows8(like: Tensor) -> Rows8:
+    """Memory for rows as many and as long as those of a tensor."""
+    return Rows8(
+        torch.empty(like.shape, dtype=E4M3, device=like.device),
+        torch.empty(*like.shape[:-1], 1, dtype=torch.float32, device=like.device),
+    )
+
+
 def _rows(vectors_BFD: Tensor) -> tuple[Tensor, int]:
     """Vectors and the elements from each frame's to the next one's, copied only where they have no single such stride."""
     levels, frames, width = vectors_BFD.shape
@@ -214,7 +270,10 @@ def _rows(vectors_BFD: Tensor) -> tuple[Tensor, int]:
     return vectors_BFD.contiguous(), width
 
 
-def _launch(columns: int) -> dict[str, int]:
-    """Columns of a program, a power of two, and its warps: 8 to 16 elements a thread."""
+def _launch(columns: int, *, held: bool = False) -> dict[str, int]:
+    """Columns of a program, a power of two, and its warps: 8 to 16 elements a thread, of the widest rows 32.
+
+    held: a thread holds several numbers of each element for long; of rows as wide as 14b's, only 8 elements fit its registers.
+    """
     block = triton.next_power_of_2(columns)
-    return {"BLOCK": block, "num_warps": min(max(block // 512, 1), 16)}
+    return {"BLOCK": block, "num_warps": 32 if held and block > 4096 else min(max(block // 512, 1), 16)}

@@ -30,12 +30,13 @@ def test_a_profile_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with HubServer(hosted) as hub:
         words = ["weights", "download", "1.3b", "--set", f"model.weights_dir={tmp_path}", "--set", f"weights.endpoint={hub.url}"]
         assert main(words) == 0
-        assert "fetched 7 of 7 files" in capsys.readouterr().out
+        assert "fetched 8 of 8 files" in capsys.readouterr().out
         assert (tmp_path / "google/umt5-xxl/spiece.model").read_bytes() == content["google/umt5-xxl/spiece.model"]
-        assert not (tmp_path / "taew2_1.pth").exists()
+        assert (tmp_path / "taew2_1.pth").exists()  # which auto takes on a slower card
+        assert not (tmp_path / "lightvaew2_1.pth").exists()
         asked = len(hub.requests)
         assert main(words) == 0
-        assert "all 7 files were there already" in capsys.readouterr().out
+        assert "all 8 files were there already" in capsys.readouterr().out
         assert len(hub.requests) == asked
         assert main([*words, "--vae", "taehv", "--text", "fp8"]) == 0
-        assert "fetched 2 of 7 files" in capsys.readouterr().out
+        assert "fetched 1 of 7 files" in capsys.readouterr().out
