@@ -10,7 +10,7 @@ launches them is a `Kernels`.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -76,7 +76,7 @@ class FusedPreprocessor(Preprocessor):
         self.backend = kernels.name
         self._kernels = kernels
         self._kernel = f"preprocess_{str(dtype)[6:]}"
-        self._args = lru_cache(PLANS)(self._make_args)
+        self._args = lru_cache(PLANS)(partial(self._make_args, self.device))  # not of `self`: its tables go with the stream
 
     def write(self, frame: Frame, out: torch.Tensor) -> None:
         plan = self.plan(frame)
@@ -86,12 +86,13 @@ class FusedPreprocessor(Preprocessor):
         )
         self._kernels.launch(self._kernel, (plan.size[1], plan.size[0], 1), args)
 
-    def _make_args(self, plan: FitPlan, format: PixelFormat, color: ColorSpec) -> _Args:
+    @staticmethod
+    def _make_args(device: torch.device, plan: FitPlan, format: PixelFormat, color: ColorSpec) -> _Args:
         source, target = plan.source, plan.target
         columns = chroma = resample(source.width, target.width, "bilinear")
         if format is PixelFormat.UYVY:
             chroma = upsample_chroma(source.width // 2).then(columns)
-        args = _Args(PREPROCESS, self.device)
+        args = _Args(PREPROCESS, device)
         args.filters(resample(source.height, target.height, "bilinear"), columns, chroma)
         args.color(ycbcr_to_rgb(color).scaled(1 / 127.5, -1))
         return args.set(
