@@ -65,6 +65,14 @@ BASICS = (
     Act("cut", 9, {"prompt": PROMPTS[2], "prompt_change": "cut"}),
     Act("mix", 2, {"mix": 0.5}),
 )
+BRIEF = (
+    Act("start", 1),
+    Act("steady", 4),
+    Act("frames pushed", 2, ahead=True),
+    Act("reset", 4, reset=True),
+    Act("cut", 7, {"prompt": PROMPTS[1], "prompt_change": "cut"}),
+    Act("mix", 2, {"mix": 0.5}),
+)
 STEPS = (
     Act("three steps", 3, {"steps": (800, 600, 300)}),
     Act("one step", 3, {"steps": (600,)}),
@@ -111,14 +119,14 @@ SCENARIOS = {
     "1.3b wan": Scenario((*LARGE, "model.vae=wan"), WHOLE, layers=2),
     "1.3b taehv": Scenario((*LARGE, "model.vae=taehv"), (*BASICS, *STEPS), layers=2),
     "stream batch": Scenario((*LARGE, "model.vae=taehv", "engine.schedule=stream_batch"), (*BASICS, STEPS[0]), layers=2),
-    "frames encoded ahead": Scenario((*LARGE, "model.vae=wan", "engine.encode_ahead=on"), BASICS, layers=2),
+    "frames encoded ahead": Scenario((*LARGE, "model.vae=wan", "engine.encode_ahead=on"), BRIEF, layers=2),
     "loras": Scenario((*LARGE, "model.vae=taehv"), LORAS, layers=2, loras=2),
     "text mode": Scenario(
         (*LARGE, "model.vae=taehv", "engine.mode=text", "video.size=480x832"), (*START, *BASICS[3:6]), layers=2
     ),
-    "fp16": Scenario((*LARGE, "model.vae=wan", "model.dtype=fp16"), BASICS, layers=2),
-    "without CuPy": Scenario((*LARGE, "model.vae=taehv"), BASICS, layers=2, cupy=False),
-    "without graphs": Scenario((*LARGE, "model.vae=wan", "engine.cuda_graphs=off"), (*BASICS, *STEPS), layers=2),
+    "fp16": Scenario((*LARGE, "model.vae=wan", "model.dtype=fp16"), BRIEF, layers=2),
+    "without CuPy": Scenario((*LARGE, "model.vae=taehv"), BRIEF, layers=2, cupy=False),
+    "without graphs": Scenario((*LARGE, "model.vae=wan", "engine.cuda_graphs=off"), (*BRIEF, *STEPS), layers=2),
     "tiny, briefly": Scenario(TINY, START, source=(144, 256)),
     "1.3b wan, briefly": Scenario((*LARGE, "model.vae=wan"), START, layers=1),
     "1.3b taehv, briefly": Scenario((*LARGE, "model.vae=taehv"), START, layers=1),
