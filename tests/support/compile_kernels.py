@@ -35,7 +35,7 @@ KERNELS: dict[Any, list[dict[str, int]]] = {
     triton_ops._adapt: [{}],
 }
 
-SPILL = {(triton_ops._remember, 5120), (triton_ops._adapt, 5120)}  # a few words of 14b's
+SPILLS = 5120  # the width at which some kernels, of 14b alone, spill a few words
 
 
 def kind(name: str, eight: bool) -> str:
@@ -79,7 +79,7 @@ def compile_all(capability: int) -> None:
                 used = resources(compiled.asm["cubin"])
                 shared = compiled.metadata.shared
                 print(f"sm_{capability} {kernel.__name__} {width} {variant}: {used}, {shared} bytes of shared memory")
-                spills = (used["LOCAL"] or used["STACK"]) and (kernel, width) not in SPILL
+                spills = (used["LOCAL"] or used["STACK"]) and (eight or width != SPILLS)
                 if spills or shared > SHARED:
                     raise SystemExit(
                         f"sm_{capability} {kernel.__name__} {width} {variant} spills, or needs too much shared memory"
