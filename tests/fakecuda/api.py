@@ -6,6 +6,7 @@ import concurrent.futures
 import itertools
 import threading
 from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -150,7 +151,7 @@ def _replace(owner: Any, **members: Any) -> None:
 
 def _patch_cuda(capability: tuple[int, int]) -> None:
     def properties(_: Any = None) -> Any:
-        raise NotImplementedError("the simulated device has no properties beyond its capability")
+        return SimpleNamespace(name="NVIDIA H100 80GB HBM3", multi_processor_count=132)  # by its name, what it can do is known
 
     members = {
         "Stream": Stream,
