@@ -70,7 +70,8 @@ class Child:
     def _read(self, descriptor: int) -> None:
         for line in _lines(descriptor):
             self._recent.append(line)
-            print(line, file=self._log, flush=True)
+            self._log.write(f"{line}\n")
+            self._log.flush()
             self._on_line(line)
 
     def __enter__(self) -> Self:

@@ -19,6 +19,7 @@ from sdv2_live.control.timeline.model import Event, Timeline
 from sdv2_live.errors import ParamError
 from sdv2_live.show.control_plane import ControlPlane
 from sdv2_live.show.journal import LiveState, Standing, read_journal
+from sdv2_live.wording import shown
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_a_timeline_is_loaded_by_its_listed_name_alone(config: Config, client_of
         assert client.answer()[2] == "no timeline is loaded; load one of timeline.dir, or start with --timeline FILE"
         for name in ("../secret", "../secret.yaml", str(folder.parent / "secret.yaml"), "sets"):
             client.send("/sdv2/timeline/load", name)
-            assert client.answer()[2].startswith(f"there is no timeline {name!r}")
+            assert client.answer()[2].startswith(f"there is no timeline {shown(name)}")
         client.send("/sdv2/timeline/load", "broken")
         assert "broken.yaml:2: there is no parameter 'sed'" in client.answer()[2]
         mistake = desk.timelines.listed()["mistake"]
