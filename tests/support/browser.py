@@ -129,6 +129,8 @@ class Browser:
         self._pointer("Pressed", x, y, touch)
         for step in (0.25, 0.5, 0.75, 1.0):
             self._pointer("Moved", x + right * step, y + down * step, touch)
+        # Chromium hands moves on before it draws: after two drawings the page has had the last one.
+        self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
         yield
         self._pointer("Released", x + right, y + down, touch)
 
