@@ -22,6 +22,7 @@ from sdv2_live.live.jitter_buffer import QUEUE, JitterBuffer
 from sdv2_live.live.switcher import OutputMode, Shot, Switcher
 from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
 from sdv2_live.system.clock import monotonic_ns
+from sdv2_live.system.waking import waker
 from sdv2_live.threads import closed, ended
 
 log = logging.getLogger("sdv2_live.playout")
@@ -78,7 +79,7 @@ class Playout:
         self._switcher = Switcher(self._fallback, self._slate, stopgap=sink.live)
         self._clock = clock
         self._lock = threading.Lock()  # never held while a frame is sent
-        self._news = threading.Event()
+        self._news = waker()
         self._paintings = JitterBuffer(counters)
         self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
         self._came = Rate(clock=lambda: clock() / 1e9)  # of new frames

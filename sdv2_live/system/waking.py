@@ -31,8 +31,8 @@ class Waker(Protocol):
 def waker() -> Waker:
     """The waker with the finest waits that this system has.
 
-    On Windows a thread that waits for an event wakes at the system's ticks, at best a millisecond apart, and late when the machine
-    is busy. A waitable timer of high resolution does not (Microsoft: "CreateWaitableTimerExW function").
+    On Windows a thread that waits for an event wakes at ticks of the system, at best a millisecond apart, and late on a busy
+    machine. A waitable timer of high resolution does not (Microsoft: "CreateWaitableTimerExW function").
     """
     if sys.platform == "win32":
         kernel = ctypes.WinDLL("kernel32")
