@@ -1,3 +1,3 @@
 """sdv2-live: live video restyled by a causal, few-step video diffusion model."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
