@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +135,13 @@ class TakeRenderer:
     def _follow(self, work: _Work, process: Any, said: Connection) -> None:
         problem = "it ended without a word"
         with suppress(EOFError, OSError):
-            while not isinstance(told := said.recv(), str):
+            # Of the process too: on Windows the pipe of one that is killed as it starts never ends.
+            while said in wait((said, process.sentinel)):
+                if isinstance(told := said.recv(), str):
+                    problem = told
+                    break
                 work.done = told
                 self._changed()
-            problem = told
         process.join()
         if self._problem != CANCELLED:
             if process.exitcode:
