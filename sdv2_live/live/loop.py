@@ -232,7 +232,7 @@ class LiveLoop:
             generated = launched.result()
             if not self._broken:
                 self._hand_on(generated)
-        except Exception:
+        except Exception:  # whatever it is: the chunks after it are dropped, too
             self._broken = True
             raise
 

@@ -98,7 +98,7 @@ class ShowPage(Service):
     def _show(self) -> dict[str, Any]:
         frame = self._playout.newest
         size = {"width": frame.width, "height": frame.height} if frame is not None else {"width": 0, "height": 0}
-        return {**self._about(), "version": __version__, **size, "locked": False}
+        return {**self._about(), "version": __version__, **size}
 
     def _looked(self, kind: str, looked: bool) -> None:
         if kind == OUTPUT:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 from aiohttp import WSMsgType, web
 
+from sdv2_live.control.http.places import Places
 from sdv2_live.control.http.server import HttpServer, peer_of
 from sdv2_live.control.osc.datagrams import PAUSE_S
 from sdv2_live.control.osc.news import Args
@@ -19,9 +19,8 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.stats import Fill
 
 MAX_CLIENTS = 64
-MAX_OF_HOST = 32  # so that no machine keeps another out
+MAX_OF_HOST = 32
 MAX_MESSAGE = 65_536  # bytes, as large as a datagram can be
-HEARTBEAT_S = 20.0  # between pings; a client that answers none is dropped
 CLOSE_S = 0.3  # for all of them to be closed
 
 
@@ -40,7 +39,7 @@ class Sessions:
         node: Callable[[str], Node | None],
     ) -> None:
         self._store, self._osc, self._http, self._node = store, osc, http, node
-        self._connected: Counter[str] = Counter()  # by host
+        self._places = Places("clients", MAX_CLIENTS, MAX_OF_HOST)
         self.clients: set[Client] = set()
 
     @property
@@ -55,18 +54,8 @@ class Sessions:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Turn a request into a WebSocket and serve it until it closes."""
-        peer = peer_of(request)
-        host = peer[0]
-        if self._connected[host] >= MAX_OF_HOST or self._connected.total() >= MAX_CLIENTS:
-            raise web.HTTPServiceUnavailable(text=f"{MAX_CLIENTS} clients may connect, {MAX_OF_HOST} of a host; close one\n")
-        self._connected[host] += 1
-        try:
-            stream = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
-            await stream.prepare(request)
-            self._http.keep(request)
-            await self._converse(stream, Client(stream, peer, self._store, self._http.counters))
-        finally:
-            self._connected -= Counter([host])
+        async with self._places.websocket(request, self._http, MAX_MESSAGE) as stream:
+            await self._converse(stream, Client(stream, peer_of(request), self._store, self._http.counters))
         return stream
 
     async def _converse(self, stream: web.WebSocketResponse, client: Client) -> None:

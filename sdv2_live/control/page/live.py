@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from sdv2_live.control.http.places import Places
 from sdv2_live.control.http.server import HttpServer, peer_of
-from sdv2_live.control.oscquery.websockets import CLOSE_S, HEARTBEAT_S, MAX_CLIENTS, MAX_OF_HOST
+from sdv2_live.control.oscquery.websockets import CLOSE_S, MAX_CLIENTS, MAX_OF_HOST
 from sdv2_live.control.page.lists import Lists
 from sdv2_live.control.page.pictures import Pictures
 from sdv2_live.control.page.viewer import Viewer
@@ -32,7 +32,7 @@ class LivePages:
 
     def __init__(self, http: HttpServer, lists: Lists, pictures: Pictures | None) -> None:
         self._http, self._lists, self._pictures = http, lists, pictures
-        self._connected: Counter[str] = Counter()  # by host
+        self.places = Places("pages", MAX_CLIENTS, MAX_OF_HOST)
         self.viewers: set[Viewer] = set()
 
     async def running(self, application: web.Application) -> AsyncIterator[None]:
@@ -47,16 +47,8 @@ class LivePages:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Turn a request into a WebSocket and serve it until it closes."""
         host, port = peer_of(request)
-        if self._connected[host] >= MAX_OF_HOST or self._connected.total() >= MAX_CLIENTS:
-            raise web.HTTPServiceUnavailable(text=f"{MAX_CLIENTS} pages may be open, {MAX_OF_HOST} of a host; close one\n")
-        self._connected[host] += 1
-        try:
-            stream = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
-            await stream.prepare(request)
-            self._http.keep(request)
+        async with self.places.websocket(request, self._http, MAX_MESSAGE) as stream:
             await self._converse(stream, f"{host}:{port}")
-        finally:
-            self._connected -= Counter([host])
         return stream
 
     async def close(self, application: web.Application) -> None:

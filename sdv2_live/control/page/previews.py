@@ -7,13 +7,13 @@ to a host. The input's are beside the output's.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import ClientError, web
 
-from sdv2_live.control.http.server import HttpServer, peer_of
+from sdv2_live.control.http.places import Places
+from sdv2_live.control.http.server import HttpServer
 from sdv2_live.control.page.pictures import KINDS, MAX_RATE, Look, Pictures
 from sdv2_live.control.page.viewer import Wish, on_loop
 
@@ -31,7 +31,7 @@ class Previews:
 
     def __init__(self, http: HttpServer, pictures: Pictures) -> None:
         self._http, self._pictures = http, pictures
-        self._streams: Counter[str] = Counter()  # by host
+        self._places = Places("previews", MAX_STREAMS, MAX_OF_HOST)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of single pictures and of streams."""
@@ -74,19 +74,15 @@ class Previews:
     @asynccontextmanager
     async def _looking(self, request: web.Request, rate: float | None = None) -> AsyncIterator[tuple[Look, asyncio.Queue[bytes]]]:
         """A look at the pictures that a request asks for, and the queue in which they come."""
-        host = peer_of(request)[0]
         wish = _wish(request, rate)
-        if self._streams[host] >= MAX_OF_HOST or self._streams.total() >= MAX_STREAMS:
-            raise web.HTTPServiceUnavailable(text=f"{MAX_STREAMS} may look at once, {MAX_OF_HOST} of a host; close one\n")
-        self._streams[host] += 1
-        pictures: asyncio.Queue[bytes] = asyncio.Queue()  # holds one at most: the next is asked for when it was sent
-        deliver = on_loop(asyncio.get_running_loop(), pictures.put_nowait)
-        look = self._pictures.look(request.match_info["kind"], wish.width, wish.rate, deliver)
-        try:
-            yield look, pictures
-        finally:
-            look.close()
-            self._streams -= Counter([host])
+        with self._places.one(request):
+            pictures: asyncio.Queue[bytes] = asyncio.Queue()  # holds one at most: the next is asked for when it was sent
+            deliver = on_loop(asyncio.get_running_loop(), pictures.put_nowait)
+            look = self._pictures.look(request.match_info["kind"], wish.width, wish.rate, deliver)
+            try:
+                yield look, pictures
+            finally:
+                look.close()
 
 
 def _wish(request: web.Request, rate: float | None) -> Wish:

@@ -159,8 +159,8 @@ def test_the_last_of_a_flood_of_values_is_taken_and_a_wrong_one_answered(rig: Pa
     assert store.latest().noise_scale == 1.0
 
 
-def test_pages_are_limited_and_one_host_keeps_no_other_out(rig: PageRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdv2_live.control.page.live.MAX_OF_HOST", 2)
+def test_pages_are_limited_and_one_host_keeps_no_other_out(rig: PageRig) -> None:
+    rig.page.live.places.of_host = 2
 
     async def run() -> None:
         async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession() as session:
