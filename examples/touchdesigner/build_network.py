@@ -67,6 +67,18 @@ TABLE = [
     {'address': '/sdv2/adapt_sink_threshold', 'par': 'Adaptsinkthreshold', 'label': 'Adapt Sink Threshold', 'page': 'System', 'style': 'Float', 'help': 'Similarity below which a new frame replaces a sink of the cache; -1 keeps the sinks for ever. OSC: /sdv2/adapt_sink_threshold', 'low': -1.0, 'high': 1.0, 'default': 0.2},
     {'address': '/sdv2/reset', 'par': 'Reset', 'label': 'Reset', 'page': 'Picture', 'style': 'Pulse', 'help': 'Start again from empty caches and the first noise of the seed. OSC: /sdv2/reset'},
     {'address': '/sdv2/take', 'par': 'Take', 'label': 'Take', 'page': 'Prompts', 'style': 'Pulse', 'help': 'Make cue_prompt the prompt. OSC: /sdv2/take'},
+    {'address': '/sdv2/tempo/bpm', 'par': 'Tempobpm', 'label': 'Tempo Bpm', 'page': 'Tempo', 'style': 'Float', 'help': 'The tempo. It follows the source; a value of yours makes the source internal, unless the source may be led. OSC: /sdv2/tempo/bpm', 'low': 20.0, 'high': 999.0, 'default': 120.0},
+    {'address': '/sdv2/tempo/source', 'par': 'Temposource', 'label': 'Tempo Source', 'page': 'Tempo', 'style': 'Menu', 'help': 'Who leads the tempo: you, Ableton Link, a MIDI clock, the sound, or another program by tempo/clock. OSC: /sdv2/tempo/source', 'choices': ['internal', 'link', 'midi', 'audio', 'osc'], 'default': 'internal'},
+    {'address': '/sdv2/tempo/push', 'par': 'Tempopush', 'label': 'Tempo Push', 'page': 'Tempo', 'style': 'Toggle', 'help': 'While it is 1, the beat runs 3 % faster. OSC: /sdv2/tempo/push', 'default': False},
+    {'address': '/sdv2/tempo/pull', 'par': 'Tempopull', 'label': 'Tempo Pull', 'page': 'Tempo', 'style': 'Toggle', 'help': 'While it is 1, the beat runs 3 % slower. OSC: /sdv2/tempo/pull', 'default': False},
+    {'address': '/sdv2/tempo/nudge', 'par': 'Temponudge', 'label': 'Tempo Nudge', 'page': 'Tempo', 'style': 'Float', 'help': 'Shift the beat once by so much; above 0 it comes earlier. The value goes back to 0. OSC: /sdv2/tempo/nudge', 'low': -500.0, 'high': 500.0, 'default': 0.0},
+    {'address': '/sdv2/tempo/offset_ms', 'par': 'Tempooffsetms', 'label': 'Tempo Offset Ms', 'page': 'Tempo', 'style': 'Float', 'help': 'For the delay of projector, loudspeakers and cables: above 0 shows earlier. OSC: /sdv2/tempo/offset_ms', 'low': -500.0, 'high': 500.0, 'default': 0.0},
+    {'address': '/sdv2/tempo/beats_per_bar', 'par': 'Tempobeatsperbar', 'label': 'Tempo Beats Per Bar', 'page': 'Tempo', 'style': 'Int', 'help': 'Beats of a bar. OSC: /sdv2/tempo/beats_per_bar', 'low': 1, 'high': 16, 'default': 4},
+    {'address': '/sdv2/tempo/follow', 'par': 'Tempofollow', 'label': 'Tempo Follow', 'page': 'Tempo', 'style': 'Menu', 'help': 'room: the music comes straight from the loudspeakers, and the picture is on the beat there; sound: people hear the sound that this program passes on, and the picture is on the beat of that. OSC: /sdv2/tempo/follow', 'choices': ['room', 'sound'], 'default': 'room'},
+    {'address': '/sdv2/tempo/tap', 'par': 'Tempotap', 'label': 'Tempo Tap', 'page': 'Tempo', 'style': 'Pulse', 'help': 'Tap the beat: the tempo from the second tap on, the place of the beat from the first. OSC: /sdv2/tempo/tap'},
+    {'address': '/sdv2/tempo/resync', 'par': 'Temporesync', 'label': 'Tempo Resync', 'page': 'Tempo', 'style': 'Pulse', 'help': 'This is beat 1 of bar 1. OSC: /sdv2/tempo/resync'},
+    {'address': '/sdv2/tempo/multiply', 'par': 'Tempomultiply', 'label': 'Tempo Multiply', 'page': 'Tempo', 'style': 'Pulse', 'help': 'Twice the tempo. OSC: /sdv2/tempo/multiply'},
+    {'address': '/sdv2/tempo/divide', 'par': 'Tempodivide', 'label': 'Tempo Divide', 'page': 'Tempo', 'style': 'Pulse', 'help': 'Half the tempo. OSC: /sdv2/tempo/divide'},
 ]
 # fmt: on
 

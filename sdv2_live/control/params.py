@@ -1,7 +1,8 @@
 """The one parameter table.
 
-Everything a performer can change while a show runs is a field of `Params` or one of the triggers below it. OSC, MIDI,
-presets, timelines, the command line and the documentation are all generated from `PARAMS`; nothing lists parameters twice.
+Everything a performer can change while a show runs is a field of `Params` or a trigger. OSC, MIDI, presets, timelines, the
+command line and the documentation are all generated from `PARAMS`; nothing lists parameters twice. Each subject has a module of
+its own with its fields and triggers.
 """
 
 from __future__ import annotations
@@ -12,191 +13,33 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
+from sdv2_live.control.params_picture import DEFAULT_PROMPT as DEFAULT_PROMPT
+from sdv2_live.control.params_picture import LORA_SLOTS as LORA_SLOTS
+from sdv2_live.control.params_picture import MAX_LORA_SCALE as MAX_LORA_SCALE
+from sdv2_live.control.params_picture import MAX_PROMPT as MAX_PROMPT
+from sdv2_live.control.params_picture import PICTURE_TRIGGERS, PictureParams
+from sdv2_live.control.params_picture import PROMPT_SLOTS as PROMPT_SLOTS
+from sdv2_live.control.params_tempo import TEMPO_TRIGGERS, TempoParams
 from sdv2_live.control.rows import MAX_STEPS as MAX_STEPS
 from sdv2_live.control.rows import MAX_TIMESTEP as MAX_TIMESTEP
 from sdv2_live.control.rows import Applies as Applies
-from sdv2_live.control.rows import Group, Widget, param
+from sdv2_live.control.rows import Keeps as Keeps
 from sdv2_live.control.rows import Kind as Kind
 from sdv2_live.control.rows import ParamSpec as ParamSpec
 from sdv2_live.control.rows import Value as Value
 from sdv2_live.errors import ParamError
 from sdv2_live.wording import nearest, shown
 
-MAX_PROMPT = 4000  # characters; the text encoder reads 512 tokens
-PROMPT_SLOTS = 8
-LORA_SLOTS = 8
-MAX_LORA_SCALE = 4.0
+
+@dataclass(frozen=True)
+class Params(TempoParams, PictureParams):
+    """One immutable snapshot of every parameter."""
 
 
-DEFAULT_PROMPT = (
-    "A hand-painted animation of a performer on a dark stage, thick confident brush strokes follow every movement, "
-    "deep ultramarine and violet shadows, warm amber rim light along the hair and shoulders, drifting dust glitters in "
-    "soft volumetric beams, rich oil texture with visible canvas grain, expressive face, fluid cloth, gentle depth of "
-    "field, cinematic composition, highly detailed, steady camera, smooth continuous motion"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """One immutable snapshot of every parameter. The types below are the types of the table."""
-
-    prompt: str = param(
-        DEFAULT_PROMPT,
-        high=MAX_PROMPT,
-        doc="What the picture shall look like; long, detailed prompts do best. Slot 1 of the blend.",
-        label="Prompt 1",
-        group=Group.PROMPTS,
-        rank=1,
-    )
-    prompts: tuple[str, ...] = param(
-        ("",) * (PROMPT_SLOTS - 1),
-        family="prompt/{}/text",
-        first=2,
-        high=MAX_PROMPT,
-        doc="A further prompt to blend in.",
-        label="Prompt {}",
-        group=Group.PROMPTS,
-        rank=2,
-    )
-    weights: tuple[float, ...] = param(
-        (1.0,) + (0.0,) * (PROMPT_SLOTS - 1),
-        family="prompt/{}/weight",
-        low=0.0,
-        high=1.0,
-        continuous=True,
-        doc="Share of this slot's prompt in the blend, relative to the other weights.",
-        label="Weight {}",
-        group=Group.PROMPTS,
-        rank=2,
-    )
-    interpolation: Literal["linear", "slerp"] = param(
-        "linear", doc="How prompts blend: linear weights their embeddings, slerp turns from one to the next.", group=Group.PROMPTS
-    )
-    cue_prompt: str = param(
-        "", high=MAX_PROMPT, doc="The next prompt, prepared out of sight until take.", label="Cue", group=Group.PROMPTS, rank=1
-    )
-    seed: int = param(
-        42,
-        low=0,
-        high=2**63 - 1,
-        doc="Seed of the noise; the same seed and input give the same output. Also takes the words random and lock.",
-        group=Group.LOOK,
-        rank=2,
-        widget=Widget.SEED,
-    )
-    seed_mode: Literal["lock", "random"] = param(
-        "lock", applies=Applies.NEXT_RESET, doc="lock: the seed stays; random: every reset draws a new one.", group=Group.LOOK
-    )
-    noise_scale: float = param(
-        0.7,
-        low=0.0,
-        high=1.0,
-        continuous=True,
-        doc="Noise mixed into the input: more noise, more prompt, less input.",
-        label="Noise",
-        group=Group.LOOK,
-        rank=1,
-    )
-    noise_controller: bool = param(
-        True, doc="Lower the noise while the input moves fast (motion-aware noise controller).", group=Group.MOTION, rank=2
-    )
-    steps: tuple[int, ...] = param(
-        (700, 500), doc="Denoising timesteps; fewer are faster, more are cleaner.", group=Group.LOOK, rank=2
-    )
-    lora_scales: tuple[float, ...] = param(
-        (1.0,) * LORA_SLOTS,
-        family="lora/{}/scale",
-        low=-MAX_LORA_SCALE,
-        high=MAX_LORA_SCALE,
-        continuous=True,
-        doc="Strength of this LoRA of model.loras, which gives the start value: 0 is none, 1 as trained. Also lora/<name>/scale.",
-        label="LoRA {}",
-        group=Group.LOOK,
-        rank=1,
-        span=(0.0, 1.5),
-    )
-    prompt_change: Literal["soft", "cut"] = param(
-        "soft",
-        doc="soft: a new prompt grows out of the running picture; cut: it starts from fresh caches.",
-        group=Group.MOTION,
-        rank=2,
-    )
-    transition_chunks: int = param(
-        0,
-        low=0,
-        high=64,
-        unit="chunks",
-        doc="Chunks over which a new prompt fades in; 0 is at once.",
-        label="Transition",
-        group=Group.MOTION,
-        rank=2,
-    )
-    freeze: bool = param(False, applies=Applies.AT_ONCE, doc="Hold the picture.", group=Group.SAFETY, rank=1, widget=Widget.KEY)
-    bypass: bool = param(
-        False, applies=Applies.AT_ONCE, doc="Send the input through unchanged.", group=Group.SAFETY, rank=1, widget=Widget.KEY
-    )
-    input_select: Literal["auto", "main", "backup"] = param(
-        "auto",
-        applies=Applies.AT_ONCE,
-        doc="auto: the main input, and when it fails what input.on_lost says; main or backup: that one, whatever happens.",
-        label="Input",
-        group=Group.SAFETY,
-        rank=1,
-    )
-    blackout: bool = param(False, applies=Applies.AT_ONCE, doc="Send black.", group=Group.SAFETY, rank=1, widget=Widget.KEY)
-    mix: float = param(
-        1.0, low=0.0, high=1.0, continuous=True, doc="Crossfade from the input (0) to the output (1).", group=Group.LOOK, rank=1
-    )
-    preset: str = param("", kind=Kind.PRESET, doc="Recall a preset: all its values in one chunk.", group=Group.LOOK, rank=1)
-    morph_seconds: float = param(
-        0.0,
-        low=0.0,
-        high=600.0,
-        unit="seconds",
-        doc="Time over which a recalled preset's numbers glide to their values.",
-        label="Morph",
-        group=Group.MOTION,
-        rank=2,
-        span=(0.0, 16.0),
-    )
-    record: bool = param(
-        False,
-        doc="Record a take, for `sdv2-live replay`. It begins with a reset, the prompt's transition complete; false again when "
-        "the take cannot be written.",
-        label="Record a take",
-        group=Group.MODEL,
-        rank=2,
-    )
-    normalize_latents: bool = param(
-        False,
-        applies=Applies.NEXT_RESET,
-        doc="Normalise latents per channel after encoding; pair it with noise_scale 0.6.",
-        group=Group.MODEL,
-    )
-    adapt_sink_threshold: float = param(
-        0.2,
-        low=-1.0,
-        high=1.0,
-        continuous=True,
-        applies=Applies.NEXT_RESET,
-        doc="Similarity below which a new frame replaces a sink of the cache; -1 keeps the sinks for ever.",
-        label="Sink threshold",
-        group=Group.MODEL,
-    )
-
-    @property
-    def blend(self) -> tuple[tuple[str, float], ...]:
-        """(text, weight) of every slot that takes part: weight above 0 and, past slot 1, a text. Never empty."""
-        slots = zip((self.prompt, *self.prompts), self.weights, strict=True)
-        counting = tuple((text, weight) for slot, (text, weight) in enumerate(slots) if weight > 0 and (text or slot == 0))
-        return counting or ((self.prompt, 1.0),)
-
-
-_TRIGGERS = (
-    ParamSpec(
-        "reset", Kind.TRIGGER, False, "Start again from empty caches and the first noise of the seed.", group=Group.SAFETY, rank=1
-    ),
-    ParamSpec("take", Kind.TRIGGER, False, "Make cue_prompt the prompt.", group=Group.PROMPTS, rank=1),
+# In the table's order.
+_SUBJECTS: tuple[tuple[type[Any], tuple[ParamSpec, ...]], ...] = (
+    (PictureParams, PICTURE_TRIGGERS),
+    (TempoParams, TEMPO_TRIGGERS),
 )
 
 ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt", "preset/name": "preset"})
@@ -214,13 +57,16 @@ def _rows(field: dataclasses.Field[Any], hint: Any) -> Iterator[ParamSpec]:
         return
     choices = get_args(hint) if get_origin(hint) is Literal else ()
     kind = field.metadata["kind"] or (Kind.CHOICE if choices else _KINDS[hint])
-    yield ParamSpec(field.name, kind, default, field=field.name, choices=choices, **row)
+    yield ParamSpec(field.metadata["name"] or field.name, kind, default, field=field.name, choices=choices, **row)
 
 
 def _table() -> Mapping[str, ParamSpec]:
-    hints = get_type_hints(Params)
-    specs = [spec for field in dataclasses.fields(Params) for spec in _rows(field, hints[field.name])]
-    return MappingProxyType({spec.name: spec for spec in (*specs, *_TRIGGERS)})
+    specs: list[ParamSpec] = []
+    for subject, triggers in _SUBJECTS:
+        hints = get_type_hints(subject)
+        specs += [spec for field in dataclasses.fields(subject) for spec in _rows(field, hints[field.name])]
+        specs += triggers
+    return MappingProxyType({spec.name: spec for spec in specs})
 
 
 PARAMS: Mapping[str, ParamSpec] = _table()

@@ -34,6 +34,7 @@ class Group(Enum):
     PROMPTS = "prompts"
     SAFETY = "safety"
     MODEL = "model"
+    TEMPO = "tempo"
     MORE = "more"
 
 
@@ -58,6 +59,14 @@ class Applies(Enum):
     AT_ONCE = "at once"
     NEXT_CHUNK = "next chunk"
     NEXT_RESET = "next reset"
+
+
+class Keeps(Enum):
+    """Who keeps a parameter's value when the show is over, or another look is recalled."""
+
+    LOOK = "look"  # presets, takes and recorded timelines, and the journal
+    SESSION = "session"  # the journal alone: the value belongs to the evening, and no chunk is painted by it
+    MOMENT = "moment"  # nobody: it acts when it is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +98,17 @@ class ParamSpec:
     rank: int = 3
     span: tuple[float, float] | None = None
     widget: Widget | None = None
+    keeps: Keeps = Keeps.LOOK
 
     @property
     def kept(self) -> bool:
-        """True when presets and start values can hold the parameter; a trigger or a recall happens once."""
-        return self.kind not in (Kind.TRIGGER, Kind.PRESET)
+        """True when start values and the journal can hold the parameter; a trigger or a recall happens once."""
+        return self.kind not in (Kind.TRIGGER, Kind.PRESET) and self.keeps is not Keeps.MOMENT
+
+    @property
+    def of_look(self) -> bool:
+        """True when presets, takes and recorded timelines hold the parameter, too."""
+        return self.kept and self.keeps is Keeps.LOOK
 
     @property
     def expected(self) -> str:
@@ -132,6 +147,8 @@ def param(
     rank: int = 3,
     span: tuple[float, float] | None = None,
     widget: Widget | None = None,
+    keeps: Keeps = Keeps.LOOK,
+    name: str = "",
     family: str = "",
     first: int = 1,
     kind: Kind | None = None,
@@ -141,10 +158,12 @@ def param(
     Args:
         default: start value; with `family` a tuple of them.
         label: as the other columns in `ParamSpec`.
+        name: of the row, where it is not the field's own, as in tempo/bpm.
         family: name pattern of a tuple field; its item i is the parameter `family.format(first + i)`.
         first: number of the family's first item.
         kind: for a type that does not determine the kind.
     """
     row = {"doc": doc, "applies": applies, "low": low, "high": high, "unit": unit, "continuous": continuous}
-    row |= {"label": label, "group": group, "rank": rank, "span": span, "widget": widget}
-    return dataclasses.field(default=default, metadata={"row": row, "family": family, "first": first, "kind": kind})
+    row |= {"label": label, "group": group, "rank": rank, "span": span, "widget": widget, "keeps": keeps}
+    place = {"name": name, "family": family, "first": first}
+    return dataclasses.field(default=default, metadata={"row": row, **place, "kind": kind})

@@ -16,7 +16,7 @@ from sdv2_live.control.coerce import Coerced, coerce
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.morph import Morph, can_glide
 from sdv2_live.control.names import TABLE, ParamNames
-from sdv2_live.control.params import PARAMS, Kind, Params, Value, updated, value_of
+from sdv2_live.control.params import PARAMS, Keeps, Kind, Params, Value, updated, value_of
 from sdv2_live.errors import ParamError
 from sdv2_live.stats import total
 from sdv2_live.system.clock import monotonic
@@ -260,6 +260,7 @@ class ParamStore:
         self.counters.clamped += clamped
         self.counters.fired += len(accepted)
         self.counters.overflowed += len(fired) - len(accepted)
-        self.counters.coalesced += len(self._pending.names & names)
-        self._pending.names |= names
-        queued.update(accepted)
+        painted = {name for name in names if PARAMS[name].keeps is Keeps.LOOK}  # the others wait for no chunk
+        self.counters.coalesced += len(self._pending.names & painted)
+        self._pending.names |= painted
+        queued.update(name for name in accepted if PARAMS[name].keeps is Keeps.LOOK)

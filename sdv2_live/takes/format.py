@@ -181,7 +181,7 @@ def plain(config: Config) -> dict[str, Any]:
     for section in data.values():
         section.update({key: "auto" for key, value in section.items() if value is None})
     fixed = config.names.merged  # LoRAs whose scale is a setting, and stands there
-    values = {name: value_of(config.params, spec) for name, spec in PARAMS.items() if spec.kept and name not in fixed}
+    values = {name: value_of(config.params, spec) for name, spec in PARAMS.items() if spec.of_look and name not in fixed}
     data["params"] = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
     return data
 

@@ -114,7 +114,7 @@ def _changes(before: Params | None, now: Params) -> Iterator[tuple[str, Value]]:
     if now is before:
         return
     for name, spec in PARAMS.items():
-        if spec.kept and (before is None or value_of(before, spec) != value_of(now, spec)):
+        if spec.of_look and (before is None or value_of(before, spec) != value_of(now, spec)):
             yield name, value_of(now, spec)
 
 

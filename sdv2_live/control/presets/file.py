@@ -125,7 +125,7 @@ def look(params: Params, names: ParamNames = TABLE) -> dict[str, Value]:
     loaded, unmerged LoRAs.
     """
     blending = any(params.prompts)
-    values = {name: value_of(params, spec) for name, spec in PARAMS.items() if spec.kept and name not in _NOT_A_LOOK}
+    values = {name: value_of(params, spec) for name, spec in PARAMS.items() if spec.of_look and name not in _NOT_A_LOOK}
     live = {known: names.kept(known) for known in names.named}
     return {
         live.get(name, name): value

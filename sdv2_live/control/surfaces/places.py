@@ -27,7 +27,7 @@ _WIDEST = 10_000  # of a range that a fader can still meet
 def place_of(spec: ParamSpec) -> str:
     """The subject of a parameter, which names the page that shows it."""
     place = _PLACES.get(spec.field or spec.name)
-    return place or ("picture" if spec.index is None else spec.name.split("/")[0])
+    return place or ("picture" if "/" not in spec.name else spec.name.split("/")[0])
 
 
 def of(place: str) -> list[ParamSpec]:

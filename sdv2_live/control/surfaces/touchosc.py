@@ -64,6 +64,7 @@ def layout(presets: Sequence[Preset] = ()) -> Document:
     picture, more = split(of("picture"))
     makers = {"picture": _picture(picture, inside), "prompts": _prompts(inside, presets), "presets": _presets(inside, presets)}
     makers |= {name: _faders(specs, inside) for name, specs in families().items()}
+    makers |= {"tempo": _more(of("tempo"), inside)}
     makers |= {"more": _more(more, inside)} if more else {}
     makers |= {"system": _system(inside)}
     pages = [_page(name, page_box, children) for name, children in makers.items()]

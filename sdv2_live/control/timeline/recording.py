@@ -60,7 +60,7 @@ class MoveRecorder:
         self._names = [
             name
             for name, spec in PARAMS.items()
-            if spec.kept and name != "record" and (spec.field != "lora_scales" or name in names.named)
+            if spec.of_look and name != "record" and (spec.field != "lora_scales" or name in names.named)
         ]
         self._lock = threading.Lock()
         self._clear(Params(), 0)

@@ -36,7 +36,7 @@ def test_every_parameter_has_an_address(name: str, store: ParamStore, client: An
     values = {
         Kind.TEXT: "ink",
         Kind.INT: 3,
-        Kind.FLOAT: 0.5,
+        Kind.FLOAT: (PARAMS[name].low or 0) + 0.5,
         Kind.BOOL: not PARAMS[name].default,
         Kind.CHOICE: PARAMS[name].choices[-1:],
         Kind.STEPS: (600, 400),

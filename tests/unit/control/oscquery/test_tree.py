@@ -12,6 +12,7 @@ from sdv2_live.control.names import ParamNames
 from sdv2_live.control.osc.addresses import ACTIONS, Call, Setting, resolve
 from sdv2_live.control.oscquery.tree import ATTRIBUTES, READ, WRITE, Node, arguments, find, methods, tree
 from sdv2_live.control.params import ALIASES, PARAMS, Kind, Params, updated
+from sdv2_live.control.rows import Group
 
 NAMES = ParamNames(("ink",))
 EVERYTHING: dict[str, object] = {
@@ -157,7 +158,7 @@ def test_every_parameter_hints_how_it_may_be_shown() -> None:
         set(one) - {"length"} == {"default", "label", "group", "rank", "span", "widget", "applies"} for one in hints.values()
     )
     assert {one.get("length") for one in hints.values() if one["widget"] == "text"} == {4000}
-    assert {one["group"] for one in hints.values()} == {"look", "motion", "prompts", "safety", "model"}
+    assert {one["group"] for one in hints.values()} == {group.value for group in Group} - {"more"}
     assert {one["rank"] for one in hints.values()} == {1, 2, 3}
     assert all(one["label"] and "{" not in one["label"] and "_" not in one["label"] for one in hints.values())
     assert json.loads(json.dumps(hints)) == hints

@@ -202,7 +202,7 @@ def is_face(button: Node, label: Node) -> bool:
 
 def test_every_kept_parameter_has_one_control_and_every_trigger_a_button(nodes: list[Node]) -> None:
     tags = Counter(str(node.properties["tag"][1]) for node in nodes if "tag" in node.properties)
-    assert tags == {name: 1 for name, spec in PARAMS.items() if spec.kept or spec.kind is Kind.PRESET}
+    assert tags == {name: 1 for name, spec in PARAMS.items() if spec.kind is not Kind.TRIGGER}
     pressed = {message.address for node in nodes for message in node.messages if message.send}
     assert {f"/sdv2/{name}" for name, spec in PARAMS.items() if spec.kind is Kind.TRIGGER} <= pressed
 
