@@ -170,11 +170,15 @@ class PictureParams:
     )
 
     @property
+    def standing(self) -> tuple[tuple[str, float], ...]:
+        """(text, weight) of slot 1 and of every further slot with a text, also of those of weight 0."""
+        slots = zip((self.prompt, *self.prompts), self.weights, strict=True)
+        return tuple((text, weight) for slot, (text, weight) in enumerate(slots) if text or slot == 0)
+
+    @property
     def blend(self) -> tuple[tuple[str, float], ...]:
         """(text, weight) of every slot that takes part: weight above 0 and, past slot 1, a text. Never empty."""
-        slots = zip((self.prompt, *self.prompts), self.weights, strict=True)
-        counting = tuple((text, weight) for slot, (text, weight) in enumerate(slots) if weight > 0 and (text or slot == 0))
-        return counting or ((self.prompt, 1.0),)
+        return tuple((text, weight) for text, weight in self.standing if weight > 0) or ((self.prompt, 1.0),)
 
 
 PICTURE_TRIGGERS = (

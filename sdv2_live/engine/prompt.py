@@ -66,25 +66,32 @@ class Conditioning:
 class PromptDirector:
     """Follows the performer's prompts, chunk by chunk: once a new one is encoded, fades to it over a number of chunks.
 
-    Until then, and when encoding fails, the picture keeps its current prompt.
+    Until then, and when encoding fails, the picture keeps its current prompt. Other weights of prompts that stood in the mix
+    already begin nothing new: they hold at once, also within a fade, so that weights can be moved at every chunk.
     """
 
     def __init__(self, dit: CausalDiT, cache: PromptCache) -> None:
         self._dit = dit
         self._cache = cache
         self._target: PromptMix | None = None  # the mix that is being faded to, or has been reached
-        self._failed: PromptMix | None = None
+        self._failed: tuple[str, ...] = ()  # prompts that cannot be encoded together
         self._from: Tensor | None = None
-        self._to: Tensor | None = None
+        self._to: Tensor | None = None  # the target's embedding
         self._current: Tensor | None = None
+        self._uploads: dict[str, Tensor] = {}  # embeddings on the device, by prompt of the target
         self._fade = (0, 0)  # chunks done, chunks in all
         self._anew = True
+        self._new = False  # the next mix is a new prompt, whatever is in it
         self._cross: CrossKV | None = None
         self._scales: tuple[float, ...] = ()  # that the cross-attention was made with
 
     def settle(self) -> None:
         """Show the next chunk's prompt in full, without any transition, as a first chunk does."""
         self._anew = True
+
+    def renew(self) -> None:
+        """Take the next chunk's mix for a new prompt even if only its weights are others."""
+        self._new = True
 
     @torch.inference_mode()
     def condition(
@@ -102,11 +109,16 @@ class PromptDirector:
             EngineError: encoding failed and there is no earlier prompt to keep.
         """
         began = False
-        if mix not in (self._target, self._failed):
+        if mix != self._target and _texts(mix) != self._failed:
             embedding = self._embedding(mix, wait or self._current is None)
-            if embedding is not None:
+            if embedding is None:
+                pass
+            elif self._target is not None and self._target.reweighed(mix) and not self._new:
+                self._target, self._to = mix, embedding
+            else:
                 began = self._target is not None
                 self._begin(mix, embedding, 0 if self._anew else transition_chunks)
+        self._new = False
         self._step()
         if self._cross is None or scales != self._scales:
             assert self._current is not None
@@ -117,38 +129,48 @@ class PromptDirector:
 
     def _embedding(self, mix: PromptMix, wait: bool) -> Tensor | None:
         """The blended embedding, or None while it is being computed or when it cannot be."""
-        used = [(prompt, weight) for prompt, weight in mix.prompts if weight > 0] or list(mix.prompts[:1])
-        futures = self._cache.want([prompt for prompt, _ in used])
+        if self._target is not None and (mix.shares, mix.interpolation) == (self._target.shares, self._target.interpolation):
+            return self._to
+        texts = _texts(mix)
+        futures = self._cache.want(texts)
         if not wait and not all(future.done() for future in futures):
             return None
+        uploads = {text: self._uploads[text] for text in mix.texts & self._uploads.keys()}
         try:
-            # Launched, not waited for: a copy from ordinary memory would first wait for all that its stream has to do.
-            embeddings = [upload(future.result(), self._dit.device).to(self._dit.dtype) for future in futures]
+            for text, future in zip(texts, futures, strict=True):
+                if text not in uploads:
+                    # Launched, not waited for: a copy from ordinary memory would first wait for all that its stream has to do.
+                    uploads[text] = upload(future.result(), self._dit.device).to(self._dit.dtype)
         except (Sdv2Error, RuntimeError, ValueError, OSError, MemoryError) as error:
             if gpu_lost(error):  # the picture is lost, too
                 raise
             if self._current is None:
                 raise EngineError(f"the prompt cannot be encoded: {error}") from error
             log.error("the prompt cannot be encoded and stays as it was: %s", error)
-            self._failed = mix
+            self._failed = texts
             return None
-        weights = [weight for _, weight in used]
-        return blend(embeddings, weights if sum(weights) > 0 else [1.0], mix.interpolation)
+        self._uploads = uploads
+        return blend([uploads[text] for text in texts], [weight for _, weight in mix.used], mix.interpolation)
 
     def _begin(self, mix: PromptMix, embedding: Tensor, chunks: int) -> None:
-        self._target, self._failed = mix, None
+        self._target, self._failed = mix, ()
         self._from, self._to = self._current, embedding
         self._fade = (0, max(chunks, 1))
 
     def _step(self) -> None:
         done, chunks = self._fade
-        if done >= chunks:
+        if done >= chunks and self._current is self._to:
             return
         assert self._to is not None
-        done = chunks if self._anew else done + 1
+        done = chunks if self._anew else min(done + 1, chunks)
         if done == chunks or self._from is None:
             self._current, self._from = self._to, None
         else:
             self._current = blend([self._from, self._to], [1 - done / chunks, done / chunks])
         self._fade = (done, chunks)
         self._cross = None
+
+
+def _texts(mix: PromptMix) -> tuple[str, ...]:
+    """The prompts of a mix that show."""
+    return tuple(text for text, _ in mix.used)

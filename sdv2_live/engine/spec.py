@@ -99,10 +99,34 @@ class ChunkPlan:
 
 @dataclass(frozen=True, slots=True)
 class PromptMix:
-    """Prompts with their weights (positive, any sum), and the interpolation of their embeddings."""
+    """Prompts with their weights (0 and above, any sum), and the interpolation of their embeddings.
+
+    A prompt of weight 0 does not show; it says that a weight is all that it takes. Without any weight the first shows.
+    """
 
     prompts: tuple[tuple[str, float], ...]
     interpolation: Interpolation = "linear"
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """All prompts, also those of weight 0."""
+        return frozenset(text for text, _ in self.prompts)
+
+    @property
+    def used(self) -> tuple[tuple[str, float], ...]:
+        """The prompts that show, with their weights."""
+        return tuple((text, weight) for text, weight in self.prompts if weight > 0) or ((self.prompts[0][0], 1.0),)
+
+    @property
+    def shares(self) -> tuple[tuple[str, float], ...]:
+        """The prompts that show, with weights of sum 1: equal shares look the same."""
+        total = sum(weight for _, weight in self.used)
+        return tuple((text, weight / total) for text, weight in self.used)
+
+    def reweighed(self, mix: PromptMix) -> bool:
+        """True when nothing but weights leads from here to `mix`: what showed is still there, and what shows was there."""
+        ours, theirs = ({text for text, _ in one.used} for one in (self, mix))
+        return self.interpolation == mix.interpolation and ours <= mix.texts and theirs <= self.texts
 
     @classmethod
     def of(cls, prompt: str) -> PromptMix:

@@ -133,6 +133,10 @@ class Stream:
         """Let the next chunk show its prompt in full; together with a reset, it then depends on no chunk before it."""
         self._director.settle()
 
+    def renew(self) -> None:
+        """Let the next chunk's mix of prompts be a new prompt, even if only its weights are others: it fades in, or cuts."""
+        self._director.renew()
+
     def discard(self) -> None:
         """Discard the state, for example after a failure: the next chunk begins a new stream, with its prompt in full."""
         try:
@@ -195,7 +199,7 @@ class Stream:
         while len(self._launched) >= AHEAD:
             wait([self._launched.popleft()])
         settings = ChunkSettings(params.noise_scale, params.steps, params.seed, params.noise_controller)
-        mix = PromptMix(params.blend, params.interpolation)
+        mix = PromptMix(params.standing, params.interpolation)
         if self._coming is None:
             lanes.begin()
         with lanes.prelude("denoise"):  # it reads what these two write

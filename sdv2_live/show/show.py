@@ -136,7 +136,7 @@ class Show(Closing):
             self.counters,
             recorder=self.recorder,
             moves=self.control.timelines.moves,
-            on_prompts=lambda mix: self.control.prompts.live(text for text, _ in mix.prompts),
+            on_prompts=lambda mix: self.control.prompts.live(text for text, _ in mix.used),
             adaptation=self.adaptation,
         )
         opened.callback(self.loop.close)

@@ -123,11 +123,17 @@ class FrameId(_Row):
 
 
 class PromptChange(_Row):
-    """A prompt from this chunk on: the mix, and the chunks over which it fades in. anew: no earlier prompt shows in it."""
+    """A prompt from this chunk on: the mix, and the chunks over which it fades in.
+
+    Attributes:
+        anew: no earlier prompt shows in it.
+        reweighed: it is the prompt of before with other weights, which holds at once. Takes that do not know it say False.
+    """
 
     mix: PromptMix
     transition: Annotated[int, Field(ge=1)]
     anew: bool = False
+    reweighed: bool = False
 
     @field_validator("mix")
     @classmethod

@@ -11,6 +11,7 @@ from pathlib import Path
 from sdv2_live.chunk import Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import PARAMS, Params, Value, value_of
+from sdv2_live.engine.spec import PromptMix
 from sdv2_live.errors import TakeError, VideoError
 from sdv2_live.system.files import check
 from sdv2_live.takes.compare import samples_of, sha256_of
@@ -36,6 +37,7 @@ class TakeWriter:
     def __init__(self, config: Config, header: Header) -> None:
         self._min_free_mb = config.takes.min_free_mb
         self._params: Params | None = None
+        self._mix: PromptMix | None = None
         self.chunks = 0
         with _named(config.takes.folder):
             config.takes.folder.mkdir(parents=True, exist_ok=True)
@@ -79,13 +81,15 @@ class TakeWriter:
         step, params = recipe.prompt, chunk.params
         changed = dict(_changes(self._params, params))
         self._params = params
+        began = step.began or step.anew
+        said, self._mix = began or step.mix != self._mix, step.mix
         return ChunkLine(
             chunk=chunk.number,
             values=changed,
             fired=tuple(sorted(chunk.snapshot.fired)),
             begins=recipe.begins,
-            prompt=PromptChange(mix=step.mix, transition=1 if step.anew else step.chunks, anew=step.anew)
-            if step.began or step.anew
+            prompt=PromptChange(mix=step.mix, transition=1 if step.anew else step.chunks, anew=step.anew, reweighed=not began)
+            if said
             else None,
             fade=(step.done, step.chunks) if step.done < step.chunks else None,
             videos=tuple(video for _, video in placed if video is not None),

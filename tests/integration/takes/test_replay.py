@@ -51,6 +51,10 @@ def perform(rig: Rig) -> None:
     rig.chunks()
     rig.set(**{"steps": (600,), "prompt/2/text": "gold", "prompt/2/weight": 0.4, "interpolation": "slerp"})
     rig.chunks()
+    rig.set(transition_chunks=4)
+    for weight in (0.2, 0.0, 0.7):  # no new prompt: neither a cut nor a transition
+        rig.set(**{"prompt/2/weight": weight})
+        rig.chunks()
     rig.set(normalize_latents=True)  # applies with the reset
     rig.store.trigger("reset", "test")
     rig.chunks()
@@ -78,6 +82,9 @@ def test_a_whole_performance_is_painted_again_bit_by_bit(tmp_path: Path, engine:
     assert began > asked + 2  # what counts is when it came, not when it was asked for
     assert any(line.get("fired") == ["reset"] for line in lines)
     assert {video["format"] for line in lines[:-1] for video in line["videos"]} == {"RGBX", "UYVY"}
+    moved = [line["prompt"]["mix"]["prompts"][1][1] for line in lines[:-1] if (line.get("prompt") or {}).get("reweighed")]
+    assert moved[-3:] == [0.2, 0.0, 0.7]
+    assert not any(line.get("fade") for line in lines[-8:-1])
 
     again = repainted(take, rig.config)
     assert [chunk.line.chunk for chunk in again if not chunk.same] == []

@@ -102,6 +102,51 @@ def test_settled_the_next_chunk_shows_its_prompt_in_full(director: PromptDirecto
     assert (later.step.began, later.step.done, later.step.chunks, later.step.anew) == (True, 1, 8, False)
 
 
+def mixed(red: float, green: float) -> PromptMix:
+    return PromptMix((("red", red), ("green", green)))
+
+
+def test_other_weights_of_the_same_prompts_hold_at_once(director: PromptDirector) -> None:
+    def shown(mix: PromptMix) -> Tensor:
+        return PromptDirector(director._dit, director._cache).condition(mix, wait=True).cross.k
+
+    director.condition(mixed(1, 0), wait=True)
+    for green in (0.25, 0.5, 0.0, 1.0):  # from nothing, and down to nothing
+        moved = director.condition(mixed(1, green), 8, wait=True)
+        assert (moved.step.mix, moved.step.began, moved.step.done) == (mixed(1, green), False, moved.step.chunks)
+        assert torch.equal(moved.cross.k, shown(mixed(1, green)))
+    assert director.condition(mixed(0.5, 0.5)).cross is moved.cross  # the same shares: nothing is computed
+    assert director.condition(PromptMix((("red", 1.0),)), 8).step.began  # one that showed is gone: another prompt
+    assert director.condition(mixed(1, 1), 8, wait=True).step.began
+
+
+def test_weights_move_within_a_transition(director: PromptDirector) -> None:
+    c = PromptMix((("blue and white", 1.0), ("green", 0.0)))
+    director.condition(mixed(1, 0), wait=True)
+    fading = [director.condition(PromptMix((("blue and white", 1.0), ("green", w))), 4, wait=True) for w in (0, 0.3, 0.6, 0)]
+    assert [one.step.done for one in fading] == [1, 2, 3, 4]
+    assert [one.step.began for one in fading] == [True, False, False, False]
+    end = PromptDirector(director._dit, director._cache).condition(c, wait=True).cross.k
+    assert torch.equal(fading[3].cross.k, end)
+
+
+def test_other_weights_are_a_new_prompt_where_that_is_asked_for(director: PromptDirector) -> None:
+    director.condition(mixed(1, 0.5), wait=True)
+    director.renew()  # as a take of an earlier version has it
+    again = director.condition(mixed(1, 1), 4)
+    assert (again.step.began, again.step.done, again.step.chunks) == (True, 1, 4)
+    assert not director.condition(mixed(1, 0.5), 4).step.began
+
+
+def test_a_prompt_that_cannot_be_encoded_is_told_once_whatever_its_weight(
+    director: PromptDirector, caplog: pytest.LogCaptureFixture
+) -> None:
+    director.condition(A, wait=True)
+    for weight in (0.1, 0.2, 0.3):
+        assert director.condition(PromptMix((("red", 1.0), ("broken", weight))), wait=True).step.mix == A
+    assert caplog.text.count("stays as it was") == 1
+
+
 def test_a_failure_leaves_the_prompt_as_it_was(director: PromptDirector, caplog: pytest.LogCaptureFixture) -> None:
     before = director.condition(A)
     after = director.condition(PromptMix.of("broken"), wait=True)
