@@ -1,1 +1,1 @@
-"""Tempo, beats and what moves with them: numbers alone. Every function takes the time as an argument."""
+"""Tempo, beats, sound and what moves with them: numbers alone. Every function takes the time as an argument."""
