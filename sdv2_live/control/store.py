@@ -19,7 +19,7 @@ from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import PARAMS, Keeps, Kind, Params, Value, updated, value_of
 from sdv2_live.errors import ParamError
 from sdv2_live.stats import total
-from sdv2_live.system.clock import monotonic
+from sdv2_live.system.clock import monotonic, monotonic_ns
 
 MAX_QUEUED = 8  # firings of one trigger that wait for their chunk; a stuck button shall not reset for minutes
 
@@ -40,12 +40,19 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The result of one call. `values` holds applied values, after coercion and clamping; triggers carry True."""
+    """The result of one call.
+
+    Attributes:
+        values: applied values, after coercion and clamping; triggers carry True.
+        notes: parameter to a sentence on what was clamped.
+        at_ns: when a hand or a program asked for it, by `system.clock.monotonic_ns`.
+    """
 
     values: Mapping[str, Value]
     origin: str
     version: int
-    notes: Mapping[str, str]  # parameter to a sentence on what was clamped
+    notes: Mapping[str, str]
+    at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +147,23 @@ class ParamStore:
         """
         return self.set_many({name: value}, origin).values.get(self.names.spec(name).name, False)  # absent: a trigger's release
 
-    def set_many(self, values: Mapping[str, Any], origin: str) -> Change:
+    def set_many(self, values: Mapping[str, Any], origin: str, at_ns: int | None = None) -> Change:
         """Set several parameters (and fire triggers given a true value) so that one chunk sees all of them or none.
+
+        Args:
+            values: by parameter.
+            origin: names the writer, for feedback.
+            at_ns: when it was asked for, by `system.clock.monotonic_ns`; None for now.
 
         Raises:
             ParamError: for the first value that cannot be used; then nothing is changed.
         """
+        at_ns = monotonic_ns() if at_ns is None else at_ns
         try:
             with self._lock:
                 request = self._read(values, origin)
                 coerced = request.coerced
-                change = self._apply(coerced, origin) if coerced else Change({}, origin, self._version, {})
+                change = self._apply(coerced, origin, at_ns) if coerced else Change({}, origin, self._version, {}, at_ns)
                 self._start_morph(request.gliding, frozenset(coerced))
         except ParamError:
             with self._lock:
@@ -164,9 +177,9 @@ class ParamStore:
         """Raise the ParamError that setting `values` would raise now."""
         self._read(values, "")
 
-    def trigger(self, name: str, origin: str) -> None:
+    def trigger(self, name: str, origin: str, at_ns: int | None = None) -> None:
         """Fire a trigger. Raises ParamError when `name` is no trigger, or when it cannot be carried out."""
-        self.set_many({name: True}, origin)
+        self.set_many({name: True}, origin, at_ns)
 
     def latest(self) -> Params:
         """The newest values, already taken by a chunk or not."""
@@ -225,7 +238,7 @@ class ParamStore:
         gliding = {name: float(coerced.pop(name).value) for name in glides}  # type: ignore[arg-type]  # numbers glide
         return _Request(coerced, gliding)
 
-    def _apply(self, coerced: Mapping[str, Coerced], origin: str) -> Change:
+    def _apply(self, coerced: Mapping[str, Coerced], origin: str, at_ns: int) -> Change:
         triggers = {name for name in coerced if PARAMS[name].kind is Kind.TRIGGER}
         fired = {name for name in triggers if coerced[name].value}
         values = {name: item.value for name, item in coerced.items() if name not in triggers}
@@ -233,7 +246,7 @@ class ParamStore:
         self._params = updated(self._params, values)
         self._version += 1
         self._count(frozenset(values), frozenset(fired), len(notes))
-        return Change(values | dict.fromkeys(fired, True), origin, self._version, notes)
+        return Change(values | dict.fromkeys(fired, True), origin, self._version, notes, at_ns)
 
     def _start_morph(self, target: Mapping[str, float], by_hand: frozenset[str]) -> None:
         if self._morph is not None:
@@ -251,7 +264,7 @@ class ParamStore:
             now = self._clock()
             coerced = {name: Coerced(value) for name, value in self._morph.at(now).items()}
             self._morph = None if self._morph.done(now) else self._morph
-            return self._apply(coerced, "morph") if coerced else None
+            return self._apply(coerced, "morph", monotonic_ns()) if coerced else None
 
     def _count(self, names: frozenset[str], fired: frozenset[str], clamped: int) -> None:
         queued = self._pending.fired

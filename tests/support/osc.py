@@ -15,8 +15,11 @@ from pythonosc.osc_message_builder import build_msg
 from sdv2_live.control.http.server import HttpServer, Page, page_route
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.oscquery.oscquery import OscQuery
+from sdv2_live.control.params import PARAMS, Kind
 from sdv2_live.control.store import ParamStore
 from support.waiting import DEADLINE_S, eventually
+
+LAST = "/sdv2/" + [name for name, spec in PARAMS.items() if spec.kind is not Kind.TRIGGER][-1]
 
 Wait = Callable[[Callable[[], bool]], None]
 
@@ -51,6 +54,13 @@ class Client:
         """Every answer up to the one that is `wanted`, which comes last."""
         answers = [self.answer()]
         while answers[-1] != wanted:
+            answers.append(self.answer())
+        return answers
+
+    def dump(self) -> list[tuple[Any, ...]]:
+        """Every answer up to the table's last value, as a subscriber is sent all of them first."""
+        answers = [self.answer()]
+        while answers[-1][0] != LAST:
             answers.append(self.answer())
         return answers
 

@@ -124,12 +124,13 @@ class Applier:
         for part in parts:
             self.answers.tell(peer, ERROR, part.address, str(part))
 
-    def apply(self, messages: list[Message], peer: Peer, work: int = 0) -> int:
+    def apply(self, messages: list[Message], peer: Peer, at_ns: int, work: int = 0) -> int:
         """Apply the usable messages of one bundle as one change, then carry out its actions.
 
         Args:
             messages: those of the bundle.
             peer: their sender.
+            at_ns: when they were meant, by `system.clock.monotonic_ns`: their time tag, or their arrival.
             work: cost of the packet so far, in messages.
 
         Returns:
@@ -146,18 +147,18 @@ class Applier:
             own = self._read_message(message, batch, peer)
             self._access.within_rate(peer.origin, own)
             work += own
-        self._set(batch, peer)
+        self._set(batch, peer, at_ns)
         for address, call in batch.calls:
-            self._act(address, call, peer)
+            self._act(address, call, peer, at_ns)
         return work
 
-    def _set(self, batch: _Batch, peer: Peer) -> None:
+    def _set(self, batch: _Batch, peer: Peer, at_ns: int) -> None:
         if self._subscriptions.of(peer):
             self._feedback.said(peer, batch.said)
         try:
-            change = self._store.set_many(batch.values, peer.origin)
+            change = self._store.set_many(batch.values, peer.origin, at_ns)
             for name in batch.again:
-                self._store.trigger(name, peer.origin)
+                self._store.trigger(name, peer.origin, at_ns)
         except ParamError as error:  # another writer came between, as with a cue that was taken back
             self.refuse(peer, next(iter(batch.addresses.values())), str(error), len(batch.values))
         else:
@@ -193,7 +194,7 @@ class Applier:
             batch.add(message.address, asked)
             batch.said[message.address] = message.args
 
-    def _act(self, address: str, call: Call, peer: Peer) -> None:
+    def _act(self, address: str, call: Call, peer: Peer, at_ns: int) -> None:
         name = call.action.name
         try:
             if name == "subscribe":

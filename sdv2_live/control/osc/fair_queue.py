@@ -16,6 +16,7 @@ from sdv2_live.control.osc.addresses import ROOT
 from sdv2_live.control.osc.message import Message
 from sdv2_live.control.osc.subscriber import Peer
 from sdv2_live.stats import Fill
+from sdv2_live.system.clock import monotonic_ns
 
 MAX_BYTES = 1 << 20  # that a sender may have waiting while no other one has
 OVERHEAD = 400  # bytes that a packet that waits, or a message that has been read, takes besides its own
@@ -67,10 +68,18 @@ class Room:
         return Fill(max((size for held in list(self._held.values()) for size in list(held.values())), default=0), self._most)
 
 
+class Turn(NamedTuple):
+    """An item to read now, its sender, and when it came: of a bundle, when it fell due."""
+
+    peer: Peer
+    item: Item
+    arrived_ns: int
+
+
 class _Waiting(NamedTuple):
     item: Item
     size: int  # of the room that it takes
-    arrival: int
+    arrived_ns: int
 
 
 @dataclass(slots=True)
@@ -89,7 +98,6 @@ class Turns:
         self._faders = faders
         self._lines: dict[Peer, _Line] = {}
         self._done: dict[str, int] = {}  # as of a line, of each host's
-        self._arrivals = 0
         self.room = Room()
         self.ahead = Room()  # of bundles whose time has not come
         self.coalesced = 0  # packets that a later one replaced
@@ -106,41 +114,40 @@ class Turns:
         line = self._line(peer)
         address = packet[: packet.find(b"\0")]
         if address not in self._faders:
-            self._append(line, packet, size)
+            self._append(line, packet, size, monotonic_ns())
             return True
         replaced = line.items.pop((address, line.others), None)
         if replaced is not None:
             self.coalesced += 1
             self.room.give_back(peer, replaced.size)
-        line.items[address, line.others] = self._waiting(packet, size)
+        line.items[address, line.others] = _Waiting(packet, size, monotonic_ns())
         return True
 
-    def add_due(self, peer: Peer, messages: list[Message], size: int) -> None:
+    def add_due(self, peer: Peer, messages: list[Message], size: int, due_ns: int) -> None:
         """Queue the messages of a bundle whose time has come. `size` bytes were taken of `ahead`; `next` gives them back."""
-        self._append(self._line(peer), messages, size)
+        self._append(self._line(peer), messages, size, due_ns)
 
     def waits(self, peer: Peer) -> bool:
         """True while anything of a sender waits."""
         return peer in self._lines
 
-    def next(self) -> tuple[Peer, Item] | None:
-        """The next item to read, with its sender. None when nothing waits.
+    def next(self) -> Turn | None:
+        """The next item to read. None when nothing waits.
 
         Packets are read in the order of arrival. A host waits while it is EVEN messages of work ahead of another; likewise a
-        sender
-        among those of its host.
+        sender among those of its host.
         """
         if not self._lines:
             return None
         peer = min(self._lines, key=self._claim)
         line = self._lines[peer]
-        _, (item, size, _) = line.items.popitem(last=False)
+        _, (item, size, arrived_ns) = line.items.popitem(last=False)
         if not line.items:
             del self._lines[peer]
             if not any(other.host == peer.host for other in self._lines):
                 del self._done[peer.host]
         (self.room if isinstance(item, bytes) else self.ahead).give_back(peer, size)
-        return peer, item
+        return Turn(peer, item, arrived_ns)
 
     def did(self, peer: Peer, work: int) -> None:
         """Charge a sender for work, in messages."""
@@ -151,7 +158,7 @@ class Turns:
 
     def _claim(self, peer: Peer) -> tuple[int, int, int]:
         line = self._lines[peer]
-        return self._done[peer.host] // EVEN, line.done // EVEN, next(iter(line.items.values())).arrival
+        return self._done[peer.host] // EVEN, line.done // EVEN, next(iter(line.items.values())).arrived_ns
 
     def _line(self, peer: Peer) -> _Line:
         """The sender's line. A new one starts level with the least charged of the others: it has no claim to earlier work."""
@@ -162,10 +169,6 @@ class Turns:
             line = self._lines[peer] = _Line(done=min(beside, default=0))
         return line
 
-    def _append(self, line: _Line, item: Item, size: int) -> None:
+    def _append(self, line: _Line, item: Item, size: int, arrived_ns: int) -> None:
         line.others += 1
-        line.items[b"", line.others] = self._waiting(item, size)
-
-    def _waiting(self, item: Item, size: int) -> _Waiting:
-        self._arrivals += 1
-        return _Waiting(item, size, self._arrivals)
+        line.items[b"", line.others] = _Waiting(item, size, arrived_ns)

@@ -16,19 +16,20 @@ from sdv2_live.control.access import MAX_SENDERS
 from sdv2_live.control.names import ParamNames
 from sdv2_live.control.osc.answers import WARNING
 from sdv2_live.control.osc.dispatch import Applier, OscCounters
-from sdv2_live.control.osc.fair_queue import OVERHEAD, Item, Turns, faders_of
+from sdv2_live.control.osc.fair_queue import OVERHEAD, Turn, Turns, faders_of
 from sdv2_live.control.osc.feedback import Feedback
 from sdv2_live.control.osc.message import Message
 from sdv2_live.control.osc.packet import IMMEDIATELY, read_packet
 from sdv2_live.control.osc.subscriber import Peer
 from sdv2_live.control.throttle import Repeats
 from sdv2_live.stats import Fill
-from sdv2_live.system.clock import monotonic
+from sdv2_live.system.clock import monotonic, monotonic_ns
 
 log = logging.getLogger("sdv2_live.osc")
 
 MAX_AHEAD_S = 60.0  # time tags beyond this speak of a wrong clock
 AHEAD_S = 1.0  # beyond what programs that send ahead leave for the way
+LATE_S = 1.0  # a time tag so long past says nothing of the moment: the bundle was held up, or the clock is wrong
 MANY_AHEAD = 3  # bundles of one sender, one after the other
 HINT_S = 10.0  # between two hints to one sender
 MESSAGE_BYTES = 500  # of a packet that are worth a message whatever is in them
@@ -80,21 +81,21 @@ class OscInput:
     def _take_turns(self) -> None:
         self._reading = None
         end = monotonic() + TURNS_S
-        while (one := self._turns.next()) is not None:
-            peer, item = one
+        while (turn := self._turns.next()) is not None:
             try:
-                self._turns.did(peer, self.read(peer, item))
+                self._turns.did(turn.peer, self.read(turn))
             except Exception:  # as at a thread's top: one packet is lost, those that came with it are read
                 self._counters.failures += 1
-                log.exception("a packet from %s could not be read", peer.host)
+                log.exception("a packet from %s could not be read", turn.peer.host)
             if monotonic() >= end:
                 self._read_on()
                 return
 
-    def read(self, peer: Peer, item: Item) -> int:
+    def read(self, turn: Turn) -> int:
         """Read one packet, or the messages of a bundle whose time has come. Returns the work done, in messages."""
+        peer, item, arrived_ns = turn
         if not isinstance(item, bytes):
-            return self._applier.apply(item, peer)
+            return self._applier.apply(item, peer, arrived_ns)
         if not self._applier.within_rate(peer, 1):
             return 0
         self._counters.packets += 1
@@ -109,10 +110,11 @@ class OscInput:
             delay = 0.0 if due == IMMEDIATELY else due - time.time()
             if due != IMMEDIATELY:
                 self._compare_clocks(delay, messages[0].address, peer)
+            at_ns = arrived_ns if due == IMMEDIATELY or delay < -LATE_S else monotonic_ns() + round(delay * 1e9)
             if delay <= 0:
-                work = self._applier.apply(messages, peer, work)
+                work = self._applier.apply(messages, peer, at_ns, work)
             else:
-                self._schedule(delay, messages, peer)
+                self._schedule(delay, messages, peer, at_ns)
         return max(work, packet.read, len(item) // MESSAGE_BYTES, 1)
 
     def _compare_clocks(self, delay: float, address: str, peer: Peer) -> None:
@@ -123,7 +125,7 @@ class OscInput:
             reason = f"the time tags of your bundles are {delay:.1f} s ahead, and so long they wait; compare the clocks"
             self._applier.answers.tell(peer, WARNING, address, reason)
 
-    def _schedule(self, delay: float, messages: list[Message], peer: Peer) -> None:
+    def _schedule(self, delay: float, messages: list[Message], peer: Peer, due_ns: int) -> None:
         size = sum(message.size + OVERHEAD for message in messages)
         if delay > MAX_AHEAD_S:
             why = f"is {delay:.0f} s ahead; compare the clocks"
@@ -131,10 +133,10 @@ class OscInput:
             why = "has not come, and as much of this sender waits already as may wait"
         else:
             self._counters.scheduled += 1
-            self._loop.call_later(delay, self._fall_due, messages, peer, size)
+            self._loop.call_later(delay, self._fall_due, messages, peer, size, due_ns)
             return
         self._applier.refuse(peer, messages[0].address, f"the bundle's time tag {why}", len(messages))
 
-    def _fall_due(self, messages: list[Message], peer: Peer, size: int) -> None:
-        self._turns.add_due(peer, messages, size)
+    def _fall_due(self, messages: list[Message], peer: Peer, size: int, due_ns: int) -> None:
+        self._turns.add_due(peer, messages, size, due_ns)
         self._read_on()

@@ -19,6 +19,7 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from sdv2_live.control.coerce import coerce
+from sdv2_live.control.osc.fair_queue import Turn
 from sdv2_live.control.osc.message import Message
 from sdv2_live.control.osc.packet import encode, read_packet
 from sdv2_live.control.osc.server import OscServer
@@ -147,8 +148,8 @@ def test_any_bundle_leaves_a_working_store(sent: list[tuple[str, list[Any]]], cu
         peer = server.datagram_peer("127.0.0.1", 9)
         receive = server._input.read  # on this thread: no sockets, no timing
         server._input._schedule = lambda *_: None  # type: ignore[method-assign]
-        receive(peer, bytes(data[: max(cut, 1)]) if cut < 200 else bytes(data))
-        receive(peer, encode("/sdv2/seed", 7))
+        receive(Turn(peer, bytes(data[: max(cut, 1)]) if cut < 200 else bytes(data), 0))
+        receive(Turn(peer, encode("/sdv2/seed", 7), 0))
     finally:
         server.close()
     assert store.latest().seed == 7

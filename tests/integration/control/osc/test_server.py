@@ -10,13 +10,15 @@ import time
 from typing import Any
 
 import pytest
+from pythonosc.osc_bundle_builder import IMMEDIATELY
 from pythonosc.osc_message_builder import build_msg
 from support.waiting import DEADLINE_S
 
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.params import PARAMS, Kind, Params, value_of
-from sdv2_live.control.store import ParamStore
+from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.errors import ConfigError
+from sdv2_live.system.clock import monotonic_ns
 
 
 def message(address: str, *args: Any) -> bytes:
@@ -153,6 +155,21 @@ def test_future_time_tag_waits_without_blocking(store: ParamStore, server: OscSe
     wait(lambda: store.latest().noise_scale == 0.5)
     assert server.counters.scheduled == 1
     wait(lambda: store.latest().seed == 1)
+
+
+@pytest.mark.parametrize(("tag", "meant"), [(-0.25, -0.25), (0.3, 0.3), (-50.0, 0.0), (None, 0.0)])
+def test_a_change_knows_when_it_was_meant(
+    tag: float | None, meant: float, store: ParamStore, server: OscServer, client: Any, wait: Any
+) -> None:
+    """By the bundle's time tag, unless that is long past, or else by the packet's arrival."""
+    changes: list[Change] = []
+    store.add_listener(changes.append)
+    before = monotonic_ns()
+    client.bundle(message("/sdv2/tempo/tap", 1), at=IMMEDIATELY if tag is None else time.time() + tag)
+    wait(lambda: changes)
+    after = monotonic_ns()
+    assert before <= changes[0].at_ns - meant * 1e9 + 5e6
+    assert changes[0].at_ns - meant * 1e9 - 5e6 <= after
 
 
 def test_far_future_time_tag_is_refused(server: OscServer, client: Any) -> None:

@@ -27,8 +27,8 @@ def read(turns: Turns) -> list[tuple[Peer, object]]:
     """Everything that waits, in the order in which it is read; each packet is as much work as it is long."""
     order: list[tuple[Peer, object]] = []
     while one := turns.next():
-        order.append(one)
-        turns.did(one[0], len(one[1]))
+        order.append((one.peer, one.item))
+        turns.did(one.peer, len(one.item))
     return order
 
 
@@ -122,7 +122,7 @@ def test_a_sender_that_comes_back_has_no_claim_to_what_was_done_for_others_meanw
     for _ in range(2):
         one = turns.next()
         assert one is not None
-        turns.did(one[0], 100)
+        turns.did(one.peer, 100)
     turns.add(peer(2), BIG)
     turns.add(peer(2), BIG)
     assert [one for one, _ in read(turns)] == [peer(1), peer(2), peer(2)]

@@ -11,11 +11,12 @@ import pytest
 from pythonosc.osc_message import OscMessage
 
 from sdv2_live.control.osc.dispatch import ACTION_WORK, MAX_WORK
-from sdv2_live.control.osc.fair_queue import MAX_BYTES
+from sdv2_live.control.osc.fair_queue import MAX_BYTES, Turn
 from sdv2_live.control.osc.packet import encode
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.osc.subscriber import Peer
 from sdv2_live.control.store import ParamStore
+from sdv2_live.system.clock import monotonic_ns
 
 
 def bundle(*messages: bytes, at: float = 0.0) -> bytes:
@@ -127,7 +128,7 @@ LONG_WORK = {
 
 @pytest.mark.parametrize("packet", LONG_WORK.values(), ids=LONG_WORK)
 def test_whatever_a_packet_is_full_of_it_is_worth_what_it_takes_to_read(packet: bytes, bench: Bench) -> None:
-    work = bench.input.read(Peer("127.0.0.1", 1, lambda data: None), packet)
+    work = bench.input.read(Turn(Peer("127.0.0.1", 1, lambda data: None), packet, monotonic_ns()))
     assert 100 <= work <= 2 * MAX_WORK
     assert bench.counters.malformed <= MAX_WORK
 
