@@ -130,7 +130,7 @@ def _wish(config: Config, card: int | None) -> tuple[MemoryRequest, int]:
     wish = wish_of(config, chosen, torch.device("cpu"))  # as on a card, which need not be in this machine
     dtype = torch.bfloat16 if config.model.dtype == "auto" else wish.dtype
     engine = config.engine
-    wish = replace(wish, dtype=dtype, unified=False, graphs=engine.cuda_graphs == "auto", overlap=engine.overlaps("cuda"))
+    wish = replace(wish, dtype=dtype, unified=False, graphs=engine.cuda_graphs == "auto", overlap=engine.overlaps)
     return wish, card - RESERVED
 
 

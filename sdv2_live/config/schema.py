@@ -49,7 +49,7 @@ class ModelConfig(Section):
     fit: bool = switch(False)
     weights_dir: WeightsFolder = key(cache_folder() / "weights", "auto or a folder")
     prompt_cache: Annotated[str, OrOff] = key("auto", "auto, off or a folder", min_length=1)
-    threads: int = integer(0, 0, 256, note="; 0 is torch's own choice")
+    threads: int = integer(0, 0, 256, note="; 0 chooses")
     loras: Loras = key((), GIVE, max_length=LORA_SLOTS)
 
     @property

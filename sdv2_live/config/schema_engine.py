@@ -38,9 +38,10 @@ class EngineConfig(Section):
     overlap: Annotated[Literal["auto", "on", "off"], OnOff] = "auto"
     encode_ahead: Annotated[Literal["auto", "on", "off"], OnOff] = "auto"
 
-    def overlaps(self, device: str) -> bool:
-        """True where a chunk may be launched while the previous one is computed, on a device as torch names it."""
-        return self.overlap == "on" or (self.overlap == "auto" and device == "cuda")
+    @property
+    def overlaps(self) -> bool:
+        """True where a chunk may be launched while the previous one is computed."""
+        return self.overlap != "off"
 
     def encodes_ahead(self, device: str) -> bool:
         """True where the encoder takes frames as they come, not a chunk at once, on a device as torch names it."""

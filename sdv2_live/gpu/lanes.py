@@ -1,24 +1,32 @@
-"""CUDA streams for the stages of a chunk: each kind of work runs on its own, so that neighbouring chunks overlap.
+"""Lanes for the stages of a chunk: each kind of work runs on its own, so that neighbouring chunks overlap.
 
     input    preprocess k+1, encode k+1 .......
     denoise  ...... denoise k ......... denoise k+1
     output   decode k-1, postprocess, download ...
 
-A stage waits, on the device, for the stage before it of its chunk and for the same lane's work on the chunk before. A
-stream's memories belong to one lane each (the encoder's memory, the caches, the decoder's memory), so there is no race.
+A stage waits for the stage before it of its chunk and for the same lane's work on the chunk before. A stream's memories belong
+to one lane each (the encoder's memory, the caches, the decoder's memory), so there is no race.
+
+On a GPU a lane is a CUDA stream, and stages wait on the device. On a CPU it is a thread; the input's lane is the caller's.
+Threads that each compute a stage of their own wait for one another once a chunk. Threads that share each operation wait after
+each, and all of them for the one whose core another program has.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from sdv2_live.stats import StageTimer
+from sdv2_live.threads import OneThread
+
+T = TypeVar("T")
 
 # Priorities of their CUDA streams. Where the device must choose, what leads to pictures soonest goes first (the lowest number),
 # and other work, such as prompts, last.
@@ -26,10 +34,18 @@ LANES = {"input": -1, "denoise": -1, "output": -2}
 
 
 class Lanes:
-    """Without a GPU: everything in turn, in the time it takes."""
+    """Without a GPU: what `go` is given runs on a thread for each lane, everything else at once."""
 
     def __init__(self, timer: StageTimer) -> None:
         self.timer = timer
+        self._threads: dict[str, OneThread] = {}  # made with the first chunk that uses them
+
+    def go(self, lane: str, work: Callable[[], T]) -> Future[T]:
+        """Do work in a lane, after all that the lane was given before. Its result may be waited for by later lanes alone."""
+        if lane not in self._threads:
+            self._threads[lane] = OneThread(lane)
+            self._threads[lane](torch.get_num_threads)  # a thread whose first work is oneDNN's would not know of their number
+        return self._threads[lane].submit(work)
 
     def begin(self) -> None:
         """A new chunk: its first stage waits for none of the others' stages but those of its lane."""
@@ -41,13 +57,21 @@ class Lanes:
             yield
 
     @contextmanager
-    def prelude(self, lane: str) -> Iterator[None]:
-        """Run a lane's work ahead of the chunk's first stage: it waits for nothing, and no later stage waits for it."""
+    def prelude(self, lane: str, *, writes: bool = False) -> Iterator[None]:
+        """Run a lane's work ahead of the chunk's first stage: it waits for nothing, and no later stage waits for it.
+
+        Args:
+            writes: it writes what earlier work of the lane reads, and comes after that.
+        """
+        if writes and lane in self._threads:
+            self._threads[lane](lambda: None)
         yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Run work that touches several lanes' memory: after everything launched before, and before everything launched later."""
+        for thread in self._threads.values():
+            thread(lambda: None)
         yield
 
     def end(self) -> Callable[[], None]:
@@ -74,6 +98,11 @@ class CudaLanes(Lanes):
         self._times: list[tuple[str, Any, Any]] = []
         self._last: Any = None  # the end of the chunk's stage before
 
+    def go(self, lane: str, work: Callable[[], T]) -> Future[T]:
+        launched: Future[T] = Future()
+        launched.set_result(work())  # which launches, and does not wait
+        return launched
+
     def begin(self) -> None:
         self._times, self._last = [], None
 
@@ -94,7 +123,7 @@ class CudaLanes(Lanes):
         self._last = end
 
     @contextmanager
-    def prelude(self, lane: str) -> Iterator[None]:
+    def prelude(self, lane: str, *, writes: bool = False) -> Iterator[None]:
         with self._cuda.stream(self._streams[lane]):
             yield
 

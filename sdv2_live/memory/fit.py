@@ -55,7 +55,7 @@ def wish_of(config: Config, profile: Profile, device: torch.device) -> MemoryReq
         _precision(config, profile),
         unified=device.type == "cpu",
         graphs=device.type == "cuda" and engine.cuda_graphs == "auto",
-        overlap=engine.overlaps(device.type),
+        overlap=engine.overlaps,
     )
 
 

@@ -25,6 +25,7 @@ from sdv2_live.gpu.backend import frames_by
 from sdv2_live.gpu.lanes import LANES
 from sdv2_live.memory.fit import chosen_placement, fitted, free_bytes, require_room, text_size
 from sdv2_live.model.checkpoints.files import require_painter, unknown_prompt
+from sdv2_live.model.cpu import lane_threads
 from sdv2_live.model.dit.attention import checked, choose_attention
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.fp8 import require_fp8, to_fp8
@@ -95,11 +96,13 @@ def load(config: Config) -> Models:
         WeightsError: weights are missing or damaged.
         EngineError: the device lacks a configured ability.
     """
-    if config.model.threads:
-        torch.set_num_threads(config.model.threads)
     device = choose_device(config.model.device)
     dtype = choose_dtype(config.model.dtype, device)
     chosen = chosen_profile(config)
+    if config.model.threads:
+        torch.set_num_threads(config.model.threads)
+    elif device.type == "cpu" and chosen.files is None:
+        torch.set_num_threads(lane_threads())
     if config.model.fp8:
         require_fp8(device)
     if chosen.files is not None:  # before their memory is spoken of
@@ -121,6 +124,8 @@ def load(config: Config) -> Models:
         to_fp8(models.dit, device)
     models = replace(models, loras=attach_loras(models.dit, loras))  # they wrap what fp8 has replaced
     exactly = f"{str(dtype)[6:]}{' with fp8 linear layers' if config.model.fp8 else ''}, text encoder {models.text.placement}"
+    if device.type == "cpu":
+        exactly += f", threads for each operation: {torch.get_num_threads()}"
     log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, exactly, monotonic() - begin)
     return models
 

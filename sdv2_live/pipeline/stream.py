@@ -187,7 +187,7 @@ class Stream:
     def launch(self, chunk: Chunk, *, wait_for_prompt: bool = False, convert: bool = True) -> Future[Generated]:
         """Restyle one chunk. Call `prepare` first and give as many frames as it returned, the pushed ones first.
 
-        On a GPU the next chunk can be launched before this one's pictures are done: its upload and encoding then run beside this
+        The next chunk can be launched before this one's pictures are done: its upload and encoding then run beside this
         chunk's denoising and decoding. Chunks finish in order. At most AHEAD are in flight: this call waits for a free place.
 
         Args:
@@ -202,7 +202,7 @@ class Stream:
         mix = PromptMix(params.standing, params.interpolation)
         if self._coming is None:
             lanes.begin()
-        with lanes.prelude("denoise"):  # it reads what these two write
+        with lanes.prelude("denoise", writes=self._loras.changed_by(params.lora_scales)):  # it reads what these two write
             scales = self._loras.apply(params.lora_scales)
             conditioning = self._director.condition(mix, params.transition_chunks, wait=wait_for_prompt, scales=scales)
         recipe = Painting(None if state.started else state.spec, conditioning.step)
@@ -218,22 +218,33 @@ class Stream:
                 latent = lanes.hand_over(self.engine.encode(pixels, state))
         self._in_flight.append((list(frames), pixels))
         plan = self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
-        with lanes.stage("denoise", "denoise", latent):
-            clean = self.engine.denoise(latent, conditioning.cross, plan, settings.seed, state)
-            clean = None if clean is None else lanes.hand_over(clean)
-        finish = partial(self._finish, chunk, recipe, begin)
+        state.started = True
+
+        def denoise() -> Tensor | None:
+            with lanes.stage("denoise", "denoise", latent):
+                clean = self.engine.denoise(latent, conditioning.cross, plan, settings.seed, state)
+                return None if clean is None else lanes.hand_over(clean)
+
+        denoised = lanes.go("denoise", denoise)
+        fetch = lanes.go("output", partial(self._output, denoised, state, params, convert=convert))
+        return self._finish(chunk, recipe, begin, lanes.end(), fetch)
+
+    def _output(
+        self, denoised: Future[Tensor | None], state: StreamState, params: Params, *, convert: bool
+    ) -> Callable[[], list[Frame]]:
+        """The last stages of a chunk. Returns what waits for its pictures."""
+        clean, lanes = denoised.result(), self._lanes
         if clean is None:
-            return finish(lanes.end(), list)
+            return list
         with lanes.stage("decode", "output", clean):
             painted = self.engine.decode(clean, state)
         like, seen = self._in_flight.popleft()
         if not convert:
-            return finish(lanes.end(), list)
+            return list
         with lanes.stage("postprocess", "output", seen):
             if params.mix < 1 and seen is not None:
                 painted = torch.lerp(seen.type_as(painted), painted, params.mix)
-            fetch = self._postprocess.begin(painted, like)
-        return finish(lanes.end(), fetch)
+            return self._postprocess.begin(painted, like)
 
     def _pixels(self, frames: Sequence[Frame], state: StreamState) -> Tensor:
         """Pixels of the next chunk's frames so far; pushed frames have theirs already."""
@@ -243,13 +254,13 @@ class Stream:
         return self._coming.fill(frames)
 
     def _finish(
-        self, chunk: Chunk, recipe: Painting, begin: float, done: Callable[[], None], fetch: Callable[[], list[Frame]]
+        self, chunk: Chunk, recipe: Painting, begin: float, done: Callable[[], None], fetch: Future[Callable[[], list[Frame]]]
     ) -> Future[Generated]:
         """Have a thread wait for the device, once the chunk's last stage is launched."""
 
         def generated() -> Generated:
             done()
-            pictures = fetch()
+            pictures = fetch.result()()
             before, self._done_at = max(begin, self._done_at), monotonic()
             return Generated(chunk, pictures, recipe, self._done_at - before)
 

@@ -191,7 +191,7 @@ class Show(Closing):
         run = self.config.engine.run_while_bypassed
         # On a CPU the painting would take the cores that passing the input needs.
         self.loop.run_while_bypassed = self._blind or (hello.device != "cpu" if run is None else run)
-        self.loop.overlap = self.config.engine.overlaps(hello.device)
+        self.loop.overlap = self.config.engine.overlaps
         self._prepare_prompts()
         self.recorder.start(hello.header)
 

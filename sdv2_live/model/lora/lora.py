@@ -101,6 +101,10 @@ class LoraSet:
     _text: tuple[int, ...] = ()  # live LoRAs that change what prompts' keys and values are computed with
     _scales: dict[int, float] = field(default_factory=dict)  # in effect, of the live ones, by index
 
+    def changed_by(self, scales: Sequence[float]) -> bool:
+        """True when `apply` would write anything."""
+        return any(scales[index] != scale for index, scale in self._scales.items())
+
     @torch.inference_mode()
     def apply(self, scales: Sequence[float]) -> tuple[float, ...]:
         """Put the scales of the live LoRAs into effect, `scales[i]` for the i-th of all. In place; never waits for the device.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,3 +144,46 @@ def test_without_a_gpu_stages_are_timed_in_turn() -> None:
     assert {summary.count for summary in timer.summaries().values()} == {1}
     latent = torch.zeros(1)
     assert lanes.hand_over(latent) is latent
+
+
+def test_without_a_gpu_a_lane_is_a_thread_that_takes_its_work_in_order() -> None:
+    lanes, held, order = new_lanes(StageTimer(), torch.device("cpu")), threading.Event(), list[str]()
+
+    def denoise(name: str) -> str:
+        held.wait(30)
+        order.append(name)
+        return threading.current_thread().name
+
+    first, second = lanes.go("denoise", lambda: denoise("first")), lanes.go("denoise", lambda: denoise("second"))
+    assert lanes.go("output", lambda: "beside them").result(30) == "beside them"
+    assert not first.done()
+    with lanes.prelude("denoise"):
+        order.append("prelude")  # it waits for nothing
+    held.set()
+    with lanes.alone():
+        assert (first.done(), second.done()) == (True, True)
+    assert order == ["prelude", "first", "second"]
+    assert first.result() == second.result() == "denoise"
+
+
+def test_a_prelude_that_writes_what_a_lane_reads_comes_after_its_work() -> None:
+    lanes, read = new_lanes(StageTimer(), torch.device("cpu")), list[int]()
+    scale = [1]
+    going = threading.Event()
+
+    def denoise() -> None:
+        going.wait(30)
+        read.append(scale[0])
+
+    lanes.go("denoise", denoise)
+    threading.Timer(0.02, going.set).start()
+    with lanes.prelude("denoise", writes=True):
+        scale[0] = 2
+    assert read == [1]
+
+
+def test_what_fails_in_a_lane_is_raised_where_it_is_waited_for() -> None:
+    lanes = new_lanes(StageTimer(), torch.device("cpu"))
+    with pytest.raises(ZeroDivisionError):
+        lanes.go("denoise", lambda: 1 / 0).result(30)
+    assert lanes.go("denoise", lambda: 1).result(30) == 1

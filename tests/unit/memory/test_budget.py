@@ -169,13 +169,13 @@ def test_fit_changes_what_is_auto_and_says_so(tmp_path: Path, caplog: pytest.Log
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "wan_causal_dmd_v2v").mkdir()
     (tmp_path / "wan_causal_dmd_v2v/model.pt").write_bytes(b"")
-    whole = plan(wish_of(config(tmp_path), LARGE, CPU)).total
+    asked = config(tmp_path, "model.fit=true", "engine.overlap=off")
+    whole = plan(wish_of(asked, LARGE, CPU)).total
     assert fitted(config(tmp_path), LARGE, 1) == config(tmp_path)  # without fit, nothing
-    asked = config(tmp_path, "model.fit=true")
     got = fitted(asked, LARGE, whole - 3 * GB)
     assert (got.model.vae, got.engine.kv_frames, got.video.max_pixels) == ("light", 6, None)
     assert "model.vae: light in place of wan" in caplog.text
-    fixed = config(tmp_path, "model.fit=true", "model.vae=wan")
+    fixed = config(tmp_path, "model.fit=true", "model.vae=wan", "engine.overlap=off")
     got = fitted(fixed, LARGE, whole - 3 * GB)
     assert got.model.vae == "wan"
     assert got.video.max_pixels is not None

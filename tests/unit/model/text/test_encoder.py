@@ -19,7 +19,7 @@ from sdv2_live.engine.prompt_disk import PromptDisk
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.files import PRECISIONS, TextIdentity
 from sdv2_live.model.cpu import multiplies_bf16
-from sdv2_live.model.load import choose_dtype, gpu_dtype
+from sdv2_live.model.load import gpu_dtype
 from sdv2_live.model.load_text import new_text, text_bytes
 from sdv2_live.model.profiles import PROFILES, TINY, Profile
 from sdv2_live.model.text.encoder import Placement, Text, fingerprint, text_dtype
@@ -144,19 +144,6 @@ def test_computed_in() -> None:
     assert text_dtype(CPU, torch.float32) == (torch.bfloat16 if multiplies_bf16() else torch.float32)
     assert gpu_dtype((7, 5)) == torch.float16
     assert gpu_dtype((8, 0)) == torch.bfloat16
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "dtype"),
-    [({"amx_bf16": True}, torch.bfloat16), ({"amx_bf16": False, "avx512_bf16": True}, torch.float32), ({}, torch.float32)],
-)
-def test_a_cpu_computes_in_bfloat16_where_it_has_tiles_for_it(
-    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], dtype: torch.dtype
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    cpu = torch.device("cpu")
-    assert choose_dtype("auto", cpu) == dtype
-    assert choose_dtype("fp32", cpu) == torch.float32
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
