@@ -17,6 +17,7 @@ from sdv2_live.errors import TakeError
 from sdv2_live.frame import Frame
 from sdv2_live.io.base import Sink
 from sdv2_live.io.files.sink import FileSink
+from sdv2_live.model.load import DTYPES
 from sdv2_live.pipeline.build import load, new_prompts, new_stream
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
@@ -138,8 +139,7 @@ def replay(
         )
     if take.problem:
         log.warning("%s: the take is incomplete: %s; what it has is replayed: %d chunks", take.folder, take.problem, take.chunks)
-    chosen = [f"model.profile={take.header.profile}", *([f"model.vae={take.header.vae}"] if take.header.vae else [])]
-    config = load_config(take.folder / CONFIG, [*chosen, *overrides])
+    config = load_config(take.folder / CONFIG, [*as_recorded(take.header), *overrides])
     models = load(config)
     torch.set_num_threads(take.header.threads)
     here = header_of(models, lossless=True)
@@ -163,6 +163,14 @@ def replay(
     if not chunks and not first_difference:
         raise TakeError(f"{take.folder}: holds no chunk that can be replayed; it was cut short at its beginning")
     return Outcome(chunks, first_difference, _ROUGHLY.format(was=take.header, now=here) if roughly else "")
+
+
+def as_recorded(header: Header) -> list[str]:
+    """KEY=VALUE for what the show's configuration left to the machine that it ran on."""
+    found = {"model.profile": header.profile, "model.vae": header.vae}
+    if header.device == "cpu":  # measured there; another machine, or the same one on a bad day, may choose otherwise
+        found["model.dtype"] = next((name for name, dtype in DTYPES.items() if str(dtype) == f"torch.{header.dtype}"), "")
+    return [f"{key}={value}" for key, value in found.items() if value]
 
 
 def _frames(reader: VideoReader, line: ChunkLine, place: str) -> list[Frame]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.systems import words
-from support.take_rig import ENGINE, Rig, lines_of, repainted, takes_of
+from support.take_rig import ENGINE, HEADER, Rig, lines_of, repainted, takes_of
 from support.waiting import eventually
 
 from sdv2_live.config.schema_engine import RefreshConfig
@@ -17,7 +17,8 @@ from sdv2_live.engine.engine import Engine
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import PixelFormat
 from sdv2_live.live.load_shedding import LoadShedder
-from sdv2_live.takes.replay import Take
+from sdv2_live.takes.format import Header
+from sdv2_live.takes.replay import Take, as_recorded
 
 
 def perform(rig: Rig) -> None:
@@ -106,6 +107,14 @@ def test_a_chunk_whose_frames_were_encoded_as_they_came_is_painted_again_bit_by_
     again = repainted(take, rig.config)
     assert len(again) >= 6
     assert all(chunk.same for chunk in again)
+
+
+def test_a_replay_takes_the_precision_that_a_processor_was_measured_to_like() -> None:
+    header = Header(lossless=True, **HEADER)
+    assert as_recorded(header) == ["model.profile=tiny", "model.dtype=fp32"]
+    other = header.model_copy(update={"dtype": "bfloat16", "vae": "taehv"})
+    assert as_recorded(other) == ["model.profile=tiny", "model.vae=taehv", "model.dtype=bf16"]
+    assert as_recorded(header.model_copy(update={"device": "NVIDIA L4"})) == ["model.profile=tiny"]
 
 
 def test_a_replay_that_differs_is_noticed(tmp_path: Path) -> None:
