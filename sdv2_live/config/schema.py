@@ -1,8 +1,8 @@
 """The settings that are fixed when a show starts; `load` reads them from files and options.
 
-Further sections are in `schema_engine` and `schema_files`. The models are frozen and forbid unknown keys. The defaults stand here
-and, commented for performers, in `config/default.yaml`; a test holds the two equal. `params` are start values of the parameter
-table, not configuration of their own.
+Further sections are in `schema_engine`, `schema_music` and `schema_files`. The models are frozen and forbid unknown keys. The
+defaults stand here and, commented for performers, in `config/default.yaml`; a test holds the two equal. `params` are start values
+of the parameter table, not configuration of their own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from sdv2_live.config.schema_files import (
     WeightsConfig,
     WeightsFolder,
 )
+from sdv2_live.config.schema_music import TempoConfig
 from sdv2_live.control.names import ParamNames
 from sdv2_live.control.params import LORA_SLOTS, Params, Value
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
@@ -167,6 +168,7 @@ class Config(Section):
     presets: PresetsConfig = PresetsConfig()
     expand: ExpandConfig = ExpandConfig()
     timeline: TimelineConfig = TimelineConfig()
+    tempo: TempoConfig = TempoConfig()
     takes: TakesConfig = TakesConfig()
     state: StateConfig = StateConfig()
     log: LogConfig = LogConfig()

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sdv2_live.control.names import TABLE, ParamNames
-from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Kind, ParamSpec, Value
+from sdv2_live.control.params import MAX_STEPS, MAX_TIMESTEP, Keeps, Kind, ParamSpec, Value
 from sdv2_live.errors import MAX_PROBLEMS, ParamError
 from sdv2_live.wording import shown
 from sdv2_live.yamlfile import CUT, Written
@@ -74,6 +74,7 @@ def read_params(
     where: Callable[[str], str],
     *,
     happenings: bool = False,
+    session: bool = True,
     names: ParamNames = TABLE,
     written: Mapping[str, Written] = MappingProxyType({}),
 ) -> tuple[dict[str, Value], list[str]]:
@@ -83,6 +84,7 @@ def read_params(
         given: values by parameter name.
         where: returns a name's place in the file, for messages.
         happenings: accept triggers and preset recalls; start values and presets may hold values only.
+        session: accept what belongs to the session; no preset may move that.
         names: the show's parameter names.
         written: the literal text of values in the file, for texts that look like numbers, such as 1984.
 
@@ -98,6 +100,8 @@ def read_params(
             spec = names.spec(name, where(name))
             if not spec.kept and not happenings:
                 raise ParamError(f"{where(name)}: {name} happens once and has no value to keep here; leave it out")
+            if spec.keeps is Keeps.SESSION and not session:
+                raise ParamError(f"{where(name)}: {name} belongs to the session, and no preset moves it; leave it out")
             if spec.kind in (Kind.TEXT, Kind.PRESET):
                 value = _as_written(name, value, written.get(name), where)
             values[spec.name] = exact(spec, value, where(name))
@@ -145,6 +149,8 @@ def _clamped(spec: ParamSpec, number: int | float) -> tuple[int | float, str]:
     assert spec.low is not None
     assert spec.high is not None
     limited = min(max(number, spec.low), spec.high)
+    if spec.strict and limited != number:
+        raise _RefusedError
     return limited, "" if limited == number else f"{spec.name} {shown(number)} was clamped to {limited} ({spec.expected})"
 
 

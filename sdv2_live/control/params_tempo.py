@@ -11,6 +11,7 @@ from sdv2_live.music.tempo import BPM_MAX, BPM_MIN
 
 MAX_SHIFT_MS = 500.0
 MAX_BEATS_PER_BAR = 16
+SCALED_BPM = (20.0, 500.0)  # of /norm: as other programs scale a tempo
 
 _row = partial(param, applies=Applies.AT_ONCE, group=Group.TEMPO, keeps=Keeps.SESSION)
 _moment = partial(_row, keeps=Keeps.MOMENT)
@@ -30,6 +31,8 @@ class TempoParams:
         doc="The tempo. It follows the source; a value of yours makes the source internal, unless the source may be led.",
         label="Tempo",
         span=(60.0, 180.0),
+        scaled=SCALED_BPM,
+        strict=True,
     )
     tempo_source: Literal["internal", "link", "midi", "audio", "osc"] = _row(
         "internal",

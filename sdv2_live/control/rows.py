@@ -78,6 +78,8 @@ class ParamSpec:
         label: a performer's word for it, in which {} stands for the number within a family; empty for its name.
         rank: 1 is always on the screen, 2 on its panel, 3 in the list of all parameters alone.
         span: the part of the range that a fader covers; None for all of it.
+        scaled: the part that /norm and /midi cover; None for all of it.
+        strict: a number out of range is refused, and not brought into it: it would be as wrong there.
         widget: None for that of its kind.
     """
 
@@ -99,6 +101,8 @@ class ParamSpec:
     span: tuple[float, float] | None = None
     widget: Widget | None = None
     keeps: Keeps = Keeps.LOOK
+    scaled: tuple[float, float] | None = None
+    strict: bool = False
 
     @property
     def kept(self) -> bool:
@@ -148,6 +152,8 @@ def param(
     span: tuple[float, float] | None = None,
     widget: Widget | None = None,
     keeps: Keeps = Keeps.LOOK,
+    scaled: tuple[float, float] | None = None,
+    strict: bool = False,
     name: str = "",
     family: str = "",
     first: int = 1,
@@ -165,5 +171,6 @@ def param(
     """
     row = {"doc": doc, "applies": applies, "low": low, "high": high, "unit": unit, "continuous": continuous}
     row |= {"label": label, "group": group, "rank": rank, "span": span, "widget": widget, "keeps": keeps}
+    row |= {"scaled": scaled, "strict": strict}
     place = {"name": name, "family": family, "first": first}
     return dataclasses.field(default=default, metadata={"row": row, **place, "kind": kind})

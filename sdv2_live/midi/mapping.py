@@ -207,9 +207,10 @@ def _number(target: Target, value: Value) -> float:
         index = spec.choices.index(str(value)) if value in spec.choices else 0
         value = (index + 0.5) / len(spec.choices) if target.form else index
     elif target.form and spec.kind is not Kind.BOOL:
-        assert spec.low is not None
-        assert spec.high is not None
-        value = (_plain(value) - spec.low) / (spec.high - spec.low)
+        low, high = spec.scaled or (spec.low, spec.high)
+        assert low is not None
+        assert high is not None
+        value = (_plain(value) - low) / (high - low)
     return _plain(value) * (MIDI_MAX if target.form == MIDI else 1)
 
 

@@ -48,6 +48,7 @@ class ClockCounters:
     bounced: int = total("Taps so soon after another that no hand has meant them.")
     jumps: int = total("Times that the source of the tempo was suddenly at another beat.")
     lost: int = total("Times that the source of the tempo fell silent.")
+    refused: int = total("News of the tempo that were none.")
 
 
 class BeatClock:

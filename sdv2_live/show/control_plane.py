@@ -28,6 +28,7 @@ from sdv2_live.control.timeline.transport import Transport, transport_actions
 from sdv2_live.errors import ConfigError, Sdv2Error
 from sdv2_live.show.expander import Expander
 from sdv2_live.show.journal import Journal, LiveState, journal_path
+from sdv2_live.show.music import Music
 from sdv2_live.show.page_lists import list_presets, list_prompts
 from sdv2_live.stats import Fill
 from sdv2_live.takes.rendering import TakeRenderer
@@ -59,6 +60,7 @@ class ControlPlane(Service):
     Attributes:
         lists: what the page shows beside parameters and status; others may add to it until the server starts.
         http: the HTTP server; others may add routes until it starts.
+        music: the parts that follow the music.
 
     Raises:
         ConfigError: a file or port that the configuration names cannot be used.
@@ -82,6 +84,7 @@ class ControlPlane(Service):
         self.lists = Lists()
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
+        self.music = Music(config, self.store, resumed.beat if resumed is not None else None)
         self.transport = Transport(timeline or EMPTY, self.store)
         self.timelines = TimelineKeeper(
             config.timeline.folder,
@@ -107,7 +110,7 @@ class ControlPlane(Service):
         if config.state.folder is not None:
             path = journal_path(config.state.folder, config.output.sink)
             file = lambda: self.timelines.file  # noqa: E731
-            self.journal = Journal(path, self.store, self.transport, file, self.prompts.newest_first)
+            self.journal = Journal(path, self.store, self.transport, file, self.prompts.newest_first, self.music.tempo)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
         self._keeper = PresetKeeper(self.presets, self._tell_presets, snap, painter)
@@ -137,10 +140,12 @@ class ControlPlane(Service):
                 subscribers=osc.subscribers,
                 echo=osc.echo == "all",
                 actions=actions,
+                timed=self.music.actions,
                 status=status,
             )
+            self.music.tell(self.osc)
             if config.oscquery.enabled:
-                self._describe(self.osc, config, actions)
+                self._describe(self.osc, config, [*actions, *self.music.actions])
 
     def _describe(self, osc: OscServer, config: Config, actions: Collection[str]) -> None:
         """Open the HTTP server.
@@ -172,6 +177,7 @@ class ControlPlane(Service):
             self.http.start()
         if self.transport.loaded and self._begins:
             self.transport.play()
+        self.music.start()
         if self.journal is not None:
             self.journal.start()
         self._keeper.start()
@@ -199,7 +205,7 @@ class ControlPlane(Service):
     @property
     def counted(self) -> dict[str, int]:
         """Counters of the servers and the store, by name."""
-        counting = {"osc": self.osc, "oscquery": self.http, "params": self.store}
+        counting = {"osc": self.osc, "oscquery": self.http, "params": self.store, "tempo": self.music.tempo}
         return {
             f"{prefix}_{name}": count
             for prefix, part in counting.items()
@@ -211,6 +217,7 @@ class ControlPlane(Service):
         """Stop everything. Idempotent."""
         self._stop.set()
         ended(self._thread)
+        self.music.close()
         self._expander.close()
         self.takes.close()
         self.timelines.close()
@@ -225,7 +232,7 @@ class ControlPlane(Service):
     @property
     def failures(self) -> int:
         """Number of internal errors that its threads have survived."""
-        keepers = (self._keeper, self.timelines, self.takes, self._expander)
+        keepers = (self._keeper, self.timelines, self.takes, self._expander, self.music)
         return self._failures + sum(keeper.failures for keeper in keepers)
 
     def _run(self) -> None:

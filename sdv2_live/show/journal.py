@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from sdv2_live.control.params import PARAMS, Params, Value, updated, value_of
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.transport import Transport
 from sdv2_live.errors import ConfigError
+from sdv2_live.show.tempo import TempoKeeper, TempoState
 from sdv2_live.system.atomic import written_whole
 from sdv2_live.system.files import portable
 from sdv2_live.system.private import private_folder, private_text
@@ -64,12 +65,14 @@ class LiveState:
 
     Attributes:
         prompts: those that were live, with their Unix times, the newest first.
+        beat: the beat, which goes on where it would be.
     """
 
     values: Mapping[str, Value]
     timeline: Standing | None = None
     preset: str = ""
     prompts: tuple[tuple[float, str], ...] = ()
+    beat: TempoState | None = None
 
     def start_params(self, params: Params) -> Params:
         """`params` with these values."""
@@ -118,6 +121,7 @@ class Journal:
         transport: Transport | None = None,
         file: Callable[[], str] = str,
         prompts: Callable[[], list[tuple[float, str]]] = list,
+        tempo: TempoKeeper | None = None,
     ) -> None:
         """Make a journal that writes nothing yet.
 
@@ -127,12 +131,13 @@ class Journal:
             transport: its timeline's position is written.
             file: gives the timeline's name in `timeline.dir`.
             prompts: gives the history of prompts, the newest first.
+            tempo: its beat is written.
         """
         self.path = path
         self.failures = 0
         self._store = store
         self._transport = transport
-        self._file, self._prompts = file, prompts
+        self._file, self._prompts, self._tempo = file, prompts, tempo
         self._changed = threading.Event()
         self._stop = threading.Event()
         self._written = ""
@@ -163,11 +168,13 @@ class Journal:
         # Before the values: an event between the two is applied once more, and not left out.
         moment = {"position": self._transport.position, "applied": self._transport.applied} if self._transport else {}
         state = self._state()
-        mark = json.dumps(state, default=list)
+        mark = json.dumps([state, self._tempo.mark if self._tempo else None], default=list)
         if mark == self._written:
             return
         if state["timeline"] is not None:
             state["timeline"] |= moment | {"written": time.time()}
+        if self._tempo is not None:
+            state["beat"] = asdict(self._tempo.kept())
         try:
             private_folder(self.path.parent)
             with written_whole(self.path) as part:
@@ -226,6 +233,7 @@ def read_journal(path: Path, names: ParamNames = TABLE) -> LiveState:
                 str(where.get("file", "")),
             )
         prompts = tuple((float(at), str(text)) for at, text in data.get("prompts", []))
+        beat = TempoState(**{key: float(data["beat"][key]) for key in ("beat", "bpm", "unix")}) if "beat" in data else None
     except FileNotFoundError:
         raise ConfigError(f"{path}: no show left its state there") from None
     except OSError as error:
@@ -234,4 +242,4 @@ def read_journal(path: Path, names: ParamNames = TABLE) -> LiveState:
         raise ConfigError(f"{path}: holds no live state ({type(error).__name__}: {error})") from error
     for problem in problems:
         log.warning("%s", problem)
-    return LiveState(values, standing, str(data.get("preset", "")), prompts)
+    return LiveState(values, standing, str(data.get("preset", "")), prompts, beat)

@@ -239,6 +239,7 @@ class Show(Closing):
             moves=self.control.timelines.moves.running,
             take_rendering=self.control.takes.working,
             encoding=len(self.engine.encoding),
+            tempo=self.control.music.tempo.now(),
         )
 
     @property

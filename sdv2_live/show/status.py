@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sdv2_live.control.http.door import HttpCounters
@@ -11,6 +11,8 @@ from sdv2_live.control.osc.dispatch import OscCounters
 from sdv2_live.control.store import StoreCounters
 from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import ActiveInput, InputState
+from sdv2_live.music.clock import ClockCounters
+from sdv2_live.show.tempo import TempoNow
 from sdv2_live.worker.host import EngineState
 
 FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that stay 0 in a healthy show
@@ -52,6 +54,7 @@ class Status:
     moves: bool = False
     take_rendering: bool = False
     encoding: int = 0
+    tempo: TempoNow = field(default_factory=TempoNow)
 
     def line(self) -> str:
         """A summary of one line for a stage hand."""
@@ -176,6 +179,13 @@ STATUS: tuple[Published, ...] = (
     Published(
         lambda s: s.moves, "1 while a timeline is recorded.", "timeline_recording", "", None, "recording a timeline", False
     ),
+    Published(lambda s: s.tempo.bpm, "The tempo.", "bpm", "bpm", 1),
+    Published(lambda s: s.tempo.bar, "The bar, from 1.", "bar"),
+    Published(lambda s: s.tempo.beat, "The beat of the bar, from 1; for a lamp, /sdv2/tempo/beat is on time.", "beat"),
+    Published(lambda s: s.tempo.peers, "Other programs in Link's session.", "link_peers", "link_peers"),
+    Published(lambda s: s.tempo.confidence, "How sure the tempo's source is, 0..1.", "tempo_confidence", "tempo_confidence", 2),
+    Published(lambda s: s.tempo.words, "Who leads the tempo, and how it is.", "tempo"),
+    *_totals("tempo", ClockCounters),
     *_totals("osc", OscCounters),
     *_totals("oscquery", HttpCounters),
     *_totals("params", StoreCounters),

@@ -35,7 +35,7 @@ PAGES = [README, *BOOK, *sorted((TOP / "examples").rglob("README.md"))]
 CONTRIBUTING = TOP / ".github" / "CONTRIBUTING.md"
 TOOLS = [path.read_text(encoding="utf-8") for path in (TOP / "tools").rglob("*.*") if path.suffix in (".py", ".sh")]
 OTHERS_OPTIONS = {"--send", "--osc-port", "--network", "--init", "--shm-size", "--health-cmd"}  # of Open Stage Control and Docker
-SENT = {"error", "warning", "applied/<param>", "status/<name>", "info/<name>"}  # by the server, of its own accord
+SENT = {"error", "warning", "applied/<param>", "status/<name>", "info/<name>", "tempo/beat", "tempo/lead"}  # of its own accord
 NAMES = ParamNames(["ink", "gold"])  # LoRAs that the manual speaks of
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))

@@ -81,6 +81,11 @@ _ACTIONS = (
     ActionSpec("timeline/save", "a name", "Save the timeline under a new name; `.json` for Scope, else YAML.", text=True),
     ActionSpec("takes/render", "a take's name", "Paint a take again into a video beside it, while the show goes on.", text=True),
     ActionSpec("takes/cancel", "nothing", "Stop painting that video."),
+    ActionSpec(
+        "tempo/clock",
+        "a source's name or none, bpm, beat, age in ms, number of peers or none",
+        "What another program's beat is; sent 10 to 20 times a second. The source is osc, link, midi or audio.",
+    ),
 )
 ACTIONS: Mapping[str, ActionSpec] = MappingProxyType({action.name: action for action in _ACTIONS})
 
@@ -204,6 +209,7 @@ def _scaled(spec: ParamSpec, args: tuple[Any, ...], full: int) -> Any:
         return share >= 0.5
     if spec.kind is Kind.CHOICE:
         return min(int(share * len(spec.choices)), len(spec.choices) - 1)
-    assert spec.low is not None
-    assert spec.high is not None
-    return spec.low + share * (spec.high - spec.low)
+    low, high = spec.scaled or (spec.low, spec.high)
+    assert low is not None
+    assert high is not None
+    return low + share * (high - low)

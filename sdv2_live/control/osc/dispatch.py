@@ -13,6 +13,7 @@ from sdv2_live.control.osc.addresses import ROOT, Call, Setting, expand, resolve
 from sdv2_live.control.osc.answers import ERROR, WARNING, Answers
 from sdv2_live.control.osc.feedback import Feedback, target_of
 from sdv2_live.control.osc.message import Message, UnreadableError
+from sdv2_live.control.osc.news import BEAT, LEAD
 from sdv2_live.control.osc.packet import MAX_MESSAGES
 from sdv2_live.control.osc.peers import Links
 from sdv2_live.control.osc.subscriber import Peer
@@ -26,11 +27,13 @@ MAX_WORK = MAX_MESSAGES  # messages, and addresses that patterns match, of one p
 ACTION_WORK = 20  # messages: an action may set all there is
 ARGUMENTS = 20  # that a message has at most; more are worth several messages
 
+TOLD_ONCE = (ERROR, WARNING, BEAT, LEAD)
 TOLD = (ROOT + "applied/", ROOT + "status/", ROOT + "info/")  # what shows say and are never told
 MAX_OWED = 64  # answers that wait for another thread's work
 
 # Given the message's arguments; raises Sdv2Error for what it cannot do, or ends its future with one when that shows later.
 Action = Callable[[tuple[Any, ...]], Future[None] | None]
+TimedAction = Callable[[tuple[Any, ...], int], None]  # the same, given also when it was meant, by `system.clock.monotonic_ns`
 
 
 @dataclass(slots=True)
@@ -81,6 +84,7 @@ class Applier:
         self,
         store: ParamStore,
         actions: Mapping[str, Action],
+        timed: Mapping[str, TimedAction],
         counters: OscCounters,
         datagram_peer: Callable[[str, int], Peer],
         access: Access,
@@ -88,7 +92,7 @@ class Applier:
         subscriptions: Subscriptions,
     ) -> None:
         self._store = store
-        self._actions = dict(actions)
+        self._actions, self._timed = dict(actions), dict(timed)
         self._counters = counters
         self._datagram_peer = datagram_peer
         self._access = access
@@ -168,7 +172,7 @@ class Applier:
     def _read_message(self, message: Message, batch: _Batch, peer: Peer) -> int:
         """Add one message's requests. Returns its cost, in messages of the sender's rate."""
         self._counters.messages += 1
-        if message.address in (ERROR, WARNING) or message.address.startswith(TOLD):
+        if message.address in TOLD_ONCE or message.address.startswith(TOLD):
             self._links.heard(peer)
             return 1  # never answer an answer: two shows would talk for ever
         calls = len(batch.calls)
@@ -205,6 +209,8 @@ class Applier:
                 self._feedback.dump(peer)
             elif name in self._actions:
                 self._owe(address, self._actions[name](call.args), peer)
+            elif name in self._timed:
+                self._timed[name](call.args, at_ns)
             else:
                 raise ParamError(f"{name} is not available in this show: it was started without what that needs")
         except Sdv2Error as error:

@@ -95,6 +95,12 @@ class Feedback:
             subscriber.tell(messages)
         self._wake()
 
+    def told_at_once(self, address: str, args: Args) -> None:
+        """Send a message now, whatever waits."""
+        packet = encode(address, *args)
+        for subscriber in self._subscriptions:
+            subscriber.target.send(packet)
+
     def _confirm_later(self, subscriber: Subscriber, address: str) -> None:
         """Confirm at a random moment: of two programs that confirm to each other, one is first, and the other then agrees."""
         if address not in subscriber.confirming:

@@ -4,8 +4,10 @@
     /sdv2/applied/<param> chunk      the chunk that first used the newest value
     /sdv2/status/<name> number       numbers only, as OSC In CHOPs take them
     /sdv2/info/<name> text           status in words
+    /sdv2/tempo/beat number          at every beat
 
-Messages wait for each listener in an `Outbox`. Every address leaves it at most RATE times a second; the last value always does.
+All but the beat wait for each listener in an `Outbox`, which every address leaves at most RATE times a second; the last value
+always does.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from sdv2_live.control.osc.addresses import ROOT
 from sdv2_live.control.params import Value
 from sdv2_live.control.store import Applied, Change, ParamStore
 
+BEAT = ROOT + "tempo/beat"
+LEAD = ROOT + "tempo/lead"  # the tempo that the source's session shall have, where it may be led
 RATE = 30.0  # times a second that an address is sent
 STATUS_PERIOD_S = 0.5
 
@@ -66,6 +70,9 @@ class Listener(Protocol):
     def told(self, messages: Mapping[str, Args]) -> None:
         """Pass on messages, by address, that are no values of parameters."""
 
+    def told_at_once(self, address: str, args: Args) -> None:
+        """Pass on a message whose moment matters, before all that waits."""
+
 
 class News:
     """Collects events of other threads and hands them to the listeners on the loop, all pending ones at once."""
@@ -92,6 +99,15 @@ class News:
             self._due.cancel()
             for remove in removals:
                 remove()
+
+    def tell_at_once(self, address: str, *args: Any) -> None:
+        """Tell something whose moment matters, such as a beat; any thread, never blocks."""
+        if self._listening:
+            self._loop.call(self._tell_now, address, args)
+
+    def _tell_now(self, address: str, args: Args) -> None:
+        for listener in self.listeners:
+            listener.told_at_once(address, args)
 
     def _changed(self, change: Change) -> None:
         """Collect a change of the store; any thread."""

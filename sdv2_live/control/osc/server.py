@@ -18,7 +18,7 @@ from sdv2_live.control.loop import START_S, ControlLoop
 from sdv2_live.control.osc.answers import ERROR, Answers
 from sdv2_live.control.osc.connections import Connections
 from sdv2_live.control.osc.datagrams import PAUSE_S, Datagrams
-from sdv2_live.control.osc.dispatch import Action, Applier, OscCounters
+from sdv2_live.control.osc.dispatch import Action, Applier, OscCounters, TimedAction
 from sdv2_live.control.osc.feedback import Feedback
 from sdv2_live.control.osc.flood_sockets import Address
 from sdv2_live.control.osc.framing import MAX_PACKET
@@ -57,6 +57,7 @@ class OscServer(Service):
         subscribers: Sequence[str] = (),
         echo: bool = False,
         actions: Mapping[str, Action] | None = None,
+        timed: Mapping[str, TimedAction] | None = None,
         status: Status | None = None,
     ) -> None:
         """Bind the sockets.
@@ -72,6 +73,7 @@ class OscServer(Service):
             echo: send subscribers their own changes, too.
             actions: functions for the addresses of `addresses.ACTIONS`; each gets the message's arguments and may raise
                 Sdv2Error.
+            timed: the same, for those that ask when a message was meant.
             status: returns numbers and words for subscribers; called twice a second on the loop, must not block.
 
         Raises:
@@ -90,7 +92,7 @@ class OscServer(Service):
         self._answers = Answers()
         self._answers.also = self._subscriptions.also
         applier = Applier(
-            store, actions or {}, self.counters, self.datagram_peer, self._access, self._answers, self._subscriptions
+            store, actions or {}, timed or {}, self.counters, self.datagram_peer, self._access, self._answers, self._subscriptions
         )
         self._input = OscInput(applier, self.counters, store.names)
         self.loop = ControlLoop(self._failed)

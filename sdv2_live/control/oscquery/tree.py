@@ -21,6 +21,7 @@ from typing import Any
 from sdv2_live.control.hints import hints
 from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, scalable
+from sdv2_live.control.osc.news import BEAT
 from sdv2_live.control.params import PARAMS, Kind, Params, ParamSpec, Value, value_of
 
 Node = dict[str, Any]
@@ -43,8 +44,10 @@ _ACTION_VALUES: Mapping[str, bool | float | str] = {
     "timeline/record": False,
     "timeline/save": "",
     "takes/render": "",
+    "tempo/clock": "",
 }
 _SCALED = f"Also at {NORM} as 0..1 and at {MIDI} as 0..{MIDI_MAX}, scaled to the range."
+_BEAT = "Told at every beat: its number in the bar, from 1."
 _RULE = f"The controls of the show. Numbers, switches and choices are also taken with {NORM} or {MIDI} behind the address."
 
 
@@ -74,6 +77,8 @@ def methods(
         text = isinstance(value, str)
         node = {"TYPE": "s" if text else "f", "ACCESS": READ, "DESCRIPTION": name, "VALUE": [value if text else float(value)]}
         found[f"{ROOT}{'info' if text else 'status'}/{name}"] = node
+    if "tempo/clock" in actions:
+        found[BEAT] = {"TYPE": "f", "ACCESS": READ, "DESCRIPTION": _BEAT, "VALUE": [(status or {}).get("beat", 1)]}
     return {address: {"FULL_PATH": address} | node for address, node in found.items()}
 
 

@@ -92,6 +92,10 @@ class Sessions:
         for client in self.clients:
             client.tell(messages)
 
+    def told_at_once(self, address: str, args: Args) -> None:
+        """Send a message to the clients that listen to it."""
+        self.told({address: args})
+
     def path_changed(self, path: str) -> None:
         """Tell clients to read a node again."""
         for client in self.clients:

@@ -65,7 +65,11 @@ def load_preset(path: Path, number: int = 1, names: ParamNames = TABLE) -> Prese
         problems.append(f"{where}: params: cannot be {shown(given)}; give parameters and their values, such as noise_scale: 0.8")
         given = {}
     values, refused = read_params(
-        given, lambda key: document.where(("params", key)), names=names, written=document.texts(("params",))
+        given,
+        lambda key: document.where(("params", key)),
+        session=False,
+        names=names,
+        written=document.texts(("params",)),
     )
     problems += refused
     if problems:

@@ -1,0 +1,55 @@
+"""What a show has to do with music: its parts, built from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdv2_live.closing import Service
+from sdv2_live.config.schema import Config
+from sdv2_live.control.osc.dispatch import TimedAction
+from sdv2_live.control.osc.news import BEAT, LEAD
+from sdv2_live.control.osc.server import OscServer
+from sdv2_live.control.store import ParamStore
+from sdv2_live.music.clock import BeatClock
+from sdv2_live.show.tempo import TempoKeeper, TempoState
+
+
+class Music(Service):
+    """The music parts of one show.
+
+    Attributes:
+        tempo: keeps the beat clock and its rows.
+    """
+
+    def __init__(self, config: Config, store: ParamStore, resumed: TempoState | None = None) -> None:
+        if config.tempo.source != "internal" and "tempo/source" not in config.given:
+            store.set("tempo/source", config.tempo.source, "tempo.source")
+        self.tempo = TempoKeeper(store, config.tempo, resumed)
+
+    @property
+    def clock(self) -> BeatClock:
+        """The beat of the show."""
+        return self.tempo.clock
+
+    @property
+    def actions(self) -> Mapping[str, TimedAction]:
+        """Addresses that act, with the time at which they were meant."""
+        return {"tempo/clock": self.tempo.hear}
+
+    @property
+    def failures(self) -> int:
+        """Number of internal errors that its threads have survived."""
+        return self.tempo.failures
+
+    def tell(self, osc: OscServer) -> None:
+        """Tell the subscribers of `osc` of every beat."""
+        self.tempo.on_beat = lambda beat: osc.news.tell_at_once(BEAT, beat)
+        self.tempo.on_led = lambda bpm: osc.news.tell_at_once(LEAD, bpm)
+
+    def start(self) -> None:
+        """Start all parts."""
+        self.tempo.start()
+
+    def close(self) -> None:
+        """Stop all parts. Idempotent."""
+        self.tempo.close()
