@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
+from sdv2_live.control.params_mod import ModParams
 from sdv2_live.control.params_picture import DEFAULT_PROMPT as DEFAULT_PROMPT
 from sdv2_live.control.params_picture import LORA_SLOTS as LORA_SLOTS
 from sdv2_live.control.params_picture import MAX_LORA_SCALE as MAX_LORA_SCALE
@@ -27,12 +28,13 @@ from sdv2_live.control.rows import Keeps as Keeps
 from sdv2_live.control.rows import Kind as Kind
 from sdv2_live.control.rows import ParamSpec as ParamSpec
 from sdv2_live.control.rows import Value as Value
+from sdv2_live.control.rows import names_of
 from sdv2_live.errors import ParamError
 from sdv2_live.wording import nearest, shown
 
 
 @dataclass(frozen=True)
-class Params(TempoParams, PictureParams):
+class Params(ModParams, TempoParams, PictureParams):
     """One immutable snapshot of every parameter."""
 
 
@@ -40,6 +42,7 @@ class Params(TempoParams, PictureParams):
 _SUBJECTS: tuple[tuple[type[Any], tuple[ParamSpec, ...]], ...] = (
     (PictureParams, PICTURE_TRIGGERS),
     (TempoParams, TEMPO_TRIGGERS),
+    (ModParams, ()),
 )
 
 ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt", "preset/name": "preset"})
@@ -48,16 +51,14 @@ _KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT, tup
 
 
 def _rows(field: dataclasses.Field[Any], hint: Any) -> Iterator[ParamSpec]:
-    row, family, default = field.metadata["row"], field.metadata["family"], cast(Any, field.default)
-    if family:
-        kind = _KINDS[get_args(hint)[0]]
-        for index, item in enumerate(default):
-            name = family.format(field.metadata["first"] + index)
-            yield ParamSpec(name, kind, item, field=field.name, index=index, **row)
-        return
-    choices = get_args(hint) if get_origin(hint) is Literal else ()
-    kind = field.metadata["kind"] or (Kind.CHOICE if choices else _KINDS[hint])
-    yield ParamSpec(field.metadata["name"] or field.name, kind, default, field=field.name, choices=choices, **row)
+    place, default, names = field.metadata, cast(Any, field.default), names_of(field)
+    family = bool(place["family"])
+    hint = get_args(hint)[0] if family else hint
+    choices = place["choices"] or (get_args(hint) if get_origin(hint) is Literal else ())
+    kind = place["kind"] or (Kind.CHOICE if choices else _KINDS[hint])
+    for i, name in enumerate(names):
+        value, index = (default[i], i) if family else (default, None)
+        yield ParamSpec(name, kind, value, field=field.name, index=index, choices=choices, **place["row"])
 
 
 def _table() -> Mapping[str, ParamSpec]:

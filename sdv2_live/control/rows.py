@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 Value = bool | int | float | str | tuple[int, ...]
 
@@ -35,6 +35,7 @@ class Group(Enum):
     SAFETY = "safety"
     MODEL = "model"
     TEMPO = "tempo"
+    MOD = "mod"
     MORE = "more"
 
 
@@ -158,6 +159,7 @@ def param(
     family: str = "",
     first: int = 1,
     kind: Kind | None = None,
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """One field of `Params`.
 
@@ -168,9 +170,18 @@ def param(
         family: name pattern of a tuple field; its item i is the parameter `family.format(first + i)`.
         first: number of the family's first item.
         kind: for a type that does not determine the kind.
+        choices: of a text that has to be one of them, where the type cannot say so.
     """
     row = {"doc": doc, "applies": applies, "low": low, "high": high, "unit": unit, "continuous": continuous}
     row |= {"label": label, "group": group, "rank": rank, "span": span, "widget": widget, "keeps": keeps}
     row |= {"scaled": scaled, "strict": strict}
     place = {"name": name, "family": family, "first": first}
-    return dataclasses.field(default=default, metadata={"row": row, **place, "kind": kind})
+    return dataclasses.field(default=default, metadata={"row": row, **place, "kind": kind, "choices": choices})
+
+
+def names_of(field: dataclasses.Field[Any]) -> tuple[str, ...]:
+    """The names of the rows that a field of `Params` makes."""
+    place, default = field.metadata, cast(Any, field.default)
+    if not place["family"]:
+        return (place["name"] or field.name,)
+    return tuple(place["family"].format(place["first"] + index) for index in range(len(default)))

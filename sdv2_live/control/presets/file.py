@@ -21,7 +21,8 @@ import yaml
 
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.names import TABLE, ParamNames
-from sdv2_live.control.params import PARAMS, Applies, Params, Value, value_of
+from sdv2_live.control.params import PARAMS, Applies, Params, ParamSpec, Value, value_of
+from sdv2_live.control.rows import Group
 from sdv2_live.errors import ConfigError, ParamError, several
 from sdv2_live.system.atomic import written_whole
 from sdv2_live.wording import shown
@@ -124,19 +125,25 @@ def file_name(number: int, name: str) -> str:
 def look(params: Params, names: ParamNames = TABLE) -> dict[str, Value]:
     """The values of `params` that a saved preset holds.
 
-    It holds those that shape the picture, and none of the running show (freeze, mix, the cue). Prompt slots and weights are
-    included only while further slots hold text. Scales of LoRAs, by their names, are included only for
-    loaded, unmerged LoRAs.
+    It holds those that shape the picture, and none of the running show (freeze, mix, the cue). Of families it holds what is in
+    use: prompt slots and weights while further slots hold text, scales of loaded, unmerged LoRAs by their names, and the slots of
+    modulation that are on; of the others that they are off.
     """
-    blending = any(params.prompts)
     values = {name: value_of(params, spec) for name, spec in PARAMS.items() if spec.of_look and name not in _NOT_A_LOOK}
     live = {known: names.kept(known) for known in names.named}
     return {
         live.get(name, name): value
         for name, value in values.items()
         if PARAMS[name].applies is not Applies.AT_ONCE
-        and (PARAMS[name].index is None or name in live or (PARAMS[name].field != "lora_scales" and blending and value != ""))
+        and (PARAMS[name].index is None or name in live or _in_use(PARAMS[name], value, params))
     }
+
+
+def _in_use(spec: ParamSpec, value: Value, params: Params) -> bool:
+    """True when one value of a family counts in a look: of prompts and weights in a blend, of modulation in a slot that is on."""
+    if spec.group is Group.MOD:
+        return spec.field == "mod_on" or (spec.index is not None and params.mod_on[spec.index])
+    return spec.field in ("prompts", "weights") and any(params.prompts) and value != ""
 
 
 def write_preset(path: Path, name: str, description: str, look: Mapping[str, Value], *, replacing: bool) -> None:

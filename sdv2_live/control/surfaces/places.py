@@ -19,6 +19,7 @@ _PLACES = {  # by the field of Params, or a trigger's name; all others: picture
 }
 _VALUES: dict[str, tuple[int | str, ...]] = {  # worth a button, where a fader would not do
     "seed": ("random", 1, 2, 3, 4, 5, 6, 7),
+    "mod_target": ("noise_scale", "mix", "prompt/2/weight", "lora/1/scale", "steps"),
     "steps": ("400", "700", "700,500", "1000,750,500,250"),
 }
 _WIDEST = 10_000  # of a range that a fader can still meet
@@ -42,6 +43,14 @@ def families() -> dict[str, list[ParamSpec]]:
         if spec.index is not None and spec.field not in _PLACES:
             found.setdefault(place_of(spec), []).append(spec)
     return found
+
+
+def slots(place: str) -> list[list[ParamSpec]]:
+    """The families of one page by their number: all that belongs to slot 1, to slot 2, and so on."""
+    found: dict[int | None, list[ParamSpec]] = {}
+    for spec in of(place):
+        found.setdefault(spec.index, []).append(spec)
+    return list(found.values())
 
 
 def split(specs: Sequence[ParamSpec]) -> tuple[list[ParamSpec], list[ParamSpec]]:
@@ -80,4 +89,4 @@ def cells(spec: ParamSpec) -> int:
 
 def values_of(spec: ParamSpec) -> tuple[int | str, ...]:
     """The values that get a button each."""
-    return _VALUES.get(spec.name) or spec.choices or (str(spec.default),)
+    return _VALUES.get(spec.name) or _VALUES.get(spec.field) or spec.choices or (str(spec.default),)

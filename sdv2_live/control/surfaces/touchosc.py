@@ -18,7 +18,7 @@ from py2tosc import Control, Document, Value
 from sdv2_live.control.osc.addresses import ROOT
 from sdv2_live.control.params import PARAMS, Kind, ParamSpec
 from sdv2_live.control.presets.file import Preset
-from sdv2_live.control.surfaces.places import COLUMNS, cells, families, fits_a_fader, of, packed, split, values_of
+from sdv2_live.control.surfaces.places import COLUMNS, cells, families, fits_a_fader, of, packed, slots, split, values_of
 from sdv2_live.control.surfaces.touchosc_controls import (
     BACK,
     DIM,
@@ -64,21 +64,11 @@ def layout(presets: Sequence[Preset] = ()) -> Document:
     picture, more = split(of("picture"))
     makers = {"picture": _picture(picture, inside), "prompts": _prompts(inside, presets), "presets": _presets(inside, presets)}
     makers |= {name: _faders(specs, inside) for name, specs in families().items()}
-    makers |= {"tempo": _more(of("tempo"), inside)}
+    makers |= {"tempo": _more(of("tempo"), inside), "mod": _slots("mod", page_box)}
     makers |= {"more": _more(more, inside)} if more else {}
     makers |= {"system": _system(inside)}
     pages = [_page(name, page_box, children) for name, children in makers.items()]
-    pager = node(
-        "PAGER",
-        "pages",
-        Box(0, 0, WIDTH - STRIP, HEIGHT),
-        [Value("page", default=0.0)],
-        color=BACK,
-        tabbar_size=TABS,
-        text_size_on=18,
-        text_size_off=16,
-        corner_radius=0.0,
-    )
+    pager = _pager("pages", Box(0, 0, WIDTH - STRIP, HEIGHT))
     pager.add(*pages)
     strip = node("GROUP", "strip", Box(WIDTH - STRIP, 0, STRIP, HEIGHT), [], color=PANEL, corner_radius=0.0)
     strip.add(*_strip(Box(0, 0, STRIP, HEIGHT).inset(10)))
@@ -88,12 +78,18 @@ def layout(presets: Sequence[Preset] = ()) -> Document:
     return Document(root=root)
 
 
+def _pager(name: str, box: Box) -> Control:
+    """Pages with their tabs above them."""
+    style = {"color": BACK, "tabbar_size": TABS, "text_size_on": 18, "text_size_off": 16, "corner_radius": 0.0}
+    return node("PAGER", name, box, [Value("page", default=0.0)], **style)
+
+
 def tosc(document: Document) -> bytes:
     """The bytes of a .tosc file."""
     return zlib.compress(document.dumps().encode("utf-8"))
 
 
-def _page(name: str, box: Box, children: Iterator[Control]) -> Control:
+def _page(name: str, box: Box, children: Iterator[Control], label: str = "") -> Control:
     accent = _PAGES.get(name, PINK)
     page = node(
         "GROUP",
@@ -102,7 +98,7 @@ def _page(name: str, box: Box, children: Iterator[Control]) -> Control:
         [],
         color=BACK,
         corner_radius=0.0,
-        tab_label=name.upper(),
+        tab_label=label or name.upper(),
         tab_color_off=PANEL,
         tab_color_on=accent,
         text_color_off=DIM,
@@ -141,6 +137,16 @@ def _more(specs: Sequence[ParamSpec], box: Box) -> Iterator[Control]:
             f"no room for {len(rows)} rows of controls on one page; claim some of {[spec.name for spec in specs]} for another"
         )
     yield from _grid(specs, box, PINK)
+
+
+def _slots(place: str, box: Box) -> Iterator[Control]:
+    """A page of pages, one for each slot of a subject."""
+    pager = _pager(f"{place} slots", Box(0, 0, box.w, box.h))
+    inner = Box(0, TABS, box.w, box.h - TABS)
+    for number, specs in enumerate(slots(place), start=1):
+        controls = _more(specs, Box(0, 0, inner.w, inner.h).inset(12))
+        pager.add(_page(f"{place} {number}", inner, controls, str(number)))
+    yield pager
 
 
 def _grid(specs: Sequence[ParamSpec], box: Box, accent: str) -> Iterator[Control]:

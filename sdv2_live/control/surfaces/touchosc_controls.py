@@ -206,7 +206,7 @@ def selector(spec: ParamSpec, values: Sequence[int | str], box: Box, accent: str
         f"{spec.name} value", ROOT + spec.name, now, text=default, tag=spec.name, text_color=accent, text_size=13, text_align_h=3
     )
     buttons = [
-        push(f"{spec.name} {value}", _in_pairs(str(value)), place, ROOT + spec.name, value, accent, shows=state, size=14)
+        push(f"{spec.name} {value}", _in_lines(str(value)), place, ROOT + spec.name, value, accent, shows=state, size=14)
         for value, place in zip(values, rest.columns(len(values), 4), strict=True)
     ]
     caption_left = caption(spec, name)
@@ -232,10 +232,10 @@ def paper(name: str, spec: ParamSpec, box: Box, *, size: int = 13, **properties:
     return text
 
 
-def _in_pairs(text: str) -> str:
-    """A list as long as "1000,750,500,250", two numbers a line."""
+def _in_lines(text: str) -> str:
+    """A list as long as "1000,750,500,250", two numbers a line, and a name such as lora/1/scale, a part a line."""
     parts = text.split(",")
-    return "\n".join(" ".join(parts[i : i + 2]) for i in range(0, len(parts), 2))
+    return "\n".join(" ".join(parts[i : i + 2]) for i in range(0, len(parts), 2)).replace("/", "\n")
 
 
 def _face(name: str, text: str, box: Box, size: int = 16) -> Control:

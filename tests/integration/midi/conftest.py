@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.osc import LAST
 from support.waiting import DEADLINE_S, eventually
 
 from sdv2_live.config.schema_files import config_dir
@@ -42,7 +43,7 @@ def bridge_of(server: OscServer, wait: Callable[[Callable[[], bool]], None]) -> 
         thread = threading.Thread(target=bridge.run)
         running.append((bridge, thread))
         thread.start()
-        wait(lambda: bridge.surface.mirror.value("adapt_sink_threshold") is not None and bridge.device.connected)
+        wait(lambda: bridge.surface.mirror.value(LAST.removeprefix("/sdv2/")) is not None and bridge.device.connected)
         return bridge
 
     yield start
