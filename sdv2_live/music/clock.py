@@ -21,6 +21,7 @@ JUMP_BEATS = 0.5  # a source that is further away than this has not drifted: it 
 SILENT_BEATS, SILENT_NS = 2, 1_000_000_000  # without news for both: the source is lost
 ASKED_NS = 1_000_000_000  # so far ahead what was said about a beat is not taken back
 TOLD_AGAIN_NS = 60_000_000_000  # a source that jumps again and again is told of so seldom
+ROUNDING = 1e-6  # of a beat: what floats and whole nanoseconds take off
 PHRASE_BARS = 8  # the longest grid, which doubling and halving keep
 
 
@@ -109,9 +110,13 @@ class BeatClock:
         """What each source said last, by its name; internal says nothing."""
         return dict(self._said)
 
+    def whole_beat(self, at_ns: int) -> int:
+        """The number of the beat that has begun at a time, from 0; a time that `time_at` gave for a beat counts as that one."""
+        return math.floor(self._course.beat(at_ns) + ROUNDING)
+
     def bar_and_beat(self, at_ns: int) -> tuple[int, int]:
         """The bar, and the beat within it, both counted from 1."""
-        bar, beat = divmod(math.floor(self._course.beat(at_ns)), self.beats_per_bar)
+        bar, beat = divmod(self.whole_beat(at_ns), self.beats_per_bar)
         return bar + 1, beat + 1
 
     def add_listener(self, listener: Callable[[], None]) -> Callable[[], None]:

@@ -215,7 +215,7 @@ class TempoKeeper(Service):
                 if now_ns / 1e9 - followed >= LOOK_S:
                     followed = now_ns / 1e9
                     self._follow_bpm()
-                beat = int(self.clock.beat(now_ns) // 1)
+                beat = self.clock.whole_beat(now_ns)
                 if beat != told:
                     told = beat
                     self.on_beat(beat % self.clock.beats_per_bar + 1)

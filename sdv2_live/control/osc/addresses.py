@@ -4,7 +4,7 @@
 /sdv2/<param>/norm 0..1      a number, scaled to the parameter's range
 /sdv2/<param>/midi 0..127    the same for MIDI controllers
 /sdv2/<action> ...           actions, which are no parameters: subscriptions, the timeline's transport
-/scope/<param> value...      the names that rigs built for Scope send, for the same parameters; also /scope/<node>/<param>
+and the names of other programs, for the same parameters, see `foreign`.
 """
 
 from __future__ import annotations
@@ -17,37 +17,27 @@ from typing import Any, NamedTuple, cast
 
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.names import TABLE, ParamNames
+from sdv2_live.control.osc.foreign import (
+    OTHERS,
+    SAME,
+    SCOPE_IGNORED,
+    SCOPE_NAMES,
+    SCOPE_ROOT,
+    Question,
+    Relative,
+    tempo_of,
+)
 from sdv2_live.control.osc.pattern import CHARACTERS, matches, read_pattern
 from sdv2_live.control.params import PARAMS, Kind, ParamSpec
 from sdv2_live.errors import ParamError
 from sdv2_live.wording import nearest
 
 ROOT = "/sdv2/"
-SCOPE_ROOT = "/scope/"
 NORM = "/norm"
 MIDI = "/midi"
 MIDI_MAX = 127
 MAX_PATTERN = 100  # characters
 ALIKE = 0.7  # of a name's letters: many names end alike, and a wrong hint moves a wrong fader
-
-SCOPE_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "prompt": "prompt",
-        "prompts": "prompt",
-        "noise_scale": "noise_scale",
-        "denoising_step_list": "steps",
-        "transition_steps": "transition_chunks",
-        "paused": "freeze",
-        "reset_cache": "reset",
-        "noise_controller": "noise_controller",
-        "seed": "seed",
-        "interpolation_method": "interpolation",
-    }
-)
-# Of those that Scope always has, what has no counterpart here: upkeep of its cache, and modes and models that are not this one's.
-SCOPE_IGNORED = frozenset(
-    {"manage_cache", "temporal_interpolation_method", "input_mode", "kv_cache_attention_bias", "vace_context_scale"}
-)
 
 _SCALABLE = (Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.CHOICE, Kind.TRIGGER)
 
@@ -104,7 +94,9 @@ class Call(NamedTuple):
     args: tuple[Any, ...]
 
 
-def resolve(address: str, args: tuple[Any, ...], suggest: bool = True, names: ParamNames = TABLE) -> Setting | Call | None:
+def resolve(
+    address: str, args: tuple[Any, ...], suggest: bool = True, names: ParamNames = TABLE
+) -> Setting | Call | Relative | Question | None:
     """Find the parameter or action of a message.
 
     Args:
@@ -138,6 +130,11 @@ def resolve(address: str, args: tuple[Any, ...], suggest: bool = True, names: Pa
         if name in SCOPE_NAMES:
             spec = PARAMS[SCOPE_NAMES[name]]
             return Setting(spec.name, _given(spec, args))
+    elif address in SAME:
+        return Setting(SAME[address], _given(PARAMS[SAME[address]], args))
+    elif address in OTHERS:
+        asked = tempo_of(address, args)
+        return Setting("tempo/bpm", asked) if isinstance(asked, float) else asked
     raise ParamError(f"there is no such address{_instead(address, names) if suggest else ''}")
 
 
@@ -148,6 +145,8 @@ def _instead(address: str, names: ParamNames) -> str:
         return ": QLC+ sends the DMX channels of a universe so, which play nothing here; switch OSC off for it in QLC+"
     if address.startswith(SCOPE_ROOT):
         return nearest(address.removeprefix(SCOPE_ROOT), SCOPE_NAMES, SCOPE_ROOT, ALIKE)
+    if not address.startswith(ROOT) and (hint := nearest(address, (*SAME, *OTHERS), "", ALIKE)):
+        return hint
     hint = nearest(address.removeprefix(ROOT).removeprefix("/"), (*names, *ACTIONS), ROOT, ALIKE)
     return hint or f"; addresses look like {ROOT}noise_scale"
 

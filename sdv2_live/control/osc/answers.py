@@ -38,9 +38,12 @@ class Answers:
         """Log a sentence about a message and send it back. kind: ERROR or WARNING."""
         alike = _NUMBERS.sub("0", address or reason)
         self._log((peer.host, kind, alike), f"{peer.host}:{peer.port} {escaped(address)}: {reason}")
+        self.reply(peer, encode(kind, address[:200], reason[:500]))
+
+    def reply(self, peer: Peer, answer: bytes, there: Sequence[Peer] = ()) -> None:
+        """Send a message back to a sender, within the limits; to those in `there`, too, which are its own."""
         if self._replies.of(peer.origin).allow() and self._host_replies.of(peer.host).allow():
-            answer = encode(kind, address[:200], reason[:500])
-            for listening in (peer, *self.also(peer)):  # many programs send from one port and listen at another
+            for listening in (peer, *self.also(peer), *there):  # many programs send from one port and listen at another
                 listening.send(answer)
 
     def warn(self, host: str, reason: str) -> None:

@@ -12,13 +12,14 @@ from sdv2_live.control.access import Access
 from sdv2_live.control.osc.addresses import ROOT, Call, Setting, expand, resolve
 from sdv2_live.control.osc.answers import ERROR, WARNING, Answers
 from sdv2_live.control.osc.feedback import Feedback, target_of
+from sdv2_live.control.osc.foreign import Question, Relative
 from sdv2_live.control.osc.message import Message, UnreadableError
 from sdv2_live.control.osc.news import BEAT, LEAD
-from sdv2_live.control.osc.packet import MAX_MESSAGES
+from sdv2_live.control.osc.packet import MAX_MESSAGES, encode
 from sdv2_live.control.osc.peers import Links
 from sdv2_live.control.osc.subscriber import Peer
 from sdv2_live.control.osc.subscriptions import Subscriptions
-from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.params import PARAMS, Kind, value_of
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ParamError, Sdv2Error
 from sdv2_live.stats import total
@@ -61,15 +62,19 @@ class _Batch:
     said: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # arguments of each address, as they came
     again: list[str] = field(default_factory=list)  # triggers fired more than once
     calls: list[tuple[str, Call]] = field(default_factory=list)
+    questions: list[tuple[str, Question]] = field(default_factory=list)
 
     @property
     def cue(self) -> dict[str, Any]:
         """The cued prompt that this bundle sets; a later take in it depends on that."""
         return {"cue_prompt": self.values["cue_prompt"]} if "cue_prompt" in self.values else {}
 
-    def add(self, address: str, asked: Setting | Call) -> None:
+    def add(self, address: str, asked: Setting | Call | Question) -> None:
         if isinstance(asked, Call):
             self.calls.append((address, asked))
+            return
+        if isinstance(asked, Question):
+            self.questions.append((address, asked))
             return
         if asked.name in self.values and PARAMS[asked.name].kind is Kind.TRIGGER:
             self.again.append(asked.name)
@@ -154,6 +159,8 @@ class Applier:
         self._set(batch, peer, at_ns)
         for address, call in batch.calls:
             self._act(address, call, peer, at_ns)
+        for address, question in batch.questions:
+            self._answer(address, question, peer)
         return work
 
     def _set(self, batch: _Batch, peer: Peer, at_ns: int) -> None:
@@ -190,6 +197,9 @@ class Applier:
     def _read(self, message: Message, batch: _Batch, peer: Peer) -> None:
         """Add the request of a message to one address. Raises ParamError when it cannot be met."""
         asked = resolve(message.address, message.args, self.answers.open_to(peer), self._store.names)
+        if isinstance(asked, Relative):
+            present = batch.values.get(asked.name, value_of(self._store.latest(), PARAMS[asked.name]))
+            asked = Setting(asked.name, asked.of(present))
         if isinstance(asked, Setting) and self._links.passes_on(peer, asked):
             return
         if isinstance(asked, Setting):
@@ -215,6 +225,13 @@ class Applier:
                 raise ParamError(f"{name} is not available in this show: it was started without what that needs")
         except Sdv2Error as error:
             self.refuse(peer, address, str(error))
+
+    def _answer(self, address: str, question: Question, peer: Peer) -> None:
+        """Tell a sender a value at the address at which it asked."""
+        value = question.answer(value_of(self._store.latest(), PARAMS[question.name]))
+        also = question.also_port
+        there = [self._datagram_peer(peer.host, also)] if also is not None and not peer.tcp else []
+        self.answers.reply(peer, encode(address, float(value)), there)
 
     def _owe(self, address: str, outcome: Future[None] | None, peer: Peer) -> None:
         """Answer, on the server's thread, an action that failed on another; once for several messages with the same request."""

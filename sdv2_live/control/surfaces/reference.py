@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sdv2_live.control.osc.addresses import ACTIONS, MIDI, NORM, ROOT, SCOPE_IGNORED, SCOPE_NAMES, SCOPE_ROOT, scalable
+from sdv2_live.control.osc.addresses import ACTIONS, MIDI, NORM, ROOT, scalable
+from sdv2_live.control.osc.foreign import OTHERS, SAME, SCOPE_IGNORED, SCOPE_NAMES, SCOPE_ROOT
 from sdv2_live.control.params import PARAMS, ParamSpec
 
 _DEFAULT_SHOWN = 40  # characters
@@ -31,7 +32,7 @@ def rows() -> Iterator[Row]:
 
 
 def reference_markdown() -> str:
-    """The reference as Markdown: parameters and actions, scaled forms, the server's messages, and Scope's names."""
+    """The reference as Markdown: parameters and actions, scaled forms, the server's messages, and other programs' names."""
     table = ["| Address | Value | Default | Applies | Meaning |", "|---|---|---|---|---|"]
     table += [
         f"| `{row.address}` | {_cell(row.value)} | {_cell(row.default)} | {row.applies} | {_cell(row.doc)} |" for row in rows()
@@ -60,6 +61,13 @@ def reference_markdown() -> str:
             "| Scope's address | is the same as |",
             "|---|---|",
             *scope,
+            "",
+            "Resolume's and AbletonOSC's tempo:",
+            "",
+            "| Their address | is the same as |",
+            "|---|---|",
+            *(f"| `{address}` | `{ROOT}{name}` |" for address, name in SAME.items()),
+            *(f"| `{address}` | {meaning} |" for address, meaning in OTHERS.items()),
         ]
     )
 

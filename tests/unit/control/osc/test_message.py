@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sdv2_live.control.osc.addresses import SCOPE_IGNORED
+from sdv2_live.control.osc.foreign import SCOPE_IGNORED
 from sdv2_live.control.osc.message import MAX_ARGUMENTS, UnreadableError, read_message
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sdv2_live.control.osc.addresses import ACTIONS, SCOPE_NAMES
+from sdv2_live.control.osc.addresses import ACTIONS
+from sdv2_live.control.osc.foreign import SCOPE_NAMES
 from sdv2_live.control.params import PARAMS
 from sdv2_live.control.surfaces.reference import reference_markdown, rows
 
