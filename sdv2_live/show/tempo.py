@@ -26,6 +26,7 @@ log = logging.getLogger("sdv2_live.music")
 OWN = "tempo"  # the writer of the rows that follow the clock
 LOOK_S = 0.2  # between looks whether the source is silent, and between two changes of the row that follows it
 STUMBLE_S = 1.0  # until the beat goes on after a mistake of the program
+WAITS_NS = 1_000_000_000  # for a session to take the tempo that it was asked for; the row shows that one meanwhile
 ECHOES = 5  # values of that row that may still come back from a program that echoes: those of a second
 _SAME = 1e-3  # bpm
 _ROW_STEP = 0.1  # bpm: a row that follows a live tempo is no finer
@@ -111,6 +112,7 @@ class TempoKeeper(Service):
             "tempo/beats_per_bar": self._set_beats_per_bar,
         }
         self._told: deque[float] = deque(maxlen=ECHOES)  # what the row was last
+        self._row_waits_ns = 0
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._forget = [store.add_listener(self._written), self.clock.add_listener(self._wake.set)]
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
@@ -180,6 +182,7 @@ class TempoKeeper(Service):
         if self.clock.source != INTERNAL and any(abs(bpm - told) < _SAME for told in self._told):
             return  # a program that sends back what it is told is no hand
         if not self.clock.set_bpm(bpm, at_ns):
+            self._row_waits_ns = at_ns + WAITS_NS
             self.on_led(bpm)
         self._follow_source()
 
@@ -206,14 +209,14 @@ class TempoKeeper(Service):
             self._store.set("tempo/bpm", rounded, OWN)
 
     def _run(self) -> None:
-        told, followed = None, 0.0
+        told, follow_ns = None, 0
         while not self._stopped.is_set():
             try:
                 self._wake.clear()
                 now_ns = monotonic_ns()
                 self.clock.watch(now_ns)
-                if now_ns / 1e9 - followed >= LOOK_S:
-                    followed = now_ns / 1e9
+                if now_ns >= max(follow_ns, self._row_waits_ns):
+                    follow_ns = now_ns + round(LOOK_S * 1e9)
                     self._follow_bpm()
                 beat = self.clock.whole_beat(now_ns)
                 if beat != told:

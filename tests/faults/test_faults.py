@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("resource", reason="the faults are Linux' own: signals, limits, /proc")
 
-from faults import control_faults, engine_faults, http_faults, input_faults, preset_faults, system_faults
+from faults import control_faults, engine_faults, http_faults, input_faults, music_faults, preset_faults, system_faults
 from faults.fault_report import Report
 from faults.faultrig import Rig
 from faults.injection import Fault, injected
@@ -22,7 +22,7 @@ from faults.injection import Fault, injected
 TIMES = int(os.environ.get("SDV2_INJECTIONS", "10"))
 REFUSED = "socket.accept() out of system resource"  # asyncio's own words, traceback and all, where there are no descriptors
 STILL = 60.0  # frame times; an output without a frame for two seconds has stopped, on any machine
-MODULES = (engine_faults, input_faults, control_faults, http_faults, preset_faults, system_faults)
+MODULES = (engine_faults, input_faults, control_faults, http_faults, preset_faults, music_faults, system_faults)
 ALL = tuple(fault for module in MODULES for fault in module.FAULTS)
 QUICK = (engine_faults.FAULTS[0], input_faults.FAULTS[4], control_faults.FAULTS[1], system_faults.FAULTS[5])
 

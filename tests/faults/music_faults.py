@@ -1,0 +1,73 @@
+"""Faults of what follows the music: clocks that stop, jump or talk nonsense, hands that hammer."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import time
+from collections.abc import Iterator
+
+from pythonosc.osc_message_builder import build_msg
+from support.waiting import eventually
+
+from faults.bystanders import FAR_S
+from faults.control_faults import storm
+from faults.faultrig import Rig
+from faults.injection import Fault
+
+NONSENSE = (0.0, 1e6, -120.0, math.nan, math.inf)
+NEWS_S = 0.05  # between two messages of a clock
+CLOCK_BPM = 133.0
+
+
+def _talking(rig: Rig, seconds: float, beats: Iterator[float]) -> None:
+    """Another program's clock, as a source."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        rig.desk.send("tempo/clock", CLOCK_BPM, next(beats), 0.0)
+        time.sleep(NEWS_S)
+
+
+def nonsense(rig: Rig) -> None:
+    """A clock whose numbers are none, in the middle of good ones: counted, and the beat goes on in the last tempo."""
+    rig.set({"tempo/source": "osc"})
+    _talking(rig, 0.5, itertools.count(0.0, CLOCK_BPM / 60 * NEWS_S))
+    eventually("the tempo to follow", lambda: rig.desk.values()["tempo/bpm"] == (CLOCK_BPM,), FAR_S)
+    refused = rig.metric("tempo_refused_total")
+    for number in NONSENSE:
+        rig.desk.send("tempo/clock", number, 0.0, 0.0)
+        rig.desk.send("tempo/clock", CLOCK_BPM, number if not math.isfinite(number) else 1e12, 0.0)
+        rig.desk.send("tempo/bpm", number)
+    eventually("them to be counted", lambda: rig.metric("tempo_refused_total") >= refused + 2 * len(NONSENSE), FAR_S)
+    assert rig.desk.values()["tempo/bpm"] == (CLOCK_BPM,)
+    rig.set({"tempo/source": "internal", "tempo/bpm": 120.0})
+
+
+def stops(rig: Rig) -> None:
+    """A clock that jumps about, and then says nothing more: counted, said once, and the beat goes on."""
+    rig.set({"tempo/source": "osc"})
+    jumps, lost = rig.metric("tempo_jumps_total"), rig.metric("tempo_lost_total")
+    rng = random.Random(time.monotonic_ns())
+    _talking(rig, 1.0, iter(lambda: rng.uniform(-1e6, 1e6), None))
+    eventually("the jumps to be counted", lambda: rig.metric("tempo_jumps_total") > jumps, FAR_S)
+    eventually("the silence to be noticed", lambda: rig.metric("tempo_lost_total") == lost + 1, FAR_S)
+    beat = rig.desk.told.get("tempo/beat")
+    eventually("the beat to go on", lambda: rig.desk.told.get("tempo/beat") not in (None, beat), FAR_S)
+    assert rig.desk.values()["tempo/bpm"] == (CLOCK_BPM,)
+    rig.set({"tempo/source": "internal", "tempo/bpm": 120.0})
+
+
+def _hammering(rng: random.Random) -> Iterator[bytes]:
+    while True:
+        yield build_msg("/sdv2/tempo/tap", [1]).dgram
+        yield build_msg("/sdv2/tempo/" + rng.choice(("resync", "multiply", "divide")), [1]).dgram
+        yield build_msg("/sdv2/tempo/clock", ["link", rng.uniform(20, 999), rng.uniform(0, 1e6), 0.0, 3]).dgram
+        yield build_msg("/composition/tempocontroller/tempo", ["+", rng.uniform(-1, 1)]).dgram
+
+
+FAULTS = (
+    Fault("music: a tempo that is none", nonsense),
+    Fault("music: a clock that jumps and then stops", stops),
+    storm("taps, doublings and clocks", _hammering),
+)
