@@ -89,6 +89,15 @@ class Intake:
         with self._changed:
             return bool(self._begun) and not self._unlike
 
+    def first_ns(self, count: int) -> int | None:
+        """Capture time of the first frame that a chunk of `count` taken now would have; None when it would have none."""
+        with self._changed:
+            begun = [] if self._unlike else self._begun
+            if begun or not self._window:
+                return begun[-count:][0].captured_ns if begun else None
+            window = list(self._window)
+            return evenly_spaced(window, min(count, len(window)), self._taken_ns)[0].captured_ns
+
     def begin(self, count: int, like: Frame) -> list[Frame]:
         """The frames that have come, in order, while they are too few for a chunk of `count`; they then belong to that chunk.
 

@@ -29,6 +29,7 @@ from sdv2_live.live.adaptation import Adaptation
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.load_shedding import render_scale
 from sdv2_live.live.playout import Playout
+from sdv2_live.live.show_times import Moment, ShowTimes
 from sdv2_live.stats import Counters, Fill, Rate, StageTimer
 from sdv2_live.threads import OneThread, ended
 
@@ -88,6 +89,7 @@ class LiveLoop:
         recorder: Recorder | None = None,
         moves: MoveRecorder | None = None,
         on_prompts: Callable[[PromptMix], None] = lambda mix: None,
+        launch: Callable[[Moment], None] = lambda moment: None,
         adaptation: Adaptation | None = None,
     ) -> None:
         self.rate = Rate()
@@ -101,6 +103,8 @@ class LiveLoop:
         self._recorder = recorder
         self._moves = moves
         self._on_prompts = on_prompts  # told the prompts of each painted chunk
+        self._launch_due = launch  # writes to the store what has waited for this chunk
+        self._times = ShowTimes()
         self._adaptation = adaptation or Adaptation(Config(), counters)
         self._hands = OneThread("engine-flight")  # hands on what is painted
         self._in_flight: list[Future[None]] = []  # chunks that were launched, until they are handed on
@@ -168,6 +172,7 @@ class LiveLoop:
             if self._rests() and not self._stop.is_set():
                 self._changed.wait(WAIT_S)
             self._intake.skip()
+            self._times.paused()
             return
         newest = self._intake.newest(WAIT_S)
         if newest is None:
@@ -181,6 +186,8 @@ class LiveLoop:
             self._stream.push(begun)
             return
         # Snapshot as late as possible, so that a control change reaches this chunk, not the next.
+        moment = self._times.of(self._intake.first_ns(needed) or newest.captured_ns, self._playout.delay_ns)
+        self._launch_due(moment)
         asked = self._store.snapshot(self._number)
         if self._moves is not None:
             self._moves.taken(asked)

@@ -163,9 +163,9 @@ class Playout:
         return (self.passed if shot is not None and shot.passed else self.latency).summary()
 
     @property
-    def delay_ms(self) -> float:
-        """The present delay from capture to output."""
-        return self._paintings.delay_ns / 1e6
+    def delay_ns(self) -> int:
+        """The present delay from capture to output, of paintings."""
+        return self._paintings.delay_ns
 
     def step(self) -> bool:
         """Send the picture that is due now. Returns True when there was one."""

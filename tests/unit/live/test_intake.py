@@ -63,6 +63,21 @@ def test_a_chunk_is_waited_for() -> None:
         assert taken.result() == given
 
 
+@pytest.mark.parametrize(("begun", "have"), [(0, 4), (0, 5), (0, 12), (2, 2), (3, 9)])
+def test_the_first_frame_of_the_next_chunk_is_known_before_it_is_taken(begun: int, have: int) -> None:
+    intake, _ = fed(frames(4))
+    intake.pop_chunk(4, 5)
+    came(intake, frames(begun, first=4))
+    if begun:
+        assert intake.begin(4, frames(1)[0])
+    came(intake, frames(have, first=4 + begun))
+    first = intake.first_ns(4)
+    taken = intake.pop_chunk(4, 5)
+    assert taken is not None
+    assert taken[0].captured_ns == first
+    assert intake.first_ns(4) is None
+
+
 def test_a_slow_engine_gets_evenly_spaced_frames_ending_with_the_newest() -> None:
     intake, counters = fed(frames(12))
     assert indices(intake.pop_chunk(4, 5)) == [2, 5, 8, 11]
