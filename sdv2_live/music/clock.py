@@ -9,8 +9,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sdv2_live.music.course import Course
+from sdv2_live.music.news import Said
+from sdv2_live.music.place import Place
 from sdv2_live.music.taps import Taps
-from sdv2_live.music.tempo import BPM_MAX, BPM_MIN, Tempo, bpm_within
+from sdv2_live.music.tempo import Tempo, bpm_within
 from sdv2_live.stats import total
 
 log = logging.getLogger("sdv2_live.music")
@@ -23,22 +25,6 @@ ASKED_NS = 1_000_000_000  # so far ahead what was said about a beat is not taken
 TOLD_AGAIN_NS = 60_000_000_000  # a source that jumps again and again is told of so seldom
 ROUNDING = 1e-6  # of a beat: what floats and whole nanoseconds take off
 PHRASE_BARS = 8  # the longest grid, which doubling and halving keep
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a source said last.
-
-    Attributes:
-        peers: other programs in its session, for Link.
-        confidence: 0..1, how sure it is of itself.
-        heard_ns: when it said so.
-    """
-
-    tempo: Tempo
-    peers: int
-    confidence: float
-    heard_ns: int
 
 
 @dataclass(slots=True)
@@ -77,9 +63,7 @@ class BeatClock:
         self.tempo = tempo
         self._leadable = frozenset(leadable)
         self._said: dict[str, Said] = {}
-        self._led = tempo  # as the source has it
-        self._factor, self._shift = 1.0, 0.0  # our own: our beat is factor * the source's + shift
-        self._bend, self._bent_ns = 0.0, tempo.t0_ns
+        self._place = Place(tempo)
         self._offset_ns = 0
         self._course = Course.of(tempo)
         self._asked_ns = tempo.t0_ns
@@ -103,7 +87,7 @@ class BeatClock:
     @property
     def bpm(self) -> float:
         """The tempo, without a push or pull that is held."""
-        return bpm_within(self._factor * self._led.bpm)
+        return self._place.bpm
 
     @property
     def sources(self) -> Mapping[str, Said]:
@@ -145,11 +129,10 @@ class BeatClock:
             if self.silent:
                 self.silent = False
                 log.info("the tempo follows %s again, at %.1f bpm", source, tempo.bpm)
-            self._bend_until(at_ns)
-            by = tempo.beat(at_ns) - self._led.beat(at_ns)
-            self._led = tempo
+            by = tempo.beat(at_ns) - self._place.led.beat(at_ns)
+            self._place.follow(tempo, at_ns)
             if jumped := abs(by) > JUMP_BEATS:
-                self._factor, self._shift = 1.0, 0.0
+                self._place.be_the_sources()
                 if before is not None and before.heard_ns >= self._chosen_ns:  # else it is only now heard of
                     self._jumped(by, at_ns)
             self._go(at_ns, jump=jumped)
@@ -160,11 +143,11 @@ class BeatClock:
         with self._lock:
             if source == self.source:
                 return
-            self._own(self.bpm, at_ns)
+            self._place.own(self.bpm, at_ns)
             self.source, self.silent, self._chosen_ns = source, False, at_ns
             said = self._said.get(source)
             if said is not None and not self._stale(said.heard_ns, at_ns):
-                self._led = said.tempo
+                self._place.follow(said.tempo, at_ns)
                 self._go(at_ns, jump=abs(said.tempo.beat(at_ns) - self._course.beat(at_ns)) > JUMP_BEATS)
         self._tell()
 
@@ -181,7 +164,7 @@ class BeatClock:
         self._tell()
 
     def _stale(self, heard_ns: int, at_ns: int) -> bool:
-        return at_ns - heard_ns > max(SILENT_NS, SILENT_BEATS * self._led.beat_ns)
+        return at_ns - heard_ns > max(SILENT_NS, SILENT_BEATS * self._place.led.beat_ns)
 
     def _jumped(self, by: float, at_ns: int) -> None:
         self.counters.jumps += 1
@@ -201,8 +184,9 @@ class BeatClock:
         with self._lock:
             if self.source in self._leadable:
                 return False
-            self._own(bpm, at_ns)
+            self._place.own(bpm, at_ns)
             self.source, self.silent = INTERNAL, False
+            self._go(at_ns)
         self._tell()
         return True
 
@@ -215,46 +199,41 @@ class BeatClock:
                 self.counters.bounced += 1
                 return
             if tapped.bpm is not None and self.source == INTERNAL:
-                self._own(tapped.bpm, at_ns, glide=False)
-            there = self._ours(tapped.beat_ns).b0
-            self._shift += round(there) - there
+                self._place.own(tapped.bpm, at_ns)
+            there = self._place.at(tapped.beat_ns).b0
+            self._place.shift(round(there) - there)
             self._go(at_ns)
         self._tell()
 
     def resync(self, at_ns: int) -> None:
         """Make this beat 1 of bar 1."""
         with self._lock:
-            self._shift -= self._ours(at_ns).b0
+            self._place.shift(-self._place.at(at_ns).b0)
             self._go(at_ns, jump=True)
         self._tell()
 
     def nudge(self, ms: float, at_ns: int) -> None:
         """Shift the beat once; above 0 it comes earlier."""
         with self._lock:
-            self._shift += ms * 1e6 / self.tempo.beat_ns
+            self._place.shift(ms * 1e6 / self.tempo.beat_ns)
             self._go(at_ns)
         self._tell()
 
     def bend(self, way: int, at_ns: int) -> None:
         """Run faster (1) or slower (-1) by BEND from now on, or straight (0): push and pull."""
         with self._lock:
-            self._bend_until(at_ns)
-            self._bend = BEND * way
+            self._place.bend(BEND * way, at_ns)
             self._go(at_ns)
         self._tell()
 
     def scale(self, factor: float, at_ns: int) -> None:
         """Multiply the tempo. Each bar's first beat stays one, and the place within PHRASE_BARS bars; the count goes forwards.
 
-        A tempo that would be out of BPM_MIN..BPM_MAX stays as it is.
+        A tempo that would be out of its range stays as it is.
         """
         with self._lock:
-            if not BPM_MIN <= self.bpm * factor <= BPM_MAX:
+            if not self._place.scale(factor, PHRASE_BARS * self.beats_per_bar, at_ns):
                 return
-            self._bend_until(at_ns)
-            ours, phrase = self._ours(at_ns).b0, PHRASE_BARS * self.beats_per_bar
-            self._factor *= factor
-            self._shift = self._shift * factor + phrase * math.ceil(ours * (1 - factor) / phrase)
             self._go(at_ns, jump=True)
         self._tell()
 
@@ -265,32 +244,9 @@ class BeatClock:
             self._go(at_ns)
         self._tell()
 
-    # How it moves
-
-    def _ours(self, at_ns: int) -> Tempo:
-        """Where our beat shall be, without the offset: the source's, with what hands did."""
-        beat = self._factor * self._led.beat(at_ns) + self._shift
-        return Tempo(at_ns, beat, bpm_within(self._factor * self._led.bpm * (1 + self._bend)))
-
-    def _own(self, bpm: float, at_ns: int, *, glide: bool = True) -> None:
-        """Go on from our beat with a tempo of our own."""
-        self._bend_until(at_ns)
-        self._led = Tempo(at_ns, self._ours(at_ns).b0, bpm)
-        self._factor, self._shift = 1.0, 0.0
-        if glide:
-            self._go(at_ns)
-
-    def _bend_until(self, at_ns: int) -> None:
-        """Keep what a push or pull has gained so far."""
-        self._shift += self._bend * self._factor * (at_ns - self._bent_ns) / self._led.beat_ns
-        self._bent_ns = at_ns
-
     def _go(self, at_ns: int, *, jump: bool = False) -> None:
         """Go where our beat shall be: at once by a jump, else by a glide that begins where nothing was said yet."""
-        self._bend_until(at_ns)
-        if not BPM_MIN <= self._factor * self._led.bpm <= BPM_MAX:  # the source's tempo has changed since it was multiplied
-            self._factor, self._shift = 1.0, 0.0
-        tempo = self._ours(at_ns)
+        tempo = self._place.at(at_ns)
         self.tempo = Tempo(tempo.t0_ns - self._offset_ns, tempo.b0, tempo.bpm)
         if jump:
             self._course = self._course.jumped(self.tempo, at_ns)

@@ -1,9 +1,10 @@
-"""What another program says of the beat: the arguments of `/sdv2/tempo/clock`."""
+"""What a source says of the beat; another program says it by `/sdv2/tempo/clock`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sdv2_live.errors import ParamError
@@ -15,6 +16,22 @@ MAX_AGE_MS = 5000.0  # older news are none
 MAX_BEATS = 1e9
 MAX_PEERS = 10_000
 GIVE = "give a source (or none for osc), bpm, the count of beats, its age in ms, and the number of peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a source said last.
+
+    Attributes:
+        peers: other programs in its session, for Link.
+        confidence: 0..1, how sure it is of itself.
+        heard_ns: when it said so.
+    """
+
+    tempo: Tempo
+    peers: int
+    confidence: float
+    heard_ns: int
 
 
 class ClockNews(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from py2tosc import Control, LocalMessage, OscMessage, Partial, Trigger, Value
 
 from sdv2_live.control.osc.addresses import ROOT
-from sdv2_live.control.params import Kind, ParamSpec
+from sdv2_live.control.params import Keeps, Kind, ParamSpec
 
 INK = "#e8ecf2"
 DIM = "#8b95a5"
@@ -148,7 +148,7 @@ def fader(spec: ParamSpec, box: Box, accent: str, *, upright: bool = True, named
 
 
 def toggle(spec: ParamSpec, box: Box, accent: str) -> list[Control]:
-    """A button that switches on and off, with its name on it."""
+    """A button that switches on and off, with its name on it; of a moment's parameter it is on while it is held."""
     button = node(
         "BUTTON",
         spec.name,
@@ -156,7 +156,7 @@ def toggle(spec: ParamSpec, box: Box, accent: str) -> list[Control]:
         [Value("x", default=float(bool(spec.default)))],
         tag=spec.name,
         color=accent,
-        button_type=2,
+        button_type=0 if spec.keeps is Keeps.MOMENT else 2,
         outline=True,
     )
     button.messages.append(_message(ROOT + spec.name, [Partial("VALUE", "INTEGER", "x", 0, 1)]))

@@ -273,8 +273,12 @@ def test_toggles_start_at_the_default_and_follow(nodes: list[Node]) -> None:
 
 def test_momentary_buttons_send_once_a_press_and_do_not_stay_lit(nodes: list[Node]) -> None:
     momentary = [node for node in nodes if node.kind == "BUTTON" and node.properties["buttonType"][1] == "0"]
+    held = [node for node in momentary if node.name in PARAMS and PARAMS[node.name].kind is Kind.BOOL]
+    assert {node.name for node in held} == {"tempo/push", "tempo/pull"}
+    for node in held:
+        assert {(message.trigger, sent(message, 0.0), sent(message, 1.0)) for message in node.messages} == {("ANY", (0,), (1,))}
     assert len(momentary) > 30
-    for node in momentary:
+    for node in (node for node in momentary if node not in held):
         (message,) = node.messages
         assert message.trigger == "RISE"
         assert not message.receive  # a trigger is echoed as 1, and nothing would switch the button off again
