@@ -44,6 +44,12 @@ class VideoError(Sdv2Error):
     exit_code = 3
 
 
+class SoundError(Sdv2Error):
+    """A sound card cannot be opened or listened to."""
+
+    exit_code = 3
+
+
 class WeightsError(Sdv2Error):
     """A checkpoint is missing, unsafe, or does not fit the model it is meant for."""
 

@@ -175,6 +175,8 @@ TABLE = [
     {'address': '/sdv2/mod/6/smooth_ms', 'par': 'Mod6smoothms', 'label': 'Mod 6 Smooth Ms', 'page': 'Mod', 'style': 'Float', 'help': 'Time over which a jump is smoothed. A hit (onset, kick, beat, exp_decay, square) comes at once and falls so slowly. OSC: /sdv2/mod/6/smooth_ms', 'low': 0.0, 'high': 5000.0, 'default': 0.0},
     {'address': '/sdv2/mod/7/smooth_ms', 'par': 'Mod7smoothms', 'label': 'Mod 7 Smooth Ms', 'page': 'Mod', 'style': 'Float', 'help': 'Time over which a jump is smoothed. A hit (onset, kick, beat, exp_decay, square) comes at once and falls so slowly. OSC: /sdv2/mod/7/smooth_ms', 'low': 0.0, 'high': 5000.0, 'default': 0.0},
     {'address': '/sdv2/mod/8/smooth_ms', 'par': 'Mod8smoothms', 'label': 'Mod 8 Smooth Ms', 'page': 'Mod', 'style': 'Float', 'help': 'Time over which a jump is smoothed. A hit (onset, kick, beat, exp_decay, square) comes at once and falls so slowly. OSC: /sdv2/mod/8/smooth_ms', 'low': 0.0, 'high': 5000.0, 'default': 0.0},
+    {'address': '/sdv2/audio/auto_gain', 'par': 'Audioautogain', 'label': 'Audio Auto Gain', 'page': 'Tempo', 'style': 'Toggle', 'help': '1: levels are measured by the loudest of the last seconds, so that soft music moves as much as loud; 0: by loud music at full scale. OSC: /sdv2/audio/auto_gain', 'default': True},
+    {'address': '/sdv2/audio/gain', 'par': 'Audiogain', 'label': 'Audio Gain', 'page': 'Tempo', 'style': 'Float', 'help': 'Levels are raised by so much, after auto gain. OSC: /sdv2/audio/gain', 'low': -40.0, 'high': 40.0, 'default': 0.0},
 ]
 # fmt: on
 

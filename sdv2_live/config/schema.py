@@ -27,7 +27,7 @@ from sdv2_live.config.schema_files import (
     WeightsConfig,
     WeightsFolder,
 )
-from sdv2_live.config.schema_music import TempoConfig
+from sdv2_live.config.schema_music import AudioConfig, TempoConfig
 from sdv2_live.control.names import ParamNames
 from sdv2_live.control.params import LORA_SLOTS, Params, Value
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
@@ -169,6 +169,7 @@ class Config(Section):
     expand: ExpandConfig = ExpandConfig()
     timeline: TimelineConfig = TimelineConfig()
     tempo: TempoConfig = TempoConfig()
+    audio: AudioConfig = AudioConfig()
     takes: TakesConfig = TakesConfig()
     state: StateConfig = StateConfig()
     log: LogConfig = LogConfig()

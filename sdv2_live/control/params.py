@@ -20,6 +20,7 @@ from sdv2_live.control.params_picture import MAX_LORA_SCALE as MAX_LORA_SCALE
 from sdv2_live.control.params_picture import MAX_PROMPT as MAX_PROMPT
 from sdv2_live.control.params_picture import PICTURE_TRIGGERS, PictureParams
 from sdv2_live.control.params_picture import PROMPT_SLOTS as PROMPT_SLOTS
+from sdv2_live.control.params_sound import SoundParams
 from sdv2_live.control.params_tempo import TEMPO_TRIGGERS, TempoParams
 from sdv2_live.control.rows import MAX_STEPS as MAX_STEPS
 from sdv2_live.control.rows import MAX_TIMESTEP as MAX_TIMESTEP
@@ -34,7 +35,7 @@ from sdv2_live.wording import nearest, shown
 
 
 @dataclass(frozen=True)
-class Params(ModParams, TempoParams, PictureParams):
+class Params(SoundParams, ModParams, TempoParams, PictureParams):
     """One immutable snapshot of every parameter."""
 
 
@@ -43,6 +44,7 @@ _SUBJECTS: tuple[tuple[type[Any], tuple[ParamSpec, ...]], ...] = (
     (PictureParams, PICTURE_TRIGGERS),
     (TempoParams, TEMPO_TRIGGERS),
     (ModParams, ()),
+    (SoundParams, ()),
 )
 
 ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt", "preset/name": "preset"})

@@ -36,6 +36,7 @@ class Group(Enum):
     MODEL = "model"
     TEMPO = "tempo"
     MOD = "mod"
+    SOUND = "sound"
     MORE = "more"
 
 

@@ -80,17 +80,16 @@ class SideChannels(Port):
         self._shown_ns = -1  # capture time of the picture shown last: a repeated one says nothing about the delay
         self._news = threading.Event()
         self._closing = False
+        self._deafen = [one.listen(partial(self._hear, one)) for one in self._inputs if audio]
         if audio:
-            for one in self._inputs:
-                one.on_audio = partial(self._hear, one)
             sink.on_sent = self._shown
         self._thread = threading.Thread(target=self._run, name="side channels", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop all three. Idempotent."""
-        for one in self._inputs:
-            one.on_audio = None
+        for deafen in self._deafen:
+            deafen()
         self._sink.on_sent = None
         self._closing = True
         self._news.set()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,6 +25,7 @@ log = logging.getLogger("sdv2_live.ears")
 LIMIT_NS = 2_000_000_000  # sound that waits at most
 REST_S = 1.0  # pause after an unforeseen error
 WELL_NS = 10_000_000_000  # without a broken sample for so long, sound is well again
+SILENCE_DB = -120.0
 LIVE_NS = 500_000_000  # sound older than that is not heard now
 
 
@@ -34,6 +36,7 @@ class EarsCounters:
     dropped: int = total("Blocks of sound that were not listened to: they came faster than they were heard, or at no usual rate.")
     broken: int = total("Samples of sound that were no numbers, or far too large; they count as silence.")
     failed: int = total("Blocks of sound that could not be heard for a mistake of the program.")
+    card_lost: int = total("Times that a sound card that was listened to vanished.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,13 @@ class Meters:
 
     Attributes:
         live: sound comes in.
-        peak_db: largest sample of the last moment, in dB of the reference level; -120 for silence.
-        heard: of the time since the last look.
+        peak_db: largest sample of the last moment, in dB of the reference level; SILENCE_DB for silence.
+        heard: in the time that was asked for.
     """
 
-    live: bool
-    peak_db: float
-    heard: Heard
+    live: bool = False
+    peak_db: float = SILENCE_DB
+    heard: Heard = field(default_factory=Heard)
 
 
 class Ears:
@@ -107,12 +110,13 @@ class Ears:
         """See `music.heard.Hearing`."""
         return self._listener.between(start_ns, end_ns)
 
-    def meters(self, since_ns: int) -> Meters:
-        """What was heard since `since_ns`, and what is heard now."""
+    def meters(self, span_ns: int) -> Meters:
+        """What was heard in the last `span_ns` that are known, which end where the newest sound does."""
         now_ns, newest_ns = monotonic_ns(), self._listener.memory.newest_ns
         live = newest_ns is not None and now_ns - newest_ns < LIVE_NS
-        peak_db = 20 * float(np.log10(max(self._listener.peak, 1e-6))) if live else -120.0
-        return Meters(live, peak_db, self.between(since_ns, now_ns) if live else Heard())
+        peak_db = 20 * math.log10(max(self._listener.peak, 1e-6)) if live else SILENCE_DB
+        heard = self.between(newest_ns - span_ns, newest_ns + 1) if live and newest_ns is not None else Heard()
+        return Meters(live, peak_db, heard)
 
     @property
     def queues(self) -> dict[str, Fill]:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import asdict
+from typing import Any
 
 from sdv2_live.closing import Service
 from sdv2_live.config.schema import Config
@@ -84,7 +85,7 @@ class ControlPlane(Service):
         self.lists = Lists()
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
-        self.music = Music(config, self.store, resumed.beat if resumed is not None else None)
+        self.music = Music(config, self.store, resumed.beat if resumed is not None else None, self.lists)
         self.transport = Transport(timeline or EMPTY, self.store)
         self.timelines = TimelineKeeper(
             config.timeline.folder,
@@ -199,13 +200,15 @@ class ControlPlane(Service):
 
     @property
     def queues(self) -> dict[str, Fill]:
-        """Fill of the queues of messages to be read and to be sent."""
-        return {name: fill for server in (self.osc, self.oscquery) if server is not None for name, fill in server.queues.items()}
+        """Fill of the queues of messages to be read and to be sent, and of sound to be heard."""
+        parts = (self.osc, self.oscquery, self.music.sound)
+        return {name: fill for part in parts if part is not None for name, fill in part.queues.items()}
 
     @property
     def counted(self) -> dict[str, int]:
         """Counters of the servers and the store, by name."""
-        counting = {"osc": self.osc, "oscquery": self.http, "params": self.store, "tempo": self.music.tempo}
+        counting: dict[str, Any] = {"osc": self.osc, "oscquery": self.http, "params": self.store}
+        counting |= {"tempo": self.music.tempo, "ears": self.music.sound}
         return {
             f"{prefix}_{name}": count
             for prefix, part in counting.items()

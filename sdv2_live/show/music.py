@@ -9,8 +9,10 @@ from sdv2_live.config.schema import Config
 from sdv2_live.control.osc.dispatch import TimedAction
 from sdv2_live.control.osc.news import BEAT, LEAD
 from sdv2_live.control.osc.server import OscServer
+from sdv2_live.control.page.lists import Lists
 from sdv2_live.control.store import ParamStore
 from sdv2_live.music.clock import BeatClock
+from sdv2_live.show.sound import ShowSound
 from sdv2_live.show.tempo import TempoKeeper, TempoState
 
 
@@ -19,12 +21,15 @@ class Music(Service):
 
     Attributes:
         tempo: keeps the beat clock and its rows.
+        sound: what is heard.
     """
 
-    def __init__(self, config: Config, store: ParamStore, resumed: TempoState | None = None) -> None:
+    def __init__(self, config: Config, store: ParamStore, resumed: TempoState | None = None, lists: Lists | None = None) -> None:
         if config.tempo.source != "internal" and "tempo/source" not in config.given:
             store.set("tempo/source", config.tempo.source, "tempo.source")
         self.tempo = TempoKeeper(store, config.tempo, resumed)
+        listed = (lists or Lists()).add("sound", lambda: self.sound.listed())
+        self.sound = ShowSound(config.audio, store, self.clock, listed)
 
     @property
     def clock(self) -> BeatClock:
@@ -49,7 +54,9 @@ class Music(Service):
     def start(self) -> None:
         """Start all parts."""
         self.tempo.start()
+        self.sound.start()
 
     def close(self) -> None:
         """Stop all parts. Idempotent."""
+        self.sound.close()
         self.tempo.close()

@@ -112,6 +112,7 @@ class Show(Closing):
         select = lambda: self.store.latest().input_select  # noqa: E731
         self.input = guarded(config, own, self.counters, select, self.playout.hold)
         opened.callback(self.input.close)
+        self.control.music.sound.join(self.input)
         sound, failover = config.output.audio == "pass", config.output.failover
         self.sides = join_side_channels(self.input, sink, self.counters, ndi, audio=sound, failover=failover)
         if self.sides is not None:
@@ -240,6 +241,7 @@ class Show(Closing):
             take_rendering=self.control.takes.working,
             encoding=len(self.engine.encoding),
             tempo=self.control.music.tempo.now(),
+            sound=self.control.music.sound.now(),
         )
 
     @property

@@ -12,6 +12,8 @@ from sdv2_live.control.store import StoreCounters
 from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import ActiveInput, InputState
 from sdv2_live.music.clock import ClockCounters
+from sdv2_live.music.ears import EarsCounters
+from sdv2_live.show.sound import SoundNow
 from sdv2_live.show.tempo import TempoNow
 from sdv2_live.worker.host import EngineState
 
@@ -55,6 +57,7 @@ class Status:
     take_rendering: bool = False
     encoding: int = 0
     tempo: TempoNow = field(default_factory=TempoNow)
+    sound: SoundNow = field(default_factory=SoundNow)
 
     def line(self) -> str:
         """A summary of one line for a stage hand."""
@@ -186,6 +189,16 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.tempo.confidence, "How sure the tempo's source is, 0..1.", "tempo_confidence", "tempo_confidence", 2),
     Published(lambda s: s.tempo.words, "Who leads the tempo, and how it is.", "tempo"),
     *_totals("tempo", ClockCounters),
+    Published(lambda s: s.sound.words, "What is listened to.", "sound"),
+    Published(lambda s: s.sound.meters.live, "1 while sound is heard.", "sound_live", "sound_live"),
+    Published(lambda s: s.sound.meters.peak_db, "Its peak, in dB of the reference level.", "sound_db", digits=1),
+    Published(lambda s: s.sound.meters.heard.env, "Level of the last half second, 0..1.", "sound_env", digits=2),
+    Published(lambda s: s.sound.meters.heard.low, "The same below 150 Hz.", "sound_low", digits=2),
+    Published(lambda s: s.sound.meters.heard.mid, "The same up to 2.5 kHz.", "sound_mid", digits=2),
+    Published(lambda s: s.sound.meters.heard.high, "The same above.", "sound_high", digits=2),
+    Published(lambda s: s.sound.meters.heard.onset, "Strength of its strongest onset, 0..1.", "sound_onset", digits=2),
+    Published(lambda s: s.sound.meters.heard.kick, "The same of the bass.", "sound_kick", digits=2),
+    *_totals("ears", EarsCounters),
     *_totals("osc", OscCounters),
     *_totals("oscquery", HttpCounters),
     *_totals("params", StoreCounters),

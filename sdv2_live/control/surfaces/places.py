@@ -15,6 +15,7 @@ _PLACES = {  # by the field of Params, or a trigger's name; all others: picture
         ("prompt", "prompts", "weights", "interpolation", "cue_prompt", "take", "prompt_change", "transition_chunks"), "prompts"
     ),
     **dict.fromkeys(("preset", "morph_seconds"), "presets"),
+    **dict.fromkeys(("audio_auto_gain", "audio_gain"), "tempo"),
     **dict.fromkeys(("record", "input_select", "normalize_latents", "adapt_sink_threshold"), "system"),
 }
 _VALUES: dict[str, tuple[int | str, ...]] = {  # worth a button, where a fader would not do

@@ -45,8 +45,7 @@ class NdiSource(PollingSource):
         color: the interpretation of the sender's Y'CbCr; the SDK's own conversions use BT.709 limited at every size.
 
     Attributes:
-        on_audio: may be set before the first read; called on the reading thread for every block of sound, and must neither wait
-            nor raise. A block's `captured_ns` is that of the picture which the sender sent at the same time.
+        listeners: those of its sound, see `listen`.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class NdiSource(PollingSource):
         self.received = 0  # frames given by the SDK
         self.dropped = 0  # frames the SDK dropped because they were not read in time
         self.recreations = 0  # receivers built after the first
-        self.on_audio: Callable[[AudioBlock], None] | None = None
+        self.listeners: tuple[Callable[[AudioBlock], None], ...] = ()
         self._pattern = pattern
         self._timeout = receiver_timeout_s
         self._patience = Backoff(receiver_timeout_s, PATIENCE_S)  # with a sender that is connected
@@ -111,6 +110,19 @@ class NdiSource(PollingSource):
             return f"'{name}' sends sound but no picture"
         return f"{'connected to' if self._flowing else 'waiting for'} '{name}'"
 
+    def listen(self, listener: Callable[[AudioBlock], None]) -> Callable[[], None]:
+        """Call `listener` with every block of sound, on the reading thread; it must neither wait nor raise. Returns its remover.
+
+        A block's `captured_ns` is that of the picture which the sender sent at the same time. No sound is asked for without a
+        listener. Call it before the first read.
+        """
+        self.listeners = (*self.listeners, listener)
+
+        def remove() -> None:
+            self.listeners = tuple(one for one in self.listeners if one is not listener)
+
+        return remove
+
     def set_tally(self, on_program: bool, on_preview: bool) -> None:
         """Tell the sender that its picture is on air or in preview; kept across reconnections, sent by the next `read`."""
         self._tally = (on_program, on_preview)
@@ -128,7 +140,7 @@ class NdiSource(PollingSource):
             self._ndi.recv_set_tally(self._receiver, self._ndi.Tally(*tally))
             self._tally_sent = tally
         # A receiver asks for sound only where somebody wants it, and where sound may be all that comes.
-        hears = self.on_audio is not None or not self._flowing
+        hears = bool(self.listeners) or not self._flowing
         kind, video, audio, _ = self._ndi.recv_capture_v2(self._receiver, int(wait * 1000), True, hears, False)
         if kind == self._ndi.FRAME_TYPE_VIDEO:
             return self._take(video)
@@ -218,9 +230,9 @@ class NdiSource(PollingSource):
         if not (self._flowing or self._sound_only) and now - self._picture_at > SOUND_S:
             self._sound_only = True
             log.warning("%s: choose another source, or switch its picture on", self.status)
-        on_audio = self.on_audio
-        if on_audio is not None and block is not None:
-            on_audio(block)
+        if block is not None:
+            for listener in self.listeners:
+                listener(block)
 
     def _ask_plain(self, layout: Any) -> None:
         """Let the SDK convert: FASTEST gives fields of interlaced pictures, and may give other layouts on other platforms."""

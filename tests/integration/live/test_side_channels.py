@@ -273,5 +273,5 @@ def test_close_repeats_and_lets_go(closing: Callable) -> None:
     assert isinstance(sides, SideChannels)
     sides.close()
     sides.close()
-    assert source.on_audio is None
+    assert source.listeners == ()
     assert sink.on_sent is None

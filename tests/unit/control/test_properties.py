@@ -92,7 +92,7 @@ def values_of(spec: ParamSpec) -> st.SearchStrategy[Any]:
 @st.composite
 def looks(draw: st.DrawFn) -> dict[str, Any]:
     """Some parameters with values in range."""
-    names = draw(st.sets(st.sampled_from([name for name, spec in PARAMS.items() if spec.kept]), min_size=1, max_size=6))
+    names = draw(st.sets(st.sampled_from([name for name, spec in PARAMS.items() if spec.of_look]), min_size=1, max_size=6))
     return {name: draw(values_of(PARAMS[name])) for name in sorted(names)}
 
 
