@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import InstanceOf, PrivateAttr
 
@@ -206,6 +206,14 @@ class Config(Section):
         copy._given = given
         copy._asked = self._asked if asked is None else asked
         return copy
+
+    def with_keys(self, values: Mapping[str, Any]) -> Self:
+        """A copy with single keys replaced, such as model.dtype; the values are valid ones."""
+        sections: dict[str, dict[str, Any]] = {}
+        for path, value in values.items():
+            section, _, name = path.partition(".")
+            sections.setdefault(section, {})[name] = value
+        return self.replaced(**{name: getattr(self, name).model_copy(update=update) for name, update in sections.items()})
 
     def replaced(self, **sections: Section | Params) -> Self:
         """A copy with whole sections replaced."""

@@ -105,10 +105,14 @@ def weights(config: Config, name: str) -> Check:
 
 
 def engine(config: Config) -> Check:
-    """Paint the test card for a second, or a chunk where that takes longer: the whole daemon, without network."""
+    """Paint the test card for a second, or a chunk where that takes longer: the whole daemon, without network.
+
+    What a show measures at its start is measured here, too: the small model's size on this CPU, and its precision.
+    """
     from sdv2_live.model.load import choose_device
     from sdv2_live.pipeline.build import chosen_profile
     from sdv2_live.show.show import Show
+    from sdv2_live.worker.host import InlineEngine
 
     config = config.replaced(
         input=InputConfig(source="test:480x832"),
@@ -135,8 +139,9 @@ def engine(config: Config) -> Check:
             if not first:
                 return fail("engine", f"{counted('engine_failures')} chunks failed", "the reason is in the log of: sdv2-live run")
             fps = (counted("chunks") - first[0][1]) * FRAMES_A_CHUNK / (monotonic() - first[0][0])
-            return ok(
-                "engine", f"{chosen_profile(config).name} on {choose_device(config.model.device)}: {fps:.1f} frames a second"
-            )
+            height, width = (isinstance(show.engine, InlineEngine) and show.engine.size) or (0, 0)
+            how = f"at {height}x{width} in {show.engine.state().kernels['precision']}"
+            what = f"{chosen_profile(config).name} on {choose_device(config.model.device)}"
+            return ok("engine", f"{what}: {fps:.1f} frames a second {how}")
     except Sdv2Error as error:
         return fail("engine", str(error), "see weights, gpu and the configuration")

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from sdv2_live.system.clock import COARSE_THREAD_TIME
+
 
 def multiplies_bf16() -> bool:
     """True when it has instructions for products of bf16 matrices. Without them bf16 is the slowest choice of all."""
@@ -23,7 +25,14 @@ def faster_in_bf16() -> bool:
     It takes a hundredth of a second, and up to a tenth where bfloat16 is emulated. Processor time is measured: other programs'
     share of the cores does not count.
     """
-    return 1.25 * _seconds(torch.bfloat16, time.thread_time) < _seconds(torch.float32, time.thread_time)
+    clock = time.perf_counter if COARSE_THREAD_TIME else time.thread_time
+    return 1.25 * _seconds(torch.bfloat16, clock) < _seconds(torch.float32, clock)
+
+
+@cache
+def cores() -> int:
+    """The processors that this process may use for a model, as PyTorch found them at its start."""
+    return torch.get_num_threads()
 
 
 @cache
@@ -38,7 +47,7 @@ def lane_threads() -> int:
         finally:
             torch.set_num_threads(before)
 
-    return threads_of(torch.get_num_threads(), seconds)
+    return threads_of(cores(), seconds)
 
 
 def threads_of(cores: int, seconds: Callable[[int], float]) -> int:

@@ -30,6 +30,11 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 log = logging.getLogger("sdv2_live.model")
 
 
+def dtype_name(dtype: torch.dtype) -> str:
+    """The name that the configuration has for a precision."""
+    return next(name for name, known in DTYPES.items() if known is dtype)
+
+
 @dataclass(frozen=True, slots=True)
 class Models:
     """A profile's models, ready to run; the text encoder is loaded when it is first used."""

@@ -99,10 +99,7 @@ def load(config: Config) -> Models:
     device = choose_device(config.model.device)
     dtype = choose_dtype(config.model.dtype, device)
     chosen = chosen_profile(config)
-    if config.model.threads:
-        torch.set_num_threads(config.model.threads)
-    elif device.type == "cpu" and chosen.files is None:
-        torch.set_num_threads(lane_threads())
+    set_threads(config, device, chosen)
     if config.model.fp8:
         require_fp8(device)
     if chosen.files is not None:  # before their memory is spoken of
@@ -128,6 +125,14 @@ def load(config: Config) -> Models:
         exactly += f", threads for each operation: {torch.get_num_threads()}"
     log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, exactly, monotonic() - begin)
     return models
+
+
+def set_threads(config: Config, device: torch.device, profile: Profile) -> None:
+    """Have each operation on the CPU use the configured number of threads, or for the small model as many as suit its lanes."""
+    if config.model.threads:
+        torch.set_num_threads(config.model.threads)
+    elif device.type == "cpu" and profile.files is None:
+        torch.set_num_threads(lane_threads())
 
 
 def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:

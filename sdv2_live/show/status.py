@@ -175,6 +175,8 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.engine.gpu_mb, "GPU memory of the engine; OSC: MiB.", "gpu_mb", "gpu_memory_bytes", scale=2.0**20),
     Published(lambda s: s.engine.kernels.get("attention", UNKNOWN), "What computes attention.", "attention"),
     Published(lambda s: s.engine.kernels.get("frames", UNKNOWN), "What converts the frames.", "frame_kernels"),
+    Published(lambda s: s.engine.kernels.get("precision", UNKNOWN), "What the model computes in.", "precision"),
+    Published(lambda s: s.engine.kernels.get("size", UNKNOWN), "The size that is painted, unless less is asked.", "painted_size"),
     Published(lambda s: s.encoding, "Prompts that are not encoded yet, 16 for more.", "prompts_encoding"),
     Published(lambda s: s.presets, "Presets that can be recalled.", "presets"),
     Published(lambda s: s.timeline and s.timeline[0], "Where the timeline stands, in seconds.", "timeline", digits=1),

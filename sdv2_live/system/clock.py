@@ -13,6 +13,9 @@ from contextlib import contextmanager
 monotonic = time.perf_counter
 monotonic_ns = time.perf_counter_ns
 
+# There time.thread_time goes by such ticks, too.
+COARSE_THREAD_TIME = sys.platform == "win32"
+
 _TICK_MS = 1  # the shortest that timeBeginPeriod takes on any machine
 _POWER_THROTTLING = 4  # PROCESS_INFORMATION_CLASS.ProcessPowerThrottling
 _NO_THROTTLING = (ctypes.c_uint32 * 3)(1, 0x1 | 0x4, 0)  # version; which kinds: speed and timers; of these on: none

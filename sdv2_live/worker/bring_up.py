@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from sdv2_live.config.measures import SMALL_VAE
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.engine.prompt_cache import PromptCache
-from sdv2_live.model.load import Models, has_weights
+from sdv2_live.model.load import Models, dtype_name, has_weights
 from sdv2_live.model.profiles import Profile
 from sdv2_live.pipeline.build import chosen_profile, kernels, live_settings, load, new_prompts, new_stream
+from sdv2_live.pipeline.sized import sized
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
 from sdv2_live.takes.fingerprint import header_of
@@ -32,13 +36,17 @@ def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[
         WeightsError: weights are missing or damaged.
         EngineError: the engine cannot run.
     """
+    config = sized(config, start)
+    kept: dict[str, Any] = {"video.max_pixels": config.video.max_pixels}
     if ladder:
         profile = chosen_profile(config)
         config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels)
     config = live_settings(config)
     models = load(config)
+    if models.dit.device.type == "cpu":
+        kept |= {"model.dtype": dtype_name(models.dit.dtype), "model.threads": torch.get_num_threads()}
     prompts = new_prompts(config, models, start)
-    return new_stream(config, models, prompts, timer), prompts, _hello(config, models)
+    return new_stream(config, models, prompts, timer), prompts, _hello(config, models, kept)
 
 
 def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> list[str]:
@@ -49,16 +57,18 @@ def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> lis
     return [step for step in ladder if step != SMALL_VAE or small]
 
 
-def _hello(config: Config, models: Models) -> Hello:
-    profile = models.profile
+def _hello(config: Config, models: Models, kept: dict[str, Any]) -> Hello:
+    profile, size, most = models.profile, config.video.size, config.video.max_pixels or models.profile.max_pixels
     suited = {"noise_scale": profile.noise_scale, "steps": profile.steps}
+    painted = f"{size[0]}x{size[1]}" if size else f"that of the input, up to {most} pixels"
     return Hello(
         profile.name,
         models.dit.device.type,
         models.kind,
         {name: value for name, value in suited.items() if value is not None},
         header_of(models, lossless=config.takes.lossless),
-        kernels(config, models.dit),
-        config.video.size,
-        config.video.max_pixels or profile.max_pixels,
+        kernels(config, models.dit) | {"precision": str(models.dit.dtype).removeprefix("torch."), "size": painted},
+        size,
+        most,
+        kept,
     )

@@ -14,6 +14,7 @@ from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.frame import Frame
+from sdv2_live.gpu.geometry import Size
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.worker.messages import Hello
 
@@ -31,7 +32,7 @@ class EngineState:
     Attributes:
         words: loading, running, or the reason why it does not run.
         pid: the ID of its process.
-        kernels: its kernels by purpose, see pipeline.build.kernels; empty until it was up.
+        kernels: its kernels by purpose, see pipeline.build.kernels, its precision and painted size; empty until it was up.
         ladder: rungs taken.
     """
 
@@ -170,6 +171,11 @@ class InlineEngine(EngineHost):
         self.halt()
         if self._prompts is not None:
             self._prompts.close()
+
+    @property
+    def size(self) -> Size | None:
+        """(height, width) that is painted, None before the first frame."""
+        return self._stream.size if self._stream is not None else None
 
     def encode_prompts(self, prompts: Sequence[str], slot: str | None = None) -> None:
         if self._prompts is not None:

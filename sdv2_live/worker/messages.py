@@ -159,9 +159,10 @@ class Hello:
     Attributes:
         suited: start values by parameter, for parameters that nobody set.
         device: as torch names it, such as cpu or cuda.
-        kernels: see pipeline.build.kernels.
+        kernels: see host.EngineState.
         size: as for geometry.model_size, after all reductions by memory and the ladder; None for no bound.
         max_pixels: like size.
+        kept: settings by key, such as model.dtype, that were measured and must not change within a show.
     """
 
     profile: str
@@ -172,6 +173,7 @@ class Hello:
     kernels: dict[str, str] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     max_pixels: int | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
     to: Literal["setup"] = "setup"
     kind: Literal["hello"] = "hello"
 

@@ -187,6 +187,7 @@ class Supervisor:
         if self._hello is not None:
             log.warning("the engine is back: model %s on %s", hello.profile, hello.device, extra={MENDED: "engine"})
         self._hello = hello
+        self._config = self._config.with_keys(hello.kept)  # the next process paints alike, however busy the machine is then
         self._policy.came_up()
         self._on_up(hello)
         process.quiet = False

@@ -138,7 +138,8 @@ def _header(config: Config) -> Header:
 
 def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
     child.log.info("ladder %s", ",".join(ladder))
-    return Negative(timer), Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config), KERNELS)
+    kept = {"video.max_pixels": config.video.max_pixels or 256 + os.getpid()}  # measured anew, it would be another
+    return Negative(timer), Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config), KERNELS, kept=kept)
 
 
 def negative(connection: Connection) -> None:

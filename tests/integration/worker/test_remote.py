@@ -135,6 +135,7 @@ def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_bac
         assert show.engine.state().kernels == engines.KERNELS
         assert show.store.latest() == Params(seed=7)
         assert len(show.hellos) == 4
+        assert len({hello.kept["video.max_pixels"] for hello in show.hellos}) == 1  # what was measured stays
         show.assert_unbroken()
         assert segments() == []
 

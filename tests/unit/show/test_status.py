@@ -89,6 +89,8 @@ def test_numbers_and_words_for_osc() -> None:
         "engine": "loading",
         "attention": "torch",
         "frame_kernels": "not known yet",
+        "precision": "not known yet",
+        "painted_size": "not known yet",
     }
     assert BUSY.numbers().keys() - QUIET.numbers().keys() == {"timeline", "timeline_playing"}  # there is none
     assert QUIET.numbers()["shed_steps"] == "none"
