@@ -23,17 +23,19 @@ class Chunk:
         frames: as many as `prepare` asked for.
         snapshot: the parameters for the engine.
         measures: the load shedding measures in force.
+        swing: what modulation adds to `mix` for each frame; empty for nothing.
     """
 
     number: int
     frames: Sequence[Frame]
     snapshot: Snapshot
     measures: tuple[str, ...] = ()
+    swing: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, frames: Sequence[Frame], params: Params) -> Self:
+    def of(cls, frames: Sequence[Frame], params: Params, swing: tuple[float, ...] = ()) -> Self:
         """A chunk outside of a show: no event, and a number without meaning."""
-        return cls(0, frames, Snapshot(params, frozenset(), 0))
+        return cls(0, frames, Snapshot(params, frozenset(), 0), swing=swing)
 
     @property
     def params(self) -> Params:

@@ -17,10 +17,12 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.config.schema import Config
+from sdv2_live.control.modulation import Modulation
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import EngineLostError
@@ -91,6 +93,7 @@ class LiveLoop:
         on_prompts: Callable[[PromptMix], None] = lambda mix: None,
         launch: Callable[[Moment], None] = lambda moment: None,
         adaptation: Adaptation | None = None,
+        modulation: Modulation | None = None,
     ) -> None:
         self.rate = Rate()
         self._stream = stream
@@ -106,6 +109,7 @@ class LiveLoop:
         self._launch_due = launch  # writes to the store what has waited for this chunk
         self._times = ShowTimes()
         self._adaptation = adaptation or Adaptation(Config(), counters)
+        self._modulation = modulation
         self._hands = OneThread("engine-flight")  # hands on what is painted
         self._in_flight: list[Future[None]] = []  # chunks that were launched, until they are handed on
         self._broken = False  # a chunk failed: those launched after it began on what it left
@@ -206,7 +210,16 @@ class LiveLoop:
             return
         if self._moves is not None:
             self._moves.chunk(frames[0].captured_ns)
-        self._launch(Chunk(self._number, frames, snapshot, measures), alone=anew or not self.overlap)
+        chunk = self._moved(Chunk(self._number, frames, snapshot, measures), moment.shown_ns - moment.captured_ns)
+        self._launch(chunk, alone=anew or not self.overlap)
+
+    def _moved(self, chunk: Chunk, delay_ns: int) -> Chunk:
+        """The chunk with the effective values of what moves by itself; its frames will be seen `delay_ns` after their capture."""
+        if self._modulation is None:
+            return chunk
+        captured = [frame.captured_ns for frame in chunk.frames]
+        params, swing = self._modulation(chunk.params, captured, delay_ns)
+        return replace(chunk, snapshot=replace(chunk.snapshot, params=params), swing=swing)
 
     def _launch(self, chunk: Chunk, *, alone: bool) -> None:
         """Have a chunk painted, and handed on after the chunks before it.

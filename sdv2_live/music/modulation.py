@@ -123,7 +123,7 @@ class Modulator:
         if level is not None:
             hit = slot.source in HITS or (slot.source == "lfo" and slot.shape in PULSES)
             if slot.smooth_ms > 0 and not (hit and level > memory.level):
-                level = memory.level + (level - memory.level) * -math.expm1(-seconds / (slot.smooth_ms / 1000))
+                level = memory.level + (level - memory.level) * -math.expm1(-1000 * seconds / slot.smooth_ms)
             memory.level = level
         return memory.level if slot.polarity == "up" else 2 * memory.level - 1
 
@@ -134,7 +134,7 @@ class Modulator:
             level: float = getattr(heard, slot.source)
             return max(level, self._late.get(slot.source, 0.0))
         start, end = self._cycles(slot, span, memory)
-        memory.verdict = self._verdict(slot, end - start, memory.verdict)
+        memory.verdict = self._verdict(slot, span, end - start, memory.verdict)
         if memory.verdict == "held":
             return None
         return decay(start, end) if slot.source == "beat" else wave(slot.shape, start, end, seed)
@@ -150,18 +150,19 @@ class Modulator:
         start, end = (self._beats.beat(at_ns) / beats + phase for at_ns in (span.start_ns, span.end_ns))
         return start, max(start, end)
 
-    def _verdict(self, slot: Slot, cycles: float, before: str) -> str:
+    def _verdict(self, slot: Slot, span: Span, cycles: float, before: str) -> str:
         """How well a wave of so many cycles a span can be shown. A change for the worse is logged."""
         spans = 1 / cycles if cycles > 0 else math.inf
         held = TOO_FAST * (BETTER if before == "held" else 1)
         coarse = COARSE * (BETTER if before else 1)
         now = "held" if spans < held else "coarse" if spans < coarse else ""
-        if now != before and now:
+        if now and now != before and not (now == "coarse" and before == "held"):
             effect = "it stands still" if now == "held" else "it is shown roughly"
+            step_ms = span.length_ns / 1e6
             log.warning(
-                "mod/%d: a wave that lasts for %.1f chunks is too fast for %s: %s; choose a slower rate, or the target mix, "
-                "which moves with every frame",
-                *(slot.number, spans, slot.target, effect),
+                "mod/%d: a wave of %.0f ms is too fast for %s, which moves every %.0f ms: %s; choose a slower rate (mix moves "
+                "with every frame)",
+                *(slot.number, spans * step_ms, slot.target, step_ms, effect),
             )
         return now
 

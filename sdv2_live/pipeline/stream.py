@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from sdv2_live.chunk import AHEAD, Chunk, Generated
@@ -31,6 +30,7 @@ from sdv2_live.gpu.lanes import new_lanes
 from sdv2_live.gpu.preprocess import Coming, Preprocessor
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.lora.lora import LoraSet
+from sdv2_live.pipeline.mixing import mixed
 from sdv2_live.stats import StageTimer
 from sdv2_live.system.clock import monotonic
 from sdv2_live.threads import OneThread
@@ -74,8 +74,8 @@ class Stream:
         self._launched: deque[Future[Generated]] = deque()  # chunks that may not be done
         self._device = OneThread("device")  # waits for them
         self._done_at = 0.0  # when the last one was
-        # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in.
-        self._in_flight: deque[tuple[list[Frame], Tensor | None]] = deque()
+        # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in, and the mix's swing.
+        self._in_flight: deque[tuple[list[Frame], Tensor | None, tuple[float, ...]]] = deque()
 
     @property
     def size(self) -> Size | None:
@@ -178,10 +178,16 @@ class Stream:
             self.engine.push(self._pixels(frames, state), state)
 
     def paint(
-        self, frames: Sequence[Frame], params: Params, *, wait_for_prompt: bool = False, convert: bool = True
+        self,
+        frames: Sequence[Frame],
+        params: Params,
+        swing: tuple[float, ...] = (),
+        *,
+        wait_for_prompt: bool = False,
+        convert: bool = True,
     ) -> list[Frame]:
-        """Restyle one chunk and wait for its pictures: see `launch`."""
-        launched = self.launch(Chunk.of(frames, params), wait_for_prompt=wait_for_prompt, convert=convert)
+        """Restyle one chunk and wait for its pictures: see `launch`, and `Chunk`."""
+        launched = self.launch(Chunk.of(frames, params, swing), wait_for_prompt=wait_for_prompt, convert=convert)
         return list(launched.result().pictures)
 
     def launch(self, chunk: Chunk, *, wait_for_prompt: bool = False, convert: bool = True) -> Future[Generated]:
@@ -216,7 +222,7 @@ class Stream:
                 pixels, self._coming = self._pixels(frames, state), None
             with lanes.stage("encode", "input"):
                 latent = lanes.hand_over(self.engine.encode(pixels, state))
-        self._in_flight.append((list(frames), pixels))
+        self._in_flight.append((list(frames), pixels, chunk.swing))
         plan = self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
         state.started = True
 
@@ -238,12 +244,12 @@ class Stream:
             return list
         with lanes.stage("decode", "output", clean):
             painted = self.engine.decode(clean, state)
-        like, seen = self._in_flight.popleft()
+        like, seen, swing = self._in_flight.popleft()
         if not convert:
             return list
         with lanes.stage("postprocess", "output", seen):
-            if params.mix < 1 and seen is not None:
-                painted = torch.lerp(seen.type_as(painted), painted, params.mix)
+            if seen is not None:
+                painted = mixed(seen, painted, params.mix, swing)
             return self._postprocess.begin(painted, like)
 
     def _pixels(self, frames: Sequence[Frame], state: StreamState) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sdv2_live.closing import Service
 from sdv2_live.config.schema import Config
+from sdv2_live.control.modulation import Modulation
 from sdv2_live.control.osc.dispatch import TimedAction
 from sdv2_live.control.osc.news import BEAT, LEAD
 from sdv2_live.control.osc.server import OscServer
@@ -22,6 +23,7 @@ class Music(Service):
     Attributes:
         tempo: keeps the beat clock and its rows.
         sound: what is heard.
+        modulation: moves parameters; the loop asks it for each chunk.
     """
 
     def __init__(self, config: Config, store: ParamStore, resumed: TempoState | None = None, lists: Lists | None = None) -> None:
@@ -30,6 +32,7 @@ class Music(Service):
         self.tempo = TempoKeeper(store, config.tempo, resumed)
         listed = (lists or Lists()).add("sound", lambda: self.sound.listed())
         self.sound = ShowSound(config.audio, store, self.clock, listed)
+        self.modulation = Modulation(self.clock, self.sound.hearing)
 
     @property
     def clock(self) -> BeatClock:

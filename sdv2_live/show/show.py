@@ -139,6 +139,7 @@ class Show(Closing):
             moves=self.control.timelines.moves,
             on_prompts=lambda mix: self.control.prompts.live(text for text, _ in mix.used),
             adaptation=self.adaptation,
+            modulation=self.control.music.modulation,
         )
         opened.callback(self.loop.close)
         self.page = self._page()

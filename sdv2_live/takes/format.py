@@ -148,6 +148,7 @@ class ChunkLine(_Row):
 
     Attributes:
         fade: chunks done and in all while a transition runs.
+        swing: what modulation added to `mix` for each frame.
         sha256, samples: of its pictures' bytes, see `compare`; None when it has none.
     """
 
@@ -157,6 +158,7 @@ class ChunkLine(_Row):
     begins: StreamSpec | None = None
     prompt: PromptChange | None = None
     fade: tuple[int, int] | None = None
+    swing: tuple[float, ...] | None = None
     videos: tuple[Video, ...] = ()
     frames: tuple[FrameId, ...]
     pictures: Count

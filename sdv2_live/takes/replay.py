@@ -107,7 +107,7 @@ def repaint(take: Take, stream: Stream) -> Iterator[Repainted]:
                 stream.settle()
             if not line.prompt.reweighed:
                 stream.renew()
-        pictures = stream.paint(frames, _showing(params, shown, transition), wait_for_prompt=True)
+        pictures = stream.paint(frames, _showing(params, shown, transition), line.swing or (), wait_for_prompt=True)
         same = sha256_of(pictures) == line.sha256
         yield Repainted(place, line, pictures, same, same or within(pictures, line.samples))
 

@@ -92,6 +92,7 @@ class TakeWriter:
             if said
             else None,
             fade=(step.done, step.chunks) if step.done < step.chunks else None,
+            swing=chunk.swing or None,
             videos=tuple(video for _, video in placed if video is not None),
             frames=tuple(place for place, _ in placed),
             pictures=len(generated.pictures),

@@ -115,11 +115,13 @@ class Paint:
     """Calls `Stream.launch`; answered, in order, by `Painted`.
 
     Attributes:
+        swing: see `Chunk`.
         free: places for pictures, of up to `room` bytes each.
     """
 
     frames: tuple[FrameAt, ...]
     params: Params
+    swing: tuple[float, ...]
     convert: bool
     free: tuple[int, ...]
     room: int

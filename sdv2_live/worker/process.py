@@ -148,7 +148,7 @@ class EngineProcess:
             on_painted(painted, seconds)
             return Generated(chunk, pictures, painted.painting, seconds)
 
-        request = Paint(places, chunk.params, convert, tuple(loan.free), loan.pool.size)
+        request = Paint(places, chunk.params, chunk.swing, convert, tuple(loan.free), loan.pool.size)
         return self._ask(request, deadline, generated)
 
     def tell(self, request: Request) -> None:

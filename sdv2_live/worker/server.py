@@ -185,7 +185,8 @@ class Server:
         if self._lost is not None:
             self._answers.submit(self._say, self._lost)
             return
-        launched = self._stream.launch(Chunk.of(self._frames(request.frames), request.params), convert=request.convert)
+        chunk = Chunk.of(self._frames(request.frames), request.params, request.swing)
+        launched = self._stream.launch(chunk, convert=request.convert)
         self._answers.submit(self._answer, request, launched, self._segments.get(OUTPUT))
 
     def _answer(self, request: Paint, launched: Future[Generated], output: Segment | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from sdv2_live.config.schema import Config
+from sdv2_live.control.modulation import Modulation
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.recording import MoveRecorder
 from sdv2_live.frame import Frame
@@ -54,12 +55,21 @@ class LoopRig:
         overlap: bool = False,
         recorder: Recorder | None = None,
         moves: MoveRecorder | None = None,
+        modulation: Modulation | None = None,
     ) -> None:
         self.playout, self.store, self.counters = playout, store, counters
         self.input, self.intake = only(source, counters), Intake(counters, on_input)
         self.adaptation = NotingAdaptation(config or Config(), counters)
         parts = self.intake, playout, store, counters
-        self.loop = LiveLoop(painter, *parts, overlap=overlap, recorder=recorder, moves=moves, adaptation=self.adaptation)
+        self.loop = LiveLoop(
+            painter,
+            *parts,
+            overlap=overlap,
+            recorder=recorder,
+            moves=moves,
+            adaptation=self.adaptation,
+            modulation=modulation,
+        )
 
     def start(self) -> None:
         self.playout.start()

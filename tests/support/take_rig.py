@@ -10,6 +10,7 @@ from typing import Any
 from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_engine import EngineConfig, RefreshConfig
 from sdv2_live.config.schema_files import TakesConfig
+from sdv2_live.control.modulation import Modulation
 from sdv2_live.control.params import Params, updated
 from sdv2_live.control.store import ParamStore
 from sdv2_live.engine.engine import Engine
@@ -52,6 +53,7 @@ class Rig(LoopRig):
         takes: dict[str, Any] | None = None,
         refresh: RefreshConfig | None = None,
         overlap: bool = False,
+        modulation: Modulation | None = None,
         **keys: Any,
     ) -> None:
         given: dict[str, Any] = {"dir": folder / "takes", "min_free_mb": 0} | (takes or {})
@@ -68,7 +70,7 @@ class Rig(LoopRig):
         self.stream = tiny.stream(engine, self.prompts, self.config)
         self.recorder = Recorder(self.config, store, counters)
         parts = self.stream, self.source, Playout(FakeSink(), counters), store, counters
-        super().__init__(*parts, config=self.config, overlap=overlap, recorder=self.recorder)
+        super().__init__(*parts, config=self.config, overlap=overlap, recorder=self.recorder, modulation=modulation)
 
     def start(self) -> None:
         self.recorder.start(Header(lossless=self.config.takes.lossless, **HEADER))

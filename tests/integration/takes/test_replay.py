@@ -13,10 +13,15 @@ from support.take_rig import ENGINE, HEADER, Rig, lines_of, repainted, takes_of
 from support.waiting import eventually
 
 from sdv2_live.config.schema_engine import RefreshConfig
+from sdv2_live.control.modulation import Modulation
 from sdv2_live.engine.engine import Engine
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import PixelFormat
 from sdv2_live.live.load_shedding import LoadShedder
+from sdv2_live.music.clock import BeatClock
+from sdv2_live.music.heard import Heard
+from sdv2_live.music.tempo import Tempo
+from sdv2_live.system.clock import monotonic_ns
 from sdv2_live.takes.format import Header
 from sdv2_live.takes.replay import Take, as_recorded
 
@@ -129,6 +134,60 @@ def test_a_replay_that_differs_is_noticed(tmp_path: Path) -> None:
     again = repainted(take, rig.config)
     changed = next(i for i, line in enumerate(lines_of(take)) if line["values"].get("seed") == 2)
     assert [chunk.same for chunk in again[: changed + 1]] == [True] * changed + [False]
+
+
+class Hits:
+    """Hears a kick now and then, and a swelling level."""
+
+    def between(self, start_ns: int, end_ns: int) -> Heard:
+        return Heard(env=end_ns / 1e9 % 1, kick=float(end_ns // 20_000_000 % 3 == 0))
+
+
+MOVING = {
+    f"mod/{number}/{name}": value
+    for number, rows in enumerate(
+        (
+            {"target": "noise_scale", "shape": "sine", "rate": "2bars", "depth": 0.4},
+            {"target": "mix", "source": "beat", "depth": -0.7},
+            {"target": "prompt/2/weight", "shape": "square", "rate": "bar", "depth": 1.0},
+            {"target": "prompt/1/weight", "source": "env", "depth": -0.9},
+            {"target": "steps", "shape": "random", "rate": "hz", "hz": 5.0, "depth": 0.2, "polarity": "both"},
+            {"target": "noise_scale", "source": "kick", "depth": 0.3, "smooth_ms": 40.0},
+        ),
+        start=1,
+    )
+    for name, value in ({"on": True} | rows).items()
+}
+
+
+@pytest.mark.parametrize("engine", [{}, {"schedule": "stream_batch", "overlap": True}], ids=["sequential", "batch, overlap"])
+def test_a_take_of_moving_parameters_is_painted_again_without_tempo_or_sound(tmp_path: Path, engine: dict[str, Any]) -> None:
+    clock = BeatClock(Tempo(monotonic_ns(), 0.0, 999.0))
+    with Rig(tmp_path, modulation=Modulation(clock, Hits()), **engine) as rig:
+        rig.set(**{"prompt/2/text": "gold", "prompt_change": "cut", "transition_chunks": 0, "noise_controller": False})
+        rig.chunks(1)
+        rig.record()
+        rig.chunks(2)
+        rig.set(**MOVING)
+        rig.chunks(12)
+        rig.set(mix=0.8, noise_scale=0.5)  # the hand moves the base under them
+        clock.lead("internal", Tempo(monotonic_ns(), 7.3, 180.0), at_ns=monotonic_ns())
+        rig.chunks(8)
+        rig.set(**{"mod/3/on": False, "mod/1/depth": 0.0, "mod/6/depth": 0.0})
+        rig.chunks(3)
+    assert rig.counters["engine_failures"] == 0
+    (take,) = takes_of(rig)
+    lines = lines_of(take)[:-1]
+    moved = {name for line in lines[3:] for name in line["values"]}
+    assert {"noise_scale", "steps", "prompt/1/weight", "prompt/2/weight"} <= moved
+    assert len({tuple(line["swing"]) for line in lines if line.get("swing")}) > 5
+    prompts = [line["prompt"] for line in lines[1:] if line.get("prompt")]
+    assert len(prompts) > 5
+    assert all(prompt["reweighed"] for prompt in prompts)  # no weight cut the caches
+    assert rig.store.latest().noise_scale == 0.5  # the base is the hand's
+    again = repainted(take, rig.config)
+    assert [chunk.line.chunk for chunk in again if not chunk.same] == []
+    assert len(again) == len(lines)
 
 
 class ByHand(LoadShedder):

@@ -134,8 +134,8 @@ def test_a_wave_that_is_too_fast_holds_and_says_so_once(caplog: pytest.LogCaptur
     beats.tempo = beats.tempo.at_bpm(111.0, 0)  # a little slower is not enough
     assert modulator.offsets([slot], Span(6 * CHUNK, CHUNK, 0), 42) == coarse
     assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
-        "mod/3: a wave that lasts for 2.5 chunks is too fast for noise_scale: it is shown roughly",
-        "mod/3: a wave that lasts for 2.0 chunks is too fast for noise_scale: it stands still",
+        "mod/3: a wave of 333 ms is too fast for noise_scale, which moves every 133 ms: it is shown roughly",
+        "mod/3: a wave of 263 ms is too fast for noise_scale, which moves every 133 ms: it stands still",
     ]
     assert modulator.offsets([slot], Span(7 * CHUNK, 33 * MS, 0), 42) != coarse  # by frames it can be shown
     assert modulator.verdicts == {}
