@@ -132,6 +132,15 @@ class PictureParams:
     mix: float = param(
         1.0, low=0.0, high=1.0, continuous=True, doc="Crossfade from the input (0) to the output (1).", group=Group.LOOK, rank=1
     )
+    detail: float = param(
+        0.0,
+        low=0.0,
+        high=1.0,
+        continuous=True,
+        doc="Edges and fine luminance of the input, carried into the painted picture at the output's size; 0 costs nothing.",
+        group=Group.LOOK,
+        rank=2,
+    )
     preset: str = param("", kind=Kind.PRESET, doc="Recall a preset: all its values in one chunk.", group=Group.LOOK, rank=1)
     morph_seconds: float = param(
         0.0,

@@ -120,5 +120,16 @@ def return_crop(input_size: Size, size: Size, fit: Fit) -> Rect:
     return fit_plan(input_size, size, fit).target
 
 
+def shown_part(input_size: Size, size: Size, fit: Fit) -> Rect:
+    """The part of the input whose painting `return_crop` shows, to the nearest pixel."""
+    plan, crop = fit_plan(input_size, size, fit), return_crop(input_size, size, fit)
+    source, target = plan.source, plan.target
+    across, down = source.width / target.width, source.height / target.height
+    x, y = source.x + (crop.x - target.x) * across, source.y + (crop.y - target.y) * down
+    left, top = min(round(x), input_size[1] - 1), min(round(y), input_size[0] - 1)
+    width, height = round(x + crop.width * across) - left, round(y + crop.height * down) - top
+    return Rect(left, top, _inside(width, input_size[1] - left), _inside(height, input_size[0] - top))
+
+
 def _inside(side: float, limit: int) -> int:
     return min(max(round(side), 1), limit)

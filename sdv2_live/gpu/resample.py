@@ -52,6 +52,33 @@ def downsample_chroma(chroma: torch.Tensor) -> torch.Tensor:
     return (preceding + odd).add_(even, alpha=2).mul_(0.25)
 
 
+def resize_bytes(pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """uint8 pixels (N, height, width, C) at another size, antialiased bicubic; very fast on a CPU where C is 3 or 4."""
+    if pixels.shape[1:3] == size:
+        return pixels
+    planes = pixels.movedim(3, 1)
+    if planes.is_cuda:  # which resizes no uint8
+        planes = F.interpolate(planes.float(), size, mode="bicubic", antialias=True).clamp_(0, 255).round_().to(torch.uint8)
+    else:
+        planes = F.interpolate(planes, size, mode="bicubic", antialias=True)
+    return planes.movedim(1, 3).contiguous()
+
+
+def pack_uyvy(codes: torch.Tensor) -> torch.Tensor:
+    """uint8 (N, height, width / 2, 4), UYVY, of codes Y, Cb, Cr, any: uint8 (N, height, width, 4). See `downsample_chroma`."""
+    pairs = codes.view(*codes.shape[:2], -1, 8)
+    out = torch.empty((*pairs.shape[:3], 4), dtype=torch.uint8, device=codes.device)
+    out[..., 1], out[..., 3] = pairs[..., 0], pairs[..., 4]
+    for component, place in ((1, 0), (2, 2)):
+        total, odd = pairs[..., component].to(torch.int16), pairs[..., 4 + component].to(torch.int16)
+        first = total[..., :1].clone()
+        total.mul_(2).add_(odd).add_(2)
+        total[..., :1] += first
+        total[..., 1:] += odd[..., :-1]
+        out[..., place] = total.bitwise_right_shift_(2)
+    return out
+
+
 def change_color(planes: torch.Tensor, affine: Affine) -> torch.Tensor:
     """(N, 3, height, width) through a colour change. Spelled out, as a matrix product may run in TF32 on CUDA."""
     first, second, third = planes.unbind(1)

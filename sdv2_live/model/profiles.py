@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sdv2_live.errors import ConfigError
 from sdv2_live.model.checkpoints.files import FILES, Files
@@ -17,7 +18,7 @@ class Profile:
     """One model: its sizes, its files (None: embedded in the package), and the defaults that suit it.
 
     max_pixels: cap on height * width when the resolution follows the input. vae: the autoencoder taken for `auto`.
-    noise_scale, steps: start values of these parameters where nobody chose others; None keeps the table's.
+    noise_scale, steps, detail: start values of these parameters where nobody chose others; None keeps the table's.
     """
 
     name: str
@@ -30,6 +31,13 @@ class Profile:
     files: Files | None = None
     noise_scale: float | None = None
     steps: tuple[int, ...] | None = None
+    detail: float | None = None
+
+    @property
+    def suited(self) -> dict[str, Any]:
+        """The start values by parameter."""
+        values = {name: getattr(self, name) for name in ("noise_scale", "steps", "detail")}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 TINY = Profile(
@@ -47,6 +55,7 @@ TINY = Profile(
     vae="taehv",
     noise_scale=0.4,  # so far trained, one step at low noise keeps most of the input's drawing
     steps=(400,),
+    detail=0.8,  # it paints softly
 )
 
 PROFILES = {

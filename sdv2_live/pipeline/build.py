@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -82,10 +81,8 @@ def live_settings(config: Config) -> Config:
 
 def start_params(config: Config) -> Params:
     """The start values of the parameters: as configured, and as suits the model where nobody chose."""
-    chosen = chosen_profile(config)
-    suited = {"noise_scale": chosen.noise_scale, "steps": chosen.steps}
-    changes: dict[str, Any] = {name: v for name, v in suited.items() if v is not None and name not in config.given}
-    return replace(config.params, **changes)
+    suited = chosen_profile(config).suited
+    return replace(config.params, **{name: value for name, value in suited.items() if name not in config.given})
 
 
 def load(config: Config) -> Models:

@@ -25,6 +25,7 @@ from sdv2_live.engine.spec import ChunkSettings, Mode, Painting, PromptMix, Sche
 from sdv2_live.engine.state import StreamState
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
+from sdv2_live.gpu.detail import Guide
 from sdv2_live.gpu.geometry import Size, model_size, shrunk
 from sdv2_live.gpu.lanes import new_lanes
 from sdv2_live.gpu.preprocess import Coming, Preprocessor
@@ -74,8 +75,9 @@ class Stream:
         self._launched: deque[Future[Generated]] = deque()  # chunks that may not be done
         self._device = OneThread("device")  # waits for them
         self._done_at = 0.0  # when the last one was
-        # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in, and the mix's swing.
-        self._in_flight: deque[tuple[list[Frame], Tensor | None, tuple[float, ...]]] = deque()
+        # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in, the mix's swing, and luma
+        # for their detail.
+        self._in_flight: deque[tuple[list[Frame], Tensor | None, tuple[float, ...], Guide | None]] = deque()
 
     @property
     def size(self) -> Size | None:
@@ -216,13 +218,15 @@ class Stream:
             with lanes.alone():
                 state.cut_()
             self._in_flight.clear()
-        pixels = latent = None
+        pixels = latent = guide = None
         if state.spec.mode is Mode.VIDEO:
             with lanes.stage("preprocess", "input"):
                 pixels, self._coming = self._pixels(frames, state), None
+                if params.detail > 0 and convert:  # now: a frame's memory may be another's before its pictures are made
+                    guide = self._postprocess.guide(frames, pixels)
             with lanes.stage("encode", "input"):
                 latent = lanes.hand_over(self.engine.encode(pixels, state))
-        self._in_flight.append((list(frames), pixels, chunk.swing))
+        self._in_flight.append((list(frames), pixels, chunk.swing, guide))
         plan = self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
         state.started = True
 
@@ -244,13 +248,13 @@ class Stream:
             return list
         with lanes.stage("decode", "output", clean):
             painted = self.engine.decode(clean, state)
-        like, seen, swing = self._in_flight.popleft()
+        like, seen, swing, guide = self._in_flight.popleft()
         if not convert:
             return list
-        with lanes.stage("postprocess", "output", seen):
+        with lanes.stage("postprocess", "output", seen, *(guide.tensors if guide else ())):
             if seen is not None:
                 painted = mixed(seen, painted, params.mix, swing)
-            return self._postprocess.begin(painted, like)
+            return self._postprocess.begin(painted, like, guide, params.detail)
 
     def _pixels(self, frames: Sequence[Frame], state: StreamState) -> Tensor:
         """Pixels of the next chunk's frames so far; pushed frames have theirs already."""

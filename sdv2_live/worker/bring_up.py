@@ -59,13 +59,12 @@ def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> lis
 
 def _hello(config: Config, models: Models, kept: dict[str, Any]) -> Hello:
     profile, size, most = models.profile, config.video.size, config.video.max_pixels or models.profile.max_pixels
-    suited = {"noise_scale": profile.noise_scale, "steps": profile.steps}
     painted = f"{size[0]}x{size[1]}" if size else f"that of the input, up to {most} pixels"
     return Hello(
         profile.name,
         models.dit.device.type,
         models.kind,
-        {name: value for name, value in suited.items() if value is not None},
+        profile.suited,
         header_of(models, lossless=config.takes.lossless),
         kernels(config, models.dit) | {"precision": str(models.dit.dtype).removeprefix("torch."), "size": painted},
         size,

@@ -49,7 +49,7 @@ def perform(rig: Rig) -> None:
     rig.chunks()
     rig.set(prompt="broken")  # cannot be encoded
     rig.chunks()
-    rig.set(prompt="a cut", prompt_change="cut", transition_chunks=0, mix=0.5)
+    rig.set(prompt="a cut", prompt_change="cut", transition_chunks=0, mix=0.5, detail=0.7)
     rig.shows("a cut")
     rig.source.size = (32, 64)
     rig.chunks()

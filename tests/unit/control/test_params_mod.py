@@ -16,9 +16,9 @@ from sdv2_live.errors import ParamError
 
 
 def test_targets_are_what_can_be_in_between_from_chunk_to_chunk() -> None:
-    assert TARGETS[:3] == ("noise_scale", "mix", "steps")
-    assert {name.split("/")[0] for name in TARGETS[3:]} == {"prompt", "lora"}
-    assert len(TARGETS) == 3 + 8 + 8
+    assert TARGETS[:4] == ("noise_scale", "mix", "detail", "steps")
+    assert {name.split("/")[0] for name in TARGETS[4:]} == {"prompt", "lora"}
+    assert len(TARGETS) == 4 + 8 + 8
     left_out = {
         name
         for name, spec in PARAMS.items()
@@ -30,7 +30,7 @@ def test_targets_are_what_can_be_in_between_from_chunk_to_chunk() -> None:
 def test_an_unknown_target_is_refused_in_a_sentence_and_changes_nothing() -> None:
     store = ParamStore()
     with pytest.raises(
-        ParamError, match=r"^test: mod/3/target cannot be 'seed'; give one of noise_scale, mix, steps, prompt/1/weight, "
+        ParamError, match=r"^test: mod/3/target cannot be 'seed'; give one of noise_scale, mix, detail, steps, prompt/1/weight, "
     ):
         store.set("mod/3/target", "seed", "test")
     assert store.latest() == Params()
