@@ -103,7 +103,7 @@ class Applier:
         self._access = access
         self.answers = answers
         self._subscriptions = subscriptions
-        self._links = Links()
+        self._links = Links(led=lambda: store.latest().tempo_source != "internal")
         store.add_listener(self._links.changed)
         self._owed: set[tuple[Future[None], Peer]] = set()
 

@@ -1,8 +1,8 @@
 """Detection of other shows among the senders, whose messages may be this show's own coming back.
 
 They are recognised by their status, which no other program sends. Another show sends a recalled preset value by value too, so
-the preset's name is ignored. A trigger that was fired here a moment ago is not fired again because another show passes it on,
-by any route.
+the preset's name is ignored. So is its tempo while this show follows a source itself, for it may do no more. A trigger that was
+fired here a moment ago is not fired again because another show passes it on, by any route.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ ECHO_S = 0.5  # longer than a message takes through a few shows, shorter than th
 
 
 class Links:
-    """The other shows that send here. All methods but `changed` belong to the server's thread."""
+    """The other shows that send here. All methods but `changed` belong to the server's thread.
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    led: true while another program leads the tempo.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic, led: Callable[[], bool] = lambda: False) -> None:
         self._clock = clock
+        self._led = led
         self._shows: OrderedDict[Peer, float] = OrderedDict()
         self._fired: dict[str, tuple[str, float]] = {}
 
@@ -51,4 +55,5 @@ class Links:
         if now - self._shows.get(peer, float("-inf")) > SILENT_S:
             return False
         origin, at = self._fired.get(asked.name, ("", float("-inf")))
-        return preset or (origin != peer.origin and now - at < ECHO_S)
+        followed = asked.name == "tempo/bpm" and self._led()
+        return preset or followed or (origin != peer.origin and now - at < ECHO_S)

@@ -113,12 +113,27 @@ def test_one_reset_is_one_reset_on_each(count: int, linked: Shows, settle: Any, 
     assert [show.fired for show in shows] == [["reset"]] * count
 
 
+def test_a_show_that_follows_a_source_takes_its_tempo_from_no_other_show(linked: Shows, settle: Any, wait: Any) -> None:
+    one, other = shows = linked(2)
+    wait(lambda: all(show.said > 2 for show in shows))
+    one.store.set("tempo/bpm", 90.0, "hand")
+    wait(lambda: other.value("tempo/bpm") == 90.0)
+    other.store.set("tempo/source", "link", "hand")
+    wait(lambda: one.value("tempo/source") == "link")
+    one.store.set("tempo/bpm", 128.0, "tempo")  # as its row follows Link
+    settle(shows)
+    assert other.value("tempo/bpm") == 90.0
+    assert one.osc.counters.refused == other.osc.counters.refused == 0
+
+
 def test_what_a_show_says_of_itself_is_not_taken(store: ParamStore, server: OscServer, client: Any, wait: Any) -> None:
     for address in ("/sdv2/status/chunk", "/sdv2/info/source", "/sdv2/applied/mix", "/sdv2/error", "/sdv2/warning"):
         client.send(address, 1)
+    for address in ("/sdv2/tempo/beat", "/sdv2/tempo/lead"):
+        client.send(address, 1)
     client.send("/sdv2/seed", 7)
     wait(lambda: store.latest().seed == 7)
-    assert server.counters.messages == 6
+    assert server.counters.messages == 8
     assert server.counters.refused == 0
     client.send("/sdv2/errors", 1)
     assert client.answer()[:2] == ("/sdv2/error", "/sdv2/errors")
