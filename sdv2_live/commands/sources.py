@@ -1,20 +1,22 @@
-"""`sdv2-live sources`: the NDI sources that can be reached from here, and on Windows the Spout senders of this machine."""
+"""`sdv2-live sources`: the NDI sources in reach, and of this machine the sound inputs and, on Windows, the Spout senders."""
 
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import Table, add_json_option
-from sdv2_live.errors import VideoError
+from sdv2_live.errors import SoundError, VideoError
 from sdv2_live.io.ndi.lib import list_sources
+from sdv2_live.io.sound.lib import list_cards, list_loopbacks
 from sdv2_live.io.spout import lib as spout_lib
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("sources", help="list NDI sources and Spout senders", description=__doc__)
+    parser = subparsers.add_parser("sources", help="list NDI sources, Spout senders and sound inputs", description=__doc__)
     add_config_options(parser)
     add_json_option(parser)
     parser.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to look (default: 2)")
@@ -26,19 +28,32 @@ def run(args: argparse.Namespace) -> int:
     settings = configured(args).ndi.settings
     rows = [(s.name, s.address, f"--input {quoted(f'ndi:{s.inner_name}')}") for s in list_sources(settings, args.wait)]
     rows += _spout_senders()
+    sounds = _sound_inputs()
     if not rows:
         logs.say(
             f"no NDI source answered within {args.wait:g} s (asked {settings.ips} and the local network). Start the sender's NDI "
             "output; on Linux run avahi-daemon, or give the sender's address: --set ndi.extra_ips=192.168.1.20"
         )
-        return 1
-    Table({"source": "source", "address": "address", "use": "use as"}, list(rows)).print(as_json=args.json)
-    return 0
+    if rows or sounds:
+        Table({"source": "source", "address": "address", "use": "use as"}, [*rows, *sounds]).print(as_json=args.json)
+    return 0 if rows else 1
 
 
 def quoted(word: str) -> str:
     """One word for a POSIX shell, whatever is in it; always in quotes, as other shells read most names so too."""
     return "'" + word.replace("'", "'\\''") + "'"
+
+
+def _sound_inputs() -> list[tuple[str, str, str]]:
+    """Those that the libraries which are installed find; `sdv2-live doctor` says why there are none."""
+    found = []
+    for look in (list_cards, list_loopbacks):
+        with suppress(SoundError):
+            found += look()
+    return [
+        (one.name, f"sound, {one.channels} channels{', default' if one.default else ''}", f"--set audio.source={quoted(one.use)}")
+        for one in found
+    ]
 
 
 def _spout_senders() -> list[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ from sdv2_live.doctor.machine import look_attention, look_cupy, look_system, loo
 from sdv2_live.doctor.model import look_model
 from sdv2_live.doctor.network import look_discovery, look_ndi, look_osc, look_oscquery
 from sdv2_live.doctor.probe import Probe
+from sdv2_live.doctor.sound import look_sound
 from sdv2_live.doctor.spout import look_spout
 
 # Times are generous: a cold disk loads torch in half a minute, a large model in minutes.
@@ -16,6 +17,7 @@ PROBES = (
     Probe(("attention",), look_attention, 120, "the GPU's driver does not answer: restart the machine"),
     Probe(("ndi_library", "ndi_loopback"), look_ndi, 60, "NDI does not answer: reinstall ndi-python, check the firewall"),
     Probe(("spout",), look_spout, 60, "the graphics driver does not answer: restart the machine"),
+    Probe(("sound",), look_sound, 60, "a sound driver does not answer: restart the sound server, or set audio.source: ndi"),
     Probe(("discovery",), look_discovery, 60, "name service does not answer: give addresses in ndi.extra_ips"),
     Probe(("osc_port",), look_osc, 30, "name service does not answer: set osc.host to an address"),
     Probe(("oscquery_port",), look_oscquery, 30, "name service does not answer: set osc.host to an address"),

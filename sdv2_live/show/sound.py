@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,10 +13,9 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.io.audio import AudioBlock
 from sdv2_live.io.base import Source
 from sdv2_live.io.ndi.source import NdiSource
-from sdv2_live.io.sound.card import CardInput
-from sdv2_live.io.sound.loopback import LoopbackInput
+from sdv2_live.io.sound.process import SoundProcess
 from sdv2_live.live.failover import Failover
-from sdv2_live.live.sound_card import Open, SoundCard
+from sdv2_live.live.sound_card import SoundCard
 from sdv2_live.music.clock import BeatClock
 from sdv2_live.music.ears import Ears, EarsCounters, Meters
 from sdv2_live.music.heard import Deaf, Heard, Hearing
@@ -26,7 +25,6 @@ from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic_ns
 
 SOURCE = "audio"  # of the tempo
-OPENERS: Mapping[str, type[CardInput] | type[LoopbackInput]] = {"card": CardInput, "loopback": LoopbackInput}
 TELL_NS = 200_000_000  # between two tellings of the meters
 NDI_NS = 1_000_000_000  # for auto: the input's sound is there when it came within that time
 STATUS_NS = 500_000_000  # of the past that meters show: from one status to the next
@@ -56,9 +54,7 @@ class ShowSound(Service):
         self._input: Failover | None = None
         self._input_ns = self._told_ns = 0
         if config.card is not None:
-            kind, name = config.card
-            opener: Open = partial(OPENERS[kind], name)
-            self._card = SoundCard(config.source, opener, self._hear_card)
+            self._card = SoundCard(config.source, partial(SoundProcess, *config.card), self._hear_card)
 
     @property
     def hearing(self) -> Hearing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -23,8 +22,8 @@ class CardInput(Port):
 
     Args:
         pattern: its name, or a part; empty for the system's default.
-        on_block: called with each block on PortAudio's thread; must not block. Its time is that of the sound at the input, as far
-            as the driver knows its delay.
+        on_block: called with each block on PortAudio's thread. Its time is that of the sound at the input, as far as the driver
+            knows its delay.
 
     Raises:
         SoundError: there is no such card, or it cannot be opened.
@@ -32,15 +31,13 @@ class CardInput(Port):
 
     def __init__(self, pattern: str, on_block: Callable[[AudioBlock], None]) -> None:
         library = load_portaudio()
-        _look_again(library)
         found = list_cards()
         card = match_input(pattern, found)
         if card is None:
             there = ", ".join(f"'{one.name}'" for one in found) or "none"
-            raise SoundError(
-                f"there is no sound card input '{pattern}'; there are: {there}" if pattern else "there is no sound card"
-            )
-        self.name = f"card:{card.name}"
+            missing = f"sound card input '{pattern}'" if pattern else "default sound card"
+            raise SoundError(f"there is no {missing}; there are: {there}")
+        self.name = card.use
         self._on_block = on_block
         try:
             self._stream = library.InputStream(
@@ -59,17 +56,8 @@ class CardInput(Port):
 
     def _hear(self, samples: np.ndarray, length: int, times: Any, status: Any) -> None:
         began_ns = monotonic_ns() - length * 1_000_000_000 // self._rate - self._delay_ns
-        self._on_block(AudioBlock(samples.T.copy(), self._rate, began_ns))
+        self._on_block(AudioBlock(samples.T, self._rate, began_ns))
 
     def close(self) -> None:
         """Stop listening. Idempotent."""
-        with contextlib.suppress(load_portaudio().PortAudioError):  # of a card that is gone
-            self._stream.abort()
-        with contextlib.suppress(load_portaudio().PortAudioError):
-            self._stream.close()
-
-
-def _look_again(library: Any) -> None:
-    """Have PortAudio look for cards again: it does so only when it starts, and a card may have come since."""
-    library._terminate()
-    library._initialize()
+        self._stream.close()

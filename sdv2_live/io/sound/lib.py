@@ -58,9 +58,9 @@ def load_soundcard() -> Any:
         return importlib.import_module("soundcard")
     except ImportError as error:
         raise SoundError(f"loopback cannot be listened to: the package soundcard is missing ({error}); {GET_EXTRA}") from error
-    except (AssertionError, OSError, RuntimeError) as error:  # an assertion where no sound server answers
+    except (AssertionError, IndexError, OSError, RuntimeError) as error:  # an assertion where no sound server answers
         raise SoundError(
-            f"loopback cannot be listened to: no sound server answers ({error or type(error).__name__}); start PulseAudio or "
+            f"loopback cannot be listened to: no sound server answers{_said(error)}; start PulseAudio or "
             "PipeWire, or set audio.source to a card"
         ) from error
 
@@ -86,7 +86,7 @@ def list_loopbacks() -> list[SoundInput]:
         found = [one for one in library.all_microphones(include_loopback=True) if one.isloopback]
         speaker = library.default_speaker().name if found else ""
     except (AssertionError, OSError, RuntimeError) as error:
-        raise SoundError(f"the sound server cannot list its outputs: {error or type(error).__name__}") from error
+        raise SoundError(f"the sound server cannot list its outputs{_said(error)}; start it anew") from error
     return [SoundInput("loopback", one.name, one.id, one.channels, 48_000, one.name.endswith(speaker)) for one in found]
 
 
@@ -97,3 +97,7 @@ def match_input(pattern: str, inputs: Iterable[SoundInput]) -> SoundInput | None
         return next((one for one in found if one.default), found[0] if found else None)
     exact = (one for one in found if one.name == pattern)
     return next(exact, next((one for one in found if pattern.casefold() in one.name.casefold()), None))
+
+
+def _said(error: Exception) -> str:
+    return f" ({error})" if str(error) else ""
