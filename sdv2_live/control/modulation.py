@@ -6,7 +6,7 @@ and in what is told at a parameter's own address.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -43,6 +43,10 @@ class ModulationState:
     values: Mapping[str, Value] = field(default_factory=dict)
     verdicts: Mapping[int, str] = field(default_factory=dict)
 
+    def listed(self) -> dict[str, object]:
+        """What the page shows: the names of what moves, to which it listens, and the verdicts."""
+        return {"moving": sorted(self.values), "verdicts": {str(number): word for number, word in self.verdicts.items()}}
+
     @property
     def words(self) -> str:
         """A summary of one line."""
@@ -52,10 +56,15 @@ class ModulationState:
 
 
 class Modulation:
-    """Moves the parameters of one show, or of one rendering. One thread uses it; `state` is for all."""
+    """Moves the parameters of one show, or of one rendering. One thread uses it; `state` is for all.
 
-    def __init__(self, beats: Beats, hearing: Hearing | None = None) -> None:
+    Args:
+        changed: called when other parameters move, or a verdict is another; must not block.
+    """
+
+    def __init__(self, beats: Beats, hearing: Hearing | None = None, changed: Callable[[], None] = lambda: None) -> None:
         self.state = ModulationState()
+        self._changed = changed
         hearing = hearing or Deaf()
         self._by_chunk, self._by_frame = Modulator(beats, hearing), Modulator(beats, hearing)
 
@@ -68,7 +77,7 @@ class Modulation:
             delay_ns: from the capture of a frame until it is seen.
         """
         if not any(params.mod_on):
-            self.state = ModulationState()
+            self._stands(ModulationState())
             return Modulated(params)
         delay_ns = delay_ns if params.tempo_follow == "room" else 0
         spans = _spans(captured_ns, delay_ns)
@@ -80,8 +89,13 @@ class Modulation:
         frames = [self._by_frame.offsets(mixing, span, params.seed) for span in spans]
         swing = tuple(frame[PER_FRAME] for frame in frames) if frames[0] else ()
         mixed = {PER_FRAME: _moved(params, PER_FRAME, swing[0])} if swing else {}
-        self.state = ModulationState(values | mixed, self._by_chunk.verdicts | self._by_frame.verdicts)
+        self._stands(ModulationState(values | mixed, self._by_chunk.verdicts | self._by_frame.verdicts))
         return Modulated(updated(params, values), swing)
+
+    def _stands(self, now: ModulationState) -> None:
+        before, self.state = self.state, now
+        if (before.values.keys(), before.verdicts) != (now.values.keys(), now.verdicts):
+            self._changed()
 
 
 def slots_of(params: Params) -> list[Slot]:

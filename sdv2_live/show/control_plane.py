@@ -143,6 +143,7 @@ class ControlPlane(Service):
                 actions=actions,
                 timed=self.music.actions,
                 status=status,
+                moving=lambda: self.music.modulation.state.values,
             )
             self.music.tell(self.osc)
             if config.oscquery.enabled:

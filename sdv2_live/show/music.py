@@ -30,9 +30,12 @@ class Music(Service):
         if config.tempo.source != "internal" and "tempo/source" not in config.given:
             store.set("tempo/source", config.tempo.source, "tempo.source")
         self.tempo = TempoKeeper(store, config.tempo, resumed)
-        listed = (lists or Lists()).add("sound", lambda: self.sound.listed())
+        lists = lists or Lists()
+        listed = lists.add("sound", lambda: self.sound.listed())
         self.sound = ShowSound(config.audio, store, self.clock, listed)
-        self.modulation = Modulation(self.clock, self.sound.hearing)
+        self.modulation = Modulation(
+            self.clock, self.sound.hearing, lists.add("modulation", lambda: self.modulation.state.listed())
+        )
 
     @property
     def clock(self) -> BeatClock:

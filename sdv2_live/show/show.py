@@ -242,6 +242,7 @@ class Show(Closing):
             take_rendering=self.control.takes.working,
             encoding=len(self.engine.encoding),
             tempo=self.control.music.tempo.now(),
+            modulation=self.control.music.modulation.state.words,
             sound=self.control.music.sound.now(),
         )
 

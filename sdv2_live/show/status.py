@@ -57,6 +57,7 @@ class Status:
     take_rendering: bool = False
     encoding: int = 0
     tempo: TempoNow = field(default_factory=TempoNow)
+    modulation: str = "off"
     sound: SoundNow = field(default_factory=SoundNow)
 
     def line(self) -> str:
@@ -190,6 +191,7 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.tempo.peers, "Other programs in Link's session.", "link_peers", "link_peers"),
     Published(lambda s: s.tempo.confidence, "How sure the tempo's source is, 0..1.", "tempo_confidence", "tempo_confidence", 2),
     Published(lambda s: s.tempo.words, "Who leads the tempo, and how it is.", "tempo"),
+    Published(lambda s: s.modulation, "What modulation moves, and which of its waves are too fast to be shown.", "modulation"),
     *_totals("tempo", ClockCounters),
     Published(lambda s: s.sound.words, "What is listened to.", "sound"),
     Published(lambda s: s.sound.meters.live, "1 while sound is heard.", "sound_live", "sound_live"),

@@ -217,6 +217,8 @@ class Applier:
                 self._subscriptions.unsubscribe(target_of(call.args, peer, self._datagram_peer), peer)
             elif name == "dump":
                 self._feedback.dump(peer)
+            elif name == "mod/listen":
+                self._feedback.listen(peer, call.args)
             elif name in self._actions:
                 self._owe(address, self._actions[name](call.args), peer)
             elif name in self._timed:

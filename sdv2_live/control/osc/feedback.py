@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sdv2_live.control.coerce import coerce
 from sdv2_live.control.osc.addresses import ROOT
 from sdv2_live.control.osc.news import RATE, Args, News
 from sdv2_live.control.osc.packet import encode
 from sdv2_live.control.osc.subscriber import Peer, Subscriber
 from sdv2_live.control.osc.subscriptions import Subscriptions
-from sdv2_live.control.params import PARAMS, Kind, Value, value_of
+from sdv2_live.control.params import PARAMS, Kind, ParamSpec, Value, value_of
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import ParamError
 from sdv2_live.stats import Fill
 from sdv2_live.wording import shown
 
+_SWITCH = ParamSpec("mod/listen", Kind.BOOL, False, "")
 BURST = 8  # messages a flush and subscriber
 CONFIRM_S = (0.1, 0.4)
 
@@ -63,12 +65,15 @@ class Feedback:
 
     def dump(self, sender: Peer) -> None:
         """Send all values again to the subscriptions of `sender`. Raises ParamError when it has none."""
+        for subscriber in self._own(sender):
+            subscriber.start_over()
+            self._mark_all(subscriber)
+
+    def _own(self, sender: Peer) -> Sequence[Subscriber]:
         own = self._subscriptions.of(sender)
         if not own:
             raise ParamError(f"nothing is subscribed from here; send {ROOT}subscribe first")
-        for subscriber in own:
-            subscriber.start_over()
-            self._mark_all(subscriber)
+        return own
 
     def said(self, peer: Peer, messages: Mapping[str, tuple[Any, ...]]) -> None:
         """Note values, by address, that a peer has sent: it holds them already. Call it before they are set."""
@@ -93,6 +98,19 @@ class Feedback:
         """Send messages, by address."""
         for subscriber in self._subscriptions:
             subscriber.tell(messages)
+        self._wake()
+
+    def listen(self, sender: Peer, args: Args) -> None:
+        """Tell the subscriptions of `sender` of effective values, or no more. Raises ParamError when it has none."""
+        wanted = not args or bool(coerce(_SWITCH, args).value)
+        for subscriber in self._own(sender):
+            subscriber.moving = wanted
+
+    def moved(self, messages: Mapping[str, Args]) -> None:
+        """Send effective values, by address, to those who asked for them."""
+        for subscriber in self._subscriptions:
+            if subscriber.moving:
+                subscriber.tell(messages)
         self._wake()
 
     def told_at_once(self, address: str, args: Args) -> None:

@@ -5,6 +5,7 @@
     /sdv2/status/<name> number       numbers only, as OSC In CHOPs take them
     /sdv2/info/<name> text           status in words
     /sdv2/tempo/beat number          at every beat
+    /sdv2/mod/value/<param> value    what modulation makes of a value, to those who ask for it
 
 All but the beat wait for each listener in an `Outbox`, which every address leaves at most RATE times a second; the last value
 always does.
@@ -20,15 +21,18 @@ from typing import Any, Protocol
 
 from sdv2_live.control.loop import ControlLoop
 from sdv2_live.control.osc.addresses import ROOT
-from sdv2_live.control.params import Value
+from sdv2_live.control.params import PARAMS, Value, value_of
 from sdv2_live.control.store import Applied, Change, ParamStore
 
 BEAT = ROOT + "tempo/beat"
 LEAD = ROOT + "tempo/lead"  # the tempo that the source's session shall have, where it may be led
+MOVED = ROOT + "mod/value/"
 RATE = 30.0  # times a second that an address is sent
 STATUS_PERIOD_S = 0.5
+MOVED_PERIOD_S = 0.1
 
 Args = tuple[Any, ...]
+Moving = Callable[[], Mapping[str, Value]]  # the effective values of what moves, by parameter
 Status = Callable[[], Mapping[str, float | str]]  # numbers and words, by name
 
 
@@ -70,6 +74,9 @@ class Listener(Protocol):
     def told(self, messages: Mapping[str, Args]) -> None:
         """Pass on messages, by address, that are no values of parameters."""
 
+    def moved(self, messages: Mapping[str, Args]) -> None:
+        """Pass on effective values, by address, to those who ask for them."""
+
     def told_at_once(self, address: str, args: Args) -> None:
         """Pass on a message whose moment matters, before all that waits."""
 
@@ -77,8 +84,10 @@ class Listener(Protocol):
 class News:
     """Collects events of other threads and hands them to the listeners on the loop, all pending ones at once."""
 
-    def __init__(self, store: ParamStore, loop: ControlLoop, status: Status | None) -> None:
+    def __init__(self, store: ParamStore, loop: ControlLoop, status: Status | None, moving: Moving = dict) -> None:
         self._store, self._loop, self._status = store, loop, status
+        self.moving = moving
+        self._moved: Mapping[str, Value] = {}  # as it was told last
         self.listeners: list[Listener] = []
         self.status: dict[str, Args] = {}  # as it was told last, by address; empty while nobody listens
         self._changes: dict[str, dict[str, Value]] = {}  # since the listeners were told, by origin
@@ -93,10 +102,12 @@ class News:
         """Inform the listeners while the context lasts."""
         removals = [self._store.add_listener(self._changed), self._store.add_applied_listener(self._applied)]
         self._due: asyncio.Handle = asyncio.get_running_loop().call_soon(self._tell_status)
+        self._moved_due: asyncio.Handle = asyncio.get_running_loop().call_soon(self._tell_moved)
         try:
             yield
         finally:
             self._due.cancel()
+            self._moved_due.cancel()
             for remove in removals:
                 remove()
 
@@ -143,6 +154,18 @@ class News:
         self.status = now
         self._tell(news)
 
+    def _tell_moved(self) -> None:
+        """Tell effective values that have changed; of what stands still again, its own."""
+        self._moved_due = asyncio.get_running_loop().call_later(MOVED_PERIOD_S, self._tell_moved)
+        now, params = (self.moving() if self._listening else {}), self._store.latest()
+        ended = {name: value_of(params, PARAMS[name]) for name in self._moved.keys() - now.keys()}
+        news = {name: value for name, value in {**now, **ended}.items() if self._moved.get(name) != value}
+        self._moved = now
+        if news:
+            spoken = {MOVED + told: args_of(value) for name, value in news.items() for told in self._store.names.told(name)}
+            for listener in self.listeners:
+                listener.moved(spoken)
+
     def _tell(self, messages: Mapping[str, Args]) -> None:
         for listener in self.listeners:
             listener.told(messages)
@@ -150,3 +173,8 @@ class News:
     @property
     def _listening(self) -> bool:
         return any(listener.listening for listener in self.listeners)
+
+
+def args_of(value: Value) -> Args:
+    """An effective value as one argument: `steps`, whose length varies, as text such as "700,500"."""
+    return (",".join(map(str, value)),) if isinstance(value, tuple) else (value,)

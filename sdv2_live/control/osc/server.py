@@ -22,7 +22,7 @@ from sdv2_live.control.osc.dispatch import Action, Applier, OscCounters, TimedAc
 from sdv2_live.control.osc.feedback import Feedback
 from sdv2_live.control.osc.flood_sockets import Address
 from sdv2_live.control.osc.framing import MAX_PACKET
-from sdv2_live.control.osc.news import News, Status
+from sdv2_live.control.osc.news import Moving, News, Status
 from sdv2_live.control.osc.reception import OscInput
 from sdv2_live.control.osc.sockets import bind_osc, deliver, endpoint, plain, reaches
 from sdv2_live.control.osc.subscriber import Peer
@@ -59,6 +59,7 @@ class OscServer(Service):
         actions: Mapping[str, Action] | None = None,
         timed: Mapping[str, TimedAction] | None = None,
         status: Status | None = None,
+        moving: Moving = dict,
     ) -> None:
         """Bind the sockets.
 
@@ -75,6 +76,7 @@ class OscServer(Service):
                 Sdv2Error.
             timed: the same, for those that ask when a message was meant.
             status: returns numbers and words for subscribers; called twice a second on the loop, must not block.
+            moving: returns the effective values of what modulation moves; called ten times a second, must not block.
 
         Raises:
             ConfigError: the address is not available; the message has the remedy.
@@ -96,7 +98,7 @@ class OscServer(Service):
         )
         self._input = OscInput(applier, self.counters, store.names)
         self.loop = ControlLoop(self._failed)
-        self.news = News(store, self.loop, status)
+        self.news = News(store, self.loop, status, moving)
         self._feedback: Feedback | None = None
         self._configured = [self._subscriber(*one) for one in wanted]
 

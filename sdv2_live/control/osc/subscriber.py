@@ -50,12 +50,14 @@ class Subscriber:
     """One subscription: its target, its owner and its waiting messages. Times are the event loop's, in seconds.
 
     owner: the peer that subscribed it; None: the configuration, so that it never ends.
+    moving: it wants to hear of effective values.
     """
 
     target: Peer
     owner: Peer | None
     heard: float  # when it last sent anything, or was subscribed
     echo: bool = False  # it wants to hear of its own changes, too
+    moving: bool = False
     pending: Outbox = field(default_factory=Outbox)
     origins: frozenset[str] = frozenset()  # how the store names the writers whose changes are its own
     confirming: set[str] = field(default_factory=set)  # addresses that a timer will have told again

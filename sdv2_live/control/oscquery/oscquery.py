@@ -30,7 +30,7 @@ from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.oscquery")
 
-FEEDBACK_ACTIONS = ("subscribe", "unsubscribe", "dump")  # which the OSC server carries out by itself
+FEEDBACK_ACTIONS = ("subscribe", "unsubscribe", "dump", "mod/listen")  # which the OSC server carries out by itself
 METHODS_S = 0.1
 
 Presets = Callable[[], Sequence[str]]
@@ -112,6 +112,7 @@ class OscQuery:
             self._store.latest(),
             presets=self._presets(),
             status=self._osc.news.now(),
+            moving=self._osc.news.moving(),
             actions=self._actions,
             names=self._store.names,
         )

@@ -21,8 +21,9 @@ from typing import Any
 from sdv2_live.control.hints import hints
 from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, scalable
-from sdv2_live.control.osc.news import BEAT
+from sdv2_live.control.osc.news import BEAT, MOVED
 from sdv2_live.control.params import PARAMS, Kind, Params, ParamSpec, Value, value_of
+from sdv2_live.control.params_mod import TARGETS
 
 Node = dict[str, Any]
 
@@ -34,6 +35,7 @@ _MAX_INT32 = 2**31 - 1
 _MAX_EXACT = 2**53  # of a double
 _TYPES = {Kind.FLOAT: "f", Kind.TRIGGER: "I"}  # the others depend on value or range, or are text
 _ACTION_VALUES: Mapping[str, bool | float | str] = {
+    "mod/listen": True,
     "prompt/expand": "",
     "preset/save": "",
     "preset/replace": "",
@@ -48,6 +50,7 @@ _ACTION_VALUES: Mapping[str, bool | float | str] = {
 }
 _SCALED = f"Also at {NORM} as 0..1 and at {MIDI} as 0..{MIDI_MAX}, scaled to the range."
 _BEAT = "Told at every beat: its number in the bar, from 1."
+_MOVED = "What modulation makes of {} now; the value of the fader where it does not move."
 _RULE = f"The controls of the show. Numbers, switches and choices are also taken with {NORM} or {MIDI} behind the address."
 
 
@@ -56,6 +59,7 @@ def methods(
     *,
     presets: Sequence[str] = (),
     status: Mapping[str, float | str] | None = None,
+    moving: Mapping[str, Value] | None = None,
     actions: Collection[str] = (),
     names: ParamNames = TABLE,
 ) -> dict[str, Node]:
@@ -65,6 +69,7 @@ def methods(
         params: the current values.
         presets: names of presets.
         status: numbers and words of the running show.
+        moving: effective values of the parameters that modulation moves now; None where nothing can move.
         actions: names of the actions that this show carries out.
         names: the show's parameter names.
 
@@ -77,6 +82,8 @@ def methods(
         text = isinstance(value, str)
         node = {"TYPE": "s" if text else "f", "ACCESS": READ, "DESCRIPTION": name, "VALUE": [value if text else float(value)]}
         found[f"{ROOT}{'info' if text else 'status'}/{name}"] = node
+    if moving is not None:
+        found |= {MOVED + name: _moved(spec, moving.get(spec.name, value_of(params, spec))) for name, spec in _targets(names)}
     if "tempo/clock" in actions:
         found[BEAT] = {"TYPE": "f", "ACCESS": READ, "DESCRIPTION": _BEAT, "VALUE": [(status or {}).get("beat", 1)]}
     return {address: {"FULL_PATH": address} | node for address, node in found.items()}
@@ -98,6 +105,19 @@ def _specs(names: ParamNames) -> Iterator[tuple[str, ParamSpec]]:
     for name, meant in ({name: name for name in PARAMS} | dict(names.aliases)).items():
         if PARAMS[meant].field != "lora_scales" or meant in names.named:
             yield name, PARAMS[meant]
+
+
+def _targets(names: ParamNames) -> Iterator[tuple[str, ParamSpec]]:
+    """The names of what modulation can move in this show."""
+    for name in TARGETS:
+        if PARAMS[name].field != "lora_scales" or name in names.named:
+            yield from ((told, PARAMS[name]) for told in names.told(name))
+
+
+def _moved(spec: ParamSpec, value: Value) -> Node:
+    told = _value(value)
+    tag = "s" if isinstance(told, str) else "f"
+    return {"TYPE": tag, "ACCESS": READ, "DESCRIPTION": _MOVED.format(spec.name), "VALUE": [told]}
 
 
 def _action(name: str) -> Node:

@@ -92,6 +92,10 @@ class Sessions:
         for client in self.clients:
             client.tell(messages)
 
+    def moved(self, messages: Mapping[str, Args]) -> None:
+        """Send effective values to the clients that listen to them."""
+        self.told(messages)
+
     def told_at_once(self, address: str, args: Args) -> None:
         """Send a message to the clients that listen to it."""
         self.told({address: args})

@@ -131,3 +131,18 @@ def test_random_goes_by_the_seed_that_the_performer_chose() -> None:
 def test_a_row_of_the_table_is_a_slot() -> None:
     (found,) = slots_of(updated(Params(), slot(3, target="lora/2/scale", min=0.25, max=1.0, hz=2.0)))
     assert (found.number, found.target, found.swing, found.hz, found.depth) == (3, "lora/2/scale", 0.75, 2.0, 1.0)
+
+
+def test_the_page_is_told_when_something_else_moves_and_not_of_every_chunk() -> None:
+    told: list[object] = []
+    modulation = Modulation(Beats(), changed=lambda: told.append(modulation.state.listed()))
+    params = updated(Params(), slot(1))
+    for i in range(5):
+        modulation(params, chunk(4 * i * FRAME), DELAY)
+    modulation(updated(params, slot(2, rate="1/4beat", target="steps")), chunk(20 * FRAME), DELAY)
+    modulation(Params(), chunk(24 * FRAME), DELAY)
+    assert told == [
+        {"moving": ["noise_scale"], "verdicts": {}},
+        {"moving": ["noise_scale", "steps"], "verdicts": {"2": "held"}},
+        {"moving": [], "verdicts": {}},
+    ]

@@ -29,6 +29,9 @@ class Ear:
     def told(self, messages: Mapping[str, Args]) -> None:
         self.messages.append(dict(messages))
 
+    def moved(self, messages: Mapping[str, Args]) -> None:
+        self.messages.append(dict(messages))
+
     def told_at_once(self, address: str, args: Args) -> None:
         self.messages.append({address: args})
 
