@@ -147,8 +147,9 @@ class BeatClock:
             self.source, self.silent, self._chosen_ns = source, False, at_ns
             said = self._said.get(source)
             if said is not None and not self._stale(said.heard_ns, at_ns):
+                by = said.tempo.beat(at_ns) - self._place.led.beat(at_ns)
                 self._place.follow(said.tempo, at_ns)
-                self._go(at_ns, jump=abs(said.tempo.beat(at_ns) - self._course.beat(at_ns)) > JUMP_BEATS)
+                self._go(at_ns, jump=abs(by) > JUMP_BEATS)
         self._tell()
 
     def watch(self, at_ns: int) -> None:
@@ -182,7 +183,7 @@ class BeatClock:
         """
         bpm = bpm_within(bpm)
         with self._lock:
-            if self.source in self._leadable:
+            if self.source in self._leadable and not self.silent:
                 return False
             self._place.own(bpm, at_ns)
             self.source, self.silent = INTERNAL, False
@@ -191,14 +192,14 @@ class BeatClock:
         return True
 
     def tap(self, at_ns: int) -> None:
-        """Tap: the nearest beat is here, and from the second tap on the tempo is the taps', where internal leads."""
+        """Tap: the nearest beat is here, and from the second tap on the tempo is the taps', unless a source gives it."""
         with self._lock:
             self.counters.taps += 1
             tapped = self._taps.tap(at_ns)
             if tapped is None:
                 self.counters.bounced += 1
                 return
-            if tapped.bpm is not None and self.source == INTERNAL:
+            if tapped.bpm is not None and (self.source == INTERNAL or self.silent):
                 self._place.own(tapped.bpm, at_ns)
             there = self._place.at(tapped.beat_ns).b0
             self._place.shift(round(there) - there)

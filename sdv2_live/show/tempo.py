@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -53,15 +54,20 @@ class TempoNow:
 
 @dataclass(frozen=True, slots=True)
 class TempoState:
-    """The beat as a journal keeps it: at the Unix time `unix` the count was `beat`."""
+    """The beat as a journal keeps it: at the Unix time `unix` the count was `beat`. Raises ValueError for what is no tempo."""
 
     beat: float
     bpm: float
     unix: float
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.unix):
+            raise ValueError(f"{self.unix} is no time")
+        Tempo(0, self.beat, self.bpm)
+
     def now(self) -> Tempo:
         """The tempo, with the beat where it would be by now without the interruption."""
-        return Tempo(monotonic_ns(), self.beat + (time.time() - self.unix) * self.bpm / 60, self.bpm)
+        return Tempo(monotonic_ns(), self.beat + max(time.time() - self.unix, 0.0) * self.bpm / 60, self.bpm)
 
 
 class TempoKeeper(Service):
@@ -111,7 +117,7 @@ class TempoKeeper(Service):
             "tempo/offset_ms": self.clock.set_offset,
             "tempo/beats_per_bar": self._set_beats_per_bar,
         }
-        self._told: deque[float] = deque(maxlen=ECHOES)  # what the row was last
+        self._told: deque[float] = deque([params.tempo_bpm], maxlen=ECHOES)  # what the row was last
         self._row_waits_ns = 0
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._forget = [store.add_listener(self._written), self.clock.add_listener(self._wake.set)]

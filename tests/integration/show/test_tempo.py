@@ -201,6 +201,12 @@ def test_the_tempo_is_kept_with_its_beat(config: Config, tmp_path: Path, wait: A
         assert desk.music.clock.beats_per_bar == 3
 
 
+@pytest.mark.parametrize("damage", [{"bpm": 0.0}, {"beat": math.nan}, {"unix": math.inf}])
+def test_a_beat_that_a_journal_cannot_mean_is_no_beat(damage: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="no t"):
+        TempoState(**{"beat": 7.0, "bpm": 90.0, "unix": 1e9, **damage})
+
+
 def test_a_tempo_that_an_option_asks_for_goes_before_the_kept_one(config: Config) -> None:
     state = LiveState({"tempo/bpm": 90.0}, beat=TempoState(7.0, 90.0, time.time()))
     resumed = config.with_params(state.start_params(config.params), config.given | {"tempo/bpm"}, {"tempo/bpm": 100.0})

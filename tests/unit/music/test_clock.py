@@ -71,6 +71,18 @@ def test_a_source_that_falls_silent_is_said_once_and_the_beat_goes_on(caplog: py
     ]
 
 
+def test_where_the_source_is_lost_a_hand_gives_the_tempo_until_it_is_back() -> None:
+    clock = BeatClock(Tempo(0, 0.0, 100.0), "link", leadable=["link"])
+    clock.watch(5 * S)
+    tap(clock, 10, 10.5, 11, 11.5)
+    assert (clock.source, clock.bpm) == ("link", pytest.approx(120.0))
+    clock.lead("link", Tempo(20 * S, 7.0, 100.0), at_ns=20 * S)
+    assert (clock.bpm, clock.beat(20 * S)) == (100.0, pytest.approx(7.0))
+    clock.watch(30 * S)
+    assert clock.set_bpm(90.0, 30 * S)
+    assert (clock.source, clock.bpm) == ("internal", 90.0)
+
+
 def test_two_beats_of_a_slow_source_are_no_silence() -> None:
     clock = led(30.0)
     clock.watch(3 * S)

@@ -141,6 +141,7 @@ def test_values_of_no_use_now_are_left_out(tmp_path: Path, caplog: pytest.LogCap
         ("[]", "holds no live state"),
         ('{"params": 3, "timeline": null}', "holds no live state"),
         ('{"params": {}, "timeline": {"playing": true}}', "holds no live state"),
+        ('{"params": {}, "timeline": null, "beat": {"beat": 0, "bpm": 0, "unix": 0}}', "holds no live state"),
     ],
 )
 def test_what_is_no_journal_is_refused_by_name(tmp_path: Path, text: str | None, why: str) -> None:
