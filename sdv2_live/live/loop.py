@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.config.schema import Config
@@ -108,6 +108,7 @@ class LiveLoop:
         self._on_prompts = on_prompts  # told the prompts of each painted chunk
         self._launch_due = launch  # writes to the store what has waited for this chunk
         self._times = ShowTimes()
+        self._moment: Moment | None = None  # of the newest chunk
         self._adaptation = adaptation or Adaptation(Config(), counters)
         self._modulation = modulation
         self._hands = OneThread("engine-flight")  # hands on what is painted
@@ -125,6 +126,11 @@ class LiveLoop:
     def queues(self) -> dict[str, Fill]:
         """Fill of the queue of launched, unfinished chunks, where chunks overlap."""
         return {"flight": Fill(sum(not chunk.done() for chunk in self._in_flight[:]), AHEAD)}
+
+    def ahead_ns(self, follow: Literal["room", "sound"]) -> int:
+        """How long before its time something has to be written, so that the chunk that is nearest to that time shows it."""
+        moment = self._moment
+        return moment.decides_ns(follow) - moment.captured_ns - moment.period_ns // 2 if moment is not None else 0
 
     def start(self) -> None:
         """Start to paint."""
@@ -191,6 +197,7 @@ class LiveLoop:
             return
         # Snapshot as late as possible, so that a control change reaches this chunk, not the next.
         moment = self._times.of(self._intake.first_ns(needed) or newest.captured_ns, self._playout.delay_ns)
+        self._moment = moment
         self._launch_due(moment)
         asked = self._store.snapshot(self._number)
         if self._moves is not None:

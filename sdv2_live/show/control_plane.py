@@ -86,13 +86,15 @@ class ControlPlane(Service):
         self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
         self.music = Music(config, self.store, resumed.beat if resumed is not None else None, self.lists)
-        self.transport = Transport(timeline or EMPTY, self.store)
+        self.transport = Transport(timeline or EMPTY, self.store, beats=self.music.running)
+        self.music.offer(self.transport.timeline.bpm)
+        self._loaded = loaded
         self.timelines = TimelineKeeper(
             config.timeline.folder,
             self.store,
             self.presets,
             self.transport,
-            loaded=loaded,
+            loaded=self._taken,
             changed=lambda: self.lists.changed("timeline"),
         )
         self.lists.add("timeline", self.timelines.listed)
@@ -247,6 +249,11 @@ class ControlPlane(Service):
                 self._failures += 1
                 log.exception("the timeline stumbled; it goes on")
                 self._stop.wait(STUMBLE_S)
+
+    def _taken(self, timeline: Timeline) -> None:
+        """Pass a timeline on that was loaded, and its tempo."""
+        self.music.offer(timeline.bpm)
+        self._loaded(timeline)
 
     def _tell_presets(self) -> None:
         """Have OSCQuery's clients and the page read the list of presets again."""

@@ -13,6 +13,7 @@ from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.page.lists import Lists
 from sdv2_live.control.store import ParamStore
 from sdv2_live.music.clock import BeatClock
+from sdv2_live.music.running import RunningBeats
 from sdv2_live.show.sound import ShowSound
 from sdv2_live.show.tempo import TempoKeeper, TempoState
 
@@ -22,6 +23,7 @@ class Music(Service):
 
     Attributes:
         tempo: keeps the beat clock and its rows.
+        running: the beat for what is played from its start to its end.
         sound: what is heard.
         modulation: moves parameters; the loop asks it for each chunk.
     """
@@ -29,7 +31,9 @@ class Music(Service):
     def __init__(self, config: Config, store: ParamStore, resumed: TempoState | None = None, lists: Lists | None = None) -> None:
         if config.tempo.source != "internal" and "tempo/source" not in config.given:
             store.set("tempo/source", config.tempo.source, "tempo.source")
-        self.tempo = TempoKeeper(store, config.tempo, resumed)
+        chosen = resumed is not None or "tempo/bpm" in config.given
+        self.tempo = TempoKeeper(store, config.tempo, resumed, chosen=chosen)
+        self.running = RunningBeats(self.clock)
         lists = lists or Lists()
         listed = lists.add("sound", lambda: self.sound.listed())
         self.sound = ShowSound(config.audio, store, self.clock, listed)
@@ -51,6 +55,11 @@ class Music(Service):
     def failures(self) -> int:
         """Number of internal errors that its threads have survived."""
         return self.tempo.failures
+
+    def offer(self, bpm: float | None) -> None:
+        """Take the tempo of a timeline in beats, as long as nobody has chosen one."""
+        if bpm is not None:
+            self.tempo.offer(bpm)
 
     def tell(self, osc: OscServer) -> None:
         """Tell the subscribers of `osc` of every beat."""

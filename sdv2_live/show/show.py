@@ -142,6 +142,7 @@ class Show(Closing):
             modulation=self.control.music.modulation,
         )
         opened.callback(self.loop.close)
+        self.control.music.running.ahead_ns = lambda: self.loop.ahead_ns(self.store.latest().tempo_follow)
         self.page = self._page()
         if self.page is not None:
             opened.callback(self.page.close)

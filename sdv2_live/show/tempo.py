@@ -18,7 +18,7 @@ from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.errors import ParamError
 from sdv2_live.music.clock import INTERNAL, BeatClock, ClockCounters
 from sdv2_live.music.news import read_news
-from sdv2_live.music.tempo import Tempo
+from sdv2_live.music.tempo import BPM_MAX, BPM_MIN, Tempo
 from sdv2_live.system.clock import monotonic_ns
 from sdv2_live.threads import ended
 
@@ -80,6 +80,7 @@ class TempoKeeper(Service):
         store: holds the rows.
         config: who may be led.
         resumed: the beat of an earlier show.
+        chosen: somebody has chosen the tempo.
 
     Attributes:
         clock: the beat.
@@ -87,7 +88,9 @@ class TempoKeeper(Service):
         on_led: called with the tempo that the session of the source shall have, where it may be led; must not block.
     """
 
-    def __init__(self, store: ParamStore, config: TempoConfig, resumed: TempoState | None = None) -> None:
+    def __init__(
+        self, store: ParamStore, config: TempoConfig, resumed: TempoState | None = None, *, chosen: bool = False
+    ) -> None:
         params = store.latest()
         tempo = Tempo(monotonic_ns(), 0.0, params.tempo_bpm)
         if resumed is not None:
@@ -103,6 +106,7 @@ class TempoKeeper(Service):
         self.on_beat: Callable[[int], None] = lambda beat: None
         self.on_led: Callable[[float], None] = lambda bpm: None
         self.failures = 0
+        self._chosen = chosen or self.clock.source != INTERNAL
         self._store = store
         self._acts: Mapping[str, Callable[[Any, int], object]] = {
             "tempo/source": self.clock.choose,
@@ -139,6 +143,12 @@ class TempoKeeper(Service):
     def counters(self) -> ClockCounters:
         """The clock's totals since start."""
         return self.clock.counters
+
+    def offer(self, bpm: float) -> None:
+        """Take a tempo that nobody asked for, such as a timeline's, as long as nobody has chosen one."""
+        if not self._chosen and BPM_MIN <= bpm <= BPM_MAX:
+            self.clock.set_bpm(bpm, monotonic_ns())
+            self._store.set("tempo/bpm", bpm, OWN)
 
     def hear(self, args: tuple[Any, ...], arrived_ns: int) -> None:
         """Take `/sdv2/tempo/clock`. Raises ParamError for what is no tempo, which is counted and changes nothing."""
@@ -182,6 +192,7 @@ class TempoKeeper(Service):
             return
         for name, value in change.values.items():
             if name in self._acts:
+                self._chosen = True
                 self._acts[name](value, change.at_ns)
 
     def _set_bpm(self, bpm: float, at_ns: int) -> None:

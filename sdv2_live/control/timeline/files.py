@@ -1,7 +1,7 @@
 """Timelines: parameter changes at points in time, for a whole song or a rendered clip.
 
     name: Opening
-    bpm: 120                    # only for events placed by beat
+    bpm: 120                    # only for events placed by beat; live they follow the show's tempo
     duration: 64                # seconds; without it, the last event's time
     loop: true
     events:
@@ -26,7 +26,7 @@ from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import PARAMS, Kind, Value
 from sdv2_live.control.presets.file import one_line
 from sdv2_live.control.presets.library import PresetLibrary
-from sdv2_live.control.timeline.model import MAX_SECONDS, SAME_TIME_S, Event, Timeline, seconds_of
+from sdv2_live.control.timeline.model import MAX_SECONDS, SAME_TIME_S, Event, Timeline, seconds_of, seconds_of_beat
 from sdv2_live.control.timeline.scope import load_scope_timeline, scope_timeline
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError, several
 from sdv2_live.wording import shown
@@ -80,7 +80,9 @@ def _from_document(document: Document, names: ParamNames, presets: PresetLibrary
     reader.check_foreign()
     if reader.problems:
         raise ConfigError("\n".join(several(reader.problems)))
-    return scope_timeline(Timeline(tuple(events), max(duration, last), name, loop, reader.foreign, description))
+    if not any("beat" in item for item in data["events"]):
+        bpm = None
+    return scope_timeline(Timeline(tuple(events), max(duration, last), name, loop, reader.foreign, description, bpm=bpm))
 
 
 class _Reader:
@@ -160,7 +162,7 @@ class _Reader:
                 f"{self.document.where((*key, 'beat'))}: {dotted(key)}.beat: needs the timeline's bpm; give bpm: 120"
             )
         else:
-            return round(self.number((*key, "beat"), data["beat"], 0, MAX_SECONDS * bpm / 60) * 60 / bpm, 9)
+            return seconds_of_beat(self.number((*key, "beat"), data["beat"], 0, MAX_SECONDS * bpm / 60), bpm)
         return 0.0
 
     def check_foreign(self) -> None:

@@ -35,6 +35,11 @@ def seconds_of(value: Any) -> float | None:
     return float(value)
 
 
+def seconds_of_beat(beat: float, bpm: float) -> float:
+    """Seconds from the start of a beat, from 0."""
+    return round(beat * 60 / bpm, 9)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Values that are set at one time, in seconds from the start. Triggers in `values` carry True."""
@@ -65,6 +70,7 @@ class Timeline:
     """Events in ascending time.
 
     Attributes:
+        bpm: the tempo for which its times hold, where it was written in beats: played live it follows the show's tempo.
         foreign: content of a Scope file beyond this model, for export.
         size: (height, width) of the picture, when the file asks for one.
         notes: a sentence on each part of the file that has no effect.
@@ -78,6 +84,7 @@ class Timeline:
     description: str = ""
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    bpm: float | None = None
 
     def with_notes(self, size: tuple[int, int] | None, notes: tuple[str, ...]) -> Timeline:
         """The same timeline, for a picture of `size`, with a sentence on each part of its file that has no effect here."""

@@ -9,13 +9,15 @@ import logging
 import math
 import threading
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from sdv2_live.control.params import PARAMS, Kind
+from sdv2_live.control.params import PARAMS, Applies, Kind, Value
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.model import Event, Timeline, clock_seconds, merged
 from sdv2_live.errors import ParamError
+from sdv2_live.music.running import RunningBeats
 from sdv2_live.system.clock import monotonic
 from sdv2_live.wording import nearest
 
@@ -26,28 +28,48 @@ EPSILON_S = 1e-6  # what adding and taking away times may cost
 
 
 class Transport:
-    """Plays a timeline. Starts stopped at 0. Thread-safe. `clock` gives seconds."""
+    """Plays a timeline. Starts stopped at 0. Thread-safe.
 
-    def __init__(self, timeline: Timeline, store: ParamStore, clock: Callable[[], float] = monotonic) -> None:
+    Args:
+        timeline: what to play.
+        store: is written.
+        clock: gives seconds.
+        beats: gives the time in the clock's place for timelines in beats; None plays these in their own tempo.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        store: ParamStore,
+        clock: Callable[[], float] = monotonic,
+        beats: RunningBeats | None = None,
+    ) -> None:
         self._take(timeline)
         self.refused = 0  # events, or parts of one, that the store did not take
         self._store = store
-        self._clock = clock
+        self._seconds_of_clock, self._beats = clock, beats
         self._lock = threading.RLock()
         self._since: float | None = None  # clock time that is timeline second 0 while playing
         self._held = 0.0  # position while stopped
         self._done = -math.inf  # events up to here have been applied
+        self._keys: deque[tuple[float, dict[str, Value]]] = deque()  # what acts on the output itself, and the clock's time for it
 
     def load(self, timeline: Timeline) -> None:
         """Take another timeline in place of this one, stopped at its start. Parameters keep their values."""
         with self._lock:
             self._take(timeline)
             self._since, self._held, self._done = None, 0.0, -math.inf
+            self._keys.clear()
 
     def _take(self, timeline: Timeline) -> None:
         self.timeline, self.looping = timeline, timeline.loop
         self.digest = timeline.digest
         self._times = [event.at for event in timeline.events]
+
+    def _clock(self) -> float:
+        """The time in the timeline's seconds, from an origin that stays while one timeline is loaded."""
+        bpm = self.timeline.bpm
+        return self._seconds_of_clock() if bpm is None or self._beats is None else self._beats.count() * 60 / bpm
 
     @property
     def loaded(self) -> bool:
@@ -107,6 +129,7 @@ class Transport:
         """
         seconds = self._seconds(target)
         with self._lock:
+            self._keys.clear()
             self._done = -math.inf
             self._apply_until(math.nextafter(seconds, -math.inf), fire=False)
             self._apply_until(seconds)
@@ -124,7 +147,8 @@ class Transport:
         """Play on after a gap of `missed` seconds: events that were due in it set their values and fire no triggers."""
         duration = self.timeline.duration
         with self._lock:
-            now = self._held + missed
+            bpm = self.timeline.bpm
+            now = self._held + missed * (self._beats.bpm / bpm if bpm and self._beats is not None else 1.0)
             if self.looping and 0 < duration <= now:
                 self._apply_until(duration, fire=False)
                 rounds, now = divmod(now, duration)
@@ -153,6 +177,8 @@ class Transport:
     def tick(self) -> None:
         """Apply the events that have become due. Call often: events are late by up to the time between calls."""
         with self._lock:
+            while self._keys and self._keys[0][0] <= self._clock():
+                self._set(*self._keys.popleft())
             if self._since is None:
                 return
             now = self.position + EPSILON_S
@@ -177,11 +203,20 @@ class Transport:
         values = {
             name: value for name, value in event.values.items() if fire or name == "take" or PARAMS[name].kind is not Kind.TRIGGER
         }
+        if (
+            self._since is not None and self._beats is not None and self.timeline.bpm
+        ):  # a painting takes a while to be seen, a key not
+            keys = {name: values.pop(name) for name in list(values) if PARAMS[name].applies is Applies.AT_ONCE}
+            if keys:
+                self._keys.append((self._since + event.at + self._beats.ahead * 60 / self.timeline.bpm, keys))
+        self._set(event.at, values)
+
+    def _set(self, at: float, values: dict[str, Value]) -> None:
         try:
             self._store.set_many(values, ORIGIN)
         except ParamError as error:
             self.refused += 1
-            log.warning("at %g s: %s", event.at, error)
+            log.warning("at %g s: %s", at, error)
 
     def _seconds(self, target: float | str) -> float:
         markers = self.timeline.markers

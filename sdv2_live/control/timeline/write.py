@@ -10,7 +10,7 @@ import yaml
 
 from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.params import Value
-from sdv2_live.control.timeline.model import Timeline
+from sdv2_live.control.timeline.model import Timeline, seconds_of_beat
 from sdv2_live.control.timeline.scope_export import to_scope
 from sdv2_live.errors import ConfigError
 from sdv2_live.system.atomic import written_whole
@@ -63,7 +63,7 @@ def plain(timeline: Timeline, names: ParamNames = TABLE) -> dict[str, Any]:
     """The timeline as the data of its own YAML form."""
     events = [
         {
-            "at": event.at,
+            **_time(event.at, timeline.bpm),
             **({"marker": event.marker} if event.marker else {}),
             "set": {names.kept(name): _plain(value) for name, value in event.values.items()},
         }
@@ -72,11 +72,20 @@ def plain(timeline: Timeline, names: ParamNames = TABLE) -> dict[str, Any]:
     return {
         "name": timeline.name,
         **({"description": timeline.description} if timeline.description else {}),
+        **({"bpm": timeline.bpm} if timeline.bpm else {}),
         "duration": timeline.duration,
         "loop": timeline.loop,
         "events": events,
         **({"scope": dict(timeline.foreign)} if timeline.foreign else {}),
     }
+
+
+def _time(at: float, bpm: float | None) -> dict[str, float]:
+    """An event's time as it is read again, by beat where the timeline is in beats."""
+    if bpm is None:
+        return {"at": at}
+    beat = round(at * bpm / 60, 9)
+    return {"beat": beat if seconds_of_beat(beat, bpm) == at else at * bpm / 60}
 
 
 def _plain(value: Value) -> Any:

@@ -239,3 +239,14 @@ def test_a_silent_source_is_told(config: Config, caplog: pytest.LogCaptureFixtur
         assert desk.music.tempo.now().words == "link, silent: the beat goes on, 120.0 bpm"
         assert (desk.music.tempo.now().peers, desk.music.tempo.now().confidence) == (0, 0.0)
         wait(lambda: desk.counted["tempo_lost"] == 1)
+
+
+def test_a_timeline_in_beats_brings_its_tempo_as_long_as_nobody_has_chosen_one(store: ParamStore, music: Music) -> None:
+    music.offer(None)
+    assert store.latest().tempo_bpm == 120
+    music.offer(128.0)
+    music.offer(90.0)
+    assert (store.latest().tempo_bpm, music.clock.bpm) == (90.0, 90.0)
+    store.set("tempo/bpm", 100, "hand")
+    music.offer(128.0)
+    assert (store.latest().tempo_bpm, music.clock.bpm) == (100.0, 100.0)

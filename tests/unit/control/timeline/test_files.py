@@ -18,6 +18,7 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.control.timeline.model import Timeline
 from sdv2_live.control.timeline.scope_export import to_scope
+from sdv2_live.control.timeline.write import write_timeline
 from sdv2_live.errors import ConfigError
 
 TIMELINES = sorted((EXAMPLES / "timelines").glob("*.*"))
@@ -250,3 +251,15 @@ def test_a_preset_that_is_not_there_is_told_before_the_show(tmp_path: Path) -> N
 def test_of_many_mistakes_the_first_are_told(tmp_path: Path) -> None:
     found = problems(tmp_path, "events:\n" + " - {at: x, set: {layer: 0.5}}\n" * 3000)
     assert (len(found), found[-1]) == (21, "there are more mistakes; mend these first")
+
+
+@pytest.mark.parametrize("bpm", [127.3, 128, 33, 1])
+def test_a_timeline_in_beats_is_written_in_beats_and_comes_back_the_same(tmp_path: Path, bpm: float) -> None:
+    beats = "".join(f"  - {{beat: {n * 0.37}, set: {{seed: {n}}}}}\n" for n in range(50))
+    read = load_timeline(write(tmp_path, f"bpm: {bpm}\nevents:\n{beats}"))
+    assert read.bpm == bpm
+    write_timeline(tmp_path / "again.yaml", read)
+    again = load_timeline(tmp_path / "again.yaml")
+    assert (again.events, again.bpm, again.duration) == (read.events, bpm, read.duration)
+    seconds = load_timeline(write(tmp_path, f"bpm: {bpm}\nevents:\n  - {{at: 1, set: {{seed: 1}}}}\n"))
+    assert seconds.bpm is None  # its times are seconds, whatever the tempo

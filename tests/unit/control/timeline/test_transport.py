@@ -14,6 +14,9 @@ from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.control.timeline.model import Event, Timeline
 from sdv2_live.control.timeline.transport import Transport, transport_actions
 from sdv2_live.errors import ParamError
+from sdv2_live.music.clock import BeatClock
+from sdv2_live.music.running import RunningBeats
+from sdv2_live.music.tempo import Tempo
 
 
 class Clock:
@@ -212,3 +215,30 @@ def test_a_seek_is_few_changes_however_many_events_lie_before_it(tmp_path: Path,
     Transport(timeline, sought, clock).seek(150.0)
     assert sought.latest() == played.latest()
     assert len(changes) == 5  # up to the preset, the preset, the take, up to the seek, and at it
+
+
+def test_a_timeline_in_beats_follows_the_tempo_and_its_keys_wait_until_its_paintings_are_seen(store: ParamStore) -> None:
+    now = 0
+    beat = BeatClock(Tempo(0, 0.0, 120))
+    beats = RunningBeats(beat, lambda: now)
+    beats.ahead_ns = lambda: 300_000_000
+    events = (Event(0, {"seed": 1}), Event(4, {"seed": 2, "blackout": True}))  # beat 8 of 120 bpm
+    transport = Transport(Timeline(events, 8.0, bpm=120), store, lambda: 1e6, beats)
+
+    def seconds(until: float) -> tuple[object, object]:
+        nonlocal now
+        while now < until * 1e9:
+            now += 10_000_000
+            transport.tick()
+        return store.latest().seed, store.latest().blackout
+
+    transport.play()
+    assert seconds(1) == (1, False)
+    beat.set_bpm(240, now)
+    assert seconds(2.3) == (1, False)
+    assert seconds(2.4) == (2, False)  # 0.3 s before 2.65 s, when 8 beats have been seen
+    assert seconds(2.6) == (2, False)
+    assert seconds(2.7) == (2, True)  # as late as the painting is seen
+    assert transport.playing
+    seconds(5)
+    assert not transport.playing
