@@ -75,8 +75,8 @@ class Stream:
         self._launched: deque[Future[Generated]] = deque()  # chunks that may not be done
         self._device = OneThread("device")  # waits for them
         self._done_at = 0.0  # when the last one was
-        # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in, the mix's swing, and luma
-        # for their detail.
+        # Input of chunks that are not finished: frames for their times, pixels (1, 3, T, H, W) to mix in, the mix's swing, and
+        # luma for their detail.
         self._in_flight: deque[tuple[list[Frame], Tensor | None, tuple[float, ...], Guide | None]] = deque()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
+from pythonosc.osc_message import OscMessage
+from support.waiting import DEADLINE_S
 
 from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
@@ -250,3 +254,17 @@ def test_a_timeline_in_beats_brings_its_tempo_as_long_as_nobody_has_chosen_one(s
     store.set("tempo/bpm", 100, "hand")
     music.offer(128.0)
     assert (store.latest().tempo_bpm, music.clock.bpm) == (100.0, 100.0)
+
+
+def test_a_page_can_listen_to_the_beat(config: Config) -> None:
+    async def beats(port: int) -> list[float]:
+        async with ClientSession() as session, session.ws_connect(f"http://127.0.0.1:{port}/") as stream:
+            await stream.send_str(json.dumps({"COMMAND": "LISTEN", "DATA": "/sdv2/tempo/beat"}))
+            return [OscMessage((await stream.receive(DEADLINE_S)).data).params[0] for _ in range(3)]
+
+    with ControlPlane(config) as desk:
+        assert desk.http is not None
+        desk.store.set("tempo/bpm", 480, "hand")
+        told = asyncio.run(beats(desk.http.port))
+    assert set(told) <= {1, 2, 3, 4}
+    assert len(set(told)) > 1
