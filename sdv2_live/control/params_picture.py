@@ -58,7 +58,13 @@ class PictureParams:
         "linear", doc="How prompts blend: linear weights their embeddings, slerp turns from one to the next.", group=Group.PROMPTS
     )
     cue_prompt: str = param(
-        "", high=MAX_PROMPT, doc="The next prompt, prepared out of sight until take.", label="Cue", group=Group.PROMPTS, rank=1
+        "",
+        prepares=True,
+        high=MAX_PROMPT,
+        doc="The next prompt, prepared out of sight until take.",
+        label="Cue",
+        group=Group.PROMPTS,
+        rank=1,
     )
     seed: int = param(
         42,
@@ -70,7 +76,11 @@ class PictureParams:
         widget=Widget.SEED,
     )
     seed_mode: Literal["lock", "random"] = param(
-        "lock", applies=Applies.NEXT_RESET, doc="lock: the seed stays; random: every reset draws a new one.", group=Group.LOOK
+        "lock",
+        prepares=True,
+        applies=Applies.NEXT_RESET,
+        doc="lock: the seed stays; random: every reset draws a new one.",
+        group=Group.LOOK,
     )
     noise_scale: float = param(
         0.7,
@@ -102,12 +112,14 @@ class PictureParams:
     )
     prompt_change: Literal["soft", "cut"] = param(
         "soft",
+        prepares=True,
         doc="soft: a new prompt grows out of the running picture; cut: it starts from fresh caches.",
         group=Group.MOTION,
         rank=2,
     )
     transition_chunks: int = param(
         0,
+        prepares=True,
         low=0,
         high=64,
         unit="chunks",
@@ -144,6 +156,7 @@ class PictureParams:
     preset: str = param("", kind=Kind.PRESET, doc="Recall a preset: all its values in one chunk.", group=Group.LOOK, rank=1)
     morph_seconds: float = param(
         0.0,
+        prepares=True,
         low=0.0,
         high=600.0,
         unit="seconds",
@@ -155,6 +168,7 @@ class PictureParams:
     )
     record: bool = param(
         False,
+        prepares=True,
         doc="Record a take, for `sdv2-live replay`. It begins with a reset, the prompt's transition complete; false again when "
         "the take cannot be written.",
         label="Record a take",

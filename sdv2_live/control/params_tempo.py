@@ -7,6 +7,7 @@ from functools import partial
 from typing import Literal
 
 from sdv2_live.control.rows import Applies, Group, Keeps, Kind, ParamSpec, Widget, param
+from sdv2_live.music.grid import Quantise
 from sdv2_live.music.tempo import BPM_MAX, BPM_MIN
 
 MAX_SHIFT_MS = 500.0
@@ -69,6 +70,25 @@ class TempoParams:
         doc="room: the music comes straight from the loudspeakers, and the picture is on the beat there; sound: people hear the "
         "sound that this program passes on, and the picture is on the beat of that.",
     )
+    tempo_quantise: Quantise = _row(  # noqa: RUF009 (a field, as all here)
+        "none",
+        name="tempo/quantise",
+        doc="What waits for the next beat, bar or several bars when a hand changes it: presets, prompts, steps, seed, switches, "
+        "choices, reset and take. Faders go at once.",
+        label="Launch on",
+        rank=2,
+    )
+    tempo_morph_beats: float = _row(
+        0.0,
+        name="tempo/morph_beats",
+        low=0.0,
+        high=256.0,
+        unit="beats",
+        doc="Time over which a recalled preset's numbers glide, and a new prompt fades in, in beats; 0: as morph_seconds and "
+        "transition_chunks say.",
+        label="Morph in beats",
+        span=(0.0, 32.0),
+    )
 
 
 TEMPO_TRIGGERS = tuple(
@@ -78,5 +98,7 @@ TEMPO_TRIGGERS = tuple(
         ("resync", "This is beat 1 of bar 1."),
         ("multiply", "Twice the tempo."),
         ("divide", "Half the tempo."),
+        ("go", "Launch what waits for the beat now."),
+        ("cancel", "Let nothing wait for the beat any more: it is never launched."),
     )
 )

@@ -82,6 +82,7 @@ class ParamSpec:
         span: the part of the range that a fader covers; None for all of it.
         scaled: the part that /norm and /midi cover; None for all of it.
         strict: a number out of range is refused, and not brought into it: it would be as wrong there.
+        prepares: it only says how something later is done, so it holds at once, whatever tempo/quantise says.
         widget: None for that of its kind.
     """
 
@@ -105,6 +106,12 @@ class ParamSpec:
     keeps: Keeps = Keeps.LOOK
     scaled: tuple[float, float] | None = None
     strict: bool = False
+    prepares: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """True when a change by hand waits for the grid of tempo/quantise: everything of the look that is no fader."""
+        return self.keeps is Keeps.LOOK and not (self.continuous or self.prepares)
 
     @property
     def kept(self) -> bool:
@@ -156,6 +163,7 @@ def param(
     keeps: Keeps = Keeps.LOOK,
     scaled: tuple[float, float] | None = None,
     strict: bool = False,
+    prepares: bool = False,
     name: str = "",
     family: str = "",
     first: int = 1,
@@ -175,7 +183,7 @@ def param(
     """
     row = {"doc": doc, "applies": applies, "low": low, "high": high, "unit": unit, "continuous": continuous}
     row |= {"label": label, "group": group, "rank": rank, "span": span, "widget": widget, "keeps": keeps}
-    row |= {"scaled": scaled, "strict": strict}
+    row |= {"scaled": scaled, "strict": strict, "prepares": prepares}
     place = {"name": name, "family": family, "first": first}
     return dataclasses.field(default=default, metadata={"row": row, **place, "kind": kind, "choices": choices})
 

@@ -173,9 +173,13 @@ class ParamStore:
             self._changes.tell(change)
         return change
 
-    def check(self, values: Mapping[str, Any]) -> None:
-        """Raise the ParamError that setting `values` would raise now."""
-        self._read(values, "")
+    def check(self, values: Mapping[str, Any]) -> Mapping[str, str]:
+        """What setting `values` would note now. Raises the ParamError that it would raise."""
+        return {name: item.note for name, item in self._read(values, "").coerced.items() if item.note}
+
+    def meaning(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The plain values that a request stands for now, as a preset's. Raises ParamError when it cannot be met."""
+        return self._macros.write_out(values, self._params).values
 
     def trigger(self, name: str, origin: str, at_ns: int | None = None) -> None:
         """Fire a trigger. Raises ParamError when `name` is no trigger, or when it cannot be carried out."""
@@ -233,7 +237,7 @@ class ParamStore:
         except ParamError as error:
             raise ParamError(f"{origin}: {error}" if origin else str(error)) from error
         coerced = {name: coerce(PARAMS[name], value, origin) for name, value in written.values.items()}
-        seconds = coerced["morph_seconds"].value if "morph_seconds" in coerced else params.morph_seconds
+        seconds = self._morph_s(params, coerced)
         glides = {name for name in written.recalled if can_glide(name)} if seconds else set()
         gliding = {name: float(coerced.pop(name).value) for name in glides}  # type: ignore[arg-type]  # numbers glide
         return _Request(coerced, gliding)
@@ -248,6 +252,13 @@ class ParamStore:
         self._count(frozenset(values), frozenset(fired), len(notes))
         return Change(values | dict.fromkeys(fired, True), origin, self._version, notes, at_ns)
 
+    @staticmethod
+    def _morph_s(params: Params, coerced: Mapping[str, Coerced]) -> float:
+        """How long a recalled preset's numbers glide: in beats of the tempo, or in seconds."""
+        if params.tempo_morph_beats:
+            return params.tempo_morph_beats * 60 / params.tempo_bpm
+        return float(coerced["morph_seconds"].value if "morph_seconds" in coerced else params.morph_seconds)  # type: ignore[arg-type]
+
     def _start_morph(self, target: Mapping[str, float], by_hand: frozenset[str]) -> None:
         if self._morph is not None:
             self._morph = self._morph.without(by_hand | target.keys())
@@ -255,7 +266,7 @@ class ParamStore:
             rest = self._morph.target if self._morph else {}
             whole = {**rest, **target}
             start = {name: float(value_of(self._params, PARAMS[name])) for name in whole}  # type: ignore[arg-type]
-            self._morph = Morph(start, whole, self._clock(), self._params.morph_seconds)
+            self._morph = Morph(start, whole, self._clock(), self._morph_s(self._params, {}))
 
     def _glide(self) -> Change | None:
         with self._lock:

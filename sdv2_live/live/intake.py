@@ -26,7 +26,10 @@ LEAST = 8  # but so many, whatever their size: a chunk needs five
 
 
 class Intake:
-    """Frames of the input that wait for a chunk. Counts frames_in, and frames_skipped (came, but no chunk took them)."""
+    """Frames of the input that wait for a chunk.
+
+    Counts frames_in, frames_skipped (came, but no chunk took them) and frames_left_out (on purpose, see `leave_out`).
+    """
 
     def __init__(
         self,
@@ -97,6 +100,18 @@ class Intake:
                 return begun[-count:][0].captured_ns if begun else None
             window = list(self._window)
             return evenly_spaced(window, min(count, len(window)), self._taken_ns)[0].captured_ns
+
+    def beginning_ns(self) -> int | None:
+        """Capture time of the frame with which the next chunk begins, while only that one has come; None otherwise."""
+        with self._changed:
+            alone = len(self._window) == 1 and self._stride == 1 and not self._begun
+            return self._window[0].captured_ns if alone else None
+
+    def leave_out(self) -> None:
+        """Drop the oldest frame that waits, between two chunks."""
+        with self._changed:
+            self._taken_ns = self._window.popleft().captured_ns
+            self._counters.add("frames_left_out")
 
     def begin(self, count: int, like: Frame) -> list[Frame]:
         """The frames that have come, in order, while they are too few for a chunk of `count`; they then belong to that chunk.

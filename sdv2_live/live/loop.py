@@ -92,6 +92,7 @@ class LiveLoop:
         moves: MoveRecorder | None = None,
         on_prompts: Callable[[PromptMix], None] = lambda mix: None,
         launch: Callable[[Moment], None] = lambda moment: None,
+        steer: Callable[[int, float], int] = lambda captured_ns, frame_ns: 0,
         adaptation: Adaptation | None = None,
         modulation: Modulation | None = None,
     ) -> None:
@@ -107,6 +108,8 @@ class LiveLoop:
         self._moves = moves
         self._on_prompts = on_prompts  # told the prompts of each painted chunk
         self._launch_due = launch  # writes to the store what has waited for this chunk
+        self._steer = steer  # how many frames to leave out before a chunk that would begin with the one captured then
+        self._to_leave_out: int | None = None  # before the next chunk; None: not asked yet
         self._times = ShowTimes()
         self._moment: Moment | None = None  # of the newest chunk
         self._adaptation = adaptation or Adaptation(Config(), counters)
@@ -185,7 +188,7 @@ class LiveLoop:
             self._times.paused()
             return
         newest = self._intake.newest(WAIT_S)
-        if newest is None:
+        if newest is None or self._left_out():
             return
         adaptation = self._adaptation
         measures = adaptation.state.measures
@@ -215,6 +218,7 @@ class LiveLoop:
             frames = self._intake.pop_chunk(needed, timeout=1.0, like=newest)
         if frames is None:
             return
+        self._to_leave_out = None
         if self._moves is not None:
             self._moves.chunk(frames[0].captured_ns)
         chunk = self._moved(Chunk(self._number, frames, snapshot, measures), moment.shown_ns - moment.captured_ns)
@@ -227,6 +231,17 @@ class LiveLoop:
         captured = [frame.captured_ns for frame in chunk.frames]
         params, swing = self._modulation(chunk.params, captured, delay_ns)
         return replace(chunk, snapshot=replace(chunk.snapshot, params=params), swing=swing)
+
+    def _left_out(self) -> bool:
+        """Leave one frame out before the next chunk, where that lets a chunk begin on a boundary; True when one was."""
+        if self._to_leave_out is None:
+            first_ns = self._intake.beginning_ns()
+            self._to_leave_out = 0 if first_ns is None else self._steer(first_ns, 1e9 / (self._intake.rate.per_second() or 30.0))
+        if not self._to_leave_out:
+            return False
+        self._to_leave_out -= 1
+        self._intake.leave_out()
+        return True
 
     def _launch(self, chunk: Chunk, *, alone: bool) -> None:
         """Have a chunk painted, and handed on after the chunks before it.

@@ -144,10 +144,11 @@ class ControlPlane(Service):
                 echo=osc.echo == "all",
                 actions=actions,
                 timed=self.music.actions,
+                launcher=self.music.launcher,
                 status=status,
                 moving=lambda: self.music.modulation.state.values,
             )
-            self.music.tell(self.osc)
+            self.music.tell(self.osc, self.lists)
             if config.oscquery.enabled:
                 self._describe(self.osc, config, [*actions, *self.music.actions])
 
@@ -210,8 +211,7 @@ class ControlPlane(Service):
     @property
     def counted(self) -> dict[str, int]:
         """Counters of the servers and the store, by name."""
-        counting: dict[str, Any] = {"osc": self.osc, "oscquery": self.http, "params": self.store}
-        counting |= {"tempo": self.music.tempo, "ears": self.music.sound}
+        counting: dict[str, Any] = {"osc": self.osc, "oscquery": self.http, "params": self.store, **self.music.counting}
         return {
             f"{prefix}_{name}": count
             for prefix, part in counting.items()

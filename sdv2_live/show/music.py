@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 from sdv2_live.closing import Service
 from sdv2_live.config.schema import Config
+from sdv2_live.control.launcher import Launcher
 from sdv2_live.control.modulation import Modulation
 from sdv2_live.control.osc.dispatch import TimedAction
-from sdv2_live.control.osc.news import BEAT, LEAD
+from sdv2_live.control.osc.feedback import arguments
+from sdv2_live.control.osc.news import BEAT, LEAD, PENDING
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.page.lists import Lists
+from sdv2_live.control.params import Value
 from sdv2_live.control.store import ParamStore
 from sdv2_live.music.clock import BeatClock
 from sdv2_live.music.running import RunningBeats
@@ -26,6 +31,7 @@ class Music(Service):
         running: the beat for what is played from its start to its end.
         sound: what is heard.
         modulation: moves parameters; the loop asks it for each chunk.
+        launcher: keeps what hands ask for until the beat.
     """
 
     def __init__(self, config: Config, store: ParamStore, resumed: TempoState | None = None, lists: Lists | None = None) -> None:
@@ -40,6 +46,7 @@ class Music(Service):
         self.modulation = Modulation(
             self.clock, self.sound.hearing, lists.add("modulation", lambda: self.modulation.state.listed())
         )
+        self.launcher = Launcher(store, self.tempo.clock)
 
     @property
     def clock(self) -> BeatClock:
@@ -52,6 +59,11 @@ class Music(Service):
         return {"tempo/clock": self.tempo.hear}
 
     @property
+    def counting(self) -> Mapping[str, Any]:
+        """Parts that have counters, by the prefix of their names."""
+        return {"tempo": self.tempo, "launch": self.launcher, "ears": self.sound}
+
+    @property
     def failures(self) -> int:
         """Number of internal errors that its threads have survived."""
         return self.tempo.failures
@@ -61,10 +73,16 @@ class Music(Service):
         if bpm is not None:
             self.tempo.offer(bpm)
 
-    def tell(self, osc: OscServer) -> None:
-        """Tell the subscribers of `osc` of every beat."""
+    def tell(self, osc: OscServer, lists: Lists) -> None:
+        """Tell the subscribers of `osc` and the page of every beat, and of what waits for one."""
+        changed = lists.add("pending", self._waiting)
         self.tempo.on_beat = lambda beat: osc.news.tell_at_once(BEAT, beat)
         self.tempo.on_led = lambda bpm: osc.news.tell_at_once(LEAD, bpm)
+        self.launcher.on_waiting = partial(_tell_waiting, osc, changed)
+
+    def _waiting(self) -> Mapping[str, Any]:
+        waiting = self.launcher.waiting.items()
+        return {"items": [{"name": name, "text": " ".join(map(str, arguments(value)))} for name, value in waiting]}
 
     def start(self) -> None:
         """Start all parts."""
@@ -74,4 +92,10 @@ class Music(Service):
     def close(self) -> None:
         """Stop all parts. Idempotent."""
         self.sound.close()
+        self.launcher.forget()
         self.tempo.close()
+
+
+def _tell_waiting(osc: OscServer, changed: Callable[[], None], name: str, value: Value | None) -> None:
+    changed()
+    osc.news.tell_at_once(PENDING + name, *(() if value is None else arguments(value)))

@@ -129,6 +129,9 @@ class Show(Closing):
             can_take=lambda step: step != SMALL_VAE or self.engine.can_lighten,
             on_shed=lambda steps: self.engine.lighten(SMALL_VAE in steps),
         )
+        launcher = self.control.music.launcher
+        launcher.delay_ns = lambda: self.playout.delay_ns
+        launcher.encode, launcher.encoding = self.engine.encode_prompts, lambda: self.engine.encoding
         self.loop = LiveLoop(
             self.engine,
             self.intake,
@@ -138,6 +141,8 @@ class Show(Closing):
             recorder=self.recorder,
             moves=self.control.timelines.moves,
             on_prompts=lambda mix: self.control.prompts.live(text for text, _ in mix.used),
+            launch=lambda moment: launcher.due(moment.shown_ns, moment.period_ns),
+            steer=launcher.steer,
             adaptation=self.adaptation,
             modulation=self.control.music.modulation,
         )
@@ -245,6 +250,8 @@ class Show(Closing):
             tempo=self.control.music.tempo.now(),
             modulation=self.control.music.modulation.state.words,
             sound=self.control.music.sound.now(),
+            waiting=len(self.control.music.launcher.waiting),
+            beats_left=self.control.music.launcher.beats_left,
         )
 
     @property
@@ -311,5 +318,6 @@ class Show(Closing):
         return self.config.given | (self.control.presets.get(preset).values.keys() if preset is not None else frozenset())
 
     def _showing(self) -> OutputMode:
+        self.control.music.launcher.look()
         params = self.store.latest()
         return OutputMode(params.freeze, params.bypass and not self._blind, params.blackout)

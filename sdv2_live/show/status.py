@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sdv2_live.control.http.door import HttpCounters
+from sdv2_live.control.launcher import LaunchCounters
 from sdv2_live.control.osc.dispatch import OscCounters
 from sdv2_live.control.store import StoreCounters
 from sdv2_live.live.adaptation import AdaptationState
@@ -59,6 +60,8 @@ class Status:
     tempo: TempoNow = field(default_factory=TempoNow)
     modulation: str = "off"
     sound: SoundNow = field(default_factory=SoundNow)
+    waiting: int = 0
+    beats_left: float | None = None
 
     def line(self) -> str:
         """A summary of one line for a stage hand."""
@@ -203,6 +206,10 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.sound.meters.heard.onset, "Strength of its strongest onset, 0..1.", "sound_onset", digits=2),
     Published(lambda s: s.sound.meters.heard.kick, "The same of the bass.", "sound_kick", digits=2),
     *_totals("ears", EarsCounters),
+    Published(lambda s: s.waiting, "Changes that wait for the beat.", "pending", "pending"),
+    Published(lambda s: s.beats_left, "Beats until they are seen; only while something waits.", "pending_beats", digits=1),
+    *_totals("launch", LaunchCounters),
+    _total("frames_left_out", "Input frames left out so that a chunk began on the beat."),
     *_totals("osc", OscCounters),
     *_totals("oscquery", HttpCounters),
     *_totals("params", StoreCounters),

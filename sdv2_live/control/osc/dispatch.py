@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sdv2_live.control.access import Access
+from sdv2_live.control.launcher import Launcher
 from sdv2_live.control.osc.addresses import ROOT, Call, Setting, expand, resolve
 from sdv2_live.control.osc.answers import ERROR, WARNING, Answers
 from sdv2_live.control.osc.feedback import Feedback, target_of
 from sdv2_live.control.osc.foreign import Question, Relative
 from sdv2_live.control.osc.message import Message, UnreadableError
-from sdv2_live.control.osc.news import BEAT, LEAD
+from sdv2_live.control.osc.news import BEAT, LEAD, PENDING
 from sdv2_live.control.osc.packet import MAX_MESSAGES, encode
 from sdv2_live.control.osc.peers import Links
 from sdv2_live.control.osc.subscriber import Peer
@@ -29,7 +30,7 @@ ACTION_WORK = 20  # messages: an action may set all there is
 ARGUMENTS = 20  # that a message has at most; more are worth several messages
 
 TOLD_ONCE = (ERROR, WARNING, BEAT, LEAD)
-TOLD = (ROOT + "applied/", ROOT + "status/", ROOT + "info/")  # what shows say and are never told
+TOLD = (ROOT + "applied/", ROOT + "status/", ROOT + "info/", PENDING)  # what shows say and are never told
 MAX_OWED = 64  # answers that wait for another thread's work
 
 # Given the message's arguments; raises Sdv2Error for what it cannot do, or ends its future with one when that shows later.
@@ -88,6 +89,7 @@ class Applier:
     def __init__(
         self,
         store: ParamStore,
+        launcher: Launcher | None,
         actions: Mapping[str, Action],
         timed: Mapping[str, TimedAction],
         counters: OscCounters,
@@ -97,6 +99,7 @@ class Applier:
         subscriptions: Subscriptions,
     ) -> None:
         self._store = store
+        self._set_many = store.set_many if launcher is None else launcher.set_many
         self._actions, self._timed = dict(actions), dict(timed)
         self._counters = counters
         self._datagram_peer = datagram_peer
@@ -167,9 +170,9 @@ class Applier:
         if self._subscriptions.of(peer):
             self._feedback.said(peer, batch.said)
         try:
-            change = self._store.set_many(batch.values, peer.origin, at_ns)
+            change = self._set_many(batch.values, peer.origin, at_ns)
             for name in batch.again:
-                self._store.trigger(name, peer.origin, at_ns)
+                self._set_many({name: True}, peer.origin, at_ns)
         except ParamError as error:  # another writer came between, as with a cue that was taken back
             self.refuse(peer, next(iter(batch.addresses.values())), str(error), len(batch.values))
         else:

@@ -152,7 +152,7 @@ class Feedback:
                 if args is None:
                     spec = self._store.names.find(address.removeprefix(ROOT))
                     assert spec is not None
-                    args = _arguments(value_of(params, spec))
+                    args = arguments(value_of(params, spec))
                     if not subscriber.owed(address, args, self._last_flush):
                         continue
                 subscriber.target.send(encode(address, *(int(arg) if isinstance(arg, bool) else arg for arg in args)))
@@ -180,5 +180,6 @@ def target_of(args: tuple[Any, ...], sender: Peer, datagram: Callable[[str, int]
         raise ParamError(f"cannot send to {shown(args)}; {give}") from None
 
 
-def _arguments(value: Value) -> tuple[Any, ...]:
+def arguments(value: Value) -> tuple[Any, ...]:
+    """A value as the arguments of its message."""
     return value if isinstance(value, tuple) else (value,)

@@ -6,9 +6,10 @@
     /sdv2/info/<name> text           status in words
     /sdv2/tempo/beat number          at every beat
     /sdv2/mod/value/<param> value    what modulation makes of a value, to those who ask for it
+    /sdv2/pending/<param> value...   what waits for the beat from now on; without a value: it waits no more
 
-All but the beat wait for each listener in an `Outbox`, which every address leaves at most RATE times a second; the last value
-always does.
+All but beats and what is pending wait for each listener in an `Outbox`, which every address leaves at most RATE times a second; the
+last value always does.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sdv2_live.control.params import PARAMS, Value, value_of
 from sdv2_live.control.store import Applied, Change, ParamStore
 
 BEAT = ROOT + "tempo/beat"
+PENDING = ROOT + "pending/"
 LEAD = ROOT + "tempo/lead"  # the tempo that the source's session shall have, where it may be led
 MOVED = ROOT + "mod/value/"
 RATE = 30.0  # times a second that an address is sent

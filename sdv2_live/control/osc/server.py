@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from sdv2_live.closing import Service
 from sdv2_live.control.access import Access
+from sdv2_live.control.launcher import Launcher
 from sdv2_live.control.loop import START_S, ControlLoop
 from sdv2_live.control.osc.answers import ERROR, Answers
 from sdv2_live.control.osc.connections import Connections
@@ -58,6 +59,7 @@ class OscServer(Service):
         echo: bool = False,
         actions: Mapping[str, Action] | None = None,
         timed: Mapping[str, TimedAction] | None = None,
+        launcher: Launcher | None = None,
         status: Status | None = None,
         moving: Moving = dict,
     ) -> None:
@@ -75,6 +77,7 @@ class OscServer(Service):
             actions: functions for the addresses of `addresses.ACTIONS`; each gets the message's arguments and may raise
                 Sdv2Error.
             timed: the same, for those that ask when a message was meant.
+            launcher: gets the values in the store's place, and keeps some of them until the beat.
             status: returns numbers and words for subscribers; called twice a second on the loop, must not block.
             moving: returns the effective values of what modulation moves; called ten times a second, must not block.
 
@@ -93,9 +96,8 @@ class OscServer(Service):
         self._peer_of = lru_cache(maxsize=256)(self.datagram_peer)
         self._answers = Answers()
         self._answers.also = self._subscriptions.also
-        applier = Applier(
-            store, actions or {}, timed or {}, self.counters, self.datagram_peer, self._access, self._answers, self._subscriptions
-        )
+        parts = self.counters, self.datagram_peer, self._access, self._answers, self._subscriptions
+        applier = Applier(store, launcher, actions or {}, timed or {}, *parts)
         self._input = OscInput(applier, self.counters, store.names)
         self.loop = ControlLoop(self._failed)
         self.news = News(store, self.loop, status, moving)

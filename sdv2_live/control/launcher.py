@@ -1,0 +1,286 @@
+"""What hands ask for waits here for the beat, and goes to the store so that it is SEEN on it.
+
+Between the two lies the output's delay, which is known: a chunk that is taken now is seen a delay later. So a change is given to
+the chunk whose first picture comes nearest to the boundary, at most half a chunk off. Freeze, bypass and blackout act on the
+output itself, exact to a frame; the choice of the input acts a delay ahead of the boundary.
+
+Faders go at once, and so does all that no hand writes: timelines, morphs, the model's own values.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sdv2_live.control.coerce import coerce
+from sdv2_live.control.params import PARAMS, Applies, Keeps, Kind, Value, value_of
+from sdv2_live.control.store import Change, ParamStore
+from sdv2_live.errors import ParamError
+from sdv2_live.music.clock import BeatClock
+from sdv2_live.music.grid import grid_beats, next_boundary
+from sdv2_live.music.steering import frames_to_leave_out
+from sdv2_live.stats import total
+from sdv2_live.system.clock import monotonic_ns
+
+log = logging.getLogger("sdv2_live.music")
+
+ORIGIN = "beat"  # the writer of what was launched
+SOON_NS = 5_000_000_000  # a boundary so much later than the next grid line was overtaken by a jump of the beat
+
+
+@dataclass(slots=True)
+class LaunchCounters:
+    """Totals since start."""
+
+    launched: int = total("Times that something was launched on the beat.")
+    cancelled: int = total("Changes that waited for the beat and were cancelled, or replaced by a later one.")
+    postponed: int = total("Launches that waited one grid line longer, because a prompt was not encoded yet.")
+    lost: int = total("Changes that could not be made any more when their beat came.")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits, by parameter in the order of the hand, all for one boundary.
+
+    Attributes:
+        values: in the parameters' own types.
+        beat: the boundary's count of beats.
+    """
+
+    values: Mapping[str, Value] = field(default_factory=dict)
+    beat: float = 0.0
+
+    def without(self, names: Collection[str]) -> Waiting:
+        """The rest."""
+        return replace(self, values={name: value for name, value in self.values.items() if name not in names})
+
+
+class Launcher:
+    """Stands between hands and the store. Any thread.
+
+    Args:
+        store: gets what is due, with the origin `beat`.
+        clock: the beat.
+        now: nanoseconds.
+
+    Attributes:
+        delay_ns: gives the output's present delay.
+        encode: has prompts encoded; must not block.
+        encoding: gives the prompts that are not encoded yet.
+        on_waiting: called when something begins to wait (its parameter and value) or waits no more (None); must not block.
+    """
+
+    def __init__(self, store: ParamStore, clock: BeatClock, now: Callable[[], int] = monotonic_ns) -> None:
+        self.counters = LaunchCounters()
+        self.delay_ns: Callable[[], int] = lambda: 0
+        self.encode: Callable[[Sequence[str]], None] = lambda prompts: None
+        self.encoding: Callable[[], tuple[str, ...]] = tuple
+        self.on_waiting: Callable[[str, Value | None], None] = lambda name, value: None
+        self._store, self._clock, self._now = store, clock, now
+        self._waiting = Waiting()
+        self._next: tuple[int, int] | None = None  # when the next chunk will be seen, and the time between two chunks
+        self._postponed = False
+        self._lock = threading.RLock()
+        self.forget = store.add_listener(self._written)
+
+    # The hand
+
+    def set_many(self, values: Mapping[str, Any], origin: str, at_ns: int | None = None) -> Change:
+        """Same as `ParamStore.set_many`, but for what waits: that is checked now, and the notes on it are in the result.
+
+        Raises:
+            ParamError: for the first value that cannot be used; then nothing is changed, and nothing waits.
+        """
+        if not self._grid:
+            return self._store.set_many(values, origin, at_ns)
+        named = {self._store.names.spec(name, origin).name: value for name, value in values.items()}
+        waits = {name: value for name, value in named.items() if PARAMS[name].waits}
+        if "preset" in waits:  # what comes with a preset changes it
+            waits = {name: value for name, value in named.items() if PARAMS[name].keeps is Keeps.LOOK}
+        notes = self._store.check(named)
+        change = self._store.set_many({name: value for name, value in named.items() if name not in waits}, origin, at_ns)
+        self._wait(waits)
+        return replace(change, notes=notes)
+
+    def go(self) -> None:
+        """Launch all that waits, now."""
+        with self._lock:
+            self._launch(frozenset(self._waiting.values))
+
+    def cancel(self) -> None:
+        """Let nothing wait any more."""
+        with self._lock:
+            self.counters.cancelled += len(self._waiting.values)
+            self._drop(frozenset(self._waiting.values))
+
+    @property
+    def waiting(self) -> Mapping[str, Value]:
+        """What waits: parameters and their values to come."""
+        return self._waiting.values
+
+    @property
+    def beats_left(self) -> float | None:
+        """Beats until what waits is seen; None while nothing waits."""
+        waiting = self._waiting
+        return max(0.0, waiting.beat - self._clock.beat(self._now() - self._heard_ns)) if waiting.values else None
+
+    # The time
+
+    def due(self, shown_ns: int, period_ns: int) -> None:
+        """Launch what has waited for the chunk taken now: it is seen from `shown_ns` on, and chunks come every `period_ns`."""
+        self._next = shown_ns + period_ns, period_ns
+        if not self._waiting.values:
+            return
+        with self._lock:
+            self._overtaken()
+            names = frozenset(name for name in self._waiting.values if PARAMS[name].applies is not Applies.AT_ONCE)
+            if names and shown_ns >= self._seen_ns(self._waiting.beat) - period_ns // 2 and self._encoded(names):
+                self._launch(names)
+
+    def look(self) -> None:
+        """Launch what acts on the output itself, when its time has come; also the rest, where no chunks are taken.
+
+        The output calls it before every frame.
+        """
+        if not self._waiting.values:
+            return
+        with self._lock:
+            self._overtaken()
+            left_ns = self._seen_ns(self._waiting.beat) - self._now()
+            if left_ns <= 0:
+                self._launch(frozenset(self._waiting.values))
+            elif "input_select" in self._waiting.values and not self._store.latest().bypass and left_ns <= self.delay_ns():
+                self._launch(frozenset({"input_select"}))
+
+    def steer(self, captured_ns: int, frame_ns: float) -> int:
+        """How many input frames to leave out before a chunk that would begin with the frame captured then: 0..3.
+
+        With them left out, a chunk begins on the boundary that something waits for.
+        """
+        with self._lock:
+            waiting = self._waiting
+            if all(PARAMS[name].applies is Applies.AT_ONCE for name in waiting.values):
+                return 0
+            until_ns = self._seen_ns(waiting.beat) - self.delay_ns() - captured_ns
+            return frames_to_leave_out(until_ns / frame_ns)
+
+    @property
+    def _grid(self) -> int:
+        params = self._store.latest()
+        return grid_beats(params.tempo_quantise, params.tempo_beats_per_bar)
+
+    @property
+    def _heard_ns(self) -> int:
+        """How much later than in the room a beat is heard: where people hear the sound that is passed on, by the delay."""
+        return self.delay_ns() if self._store.latest().tempo_follow == "sound" else 0
+
+    def _seen_ns(self, beat: float) -> int:
+        """When a beat's picture has to be seen."""
+        return self._clock.tempo.time_at(beat) + self._heard_ns
+
+    def _boundary(self, names: Mapping[str, Any], grid: int) -> float:
+        """The first grid line that can still be had: keys act at once, all else is seen with the next chunk at the soonest."""
+        now, shown, slack = self._now(), self._now(), 0
+        if any(PARAMS[name].applies is not Applies.AT_ONCE for name in names):
+            shown, period = self._next or (now + self.delay_ns(), 0)
+            while shown < now:  # no chunks were taken for a while
+                shown, period = now, 0
+            slack = period // 2
+        return next_boundary(self._clock.tempo, shown - slack - self._heard_ns, grid)[0]
+
+    def _overtaken(self) -> None:
+        """Choose another boundary where the beat has jumped away from it."""
+        grid = self._grid
+        if grid:
+            soonest = self._boundary(self._waiting.values, grid)
+            if self._seen_ns(self._waiting.beat) - self._seen_ns(soonest) > SOON_NS + grid * self._clock.tempo.beat_ns:
+                self._waiting = replace(self._waiting, beat=soonest)
+
+    # What waits
+
+    def _wait(self, values: Mapping[str, Any]) -> None:
+        with self._lock:
+            params, grid = self._store.latest(), self._grid
+            for name, asked in values.items():
+                value = self._own(name, asked)
+                if PARAMS[name].kind is Kind.TRIGGER and not value:  # a button's release
+                    continue
+                if name in self._waiting.values:
+                    self.counters.cancelled += 1
+                if PARAMS[name].kept and value == value_of(params, PARAMS[name]):
+                    self._drop(frozenset({name}))
+                    continue
+                begins = not self._waiting.values
+                self._waiting = Waiting({**self._waiting.without({name}).values, name: value}, self._waiting.beat)
+                soonest = self._boundary(self._waiting.values, grid)
+                if begins or soonest > self._waiting.beat:
+                    self._waiting = replace(self._waiting, beat=soonest)
+                self.on_waiting(name, value)
+            texts = self._texts(frozenset(self._waiting.values))
+        if texts:
+            self.encode(texts)
+
+    def _own(self, name: str, value: Any) -> Value:
+        """A value in the parameter's own type; a preset by its name. Words that stand for a number, as a seed's, stay words."""
+        spec = PARAMS[name]
+        if spec.kind is Kind.PRESET:
+            return str(self._store.meaning({name: value})[name])
+        words = spec.kind is Kind.INT and isinstance(value, str) and not value.strip().isdigit()
+        return value if words else coerce(spec, value).value
+
+    def _texts(self, names: frozenset[str]) -> list[str]:
+        """The prompts that these would bring."""
+        try:
+            meant = self._store.meaning({name: self._waiting.values[name] for name in names})
+        except ParamError:  # it is said when its beat comes
+            return []
+        texts = (str(value) for name, value in meant.items() if PARAMS[name].kind is Kind.TEXT and name != "cue_prompt")
+        return [text for text in texts if text]
+
+    def _encoded(self, names: frozenset[str]) -> bool:
+        """True when every prompt can be painted; else all wait for the next grid line."""
+        missing = set(self._texts(names)) & set(self.encoding())
+        if not missing:
+            self._postponed = False
+            return True
+        self.counters.postponed += 1
+        if not self._postponed:
+            log.warning("a prompt is not encoded yet: what waits for the beat is launched on the next grid line")
+        self._postponed = True
+        self._waiting = replace(self._waiting, beat=self._waiting.beat + max(self._grid, 1))
+        return False
+
+    def _launch(self, names: frozenset[str]) -> None:
+        values = {name: value for name, value in self._waiting.values.items() if name in names}
+        self._drop(names)
+        if not values:
+            return
+        try:
+            self._store.set_many(values, ORIGIN)
+            self.counters.launched += 1
+        except ParamError as error:  # another writer came between, as with a cue that was taken back
+            self.counters.lost += len(values)
+            log.warning("what waited for the beat cannot be done any more: %s", error)
+
+    def _drop(self, names: frozenset[str]) -> None:
+        gone = [name for name in self._waiting.values if name in names]
+        self._waiting = self._waiting.without(names)
+        for name in gone:
+            self.on_waiting(name, None)
+
+    def _written(self, change: Change) -> None:
+        """Act on the rows of the tempo."""
+        if "tempo/go" in change.values:
+            self.go()
+        if "tempo/cancel" in change.values:
+            self.cancel()
+        if change.values.keys() & {"tempo/quantise", "tempo/beats_per_bar"} and self._waiting.values:
+            with self._lock:
+                grid = self._grid
+                if grid:
+                    self._waiting = replace(self._waiting, beat=self._boundary(self._waiting.values, grid))
+                else:
+                    self.go()
