@@ -38,7 +38,8 @@ def test_frames_are_spread_over_the_chunks_until_then(frames: float, out: int) -
 def test_launches_asked_a_chunk_ahead_land_within_half_a_frame(fps: int, bpm: float, beats: int) -> None:
     frame, grid = 1000 / fps, beats * 60_000 / bpm
     rng = np.random.default_rng(7)
-    errors, out = {True: [], False: []}, 0
+    errors: dict[bool, list[float]] = {True: [], False: []}
+    out = 0
     for steered in (True, False):
         for _ in range(1500):
             at = rng.uniform(0, 10_000)  # the first frame of a chunk

@@ -78,6 +78,7 @@ def test_numbers_and_words_for_osc() -> None:
         "beat": 1,
         "link_peers": 0,
         "tempo_confidence": 1.0,
+        "pending": 0,
         "tempo": "internal",
         "modulation": "off",
         "sound": "off",
