@@ -8,8 +8,8 @@
     /sdv2/mod/value/<param> value    what modulation makes of a value, to those who ask for it
     /sdv2/pending/<param> value...   what waits for the beat from now on; without a value: it waits no more
 
-All but beats and what is pending wait for each listener in an `Outbox`, which every address leaves at most RATE times a second; the
-last value always does.
+All but beats and what is pending wait for each listener in an `Outbox`, which every address leaves at most RATE times a second;
+the last value always does.
 """
 
 from __future__ import annotations
