@@ -102,6 +102,7 @@ class OutputConfig(Section):
     sink: str = key("ndi:sdv2-live", 'text such as "ndi:NAME"', min_length=1)
     audio: Annotated[Literal["pass", "off"], OrOff] = "pass"
     failover: Annotated[str, OrOff] = key("auto", 'auto, off, or a source such as "Camera 1" or IP:PORT', min_length=1)
+    delay_beats: int = integer(0, 0, 16, "beats")
 
 
 class NdiConfig(Section):

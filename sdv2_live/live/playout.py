@@ -18,7 +18,7 @@ from sdv2_live.errors import VideoError
 from sdv2_live.frame import Frame, measured_rate, plausible_rate
 from sdv2_live.io.base import Sink
 from sdv2_live.live.fallback import FallbackMixer
-from sdv2_live.live.jitter_buffer import QUEUE, JitterBuffer
+from sdv2_live.live.jitter_buffer import JitterBuffer
 from sdv2_live.live.switcher import OutputMode, Shot, Switcher
 from sdv2_live.stats import Counters, Fill, Rate, Summary, Window
 from sdv2_live.system.clock import monotonic_ns
@@ -61,6 +61,7 @@ class Playout:
         fallback: FallbackMixer | None = None,
         slate: FallbackMixer | None = None,
         clock: Callable[[], int] = monotonic_ns,
+        raised: Callable[[int], int] = lambda needed: needed,
     ) -> None:
         """Make a playout that does not send yet.
 
@@ -68,6 +69,7 @@ class Playout:
             fallback: shown after `lost`; None keeps the last painting.
             slate: shown after `hold`; None shows none.
             clock: nanoseconds.
+            raised: gives the delay to use in place of one that is needed; see `JitterBuffer`.
         """
         self.sink = sink
         self.rate = Rate(clock=lambda: clock() / 1e9)
@@ -80,7 +82,7 @@ class Playout:
         self._clock = clock
         self._lock = threading.Lock()  # never held while a frame is sent
         self._news = waker()
-        self._paintings = JitterBuffer(counters)
+        self._paintings = JitterBuffer(counters, raised)
         self._input: deque[Frame] = deque(maxlen=INPUT_QUEUE)
         self._came = Rate(clock=lambda: clock() / 1e9)  # of new frames
         self._shot: Shot | None = None  # that was sent last
@@ -139,7 +141,10 @@ class Playout:
     def queues(self) -> dict[str, Fill]:
         """Fill of the queues of paintings and of unchanged input frames."""
         with self._lock:
-            return {"playout": Fill(len(self._paintings), QUEUE), "playout_input": Fill(len(self._input), INPUT_QUEUE)}
+            return {
+                "playout": Fill(len(self._paintings), self._paintings.bound),
+                "playout_input": Fill(len(self._input), INPUT_QUEUE),
+            }
 
     @property
     def newest(self) -> Frame | None:

@@ -26,6 +26,7 @@ from sdv2_live.engine.spec import Mode
 from sdv2_live.io.jpeg import JpegEncoder
 from sdv2_live.io.open import open_sink
 from sdv2_live.live.adaptation import Adaptation
+from sdv2_live.live.beat_delay import BeatDelay
 from sdv2_live.live.fallback import FallbackMixer
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.loop import LiveLoop
@@ -106,7 +107,8 @@ class Show(Closing):
         ndi = config.ndi.settings
         sink = open_sink(config.output.sink, ndi=ndi)
         slate = FallbackMixer(Fallback.SLATE, hold_s=0.0, fade_s=config.input.fade_s, text=config.faults.slate)
-        self.playout = Playout(sink, self.counters, self._showing, self._fallback(), slate)
+        raised = BeatDelay(config.output.delay_beats, lambda: self.control.music.clock.tempo.beat_ns)
+        self.playout = Playout(sink, self.counters, self._showing, self._fallback(), slate, raised=raised)
         opened.callback(self.playout.close)
         own = [sink.full_name] if sink.full_name else []
         select = lambda: self.store.latest().input_select  # noqa: E731

@@ -6,6 +6,7 @@ import pytest
 from support.fakes import fake_frame
 
 from sdv2_live.frame import Frame
+from sdv2_live.live.beat_delay import LIMIT_NS, BeatDelay
 from sdv2_live.live.jitter_buffer import LEFT_OUT, MARGIN_NS, MEMORY, QUEUE, JitterBuffer
 from sdv2_live.stats import Counters
 
@@ -57,3 +58,34 @@ def test_too_many_frames_drop_the_oldest_and_are_counted() -> None:
     assert len(buffer) == QUEUE
     assert counters["frames_late"] == 5
     assert buffer.pop_due(0, ending=True) is given[5]
+
+
+def test_a_raised_delay_is_whole_beats_and_all_frames_that_wait_for_it_are_kept() -> None:
+    beat_ns = 500.0 * MS
+    buffer = JitterBuffer(counters := Counters(), BeatDelay(1, lambda: beat_ns))
+    shown: list[tuple[int, int]] = []
+    for number in range(200):  # a chunk of 40 ms, painted 150 ms after its first frame came
+        now = number * 40 + 150
+        buffer.add(chunk(number * 4, captured_ms=number * 40), now * MS)
+        due = ((ms, buffer.pop_due(ms * MS)) for ms in range(now, now + 40))
+        shown += [(frame.index, ms - frame.captured_ns // MS) for ms, frame in due if frame is not None]
+        assert len(buffer) <= buffer.bound < 60
+    assert buffer.delay_ns == 500 * MS
+    assert [index for index, _ in shown] == list(range(len(shown)))
+    assert {delay for _, delay in shown} == {500}
+    assert counters["frames_late"] == 0
+
+
+def test_a_delay_that_would_take_too_much_memory_is_not_raised(caplog: pytest.LogCaptureFixture) -> None:
+    buffer = JitterBuffer(Counters(), lambda needed: 10**16)
+    for number in range(3):
+        buffer.add(chunk(number * 4, captured_ms=number * 40), (number * 40 + 100) * MS)
+    assert (buffer.delay_ns, buffer.bound) == (100 * MS + MARGIN_NS, QUEUE)
+    assert len(caplog.records) == 1
+
+
+def test_whole_beats_are_left_only_when_the_delay_needed_is_clearly_shorter() -> None:
+    delay = BeatDelay(2, lambda: 200.0 * MS)
+    assert [delay(ms * MS) // MS for ms in (390, 410, 395, 375, 365, 410)] == [400, 800, 800, 800, 400, 800]
+    assert delay(LIMIT_NS + 1) == LIMIT_NS + 1
+    assert BeatDelay(0, lambda: 200.0 * MS)(123) == 123
