@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import build_msg
 from support.waiting import DEADLINE_S
 
 from sdv2_live.config.load import load_config
@@ -268,3 +269,13 @@ def test_a_page_can_listen_to_the_beat(config: Config) -> None:
         told = asyncio.run(beats(desk.http.port))
     assert set(told) <= {1, 2, 3, 4}
     assert len(set(told)) > 1
+
+
+def test_taps_in_bundles_count_at_their_time_tags_however_they_arrive(config: Config, client_of: Any, wait: Any) -> None:
+    tap = build_msg("/sdv2/tempo/tap", [1]).dgram
+    with ControlPlane(config) as desk:
+        client, now = client_of(desk.osc.port), time.time()
+        for at in (-0.6, -0.3, 0.0, 0.3):  # all sent at once
+            client.bundle(tap, at=now + at)
+        wait(lambda: desk.counted["tempo_taps"] == 4)
+        assert desk.music.clock.bpm == pytest.approx(200, abs=0.5)  # two clocks are read for each
