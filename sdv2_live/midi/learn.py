@@ -15,7 +15,7 @@ import mido
 import yaml
 
 from sdv2_live.control.names import TABLE, ParamNames
-from sdv2_live.control.params import Kind
+from sdv2_live.control.params import Keeps, Kind
 from sdv2_live.errors import ConfigError, MidiError, ParamError
 from sdv2_live.midi.highres import DATA, LSB, NRPN_HIGH, NRPN_LOW
 from sdv2_live.midi.mapentry import ENCODER_KEYS, ENTRY_KEYS, KINDS
@@ -82,7 +82,7 @@ def learned(messages: Messages, address: str, value: Any = None, names: ParamNam
     if value is not None:
         item["value"] = value
     elif "cc" in control and _pressed(same) and target.spec is not None and target.spec.kind is Kind.BOOL and not target.form:
-        item["action"] = "toggle"
+        item["action"] = "hold" if target.spec.keeps is Keeps.MOMENT else "toggle"
     return item
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sdv2_live.control.coerce import exact
 from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.addresses import MIDI_MAX, NORM
-from sdv2_live.control.params import Kind
+from sdv2_live.control.params import Keeps, Kind
 from sdv2_live.errors import ParamError
 from sdv2_live.midi.highres import LSB, MAX14
 from sdv2_live.midi.mapping import STEP, Act, Control, Entry, Light, Target, full_range, target_of
@@ -147,7 +147,7 @@ def _asked(item: dict[str, Any], control: Control, target: Target) -> Act:
     if target.spec is None or target.spec.kind is Kind.TRIGGER:
         return Act.TRIGGER
     if control.kind == "note" and target.spec.kind is Kind.BOOL and not target.form:
-        return Act.TOGGLE
+        return Act.HOLD if target.spec.keeps is Keeps.MOMENT else Act.TOGGLE
     if control.kind in ("note", "program") and control.number is not None:
         raise MistakeError("action", f"say what a press does to {target.spec.name}: give a value, or action: hold or toggle")
     return Act.VALUE

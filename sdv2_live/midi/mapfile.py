@@ -5,7 +5,7 @@
     setup: ["F0 00 20 F7"]     # messages in hexadecimal, sent whenever the controller is plugged in
     controls:
       - {note: 0, address: /sdv2/preset, value: 1, led: {on: 1, off: 5}}
-      - {note: 82, address: /sdv2/freeze}                   # a boolean toggles, a trigger fires
+      - {note: 82, address: /sdv2/freeze}                   # a boolean toggles, tempo/push is held, a trigger fires
       - {note: 83, address: /sdv2/mix, action: hold, value: 0.0}
       - {cc: 48, address: /sdv2/noise_scale/norm, range: [0.2, 1.0], curve: 2, pickup: true}
       - {cc14: 7, address: /sdv2/mix, feedback: true}       # MSB on CC 7, LSB on CC 39

@@ -56,6 +56,7 @@ def controls(text: str) -> list[dict[str, Any]]:
         (cc((7, 60), (7, 61)), "/sdv2/mix", None, {"cc": 7, "channel": 1}),
         (cc((7, 60), (39, 3), channel=4), "/sdv2/mix", None, {"cc14": 7, "channel": 5}),
         (cc((7, 127), (7, 0)), "/sdv2/freeze", None, {"cc": 7, "channel": 1, "action": "toggle"}),
+        (cc((7, 127), (7, 0)), "/sdv2/tempo/pull", None, {"cc": 7, "channel": 1, "action": "hold"}),
         (cc((7, 60), (7, 61)), "/sdv2/freeze", None, {"cc": 7, "channel": 1}),
         (cc((39, 3), (7, 60), channel=4), "/sdv2/mix", None, {"cc14": 7, "channel": 5}),
         (cc((99, 1), (98, 5), (6, 40), (38, 2)), "/sdv2/mix", None, {"nrpn": 133, "channel": 1}),

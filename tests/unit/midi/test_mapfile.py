@@ -53,6 +53,8 @@ def test_shipped_maps_fit_their_controllers() -> None:
         ("{note: 1, address: /sdv2/timeline/play}", Act.TRIGGER),
         ("{cc: 1, address: /sdv2/reset}", Act.TRIGGER),
         ("{note: 1, address: /sdv2/freeze}", Act.TOGGLE),
+        ("{note: 1, address: /sdv2/tempo/push}", Act.HOLD),
+        ("{note: 1, address: /sdv2/tempo/tap}", Act.TRIGGER),
         ("{cc: 1, address: /sdv2/freeze}", Act.VALUE),
         ("{note: 1, address: /sdv2/preset, value: 3}", Act.SET),
         ("{note: 1, address: /sdv2/prompt, value: ink}", Act.SET),
