@@ -5,7 +5,8 @@ near it is to the least that the card's arithmetic and memory allow (see floor.p
 events. `--compare` times the package `streamdiffusionv2` beside it (see benchmarks.md). Frames are ready in memory (capture
 hands them over) and go to an NDI sink without receivers (send). Models other than tiny run with synthetic weights of their
 real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on
-this machine instead (see live.py), `--live flood|prompt` its answer to OSC (see control.py), `--live siege` what it
+this machine instead (see live.py), `--isa` the small model with the instructions of older processors (see isa.py), `--live
+flood|prompt` its answer to OSC (see control.py), `--live siege` what it
 does beside clients at their worst (see siege.py).
 """
 
@@ -16,6 +17,7 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -69,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clients", metavar="NAME,...", help="of --live siege: these alone (default: all of bench/clients.py)")
     parser.add_argument("--fp8", action="store_true", help="the error of 8-bit linear layers against bf16 (see fp8.py)")
     parser.add_argument("--fp8-layers", type=int, default=0, metavar="N", help="of the DiT that --fp8 compares (default: all)")
+    parser.add_argument("--isa", action="store_true", help="the small model as on older processors, alone and beside a program")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="of --isa: another checkout, in turn with this one")
+    parser.add_argument("--rounds", type=int, default=3, help="of --isa")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     try:
@@ -76,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .fp8 import compare
 
             result = compare(options)
+        elif options.isa:
+            from .isa import compare as by_instructions
+
+            result = by_instructions(options)
         elif options.live:
             result = getattr(importlib.import_module(f".{LIVE[options.live]}", __package__), options.live)(options)
         else:

@@ -29,7 +29,7 @@ from sdv2_live.model.load import Models, choose_device, choose_dtype, load_model
 from sdv2_live.model.profiles import Profile, profile
 from sdv2_live.model.vae.ops import channels_last
 from sdv2_live.model.vae_choice import make_vae, vae_kind
-from sdv2_live.pipeline.build import kernels, new_stream
+from sdv2_live.pipeline.build import kernels, new_stream, set_threads
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer, Window
 
@@ -167,9 +167,8 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
     device = choose_device(config.model.device)
     dtype = choose_dtype(options.dtype, device)
     torch.backends.cudnn.benchmark = options.autotune
-    if options.threads:
-        torch.set_num_threads(options.threads)
     chosen = profile(options.model)
+    set_threads(config.with_keys({"model.threads": options.threads}), device, chosen)
     if chosen.files is None:
         models = load_models(chosen, device=device, dtype=dtype, vae=options.vae, weights_dir=config.model.weights_dir)
     else:

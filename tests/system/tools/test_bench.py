@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import gpu_compare, gpu_table, main, peer
+from bench import gpu_compare, gpu_table, isa, main, peer
 from support.places import TOOLS
 from support.systems import needs_bash, program
 
@@ -29,7 +29,8 @@ def test_the_bench_on_a_cpu(options: list[str], tmp_path: Path, capsys: pytest.C
     assert result["kernels"] == {"attention": "sdpa", "operations": "torch", "frames": "torch", "cuda_graphs": "off"}
     chunk, floor = result["chunk_ms"], result["floor"]
     assert 0 < chunk["p50"] <= chunk["p95"] <= chunk["p99"]
-    assert sum(result["stages_ms"].values()) == pytest.approx(chunk["mean"], rel=0.5)
+    beside = 2 if "--overlap" in options else 1  # chunks at a time
+    assert chunk["mean"] * 0.5 < sum(result["stages_ms"].values()) < chunk["mean"] * 1.5 * beside
     assert floor["tflop_s"] == pytest.approx(floor["tflop_a_chunk"] / chunk["mean"] * 1e3, rel=0.5, abs=2e-3)
     assert floor["share_of_floor"] == pytest.approx(floor["floor_ms"] / chunk["mean"], abs=2e-3)
     if options:
@@ -41,6 +42,19 @@ def test_the_bench_on_a_cpu(options: list[str], tmp_path: Path, capsys: pytest.C
     assert len(done.stdout.splitlines()) == 3
     assert f"| a case | {result['fps']} |" in done.stdout
     assert all(line.count("|") == len(gpu_table.COLUMNS) + 1 for line in done.stdout.splitlines())
+
+
+def test_older_processors_take_turns_with_another_checkout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(isa, "CASES", {"AVX2": isa.CASES["AVX2"]})
+    places = ["--size", "64x64", "--seconds", "0.2", "--against", str(TOOLS.parent), "--rounds", "1"]
+    assert main.main(["--isa", "--json", *places]) == 0
+    found = json.loads(capsys.readouterr().out)["frames a second"]
+    assert list(found) == [
+        f"AVX2, float32, {beside}: {who}" for beside in ("alone", "beside a busy program") for who in ("before", "here")
+    ]
+    assert all(float(fps.split()[0]) > 0 for fps in found.values())
 
 
 def test_a_peer_that_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
