@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sdv2_live.errors import EngineError
 from sdv2_live.model.kernels import working
 from sdv2_live.model.vae.ops import Pending, TorchVaeOps, VaeOps, layout
+from sdv2_live.model.vae.winograd import suits, winograd
 
 TOLERANCE = 2e-2  # RMS error by RMS value, in bf16
 SMALL = 24  # channels that every kernel is checked with; the model's own widths are checked where the kernel sums over them
@@ -116,13 +117,13 @@ def _compare(ops: VaeOps, device: torch.device, found: list[list[Tensor]], toler
 def convolve(x: Tensor, conv: nn.Conv2d | nn.Conv3d) -> Pending:
     """A convolution, its bias left to the next operation where that is cheaper.
 
-    x may have zero channels beyond the layer's. cuDNN uses matrix units where the channels on both sides are a multiple of 8:
-    the weight of the few layers that take or give pixels grows by zeros for it.
+    Large ones in float32 on a CPU go by `winograd`. x may have zero channels beyond the layer's. cuDNN uses matrix units where
+    the channels on both sides are a multiple of 8: the weight of the few layers that take or give pixels grows by zeros for it.
     """
     ops, given = ops_of(x), conv.out_channels
     lacking = x.shape[1] - conv.in_channels, -given % ops.multiple
     if not any(lacking) and (conv.bias is None or not ops.defers_bias):
-        return Pending(conv(x))
+        return Pending(winograd(x, conv) if isinstance(conv, nn.Conv2d) and suits(x, conv) else conv(x))
     weight = conv.weight
     if any(lacking):
         sides = (0, 0) * (weight.ndim - 2)
