@@ -27,6 +27,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--output", type=Path, required=True, metavar="VIDEO", help="file to write: .mp4, or .mkv for lossless")
     parser.add_argument("--prompt", metavar="TEXT", help="what the picture shall look like")
     parser.add_argument("--seed", metavar="N", help="seed of the noise")
+    parser.add_argument(
+        "--bpm", metavar="BPM", help="tempo of what moves with the beat; beat 1 is the first frame (default: tempo/bpm)"
+    )
     parser.add_argument("--timeline", type=Path, metavar="FILE", help="parameter changes by video time (.yaml, or Scope's .json)")
     parser.add_argument("--max-frames", type=_count, metavar="N", help="stop after N frames")
     parser.set_defaults(run=run)
@@ -42,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
     store = ParamStore(start_params(config), Macros(presets), names=config.names)
     if args.preset is not None:
         store.set("preset", args.preset, f"--preset {args.preset}")
-    for name in ("prompt", "seed"):
-        if getattr(args, name) is not None:
-            store.set(name, getattr(args, name), f"--{name}")
+    for option, name in (("prompt", "prompt"), ("seed", "seed"), ("bpm", "tempo/bpm")):
+        if getattr(args, option) is not None:
+            store.set(name, getattr(args, option), f"--{option}")
     config = config.replaced(params=store.latest())
     timeline = timeline_of(args.timeline, config) if args.timeline is not None else None
     config = sized(config, timeline)

@@ -16,6 +16,7 @@ from sdv2_live.music.heard import Deaf, Hearing
 from sdv2_live.music.modulation import Beats, Modulator, Slot, Span, effective, moved_steps
 
 PER_FRAME = "mix"  # pictures that are finished can be mixed anew for each frame, all else is painted by the chunk
+CHUNK = 4  # frames; a stream's first chunk has one more, which makes no wave too fast
 USUAL_NS = 33_333_333  # from one frame to the next, where there is one alone
 
 
@@ -82,7 +83,8 @@ class Modulation:
         delay_ns = delay_ns if params.tempo_follow == "room" else 0
         spans = _spans(captured_ns, delay_ns)
         slots = slots_of(params)
-        chunk = Span(spans[0].start_ns, spans[-1].end_ns - spans[0].start_ns, spans[0].captured_ns)
+        usual = spans[-CHUNK:]
+        chunk = Span(usual[0].start_ns, usual[-1].end_ns - usual[0].start_ns, usual[0].captured_ns)
         offsets = self._by_chunk.offsets([slot for slot in slots if slot.target != PER_FRAME], chunk, params.seed)
         values = {name: _moved(params, name, offset) for name, offset in offsets.items()}
         mixing = [slot for slot in slots if slot.target == PER_FRAME]

@@ -12,6 +12,8 @@ from pathlib import Path
 from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.control.macros import Macros
+from sdv2_live.control.modulation import Modulation
+from sdv2_live.control.params import Params
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.model import Timeline
@@ -21,6 +23,7 @@ from sdv2_live.frame import Frame
 from sdv2_live.io.base import Source
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.files.source import FileSource
+from sdv2_live.music.tempo import Tempo
 from sdv2_live.pipeline.build import load, new_prompts, new_stream, with_room
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
@@ -89,6 +92,24 @@ class VideoClock:
             transport.tick()
 
 
+class VideoBeat:
+    """The beat of a video: beat 1 of bar 1 is its beginning, and `tempo/bpm` its tempo from each chunk on."""
+
+    def __init__(self, params: Params) -> None:
+        self.beats_per_bar = params.tempo_beats_per_bar
+        self._tempo = Tempo(0, 0.0, params.tempo_bpm)
+
+    def follow(self, params: Params, at_ns: int) -> None:
+        """Take over the tempo that the parameters ask for from `at_ns` nanoseconds of video on."""
+        self.beats_per_bar = params.tempo_beats_per_bar
+        if params.tempo_bpm != self._tempo.bpm:
+            self._tempo = self._tempo.at_bpm(params.tempo_bpm, at_ns)
+
+    def beat(self, at_ns: int) -> float:
+        """The count of beats at a time of the video."""
+        return self._tempo.beat(at_ns)
+
+
 def restyled(
     stream: Stream,
     frames: Iterator[Frame],
@@ -96,14 +117,15 @@ def restyled(
     timeline: Timeline | None = None,
     clock: VideoClock | None = None,
 ) -> Iterator[Frame]:
-    """Every frame restyled, in order. The timeline goes by the frames' `captured_ns`, their time in the video.
+    """Every frame restyled, in order. Timeline and modulation go by the frames' `captured_ns`, their time in the video.
 
     A change of the timeline applies to the first chunk that begins at its time or later. Copies of the last frame fill up the
     last chunk and flush stream_batch's pipeline; their pictures are not returned.
     """
     owed = 0  # frames read and not yet returned
     launched: deque[Future[Generated]] = deque()
-    clock = clock or VideoClock()
+    clock, beat = clock or VideoClock(), VideoBeat(store.latest())
+    modulation = Modulation(beat)
     transport = Transport(timeline, store, clock) if timeline is not None else None
     if transport is not None:
         transport.play()
@@ -124,8 +146,10 @@ def restyled(
         read = [first, *islice(frames, needed - 1)] if first is not None else []
         owed += len(read)
         last = read[-1] if read else begins
-        chunk = Chunk.of(read + [last] * (needed - len(read)), snapshot.params)
-        launched.append(stream.launch(chunk, wait_for_prompt=True))
+        filled = read + [last] * (needed - len(read))
+        beat.follow(snapshot.params, begins.captured_ns)
+        params, swing = modulation(snapshot.params, [frame.captured_ns for frame in filled], 0)
+        launched.append(stream.launch(Chunk.of(filled, params, swing), wait_for_prompt=True))
 
 
 def _frames(video: Source) -> Iterator[Frame]:

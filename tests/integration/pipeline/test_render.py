@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+from support import tiny
+from support.prompts import Dictionary
 
+from sdv2_live.chunk import Chunk, Generated
+from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_files import config_dir
 from sdv2_live.control.macros import Macros
-from sdv2_live.control.params import Params
+from sdv2_live.control.params import Params, updated
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.control.timeline.model import Timeline
 from sdv2_live.control.timeline.transport import Transport
-from sdv2_live.pipeline.render import VideoClock
+from sdv2_live.engine.prompt import PromptDirector
+from sdv2_live.engine.prompt_cache import PromptCache
+from sdv2_live.frame import Frame, PixelFormat
+from sdv2_live.music.waves import drawn
+from sdv2_live.pipeline.render import VideoClock, restyled
+from sdv2_live.pipeline.stream import Stream
+from sdv2_live.stats import StageTimer
+from sdv2_live.takes.compare import sha256_of
 
 FPS, CHUNK = 30, 4
 SHIPPED = PresetLibrary(config_dir() / "presets")
@@ -75,3 +90,46 @@ def test_a_glide_begins_at_its_event_and_not_at_the_next_chunk(tmp_path: Path) -
     rendered, live = ([params.noise_scale for params in played(timeline, 9, step)[0]] for step in (0, 0.02))
     assert len(set(rendered)) > 20
     assert rendered == pytest.approx(live, abs=0.1 * 0.02 / 3 + 1e-9)  # 0.7 to 0.8 in three seconds, 20 ms late at most
+
+
+MOVING = {
+    "mod/1/on": True,
+    "mod/1/shape": "random",
+    "mod/1/rate": "beat",
+    "mod/1/depth": -0.6,
+    "mod/2/on": True,
+    "mod/2/target": "mix",
+    "mod/2/source": "beat",
+    "mod/2/depth": -0.5,
+    "tempo/bpm": 97.0,
+}
+
+
+def rendered(**values: object) -> tuple[list[str], list[Params]]:
+    """Digests of the pictures of two seconds that were rendered, and what each chunk was painted with."""
+    painted: list[Params] = []
+
+    class Noting(Stream):
+        def launch(self, chunk: Chunk, *, wait_for_prompt: bool = False, convert: bool = True) -> Future[Generated]:
+            painted.append(chunk.params)
+            return super().launch(chunk, wait_for_prompt=wait_for_prompt, convert=convert)
+
+    engine = tiny.small_engine()
+    store = ParamStore(updated(Params(), MOVING | values))  # type: ignore[arg-type]
+    picture = np.full((32, 128), 90, np.uint8)
+    frames = (Frame(picture, 32, 32, PixelFormat.RGBX, Fraction(30), n * 10**9 // 30, n) for n in range(61))
+    with closing(PromptCache(Dictionary())) as prompts:
+        stream = Noting(engine, PromptDirector(engine.dit, prompts), Config(), 32 * 32, StageTimer())
+        return [sha256_of([one]) or "" for one in restyled(stream, frames, store)], painted
+
+
+def test_what_moves_is_the_same_at_every_rendering_and_goes_by_the_videos_time() -> None:
+    once, painted = rendered()
+    assert once == rendered()[0]
+    assert len(once) == 61
+    middles = [(number * CHUNK + 3) / FPS for number in range(len(painted))]  # of what each chunk shows, in seconds
+    draws = [drawn(42, int(middle * 97 / 60)) for middle in middles]
+    assert [params.noise_scale for params in painted] == pytest.approx([0.7 - 0.6 * draw for draw in draws])
+    faster = rendered(**{"tempo/bpm": 120.0})[0]
+    assert faster != once
+    assert rendered(**{"mod/1/on": False, "mod/2/depth": 0.0})[0] != once
