@@ -3,6 +3,7 @@
 import { isField } from "./dom.js";
 import { take } from "./panels/cue.js";
 import { recall } from "./panels/presets.js";
+import { cancel, go, nextGrid, tap } from "./panels/tempo.js";
 
 /** @typedef {import("./panels/safety.js").Safety} Safety */
 
@@ -32,6 +33,10 @@ export function serveKeys(safety) {
     if (key === "f") safety.press("freeze");
     else if (key === "b") safety.press("bypass");
     else if (key === "r") safety.press("reset");
+    else if (key === "t") tap();
+    else if (key === "q") nextGrid();
+    else if (key === "enter" && !onKeyboard(event.target)) go();
+    else if (key === "backspace") cancel();
     else if (key === "escape") escape();
     else if (key === " " && !onKeyboard(event.target)) take();
     else if (key >= "1" && key <= "9") recall(Number(key));

@@ -8,19 +8,22 @@ import "./panels/all.js";
 import "./panels/cue.js";
 import { serveDrawers } from "./panels/drawer.js";
 import "./panels/look.js";
+import "./panels/mods.js";
 import "./panels/picture.js";
 import "./panels/presets.js";
 import "./panels/prompts.js";
 import "./panels/safety.js";
 import { keepSeries } from "./panels/spark.js";
 import "./panels/state.js";
+import "./panels/tempo.js";
 import "./panels/timeline.js";
 import "./panels/top.js";
 import "./panels/xy.js";
+import { followBeat } from "./net/beat.js";
 import { link, live } from "./show.js";
 
 /** @typedef {import("./panels/safety.js").Safety} Safety */
-/** @typedef {import("./panels/timeline.js").Timeline} Timeline */
+/** @typedef {{ move: () => void } & Element} Moving */
 
 const asked = new URLSearchParams(location.search);
 
@@ -79,9 +82,9 @@ function serveTabs() {
 
 /** One animation frame for all that moves. */
 function serveMotion() {
-  const timeline = /** @type {Timeline} */ (document.querySelector("sdv2-timeline"));
+  const moving = /** @type {NodeListOf<Moving>} */ (document.querySelectorAll("sdv2-timeline, sdv2-tempo, sdv2-mods, sdv2-presets"));
   const frame = () => {
-    timeline.move();
+    for (const part of moving) part.move();
     requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
@@ -96,6 +99,7 @@ serveDrawers();
 serveLock();
 serveKeys(/** @type {Safety} */ (document.querySelector("sdv2-safety")));
 keepSeries();
+followBeat();
 serveOthers();
 serveMotion();
 document.addEventListener("contextmenu", (event) => !isField(event.target) && event.preventDefault());

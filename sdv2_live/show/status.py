@@ -207,7 +207,7 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.sound.meters.heard.kick, "The same of the bass.", "sound_kick", digits=2),
     *_totals("ears", EarsCounters),
     Published(lambda s: s.waiting, "Changes that wait for the beat.", "pending", "pending"),
-    Published(lambda s: s.beats_left, "Beats until they are seen; only while something waits.", "pending_beats", digits=1),
+    Published(lambda s: s.beats_left or 0.0, "Beats until they are seen; 0 while nothing waits.", "pending_beats", digits=2),
     *_totals("launch", LaunchCounters),
     _total("frames_left_out", "Input frames left out so that a chunk began on the beat."),
     *_totals("osc", OscCounters),

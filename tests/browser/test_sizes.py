@@ -6,7 +6,7 @@ import pytest
 from support.browser import SIZES, Browser, Size
 from support.stage import Stage
 
-TABS = ("presets", "prompts", "look", "time")
+TABS = ("presets", "prompts", "look", "mods", "time")
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
@@ -35,11 +35,11 @@ def test_a_drawer_is_well_laid_out(page: Browser, stage: Stage, size: Size, draw
 
 
 def test_the_tab_key_goes_through_the_page_in_order(page: Browser) -> None:
-    places = ".skip, .top, .pic, .prompts, .presets, .look, .timeline, .safety"
+    places = ".skip, .top, .tempo, .pic, .prompts, .presets, .look, .timeline, .safety"
     what = "[...document.querySelectorAll('a, button, textarea, [role=slider]')].map((one) => one.closest(arguments[0]))"
     script = f"return {what}.filter((one, at, all) => one && one !== all[at - 1]).map((one) => one.classList[0])"
     order = page.run(script, places)
-    assert order == ["skip", "top", "pic", "prompts", "presets", "look", "timeline", "safety"]
+    assert order == ["skip", "top", "tempo", "pic", "prompts", "presets", "look", "timeline", "safety"]
     nameless = "[...document.querySelectorAll('button, input, textarea, select, [role=slider]')].filter((one) => "
     nameless += "!(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length)).map((one) => one.outerHTML)"
     assert page.value(nameless) == []

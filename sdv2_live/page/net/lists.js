@@ -48,6 +48,11 @@
 /** @typedef {{ items: LogItem[] }} LogList */
 /** @typedef {{ series: Record<string, number[]> }} HistoryList */
 
+/** @typedef {{ items: { name: string, text: string }[] }} PendingList what waits for the beat, the first first */
+
+/** @typedef {{ moving: string[], verdicts: Record<string, string> }} ModulationList what moves, and slots whose wave is too fast */
+/** @typedef {{ source: string, live: boolean, peak_db?: number, low?: number, mid?: number, high?: number, kick?: number }} SoundList */
+
 /**
  * @typedef {object} Lists
  * @property {ShowList} show
@@ -57,6 +62,9 @@
  * @property {PromptList} prompts
  * @property {LogList} log
  * @property {HistoryList} history
+ * @property {PendingList} pending
+ * @property {ModulationList} modulation
+ * @property {SoundList} sound
  */
 
 export {};

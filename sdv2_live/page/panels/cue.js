@@ -21,6 +21,7 @@ export class TakeKey extends HTMLElement {
   connectedCallback() {
     this.append(this.key);
     document.addEventListener("cue", () => this.#enable());
+    live.watch("pending", ({ items }) => this.key.classList.toggle("waiting", items.some(({ name }) => name === "take")));
     this.#enable();
   }
 

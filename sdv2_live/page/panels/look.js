@@ -10,14 +10,12 @@ import { Panel } from "./panel.js";
 /** @typedef {import("../net/table.js").Row} Row */
 
 // These have a place of their own on the page, made by hand.
-const ELSEWHERE = /^(prompt|prompt\/.*|cue_prompt|prompt_change|transition_chunks|take|preset\/.*|morph_seconds|record|freeze|bypass|blackout|reset|input_select|seed_mode)$/;
+const ELSEWHERE = /^(prompt|prompt\/.*|cue_prompt|prompt_change|transition_chunks|take|preset\/.*|morph_seconds|record|freeze|bypass|blackout|reset|input_select|seed_mode|tempo\/.*|mod\/.*|audio\/.*)$/;
 const TEXT = /^prompt\/\d+\/text$/;
 const WEIGHT = /^prompt\/(\d+)\/weight$/;
 const NUMBERED_LORA = /^lora\/\d+\/scale$/;
 const LORA = /^lora\/.+\/scale$/;
-const PLACED = /^(prompt|lora|tempo|mod|audio)\/|^seed_mode$/; // seed_mode is the seed's lock
 const DUO = 2;
-const MOST = 4; // rows of More
 const narrow = matchMedia("(max-width: 767px), (max-width: 1199px) and (orientation: portrait)");
 
 /** Numbers that are always on screen, and the weights of further prompts that are written. */
@@ -120,24 +118,6 @@ export class Look extends Panel {
   }
 }
 
-/** On a large page, what has no place of its own: the drawer has it as well. */
-export class More extends Panel {
-  list = h("div", {});
-
-  setup() {
-    this.append(h("div", { class: "head" }, h("h2", {}, "More")), this.list);
-  }
-
-  get rows() {
-    return shownRows().filter((row) => row.rank > 2 && row.writable && !PLACED.test(row.name)).slice(0, MOST);
-  }
-
-  build() {
-    this.hidden = this.rows.length === 0;
-    fill(this.list, ...this.rows.map(line));
-  }
-}
-
 /** @param {Row} row */
 function line(row) {
   return h("div", { class: "line", "data-widget": row.widget }, h("span", { class: "lab" }, row.label), make(row));
@@ -146,4 +126,3 @@ function line(row) {
 customElements.define("sdv2-bank", Bank);
 customElements.define("sdv2-duo", Duo);
 customElements.define("sdv2-look", Look);
-customElements.define("sdv2-more", More);

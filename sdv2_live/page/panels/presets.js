@@ -2,14 +2,17 @@
 
 import { chosen, fill, h, iconButton, segments } from "../dom.js";
 import { link, live } from "../show.js";
+import { beatsPerBar } from "../net/beat.js";
 import { openMenu } from "./menu.js";
+import { beatsLeft } from "./tempo.js";
 import { Panel } from "./panel.js";
 
 /** @typedef {import("../net/lists.js").PresetItem} PresetItem */
 /** @typedef {import("../net/lists.js").PresetList} PresetList */
 
 const LONG_MS = 600;
-const MORPH = [0, 1, 2, 4, 8]; // seconds
+const SECONDS = [0, 2, 8]; // of a morph
+const BARS = [1, 4];
 
 /**
  * Recall a preset by its place among the tiles, from 1.
@@ -36,29 +39,34 @@ export class Presets extends Panel {
     this.saveAs.append(iconOf("save"), "Save as");
     this.append(this.head, this.said, this.tiles, this.morph);
     this.follow(live.watch("presets", (list) => this.#show(list)));
+    this.follow(live.watch("pending", ({ items }) => this.#waits(items.find(({ name }) => name === "preset")?.text ?? "")));
     for (const name of ["preset", "preset/name", "preset/save", "preset/replace", "preset/picture", "preset/reload"]) {
       this.follow(link.onAnswer(`/sdv2/${name}`, ({ text }) => this.#say(text.replace(/^\S+:\d+: /, ""))));
     }
   }
 
   get rows() {
-    const row = link.row("morph_seconds");
-    return row ? [row] : [];
+    const names = ["morph_seconds", "tempo/morph_beats", "tempo/beats_per_bar"];
+    return names.map((name) => link.row(name)).filter((row) => row !== undefined);
   }
 
   build() {
-    const [row] = this.rows;
-    if (!row) return;
-    this.follow(link.watch(row.address, (value) => this.#morph(Number(value))));
+    for (const row of this.rows) this.follow(link.watch(row.address, () => this.#morph()));
   }
 
-  /** @param {number} seconds */
-  #morph(seconds) {
-    const times = MORPH.includes(seconds) ? MORPH : [...MORPH.slice(0, -1), seconds].sort((a, b) => a - b);
-    const options = times.map((time) => ({ key: String(time), text: time ? `${Number(time.toFixed(2))} s` : "Cut" }));
+  /** Show how long a preset's numbers glide: in seconds, or in bars. */
+  #morph() {
+    const [seconds, beats] = [Number(link.value("morph_seconds") ?? 0), Number(link.value("tempo/morph_beats") ?? 0)];
+    const bar = beatsPerBar();
+    const times = [...new Set([...SECONDS, beats ? 0 : seconds])].sort((a, b) => a - b);
+    const glides = link.row("tempo/morph_beats") ? [...new Set([...BARS.map((bars) => bars * bar), beats || bar])].sort((a, b) => a - b) : [];
+    const options = [
+      ...times.map((time) => ({ key: `s${time}`, text: time ? `${Number(time.toFixed(2))} s` : "Cut" })),
+      ...glides.map((glide) => ({ key: `b${glide}`, text: inBars(glide, bar) })),
+    ];
     const focused = this.morph.contains(document.activeElement);
-    const group = segments("Morph time", options, (key) => link.send("morph_seconds", Number(key)), "seg small");
-    chosen(group, String(seconds));
+    const group = segments("Morph time", options, choose, "seg small");
+    chosen(group, beats ? `b${beats}` : `s${seconds}`);
     fill(this.morph, h("span", { class: "dim" }, "Morph"), group);
     if (focused) /** @type {HTMLElement | null} */ (group.querySelector("[aria-checked=true]"))?.focus();
   }
@@ -76,11 +84,30 @@ export class Presets extends Panel {
     this.camera.hidden = fixed;
   }
 
+  /**
+   * Mark the tile that waits for the beat.
+   *
+   * @param {string} name
+   */
+  #waits(name) {
+    for (const tile of /** @type {NodeListOf<HTMLElement>} */ (this.tiles.querySelectorAll(".tile"))) {
+      tile.classList.toggle("waiting", name !== "" && tile.dataset.name === name);
+    }
+  }
+
+  /** Count the beats down on the tile that waits; called once a frame. */
+  move() {
+    const left = this.tiles.querySelector(".waiting .when b");
+    const text = left ? String(beatsLeft() ?? "") : "";
+    if (left && left.textContent !== text) left.textContent = text;
+  }
+
   /** @param {PresetList} list */
   #make(list) {
     const focused = this.tiles.querySelector(":focus")?.getAttribute("data-number");
     fill(this.tiles, ...list.items.map((item) => this.#tile(item, list)));
     if (focused) /** @type {HTMLElement | null} */ (this.tiles.querySelector(`[data-number="${focused}"]`))?.focus();
+    this.#waits(live.lists.pending?.items.find((item) => item.name === "preset")?.text ?? "");
   }
 
   /**
@@ -100,7 +127,7 @@ export class Presets extends Panel {
     });
     const picture = item.picture ? h("img", { src: item.picture, alt: "", loading: "lazy", draggable: "false" }) : h("span", { class: "blank" }, /\p{L}/u.exec(item.label)?.[0].toUpperCase() ?? "");
     const name = h("span", { class: "name" }, item.label);
-    tile.append(picture, h("span", { class: "n" }, h("i", { class: "num" }, String(item.number)), name, h("em", {}, mistake ? line : "")));
+    tile.append(picture, h("span", { class: "when", "aria-hidden": "true" }, h("b", { class: "num" }), h("small", {}, "beats")), h("span", { class: "n" }, h("i", { class: "num" }, String(item.number)), name, h("em", {}, mistake ? line : "")));
     longPress(tile, () => this.#menu(tile, item, list));
     tile.addEventListener("click", () => {
       if (mistake) document.dispatchEvent(new CustomEvent("drawer", { detail: "state" }));
@@ -169,6 +196,24 @@ function mark(tile, list) {
   tile.setAttribute("aria-pressed", String(isLive));
   tile.classList.toggle("edited", isLive && list.edited);
   if (!tile.classList.contains("broken")) tile.querySelector("em")?.replaceChildren(isLive && list.edited ? "edited" : "");
+}
+
+/** @param {string} key of a morph's time: s and seconds, or b and beats */
+function choose(key) {
+  const time = Number(key.slice(1));
+  const beats = key.startsWith("b") ? time : 0;
+  if (link.row("tempo/morph_beats")) link.send("tempo/morph_beats", beats);
+  if (!beats) link.send("morph_seconds", time);
+}
+
+/**
+ * @param {number} beats
+ * @param {number} bar beats of a bar
+ */
+function inBars(beats, bar) {
+  const bars = beats / bar;
+  const [count, unit] = Number.isInteger(bars) ? [bars, "bar"] : [Number(beats.toFixed(2)), "beat"];
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
 /** @param {string} name */

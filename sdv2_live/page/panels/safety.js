@@ -2,7 +2,7 @@
 
 import { chosen, fill, h, segments } from "../dom.js";
 import { isLocked } from "../lock.js";
-import { link } from "../show.js";
+import { link, live } from "../show.js";
 import { Hold } from "./hold.js";
 import { Panel } from "./panel.js";
 
@@ -23,6 +23,7 @@ export class Safety extends Panel {
     for (const name of /** @type {Name[]} */ (["freeze", "bypass", "blackout"])) {
       this.follow(link.watch(`/sdv2/${name}`, (on) => this.#keys.get(name)?.setAttribute("aria-pressed", String(Boolean(on)))));
     }
+    this.follow(live.watch("pending", ({ items }) => this.#waits(new Set(items.map((item) => item.name)))));
   }
 
   get rows() {
@@ -68,6 +69,11 @@ export class Safety extends Panel {
   /** @param {boolean} holding the key Esc is held */
   holding(holding) {
     this.#keys.get("blackout")?.classList.toggle("holding", holding);
+  }
+
+  /** @param {Set<string>} names of what waits for the beat */
+  #waits(names) {
+    for (const [name, key] of this.#keys) key.classList.toggle("waiting", names.has(name));
   }
 
   /** @param {Name} name */

@@ -1,8 +1,9 @@
 /** A number on a fader: standing in the bank, lying elsewhere. */
 
 import { h, vars } from "../dom.js";
+import { slots, swing } from "../net/mod.js";
 import { placed, written } from "../net/table.js";
-import { link } from "../show.js";
+import { link, live } from "../show.js";
 import { Control } from "./control.js";
 
 /** @typedef {import("../net/osc.js").Arg} Arg */
@@ -24,6 +25,9 @@ export class Fader extends Control {
   #tapped = -Infinity;
   #value = NaN;
   #asked = NaN;
+  /** @type {(() => void)[]} */
+  #moved = [];
+  mark = [h("i", { class: "m", hidden: true }), h("i", { class: "e", hidden: true })]; // how far modulation moves it, and where to
 
   /**
    * @param {Row} row
@@ -39,6 +43,7 @@ export class Fader extends Control {
     this.well = h("div", { class: "w" }, h("i", { class: "f" }));
     if (typeof row.usual === "number") this.well.append(h("i", { class: "d" }));
     vars(this.well, { "--v": 0, "--d": typeof row.usual === "number" ? placed(row, row.usual) : 0 });
+    this.well.append(...this.mark);
     this.append(this.number, this.well, this.name);
     const attributes = { role: "slider", tabindex: "0", "aria-label": label, "aria-valuemin": row.low, "aria-valuemax": row.high };
     for (const [key, value] of Object.entries(attributes)) this.setAttribute(key, String(value));
@@ -50,6 +55,33 @@ export class Fader extends Control {
     this.addEventListener("lostpointercapture", this.#release);
     this.addEventListener("wheel", this.#wheel, { passive: false });
     this.addEventListener("keydown", this.#key);
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    const address = `/sdv2/mod/value/${this.row.name}`;
+    if (!link.rows.has(address)) return;
+    const slotted = ["on", "target", "depth", "min", "max", "polarity"];
+    const all = slots().flatMap((slot) => slotted.map((what) => `/sdv2/mod/${slot}/${what}`));
+    this.#moved = [
+      live.watch("modulation", () => this.#bracket()),
+      link.watch(address, (value) => vars(this.well, { "--e": placed(this.row, Number(value)) })),
+      ...all.map((one) => link.watch(one, () => this.#bracket())),
+    ];
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    for (const end of this.#moved) end();
+  }
+
+  /** Show how far modulation moves it. */
+  #bracket() {
+    const moves = live.lists.modulation?.moving.includes(this.row.name) ?? false;
+    for (const part of this.mark) part.hidden = !moves;
+    if (!moves) return;
+    const [down, up] = swing(this.row.name);
+    vars(this.well, { "--a": placed(this.row, this.#value + down), "--b": placed(this.row, this.#value + up) });
   }
 
   /** @param {Arg} value */
@@ -79,6 +111,7 @@ export class Fader extends Control {
     const text = written(this.row, value);
     this.number.textContent = this.row.unit && this.lying ? `${text} ${unit(this.row.unit)}` : text;
     vars(this.well, { "--v": placed(this.row, value) });
+    if (!this.mark[0]?.hidden) this.#bracket();
     this.setAttribute("aria-valuenow", text);
     this.setAttribute("aria-valuetext", `${text} ${this.row.unit}`.trim());
   }

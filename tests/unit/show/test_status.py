@@ -79,6 +79,7 @@ def test_numbers_and_words_for_osc() -> None:
         "link_peers": 0,
         "tempo_confidence": 1.0,
         "pending": 0,
+        "pending_beats": 0.0,
         "tempo": "internal",
         "modulation": "off",
         "sound": "off",
