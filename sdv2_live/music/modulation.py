@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from sdv2_live.music.heard import Hearing
+from sdv2_live.music.heard import Heard, Hearing
 from sdv2_live.music.waves import PULSES, cycle_beats, decay, wave
 
 log = logging.getLogger("sdv2_live.music")
@@ -19,6 +19,7 @@ log = logging.getLogger("sdv2_live.music")
 Source = Literal["lfo", "env", "low", "mid", "high", "onset", "kick", "beat"]
 Polarity = Literal["up", "both"]
 
+WAVES = frozenset({"lfo", "beat"})  # sources that go by the beat; the others are heard
 HITS = frozenset({"onset", "kick", "beat"})
 COARSE, TOO_FAST = 3, 2  # spans of a cycle: below, a wave is shown roughly, and not at all
 BETTER = 1.1  # times as many are needed for a better verdict: a tempo that wavers does not make it flicker
@@ -86,6 +87,7 @@ class Modulator:
     def __init__(self, beats: Beats, hearing: Hearing) -> None:
         self._beats, self._hearing = beats, hearing
         self._memories: dict[int, _Memory] = {}
+        self._heard = Heard()  # in the span at hand
         self._tail = {"onset": 0.0, "kick": 0.0}  # hits known so far of the last LATE_NS of the span before
         self._late = dict(self._tail)  # hits of it that are known only now
 
@@ -100,7 +102,9 @@ class Modulator:
         Every slot that is on must be given, or it begins anew when it is next. Slots of depth 0 change nothing.
         """
         found: dict[str, float] = {}
-        if any(slot.source in self._tail for slot in slots):
+        sources = {slot.source for slot in slots}
+        self._heard = self._hearing.between(span.captured_ns, span.captured_ns + span.length_ns) if sources - WAVES else Heard()
+        if sources & self._tail.keys():
             self._listen(span)
         for slot in slots:
             weight = self._weight(slot, span, seed)
@@ -129,9 +133,8 @@ class Modulator:
 
     def _level(self, slot: Slot, span: Span, memory: _Memory, seed: int) -> float | None:
         """What the slot's source gives for a span, 0..1; None where it cannot be shown."""
-        if slot.source not in ("lfo", "beat"):
-            heard = self._hearing.between(span.captured_ns, span.captured_ns + span.length_ns)
-            level: float = getattr(heard, slot.source)
+        if slot.source not in WAVES:
+            level: float = getattr(self._heard, slot.source)
             return max(level, self._late.get(slot.source, 0.0))
         start, end = self._cycles(slot, span, memory)
         memory.verdict = self._verdict(slot, span, end - start, memory.verdict)

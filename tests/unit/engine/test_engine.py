@@ -181,6 +181,16 @@ def test_motion_lowers_the_noise_scale() -> None:
     assert motion.update(still, 0.7, enabled=False) == 0.7
 
 
+def test_a_modulated_noise_scale_comes_through_and_motion_still_counts() -> None:
+    motion, still = MotionController(), torch.zeros(1, 3, 4, 8, 8)
+    motion.update(still, 0.5, enabled=True)
+    before = 0.5
+    for chosen in (0.7, 0.7, 0.3, 0.6):  # 0.9 of a step in its first chunk
+        before = 0.9 * chosen + 0.1 * before
+        assert motion.update(still, chosen, enabled=True) == pytest.approx(before)
+    assert motion.update(still + 1, 0.6, enabled=True) == pytest.approx(0.9 * (0.6 - 0.1) + 0.1 * before)
+
+
 def test_noise_and_clean_are_inverse() -> None:
     clean, noise = torch.randn(4, 4), torch.randn(4, 4)
     for _, sigma, noise_share, clean_share, _ in FlowSchedule().numbers(1.0, (1000, 700, 30), (0, 0, 0)):
