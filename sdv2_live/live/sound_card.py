@@ -19,7 +19,7 @@ log = logging.getLogger("sdv2_live.ears")
 
 LOOK_S = 0.25  # longest wait inside one read, and so about the longest that `close` waits
 SILENT_S = 3.0  # a card gives blocks all the time, of silence too; a sound server may begin with a pause of 2 s
-FIRST_S, MOST_S = 1.0, 10.0  # between two tries to open it
+FIRST_S, MOST_S = 1.0, 30.0  # between two tries to open it, each of which starts a process
 
 
 class Input(Protocol):

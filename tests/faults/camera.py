@@ -2,8 +2,9 @@
 
 Each line is a JSON object of what changes from the next frame on: size [height, width], format ("UYVY" or "BGRX"), rate,
 picture ("moving", "frozen", "black"), send (false: the source stays, but gives nothing), every_s (null: as the rate says),
-declared (null: the rate) and strays (one frame in so many is of another size, 0 for none). The picture is never dark, unless it
-is black. An empty object: all is as at the start. COUNT: publish so many sources, with the same frames.
+declared (null: the rate), strays (one frame in so many is of another size, 0 for none) and sound ("none", "drums": a kick at
+120 beats a minute, "nan": with samples that are no numbers). The picture is never dark, unless it is black. An empty object: all
+is as at the start. COUNT: publish so many sources, with the same frames.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import NDIlib
 import numpy as np
 
 BYTES = {"UYVY": 2, "BGRX": 4}
+SAMPLES_PER_S = 48_000
 STRAY = [32, 48]  # the size of a stray frame
 BLACK = {"UYVY": (128, 16), "BGRX": (0, 0)}  # by byte, taken in turn
 
@@ -31,6 +33,7 @@ USUAL: dict[str, Any] = {
     "every_s": None,
     "declared": None,
     "strays": 0,
+    "sound": "none",
 }
 
 
@@ -74,6 +77,25 @@ def described(rows: np.ndarray, wish: dict[str, Any]) -> Any:
     return frame
 
 
+def sound(wish: dict[str, Any], first: int) -> np.ndarray:
+    """The samples of one frame at 48 kHz, (2, n), from number `first` on."""
+    since = (first + np.arange(SAMPLES_PER_S // wish["rate"])) % (SAMPLES_PER_S // 2) / SAMPLES_PER_S  # of the beat
+    kick = 0.8 * np.sin(2 * np.pi * 60 * since) * np.exp(-since / 0.08)
+    if wish["sound"] == "nan":
+        kick[::7] = np.nan
+    return np.stack([kick, kick]).astype(np.float32)
+
+
+def heard(samples: np.ndarray) -> Any:
+    """The SDK's sound. It keeps the address of `samples`."""
+    audio = NDIlib.AudioFrameV2()
+    audio.data = samples
+    audio.no_channels, audio.no_samples = samples.shape
+    audio.channel_stride_in_bytes, audio.sample_rate = samples.strides[0], SAMPLES_PER_S
+    audio.timecode = NDIlib.SEND_TIMECODE_SYNTHESIZE
+    return audio
+
+
 def sender(name: str) -> Any:
     """One NDI source, without a clock of its own."""
     create = NDIlib.SendCreate()
@@ -86,7 +108,7 @@ def main(name: str, count: int = 1) -> None:
     NDIlib.initialize()
     senders = [sender(name if count == 1 else f"{name} {i}") for i in range(count)]
     wish = Wish()
-    due, number = time.monotonic(), 0
+    due, number, played = time.monotonic(), 0, 0
     print("ready", flush=True)
     while True:
         now = wish.values
@@ -97,6 +119,11 @@ def main(name: str, count: int = 1) -> None:
             for one in senders:
                 NDIlib.send_send_video_v2(one, described(rows, now))
             number += 1
+        if now["sound"] != "none":
+            samples = sound(now, played)
+            played += samples.shape[1]
+            for one in senders:
+                NDIlib.send_send_audio_v2(one, heard(samples))
         due = max(due + (now["every_s"] or 1 / now["rate"]), time.monotonic() - 0.1)
         time.sleep(max(due - time.monotonic(), 0))
 

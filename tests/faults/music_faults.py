@@ -19,6 +19,8 @@ from faults.injection import Fault
 NONSENSE = (0.0, 1e6, -120.0, math.nan, math.inf)
 NEWS_S = 0.05  # between two messages of a clock
 CLOCK_BPM = 133.0
+SOUND_BPM = 120.0
+BROKEN_S = 1.0
 
 
 def _talking(rig: Rig, seconds: float, beats: Iterator[float]) -> None:
@@ -66,8 +68,28 @@ def _hammering(rng: random.Random) -> Iterator[bytes]:
         yield build_msg("/composition/tempocontroller/tempo", ["+", rng.uniform(-1, 1)]).dgram
 
 
+def sound(rig: Rig) -> None:
+    """The beat of the camera's sound leads; then its samples are no numbers, and then it stops: told, and the beat goes on."""
+    rig.camera.tell(sound="drums")
+    rig.set({"tempo/source": "audio"})
+    near = lambda: abs(rig.desk.values()["tempo/bpm"][0] - SOUND_BPM) < 0.5  # noqa: E731
+    eventually("the tempo of the sound", near, FAR_S)
+    lost = rig.metric("tempo_lost_total")
+    rig.camera.tell(sound="nan")  # the SDK makes numbers of them, of some kind
+    time.sleep(BROKEN_S)
+    rig.camera.tell(sound="none")
+    eventually("the silence to be noticed", lambda: rig.metric("tempo_lost_total") > lost, FAR_S)
+    eventually("it told", lambda: rig.metric("sound_live") == 0, FAR_S)
+    beat = rig.desk.told.get("tempo/beat")
+    eventually("the beat to go on", lambda: rig.desk.told.get("tempo/beat") not in (None, beat), FAR_S)
+    assert near()
+    rig.camera.tell()
+    rig.set({"tempo/source": "internal", "tempo/bpm": 120.0})
+
+
 FAULTS = (
     Fault("music: a tempo that is none", nonsense),
     Fault("music: a clock that jumps and then stops", stops),
+    Fault("music: sound that is broken, and stops", sound),
     storm("taps, doublings and clocks", _hammering),
 )

@@ -54,8 +54,10 @@ def level(value: float) -> Callable[[np.ndarray], np.ndarray]:
 class Camera:
     """Sends a picture and the sound that belongs to it, 30 times a second; some pictures are white."""
 
-    def __init__(self, sound: Callable[[np.ndarray], np.ndarray] = digits, name: str = "") -> None:
-        self._sound = sound
+    def __init__(
+        self, sound: Callable[[np.ndarray], np.ndarray] = digits, name: str = "", flash_every: int = FLASH_EVERY
+    ) -> None:
+        self._sound, self._flash_every = sound, flash_every
         self.name = name or unique_name("camera")
         self.sender = ClientSender(self.name, HEIGHT, WIDTH, sound=BLOCK)
         self._stop = threading.Event()
@@ -68,7 +70,7 @@ class Camera:
             if self._stop.wait(max(begin + index / FPS - time.monotonic(), 0)):
                 return
             self.sender.send_sound(self._sound(index * BLOCK + np.arange(BLOCK)))
-            level = 235 if index % FLASH_EVERY == 0 else 30
+            level = 235 if index % self._flash_every == 0 else 30
             self.sender.send(np.full((HEIGHT, WIDTH, 4), level, np.uint8))
 
     def close(self) -> None:
