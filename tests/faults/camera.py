@@ -3,7 +3,7 @@
 Each line is a JSON object of what changes from the next frame on: size [height, width], format ("UYVY" or "BGRX"), rate,
 picture ("moving", "frozen", "black"), send (false: the source stays, but gives nothing), every_s (null: as the rate says),
 declared (null: the rate), strays (one frame in so many is of another size, 0 for none) and sound ("none", "drums": a kick at
-120 beats a minute, "nan": with samples that are no numbers). The picture is never dark, unless it is black. An empty object: all
+126 beats a minute, "nan": with samples that are no numbers). The picture is never dark, unless it is black. An empty object: all
 is as at the start. COUNT: publish so many sources, with the same frames.
 """
 
@@ -21,6 +21,7 @@ import numpy as np
 
 BYTES = {"UYVY": 2, "BGRX": 4}
 SAMPLES_PER_S = 48_000
+BEAT_SAMPLES = SAMPLES_PER_S * 60 // 126
 STRAY = [32, 48]  # the size of a stray frame
 BLACK = {"UYVY": (128, 16), "BGRX": (0, 0)}  # by byte, taken in turn
 
@@ -79,7 +80,7 @@ def described(rows: np.ndarray, wish: dict[str, Any]) -> Any:
 
 def sound(wish: dict[str, Any], first: int) -> np.ndarray:
     """The samples of one frame at 48 kHz, (2, n), from number `first` on."""
-    since = (first + np.arange(SAMPLES_PER_S // wish["rate"])) % (SAMPLES_PER_S // 2) / SAMPLES_PER_S  # of the beat
+    since = (first + np.arange(SAMPLES_PER_S // wish["rate"])) % BEAT_SAMPLES / SAMPLES_PER_S
     kick = 0.8 * np.sin(2 * np.pi * 60 * since) * np.exp(-since / 0.08)
     if wish["sound"] == "nan":
         kick[::7] = np.nan

@@ -158,9 +158,7 @@ class Rig:
 
     def metric(self, name: str) -> float:
         """A counter or gauge of the metrics page, 0 while it is not there."""
-        with urllib.request.urlopen(self.http.rstrip("/") + "/metrics", timeout=FAR_S) as answer:
-            found = re.search(rf"^sdv2_{name} (\S+)$", answer.read().decode(), re.M)
-        return float(found[1]) if found else 0.0
+        return metric(self.http, name)
 
     def chunks(self) -> float:
         return self.metric("chunks_total")
@@ -203,6 +201,13 @@ class Rig:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def metric(http: str, name: str) -> float:
+    """A counter or gauge of a show's metrics page, 0 while it is not there."""
+    with urllib.request.urlopen(http.rstrip("/") + "/metrics", timeout=FAR_S) as answer:
+        found = re.search(rf"^sdv2_{name} (\S+)$", answer.read().decode(), re.M)
+    return float(found[1]) if found else 0.0
 
 
 def shown(values: tuple[Any, ...]) -> tuple[str, ...]:

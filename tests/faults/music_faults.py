@@ -7,19 +7,23 @@ import math
 import random
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from pythonosc.osc_message_builder import build_msg
+from support.daemon import Daemon
+from support.sound_servers import Jack, why_no_jack
+from support.systems import interrupt
 from support.waiting import eventually
 
 from faults.bystanders import FAR_S
 from faults.control_faults import storm
-from faults.faultrig import Rig
+from faults.faultrig import Rig, metric
 from faults.injection import Fault
 
 NONSENSE = (0.0, 1e6, -120.0, math.nan, math.inf)
 NEWS_S = 0.05  # between two messages of a clock
 CLOCK_BPM = 133.0
-SOUND_BPM = 120.0
+SOUND_BPM = 126.0
 BROKEN_S = 1.0
 
 
@@ -87,9 +91,30 @@ def sound(rig: Rig) -> None:
     rig.set({"tempo/source": "internal", "tempo/bpm": 120.0})
 
 
+def unplugged(rig: Rig) -> None:
+    """The sound card of another show vanishes and comes back, as its JACK server does: counted, and the show paints on."""
+    server = Jack()
+    options = ("--input", f"ndi:{rig.camera.name}", "--set", "audio.source=card", "--set", "oscquery.announce=false")
+    show = Daemon(*options, environment=server.environment)
+    try:
+        read = partial(metric, show.http())
+        eventually("its sound", lambda: read("sound_live") == 1, FAR_S)
+        server.end()
+        eventually("the loss to be counted", lambda: read("ears_card_lost_total") == 1, FAR_S)
+        chunks = read("chunks_total")
+        eventually("it to paint on", lambda: read("chunks_total") > chunks + 2, FAR_S)
+        server.start()
+        eventually("its sound again", lambda: read("sound_live") == 1, FAR_S)
+    finally:
+        interrupt(show.process)
+        server.end()
+        assert show.process.wait(FAR_S) == 0, "".join(show.log[-30:])
+
+
 FAULTS = (
     Fault("music: a tempo that is none", nonsense),
     Fault("music: a clock that jumps and then stops", stops),
     Fault("music: sound that is broken, and stops", sound),
+    *(() if why_no_jack() else (Fault("music: a sound card unplugged, and back", unplugged),)),
     storm("taps, doublings and clocks", _hammering),
 )

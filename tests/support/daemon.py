@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pythonosc.udp_client import SimpleUDPClient
@@ -22,7 +23,8 @@ DAEMON_S = max(DEADLINE_S, 90.0)  # until it is ready
 class Daemon:
     """A running `sdv2-live run`, its printed lines and its OSC port."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, environment: Mapping[str, str] | None = None) -> None:
+        self.environment = os.environ | (environment or {})
         self.output = unique_name("show-out")
         command = [
             sys.executable,
@@ -52,8 +54,9 @@ class Daemon:
 
     def open(self, command: list[str]) -> subprocess.Popen[str]:
         """The process; its `stdout` and `stderr` are read to their end."""
+        pipe = subprocess.PIPE
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **INTERRUPTIBLE
+            command, env=self.environment, stdout=pipe, stderr=pipe, text=True, encoding="utf-8", **INTERRUPTIBLE
         )
 
     def _ready(self) -> bool:

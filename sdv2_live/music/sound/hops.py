@@ -11,7 +11,8 @@ HOP_NS = 1_000_000_000 // HOPS_PER_S
 HOP_S = 1 / HOPS_PER_S
 RATES = (4_000, 768_000)  # samples a second, the lowest and the highest that are read
 LOUDEST = 1_000.0  # no sample is meant to be larger: NDI's full scale is 10
-GAP_NS = 60_000_000  # a block this far from where the last one ended does not continue it; less is jitter
+JITTER_NS = 60_000_000  # a block this far from where the last one ended is late, or early
+GAP_NS = 500_000_000  # so far it is another stretch at once, else when all blocks were late or early for as long
 ATTACK_NS = 2_000_000  # a drum weighs most when the middle of the window is so far behind its beginning; a click, at once
 CALM = 16  # blocks over which jitter of the blocks' times is smoothed
 
@@ -51,6 +52,7 @@ class Hops:
         self._kept = np.zeros(0, np.float32)  # ends with the newest sample
         self._taken = 0  # samples of this stretch
         self._cut = 0  # hops of this stretch
+        self._off_ns = 0  # of sound that has come late or early, without a break
         self._begin_ns = 0  # time of the stretch's first sample, as the newest blocks have it
         self._heard = False
 
@@ -63,7 +65,8 @@ class Hops:
             captured_ns: time of the first sample.
             longest_gap_ns: a longer one is not bridged by silence.
         """
-        missing = self._place(rate, captured_ns, longest_gap_ns)
+        length_ns = samples.shape[1] * 1_000_000_000 // rate
+        missing = self._place(rate, captured_ns, length_ns, longest_gap_ns)
         self._kept = np.concatenate((self._kept, self._mixed(samples)))
         self._taken += samples.shape[1]
         last = (self._taken * HOPS_PER_S) // rate  # hops that are complete
@@ -75,20 +78,21 @@ class Hops:
         at_ns = self._begin_ns + (ends - self._window // 2) * 1_000_000_000 // rate - ATTACK_NS
         return Cut(windows, at_ns.tolist(), -(-rate // HOPS_PER_S), rate, missing)
 
-    def _place(self, rate: int, captured_ns: int, longest_gap_ns: int) -> int:
+    def _place(self, rate: int, captured_ns: int, length_ns: int, longest_gap_ns: int) -> int:
         """Find the block's place in time. Returns the missing hops before it, see `Cut`."""
         ends_ns = self._begin_ns + self._taken * 1_000_000_000 // rate if rate == self._rate else None
         off_ns = 0 if ends_ns is None else captured_ns - ends_ns
-        if ends_ns is not None and abs(off_ns) <= GAP_NS:
+        self._off_ns = self._off_ns + length_ns if abs(off_ns) > JITTER_NS else 0
+        if ends_ns is not None and abs(off_ns) <= GAP_NS and self._off_ns < GAP_NS:
             self._begin_ns += off_ns // CALM
             return 0
         before_ns = self._begin_ns + self._cut * HOP_NS  # end of the last hop
         first, self._heard = not self._heard, True
         self._rate, self._window = rate, 1 << (2 * rate // HOPS_PER_S - 1).bit_length()
         self._kept, self._taken, self._cut = np.zeros(self._window, np.float32), 0, 0
-        self._begin_ns = captured_ns
+        self._begin_ns, self._off_ns = captured_ns, 0
         gap_ns = captured_ns - before_ns
-        return -1 if first or not -HOP_NS < gap_ns <= longest_gap_ns else max(gap_ns, 0) // HOP_NS
+        return -1 if first or not -2 * GAP_NS < gap_ns <= longest_gap_ns else max(gap_ns, 0) // HOP_NS
 
     def _mixed(self, samples: np.ndarray) -> np.ndarray:
         """The mean of the channels, with silence for what is no sound."""

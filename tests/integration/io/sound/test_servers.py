@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 from support.places import ROOT
+from support.sound_servers import Jack, why_no_jack
 from support.waiting import eventually
-
-from sdv2_live.errors import SoundError
-from sdv2_live.io.sound.lib import load_portaudio
 
 # In a process of its own: the clients of both servers look at their environment when they are loaded.
 LISTEN = """
@@ -65,30 +63,10 @@ class Listener:
         assert self._process.wait(30) == 0
 
 
-class Jack:
-    """A JACK server of its own name, with two inputs that are silent."""
-
-    def __init__(self) -> None:
-        self.name = f"sdv2-{os.getpid()}"
-        self.start()
-
-    def start(self) -> None:
-        command = ["jackd", "--no-realtime", "-n", self.name, "-d", "dummy", "-r", "48000", "-p", "480"]
-        self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def end(self) -> None:
-        self._server.kill()
-        self._server.wait()
-
-
 @pytest.fixture
 def jack() -> Iterator[Jack]:
-    if shutil.which("jackd") is None:
-        pytest.skip("jackd is not installed")
-    try:
-        load_portaudio()
-    except SoundError as error:
-        pytest.skip(str(error))
+    if why_no_jack():
+        pytest.skip(why_no_jack())
     server = Jack()
     yield server
     server.end()
@@ -119,7 +97,7 @@ def pulse(tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_card_of_a_server_that_is_killed_and_comes_back_is_heard_again(jack: Jack, tmp_path: Path) -> None:
-    listener = Listener(tmp_path, "card", {"JACK_DEFAULT_SERVER": jack.name, "JACK_NO_START_SERVER": "1"})
+    listener = Listener(tmp_path, "card", jack.environment)
     assert listener.hear() == "0, card:jack, 2, 0.0"
     jack.end()
     jack.start()

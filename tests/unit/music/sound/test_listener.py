@@ -129,6 +129,17 @@ def test_another_rate_goes_on() -> None:
     assert _at(listener, 2.5).env > 0.8
 
 
+def test_a_sender_that_stumbles_and_catches_up_loses_nothing() -> None:
+    loop = drums("house 120", 120, HOUSE, seconds=10)
+    listener = Listener(88.0)
+    last = None
+    for number, (samples, rate, at_ns) in enumerate(blocks(loop.sound)):
+        late_ns = max(0, 200_000_000 - number % 60 * 20_000_000)  # every two seconds, and then less and less
+        last = listener.hear(samples, rate, at_ns + late_ns, AUTO) or last
+    assert last is not None
+    assert last.tempo.bpm == pytest.approx(120, abs=0.2)
+
+
 def test_jitter_of_the_blocks_times_moves_nothing() -> None:
     listener = Listener(88.0)
     rng = np.random.default_rng(2)
