@@ -104,7 +104,7 @@ def read_params(
                 raise ParamError(f"{where(name)}: {name} belongs to the session, and no preset moves it; leave it out")
             if spec.kind in (Kind.TEXT, Kind.PRESET):
                 value = _as_written(name, value, written.get(name), where)
-            values[spec.name] = exact(spec, value, where(name))
+            values[spec.name] = exact(spec, names.meant(spec, value), where(name))
         except ParamError as error:
             comma = "; a text with a comma in it needs quotes" if value is None and not names.find(name) else ""
             problems.append(str(error) + comma)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from sdv2_live.control.params import ALIASES, PARAMS, ParamSpec, spec_of
+from sdv2_live.control.params import ALIASES, PARAMS, ParamSpec, Value, spec_of
 from sdv2_live.errors import ParamError
 from sdv2_live.wording import nearest, shown
 
@@ -71,6 +71,14 @@ class ParamNames:
     def all_of(self, name: str) -> tuple[str, ...]:
         """Every name of one parameter, its own first."""
         return (name, *(alias for alias, meant in self.aliases.items() if meant == name))
+
+    def meant(self, spec: ParamSpec, value: object) -> object:
+        """A value as the table has it: a target of modulation can be named by its LoRA."""
+        return self.aliases.get(value, value) if spec.field == "mod_target" and isinstance(value, str) else value
+
+    def kept_value(self, spec: ParamSpec, value: Value) -> Value:
+        """A value as a file keeps it: a target of modulation by its LoRA's own name."""
+        return self.kept(str(value)) if spec.field == "mod_target" else value
 
     def kept(self, name: str) -> str:
         """The name by which a file keeps the parameter: a LoRA's own, which stays valid when the order of LoRAs changes."""

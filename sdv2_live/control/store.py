@@ -236,7 +236,9 @@ class ParamStore:
             written = self._macros.write_out(given, params)
         except ParamError as error:
             raise ParamError(f"{origin}: {error}" if origin else str(error)) from error
-        coerced = {name: coerce(PARAMS[name], value, origin) for name, value in written.values.items()}
+        coerced = {
+            name: coerce(PARAMS[name], self.names.meant(PARAMS[name], value), origin) for name, value in written.values.items()
+        }
         seconds = self._morph_s(params, coerced)
         glides = {name for name in written.recalled if can_glide(name)} if seconds else set()
         gliding = {name: float(coerced.pop(name).value) for name in glides}  # type: ignore[arg-type]  # numbers glide

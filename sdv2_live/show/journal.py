@@ -198,8 +198,8 @@ class Journal:
 
     def _state(self) -> dict[str, Any]:
         params = self._store.settled()
-        kept = self._store.names.kept
-        values = {kept(name): value_of(params, spec) for name, spec in PARAMS.items() if spec.kept}
+        names = self._store.names
+        values = {names.kept(name): names.kept_value(spec, value_of(params, spec)) for name, spec in PARAMS.items() if spec.kept}
         transport = self._transport
         where = None
         if transport is not None and transport.loaded:

@@ -132,7 +132,7 @@ def look(params: Params, names: ParamNames = TABLE) -> dict[str, Value]:
     values = {name: value_of(params, spec) for name, spec in PARAMS.items() if spec.of_look and name not in _NOT_A_LOOK}
     live = {known: names.kept(known) for known in names.named}
     return {
-        live.get(name, name): value
+        live.get(name, name): names.kept_value(PARAMS[name], value)
         for name, value in values.items()
         if PARAMS[name].applies is not Applies.AT_ONCE
         and (PARAMS[name].index is None or name in live or _in_use(PARAMS[name], value, params))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdv2_live.control.macros import Macros
+from sdv2_live.control.names import ParamNames
 from sdv2_live.control.osc.addresses import Setting, resolve
 from sdv2_live.control.params import PARAMS, Applies, Params, updated
 from sdv2_live.control.params_mod import MOD_SLOTS, TARGETS
@@ -66,6 +67,18 @@ def test_a_preset_holds_the_slots_that_are_on_and_turns_the_others_off(tmp_path:
     store = ParamStore(updated(Params(), {"mod/1/on": True}), Macros(library))
     store.set("preset", "pulse", "test")
     assert (store.latest().mod_on[:3], store.latest().mod_target[1]) == ((False, True, False), "lora/1/scale")
+
+
+def test_a_target_is_named_by_its_lora_and_kept_by_that_name(tmp_path: Path) -> None:
+    library = PresetLibrary(tmp_path, names=ParamNames(("gold", "ink")))
+    store = ParamStore(macros=Macros(library), names=ParamNames(("gold", "ink")))
+    store.set_many({"mod/1/target": "lora/ink/scale", "mod/1/on": True}, "test")
+    assert store.latest().mod_target[0] == "lora/2/scale"
+    assert "mod/1/target: lora/ink/scale" in library.save("ink moves", store.latest()).path.read_text()
+    other = ParamNames(("ink", "gold"))  # a show that loads them in another order
+    assert PresetLibrary(tmp_path, names=other).get("ink moves").values["mod/1/target"] == "lora/1/scale"
+    with pytest.raises(ParamError, match="mod/1/target cannot be 'lora/silver/scale'"):
+        store.set("mod/1/target", "lora/silver/scale", "test")
 
 
 def test_a_morph_glides_depths_and_switches_the_rest(tmp_path: Path) -> None:
