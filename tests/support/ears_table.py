@@ -43,7 +43,7 @@ def hearing() -> None:
 
 def cost() -> None:
     loop = drums("house 120", 120, HOUSE)
-    for length in (960, 1600):
+    for length in (480, 1600):
         listener = Listener(LOW_BPM)
         began = time.process_time()
         for block in blocks(np.stack([loop.sound, loop.sound]), length=length):

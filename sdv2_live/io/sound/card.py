@@ -14,7 +14,7 @@ from sdv2_live.io.sound.lib import list_cards, load_portaudio, match_input
 from sdv2_live.system.clock import monotonic_ns
 
 CHANNELS = 2  # the first: what else an interface has is seldom music
-BLOCKS_PER_S = 50
+BLOCKS_PER_S = 30
 
 
 class CardInput(Port):

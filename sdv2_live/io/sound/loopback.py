@@ -17,7 +17,7 @@ from sdv2_live.threads import ended
 
 CHANNELS = 2
 RATE = 48_000
-LENGTH = 960  # samples of a block
+LENGTH = 1600  # samples of a block
 
 
 class LoopbackInput(Port):

@@ -69,9 +69,8 @@ class Features:
     def __init__(self) -> None:
         self._peak = self._rms = QUIETEST
         self._bands = np.full(BANDS, QUIETEST_BAND, np.float32)
-        self._faders = np.zeros(BANDS, np.float32)
-        self._env = 0.0
-        self._before = [np.zeros(BANDS, np.float32)] * FLUX_HOPS  # compressed, the oldest first
+        self._levels = [0.0] * 4  # env, low, mid, high
+        self._before = np.zeros((FLUX_HOPS, BANDS), np.float32)  # compressed, the oldest first
 
     def hear(self, cut: Cut, gain: Gain) -> list[Hop]:
         """The hops of a cut, in order."""
@@ -82,25 +81,44 @@ class Features:
         bands = np.abs(np.fft.rfft(cut.windows * hann(window))).astype(np.float32) @ matrix
         new = cut.windows[:, -cut.hop :]
         peaks = np.abs(new).max(axis=1).tolist()
-        levels = np.sqrt(np.einsum("ij,ij->i", new, new) / cut.hop).tolist()
-        fixed = None if gain.auto else _loud_bands(matrix)
-        hops = zip(cut.at_ns, bands, peaks, levels, strict=True)
-        return [self._hop(at_ns, m, peak, rms, fixed, gain.factor) for at_ns, m, peak, rms in hops]
+        rms = np.sqrt(np.einsum("ij,ij->i", new, new) / cut.hop).tolist()
+        loud = [self._followed(*pair) for pair in zip(peaks, rms, strict=True)]
+        usual = self._followed_bands(bands) if gain.auto else _loud_bands(matrix)
+        faders = np.minimum(bands * np.float32(gain.factor) / usual, np.float32(1))
+        groups = (np.add.reduceat(faders, _GROUPS, axis=1) / _SIZES).tolist()
+        flux, flux_low = self._flux(bands / np.array([[peak] for peak, _ in loud], np.float32))
+        hops = []
+        for i, at_ns in enumerate(cut.at_ns):
+            env = min(gain.factor * rms[i] / (loud[i][1] if gain.auto else LOUD), 1.0)
+            env, low, mid, high = (_smoothed(*pair) for pair in zip(self._levels, (env, *groups[i]), strict=True))
+            self._levels = [env, low, mid, high]
+            hops.append(Hop(at_ns, env, low, mid, high, peaks[i], flux[i], flux_low[i]))
+        return hops
 
-    def _hop(self, at_ns: int, m: np.ndarray, peak: float, rms: float, fixed: np.ndarray | None, factor: float) -> Hop:
+    def _followed(self, peak: float, rms: float) -> tuple[float, float]:
+        """The loudest of late, peak and RMS, with those of a hop."""
         self._peak = max(peak, self._peak * DECAY, QUIETEST)
         self._rms = max(rms, self._rms * DECAY, QUIETEST)
-        self._bands = np.maximum(np.maximum(m, self._bands * np.float32(DECAY)), np.float32(QUIETEST_BAND))
-        env = min(factor * rms / (self._rms if fixed is None else LOUD), 1.0)
-        self._env += (ATTACK if env > self._env else RELEASE) * (env - self._env)
-        faders = np.minimum(m * np.float32(factor) / (self._bands if fixed is None else fixed), np.float32(1))
-        rises = faders > self._faders
-        self._faders += np.where(rises, np.float32(ATTACK), np.float32(RELEASE)) * (faders - self._faders)
-        low, mid, high = (np.add.reduceat(self._faders, _GROUPS) / _SIZES).tolist()
-        compressed = np.log1p(m * np.float32(COMPRESSION / self._peak))
-        new = np.maximum(compressed - self._before.pop(0), 0)
-        self._before.append(compressed)
-        return Hop(at_ns, self._env, low, mid, high, peak, float(new.sum()), float(new[LOW].sum()))
+        return self._peak, self._rms
+
+    def _followed_bands(self, bands: np.ndarray) -> np.ndarray:
+        """The loudest of late in each band, after each hop."""
+        since = DECAY ** np.arange(len(bands) + 1, dtype=np.float32)[:, None]  # a peak fades by as much in every hop
+        fading = np.maximum.accumulate(np.concatenate((self._bands[None], bands)) / since) * since
+        followed: np.ndarray = np.maximum(fading[1:], np.float32(QUIETEST_BAND))
+        self._bands = followed[-1]
+        return followed
+
+    def _flux(self, bands: np.ndarray) -> tuple[list[float], list[float]]:
+        """How much is new in each hop, and how much of that in the low bands."""
+        compressed = np.concatenate((self._before, np.log1p(COMPRESSION * bands)))
+        self._before = compressed[-FLUX_HOPS:]
+        new = np.maximum(compressed[FLUX_HOPS:] - compressed[:-FLUX_HOPS], 0)
+        return new.sum(axis=1).tolist(), new[:, LOW].sum(axis=1).tolist()
+
+
+def _smoothed(before: float, level: float) -> float:
+    return before + (ATTACK if level > before else RELEASE) * (level - before)
 
 
 def _loud_bands(matrix: np.ndarray) -> np.ndarray:

@@ -47,8 +47,8 @@ class Onsets:
         top = around[AHEAD]
         if self._since < DEAD or top < LEAST or top < max(around):
             return None
-        second = np.array(last)
-        usual = np.median(second)
+        second = np.sort(np.array(last))
+        usual = second[second.size // 2]
         if top <= usual + DEVIATIONS * np.abs(second - usual).mean() + LEAST:
             return None
         self._since = 0

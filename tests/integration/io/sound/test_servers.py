@@ -28,7 +28,7 @@ if __name__ == "__main__":
         card.start()
         for wish in sys.stdin:
             lost, count = int(wish), len(blocks)
-            while card.lost < lost or len(blocks) < count + 25:
+            while card.lost < lost or len(blocks) < count + 15:
                 threading.Event().wait(0.05)
             loudest = max(np.abs(block.samples).max() for block in blocks[count:])
             print(card.lost, card.status, blocks[-1].samples.shape[0], round(float(loudest), 2), sep=", ", flush=True)
