@@ -178,6 +178,6 @@ def _bytes(change: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 def _resized(planes: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Planes (N, C, h, w) at another size. They are smooth: the cheaper filter will do."""
+    """Planes (N, C, h, w) at another size. Gains are smooth, and bases nearly: the triangle filter will do."""
     shrinks = height < planes.shape[-2] or width < planes.shape[-1]
     return F.interpolate(planes, (height, width), mode="bilinear", antialias=shrinks)

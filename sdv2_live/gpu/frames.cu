@@ -136,11 +136,18 @@ __device__ inline void preprocess(const Preprocess& p) {
 struct Postprocess {
     const void* pixels;                     // the crop of frame 0, channel 0
     unsigned int* out;                      // frames without gaps, rows of `words` words
+    const float* detail;                    // gain and base of frame 0, planes of the crop without gaps; null for no detail
+    const unsigned char* guide;             // luma of frame 0; frames and rows without gaps
     long long frame, channel, row, column;  // elements from one to the next, in `pixels`
     Axis rows, columns, chroma;             // chroma: from pixels to the columns of half-width chroma
+    Axis detail_rows, detail_columns;       // from the planes of detail to a frame
+    Axis guide_rows, guide_columns;         // from the guide to a frame
+    int crop_height, crop_width;
+    int guide_height, guide_width;
     int words, height;                      // of a frame
     int format;
     float luma_low, luma_high, chroma_low, chroma_high;
+    float core, limit, luma_scale;          // of detail: what is noise, what would be a halo, codes of luma for one of 0..255
     float color[3][4];                      // R'G'B' codes to Y'CbCr codes
 };
 
@@ -159,6 +166,35 @@ __device__ inline Triple resize_rows(const Postprocess& p, const T* pixels, int 
 
 __device__ inline unsigned int code(float value, float low, float high) { return (unsigned int)rintf(clamp(value, low, high)); }
 
+// What detail adds to the luma of one pixel, in codes 0..255.
+__device__ inline float detail(const Postprocess& p, int x, int y) {
+    if (p.detail == nullptr) return 0;
+    const long long plane = (long long)p.crop_height * p.crop_width;
+    const float* planes = p.detail + blockIdx.z * 2 * plane + p.detail_rows.start[y] * p.crop_width + p.detail_columns.start[x];
+    float gain = 0, base = 0, luma = 0;
+    for (int i = 0; i < p.detail_rows.taps; i++, planes += p.crop_width) {
+        float gain_row = 0, base_row = 0;
+        for (int j = 0; j < p.detail_columns.taps; j++) {
+            const float weight = p.detail_columns.weights[j * p.detail_columns.outputs + x];
+            gain_row = fmaf(weight, planes[j], gain_row);
+            base_row = fmaf(weight, planes[plane + j], base_row);
+        }
+        const float weight = p.detail_rows.weights[i * p.detail_rows.outputs + y];
+        gain = fmaf(weight, gain_row, gain);
+        base = fmaf(weight, base_row, base);
+    }
+    const unsigned char* guide = p.guide + blockIdx.z * (long long)p.guide_height * p.guide_width
+        + p.guide_rows.start[y] * p.guide_width + p.guide_columns.start[x];
+    for (int i = 0; i < p.guide_rows.taps; i++, guide += p.guide_width) {
+        float row = 0;
+        for (int j = 0; j < p.guide_columns.taps; j++)
+            row = fmaf(p.guide_columns.weights[j * p.guide_columns.outputs + x], (float)guide[j], row);
+        luma = fmaf(p.guide_rows.weights[i * p.guide_rows.outputs + y], row, luma);
+    }
+    const float change = fmaf(gain, clamp(luma, 0, 255), -base);
+    return clamp(change - clamp(change, -p.core, p.core), -p.limit, p.limit);
+}
+
 template <typename T>
 __device__ inline unsigned int rgb_word(const Postprocess& p, const T* pixels, int x, int y) {
     Triple rgb = {0, 0, 0};
@@ -166,7 +202,8 @@ __device__ inline unsigned int rgb_word(const Postprocess& p, const T* pixels, i
         const Triple in = resize_rows(p, pixels, p.columns.start[x] + j, y);
         accumulate(rgb, p.columns.weights[j * p.columns.outputs + x], in.a, in.b, in.c);
     }
-    const unsigned int red = code(rgb.a, 0, 255), green = code(rgb.b, 0, 255), blue = code(rgb.c, 0, 255);
+    const float more = detail(p, x, y);
+    const unsigned int red = code(rgb.a + more, 0, 255), green = code(rgb.b + more, 0, 255), blue = code(rgb.c + more, 0, 255);
     return 0xff000000 | green << 8 | (p.format == BGR ? red << 16 | blue : blue << 16 | red);
 }
 
@@ -184,10 +221,11 @@ __device__ inline unsigned int uyvy_word(const Postprocess& p, const T* pixels, 
         if ((unsigned int)(right + j) < taps)
             accumulate(second, p.columns.weights[(right + j) * p.columns.outputs + 2 * x + 1], in.a, in.b, in.c);
     }
+    const float more_first = p.luma_scale * detail(p, 2 * x, y), more_second = p.luma_scale * detail(p, 2 * x + 1, y);
     return code(mix(p.color[1], both), p.chroma_low, p.chroma_high)
-        | code(mix(p.color[0], first), p.luma_low, p.luma_high) << 8
+        | code(mix(p.color[0], first) + more_first, p.luma_low, p.luma_high) << 8
         | code(mix(p.color[2], both), p.chroma_low, p.chroma_high) << 16
-        | code(mix(p.color[0], second), p.luma_low, p.luma_high) << 24;
+        | code(mix(p.color[0], second) + more_second, p.luma_low, p.luma_high) << 24;
 }
 
 // A thread makes four bytes of output: one pixel, or two of UYVY.

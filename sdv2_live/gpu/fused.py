@@ -18,6 +18,7 @@ import torch
 
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
 from sdv2_live.gpu.color import Affine, code_limits, rgb_to_ycbcr, ycbcr_to_rgb
+from sdv2_live.gpu.detail import CORE, LIMIT, Detail
 from sdv2_live.gpu.geometry import Fit, FitPlan, Size
 from sdv2_live.gpu.postprocess import Postprocessor
 from sdv2_live.gpu.preprocess import Preprocessor
@@ -39,10 +40,11 @@ PREPROCESS = np.dtype(
     align=True,
 )
 POSTPROCESS = np.dtype(
-    [(name, "u8") for name in ("pixels", "out")]
+    [(name, "u8") for name in ("pixels", "out", "detail", "guide")]
     + [(name, "i8") for name in ("frame", "channel", "row", "column")]
-    + [*_AXES, *((name, "i4") for name in ("words", "height", "format"))]
-    + [(name, "f4") for name in ("luma_low", "luma_high", "chroma_low", "chroma_high")]
+    + [*_AXES, *((name, _AXIS) for name in ("detail_rows", "detail_columns", "guide_rows", "guide_columns"))]
+    + [(name, "i4") for name in ("crop_height", "crop_width", "guide_height", "guide_width", "words", "height", "format")]
+    + [(name, "f4") for name in ("luma_low", "luma_high", "chroma_low", "chroma_high", "core", "limit", "luma_scale")]
     + [_COLOR],
     align=True,
 )
@@ -93,7 +95,7 @@ class FusedPreprocessor(Preprocessor):
         if format is PixelFormat.UYVY:
             chroma = upsample_chroma(source.width // 2).then(columns)
         args = _Args(PREPROCESS, device)
-        args.filters(resample(source.height, target.height, "bilinear"), columns, chroma)
+        args.filters(rows=resample(source.height, target.height, "bilinear"), columns=columns, chroma=chroma)
         args.color(ycbcr_to_rgb(color).scaled(1 / 127.5, -1))
         return args.set(
             words=source.width * format.bytes_per_pixel // 4,
@@ -125,26 +127,43 @@ class FusedPostprocessor(Postprocessor):
         self._args = lru_cache(PLANS)(self._make_args)
 
     def _bytes(self, pixels: torch.Tensor, size: Size) -> torch.Tensor:
+        return self._launched(pixels, size, None)
+
+    def _detailed(self, pixels: torch.Tensor, size: Size, detail: Detail) -> torch.Tensor:
+        return self._launched(pixels, size, detail)
+
+    def _launched(self, pixels: torch.Tensor, size: Size, detail: Detail | None) -> torch.Tensor:
         pixels = pixels.to(self.device, pixels.dtype if pixels.dtype in DTYPES else torch.float32)
         frames, height, words = pixels.shape[0], size[0], size[1] * self.format.bytes_per_pixel // 4
         out = torch.empty((frames, height, words * 4), dtype=torch.uint8, device=self.device)
         frame, channel, row, column = pixels.stride()
+        fields = {"pixels": pixels.data_ptr(), "out": out.data_ptr()}
+        fields |= {"frame": frame, "channel": channel, "row": row, "column": column}
+        if detail is not None:
+            fields |= {"detail": detail.planes.data_ptr(), "guide": detail.guide.data_ptr()}
         crop = int(pixels.shape[2]), int(pixels.shape[3])
-        args = self._args(crop, size).fill(
-            pixels=pixels.data_ptr(), out=out.data_ptr(), frame=frame, channel=channel, row=row, column=column
-        )
+        guide = (int(detail.guide.shape[1]), int(detail.guide.shape[2])) if detail is not None else None
+        args = self._args(crop, size, guide).fill(**fields)
         self._kernels.launch(f"postprocess_{str(pixels.dtype)[6:]}", (words, height, frames), args)
         return out
 
-    def _make_args(self, crop: Size, size: Size) -> _Args:
+    def _make_args(self, crop: Size, size: Size, guide: Size | None) -> _Args:
         columns = chroma = resample(crop[1], size[1], "bicubic")
         if self.format is PixelFormat.UYVY:
             chroma = columns.then(downsample_chroma(size[1]))
         luma_limits, chroma_limits = code_limits(self.color)
         args = _Args(POSTPROCESS, self.device)
-        args.filters(resample(crop[0], size[0], "bicubic"), columns, chroma)
+        args.filters(rows=resample(crop[0], size[0], "bicubic"), columns=columns, chroma=chroma)
+        if guide is not None:
+            args.filters(
+                detail_rows=resample(crop[0], size[0], "bilinear"), detail_columns=resample(crop[1], size[1], "bilinear")
+            )
+            args.filters(guide_rows=resample(guide[0], size[0], "bicubic"), guide_columns=resample(guide[1], size[1], "bicubic"))
+            args.set(guide_height=guide[0], guide_width=guide[1])
         args.color(rgb_to_ycbcr(self.color))
         return args.set(
+            crop_height=crop[0],
+            crop_width=crop[1],
             words=size[1] * self.format.bytes_per_pixel // 4,
             height=size[0],
             format=FORMATS[self.format],
@@ -152,6 +171,9 @@ class FusedPostprocessor(Postprocessor):
             luma_high=luma_limits[1],
             chroma_low=chroma_limits[0],
             chroma_high=chroma_limits[1],
+            core=CORE,
+            limit=LIMIT,
+            luma_scale=(luma_limits[1] - luma_limits[0]) / 255,
         )
 
 
@@ -176,9 +198,9 @@ class _Args:
             record[name] = value
         return record
 
-    def filters(self, *taps: Taps) -> None:
-        """The tables of rows, columns and chroma; weights lie tap by tap, so that neighbouring threads read neighbours."""
-        for name, axis in zip(("rows", "columns", "chroma"), taps, strict=True):
+    def filters(self, **taps: Taps) -> None:
+        """Tables of filters by name; weights lie tap by tap, so that neighbouring threads read neighbours."""
+        for name, axis in taps.items():
             start = upload(axis.start, self._device)
             weights = upload(np.ascontiguousarray(axis.weights.T, np.float32), self._device)
             self._tables += [start, weights]

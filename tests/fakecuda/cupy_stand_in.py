@@ -32,9 +32,10 @@ class _Module:
     def get_function(self, name: str) -> Callable[..., None]:
         def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[np.ndarray]) -> None:
             (record,) = args[0]
-            names = record.dtype.names
-            axes = [record[axis][table] for axis in ("rows", "columns", "chroma") for table in ("start", "weights")]
-            pointers = [record[pointer] for pointer in ("source", "pixels") if pointer in names] + axes
+            fields = {name: record[name] for name in record.dtype.names}
+            axes = [axis[table] for axis in fields.values() if axis.dtype.names for table in ("start", "weights")]
+            pointers = [fields[name] for name in ("source", "pixels", "detail", "guide") if name in fields] + axes
+            pointers = [pointer for pointer in pointers if pointer]  # what a picture without detail leaves out
             device.launch(name, [device.at(int(at)) for at in pointers], [device.at(int(record["out"]))])
 
         return launch

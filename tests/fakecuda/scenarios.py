@@ -64,6 +64,7 @@ BASICS = (
     Act("fade", 6, {"prompt": PROMPTS[1], "transition_chunks": 4}),
     Act("cut", 9, {"prompt": PROMPTS[2], "prompt_change": "cut"}),
     Act("mix", 2, {"mix": 0.5}),
+    Act("detail", 3, {"detail": 0.8}),
 )
 BRIEF = (
     Act("start", 1),
@@ -72,6 +73,7 @@ BRIEF = (
     Act("reset", 4, reset=True),
     Act("cut", 7, {"prompt": PROMPTS[1], "prompt_change": "cut"}),
     Act("mix", 2, {"mix": 0.5}),
+    Act("detail", 3, {"detail": 0.8}),
 )
 STEPS = (
     Act("three steps", 3, {"steps": (800, 600, 300)}),
@@ -111,7 +113,7 @@ MUTATED = tuple(
 SET_UPS = tuple(Act(f"set-up {i}", 2, source=((480, 640), (640, 480))[i % 2]) for i in range(10))
 
 LARGE = ("model.profile=1.3b", "engine.overlap=on")
-TINY = ("model.profile=tiny",)
+TINY = ("model.profile=tiny", "video.output_size=input")
 
 SCENARIOS = {
     "tiny": Scenario(TINY, WHOLE, source=(144, 256)),

@@ -9,6 +9,7 @@ from sdv2_live.gpu.geometry import FitPlan, Rect
 
 # Kr, Kb and the code scales are written out again, so that a slip in the package does not repeat itself here.
 LUMA = {ColorMatrix.BT601: (0.299, 0.114), ColorMatrix.BT709: (0.2126, 0.0722), ColorMatrix.BT2020: (0.2627, 0.0593)}
+CORE, LIMIT = 1.5, 64  # of detail, in codes
 COLORS = [ColorSpec(matrix, range_) for matrix in ColorMatrix for range_ in ColorRange]
 
 
@@ -89,22 +90,43 @@ def cubic_weights(size: int, out: int) -> np.ndarray:
     return weights / weights.sum(1, keepdims=True)
 
 
-def postprocess(pixels: np.ndarray, crop: Rect, size: tuple[int, int], format: PixelFormat, color: ColorSpec) -> np.ndarray:
-    """Samples (T, height, bytes) of frames from pixels (T, 3, H, W), clamped to their nominal codes and not rounded."""
+def change(planes: np.ndarray, guide: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """What detail adds to luma on the scale 0..255, (T, height, width), from gain and base (T, 2, h, w) and a guide (T, H, W)."""
+    rows, columns = (triangle_weights(*sides) for sides in zip(planes.shape[2:], size, strict=True))
+    gain, base = np.einsum("hy,wx,tcyx->cthw", rows, columns, planes.astype(np.float64), optimize=True)
+    rows, columns = (cubic_weights(*sides) for sides in zip(guide.shape[1:], size, strict=True))
+    whole = gain * np.clip(np.einsum("hy,wx,tyx->thw", rows, columns, guide.astype(np.float64), optimize=True), 0, 255) - base
+    return np.sign(whole) * np.clip(np.abs(whole) - CORE, 0, LIMIT)
+
+
+def postprocess(
+    pixels: np.ndarray,
+    crop: Rect,
+    size: tuple[int, int],
+    format: PixelFormat,
+    color: ColorSpec,
+    detail: np.ndarray | float = 0.0,
+) -> np.ndarray:
+    """Samples (T, height, bytes) of frames from pixels (T, 3, H, W), clamped to their nominal codes and not rounded.
+
+    detail: see `change`.
+    """
     codes = (np.clip(crop.of(pixels).astype(np.float64), -1, 1) + 1) * 127.5
     height, width = size
     resized = np.einsum("hy,tcyx->tchx", cubic_weights(crop.height, height), codes, optimize=True)
     resized = np.einsum("wx,tchx->tchw", cubic_weights(crop.width, width), resized, optimize=True)
     if format is not PixelFormat.UYVY:
         out = np.full((len(pixels), height, width, 4), 255.0)
-        out[..., [format.value.index(name) for name in "RGB"]] = np.clip(resized, 0, 255).transpose(0, 2, 3, 1)
+        resized = resized.transpose(0, 2, 3, 1) + np.expand_dims(detail, -1)
+        out[..., [format.value.index(name) for name in "RGB"]] = np.clip(resized, 0, 255)
         return out.reshape(len(pixels), height, -1)
     red, green, blue = (resized / 255).transpose(1, 0, 2, 3)
     kr, kb = LUMA[color.matrix]
     luma = kr * red + (1 - kr - kb) * green + kb * blue
     limited = color.range is ColorRange.LIMITED
     out = np.empty((len(pixels), height, width, 2))
-    out[..., 1] = np.clip(luma * 219 + 16, 16, 235) if limited else np.clip(luma * 255, 0, 255)
+    shown = luma + np.asarray(detail) / 255  # chroma is of the luma without it
+    out[..., 1] = np.clip(shown * 219 + 16, 16, 235) if limited else np.clip(shown * 255, 0, 255)
     for offset, chroma in ((0, (blue - luma) / (2 - 2 * kb)), (1, (red - luma) / (2 - 2 * kr))):
         before = np.concatenate([chroma[..., :1], chroma[..., 1:-1:2]], -1)
         chroma = (before + 2 * chroma[..., 0::2] + chroma[..., 1::2]) / 4

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 from support.host_kernels import HostKernels
-from support.reference import COLORS, postprocess, preprocess, random_frame
+from support.reference import COLORS, change, postprocess, preprocess, random_frame
 
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
+from sdv2_live.gpu.backend import DETAIL_TOLERANCE
+from sdv2_live.gpu.detail import new_detail
 from sdv2_live.gpu.fused import DTYPES, FORMATS, FusedPostprocessor, FusedPreprocessor
 from sdv2_live.gpu.geometry import Fit, Size
 from sdv2_live.gpu.postprocess import Postprocessor
@@ -20,6 +22,7 @@ from sdv2_live.gpu.preprocess import Coming, Preprocessor
 
 TOLERANCE = 1.5e-6  # of [-1, 1], against float64; PyTorch in float32 is off by up to 2e-5, as its filter weights are float32
 TIE = 1e-4  # of a code: as near to a half the exact value must lie where a byte is the other neighbour
+DETAIL_TIE = 1e-3  # the same for detail, where two numbers of some hundreds are subtracted
 ROUNDING = 5e-7  # some steps of float32 between values up to 1
 SIZES = [  # input height and width, model size
     (90, 160, (64, 64)),  # down, other aspect
@@ -151,6 +154,33 @@ def test_bytes_of_1080p(format: PixelFormat, kernels: Any) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bytes_of_every_matrix_range_and_type(color: ColorSpec, dtype: torch.dtype, kernels: Any) -> None:
     check_bytes(kernels, noise(1, 3, 2, 32, 48, scale=4).to(dtype), (50, 70), PixelFormat.UYVY, color=color)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("format", PixelFormat)
+@pytest.mark.parametrize(
+    ("size", "like"), [((32, 48), (90, 161)), ((64, 64), (90, 160)), ((32, 48), (32, 48)), ((48, 80), (20, 30))]
+)
+def test_bytes_with_detail(size: Any, like: Any, format: PixelFormat, dtype: torch.dtype, kernels: Any) -> None:
+    frames = [
+        random_frame(like[0], like[1], PixelFormat.UYVY if like[1] % 2 == 0 else PixelFormat.RGBA, seed=seed) for seed in range(2)
+    ]
+    seen, painted = Preprocessor(size).chunk(frames), noise(1, 3, 2, *size).to(dtype)
+    for input_size in (False, True):
+        post = FusedPostprocessor(kernels, format, input_size=input_size)
+        crop, shape = post.plan(size, frames[0])
+        guide = post.guide(frames, seen)
+        assert guide is not None
+        detail = new_detail(painted[0].transpose(0, 1), guide, 0.9, crop)
+        added = change(detail.planes.numpy(), detail.guide.numpy(), shape)
+        assert np.abs(added).max() > 5
+        exact = postprocess(painted[0].transpose(0, 1).float().numpy(), crop, shape, format, post.color, added)
+        for frame, wanted in zip(post(painted, frames, guide, 0.9), exact, strict=True):
+            assert np.abs(frame.data - wanted).max() < 0.5 + DETAIL_TIE
+        milder = painted / 2  # PyTorch's bytes end at black and white before the detail, the kernel's after it
+        plain = Postprocessor(format, input_size=input_size)(milder, frames, guide, 0.9)
+        for frame, other in zip(post(milder, frames, guide, 0.9), plain, strict=True):
+            assert np.abs(frame.data.astype(int) - other.data).max() <= DETAIL_TOLERANCE
 
 
 @pytest.mark.parametrize("format", [format for format in PixelFormat if format is not PixelFormat.UYVY])
