@@ -20,6 +20,7 @@ from sdv2_live.system.clock import COARSE_THREAD_TIME
 RATE = 30.0  # frames a second, where nobody says what is wanted
 ROOM = 0.9  # of a chunk's time; the rest is for taking frames in and giving them out
 PIXELS = (256 * 256, 224 * 400, 256 * 448, 288 * 512, 320 * 576, 352 * 624, 400 * 704, 480 * 832)  # that are tried
+ENOUGH = 256 * 448  # larger pictures leave a core to other programs
 TIMES = 5  # of each stage; the least counts: other programs make it longer even in processor time, through the caches
 
 clock = time.perf_counter if COARSE_THREAD_TIME else time.thread_time
@@ -37,13 +38,18 @@ class Work:
 def share(work: Work, *, steps: int, cores: int, rate: float = RATE) -> float:
     """The share of the time that there is; above 1 the rate is not held.
 
-    The work shall fit on one core less than there are, because another program may take one, and on two, because so many chunks
-    are in flight. And what remains when a chunk's last frame has come is done before the next chunk's.
+    The work shall fit on these cores, two at most, for so many chunks are in flight. And what remains when a chunk's last frame
+    has come is done before the next chunk's.
     """
     there = ROOM * CHUNK_FRAMES / rate
     painting = steps * work.denoise + work.decode
-    together = (work.encode + painting) / min(max(cores - 1, 1), 2)
+    together = (work.encode + painting) / min(cores, 2)
     return max(together, work.encode / CHUNK_FRAMES + painting) / there
+
+
+def cores_for(pixels: int, cores: int) -> int:
+    """How many of so many cores pictures of this size may use."""
+    return cores if pixels <= ENOUGH else max(cores - 1, 1)
 
 
 def largest(sizes: Sequence[int], share: Callable[[int], float]) -> int:

@@ -6,7 +6,7 @@ import logging
 
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.cost.pace import PIXELS, RATE, Work, largest, measured, share, words
+from sdv2_live.cost.pace import PIXELS, RATE, Work, cores_for, largest, measured, share, words
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.spec import Mode, StreamSpec
 from sdv2_live.gpu.geometry import Size, model_size
@@ -39,7 +39,10 @@ def sized(config: Config, start: Params) -> Config:
     def work(pixels: int) -> Work:
         return measured(engine, _spec(config, start, model_size(WIDE, None, pixels)))
 
-    pixels = largest(PIXELS, lambda pixels: share(work(pixels), steps=len(start.steps), cores=there, rate=rate))
+    def needed(pixels: int) -> float:
+        return share(work(pixels), steps=len(start.steps), cores=cores_for(pixels, there), rate=rate)
+
+    pixels = largest(PIXELS, needed)
     log.info("%s, in %s", words(pixels, model_size(WIDE, None, pixels), rate), str(dtype).removeprefix("torch."))
     return config.replaced(video=video.model_copy(update={"max_pixels": pixels}))
 

@@ -50,7 +50,7 @@ def test_the_largest_size_that_holds_the_rate_is_taken_and_told(
 
 def test_what_the_show_asks_of_each_picture_counts(specs: list[StreamSpec]) -> None:
     assert most(config("params.steps=700,500")) == 256 * 448  # 0.06 s * 1.75
-    assert most(config("shed.target_fps=60")) == 224 * 400
+    assert most(config("shed.target_fps=60")) == 256 * 448
     assert most(config("shed.target_fps=15")) == 400 * 704
 
 
