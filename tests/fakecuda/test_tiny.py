@@ -31,6 +31,8 @@ def test_the_gpu_path_is_played(whole: Report) -> None:
         "operations": "triton",
         "frames": "cupy",
         "cuda_graphs": "on",
+        "precision": "bfloat16",
+        "size": "that of the input, up to 65536 pixels",
     }
 
 
