@@ -45,11 +45,15 @@ def page_lines(page: ShowPage | None) -> Iterator[str]:
 
 
 def open_page(page: ShowPage | None) -> None:
-    """Open the page in this machine's browser. Never waits; says where it is if there is no browser."""
+    """Open the page in this machine's browser, or say where it is."""
     if page is None:
         log.warning("there is no page to open: oscquery.enabled, osc.enabled or ui.enabled is false")
         return
-    url = here(page.host, page.port, page.ticket.token)
+    open_address(here(page.host, page.port, page.ticket.token))
+
+
+def open_address(url: str) -> None:
+    """Open an address in this machine's browser. Never waits; says so if there is no browser."""
     desktop = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if desktop:  # else a browser for terminals could be found, which would take this one
         started("browser", partial(_open, url))  # some browsers keep whoever starts them waiting

@@ -1,8 +1,8 @@
 """A show with everything that it consists of, each part in a process of its own.
 
-A player publishes the demo clip by NDI, and the daemon restyles it. The demo receives both pictures by NDI, walks through some
-looks by OSC, and writes what it sees: demo.png (input above output, one column a look), demo.mp4 (the restyled picture) and
-demo.log (all that the processes said).
+A player publishes the demo clip by NDI, and the daemon restyles it, at the clip's size. The demo receives both pictures by NDI,
+walks through its looks by OSC, and writes what it sees: demo.png (input above output, a column for each look), demo.mp4 (the
+restyled picture) and demo.log (all that the processes said).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pythonosc.udp_client import SimpleUDPClient
 from sdv2_live import logs
 from sdv2_live.config.schema import OscConfig
 from sdv2_live.demo.children import Child
+from sdv2_live.demo.looks import SETTINGS
 from sdv2_live.demo.sheet import Column, contact_sheet
 from sdv2_live.demo.tap import Tap, picture
 from sdv2_live.errors import Sdv2Error
@@ -28,14 +29,6 @@ from sdv2_live.io.files.sink import FileSink
 from sdv2_live.system.clock import monotonic
 
 CLIP = Path(__file__).parents[1] / "assets" / "demo.mp4"
-LOOKS = {  # five of those that the embedded model knows by name (assets/MODEL_CARD.md)
-    "Thermal camera": "thermal camera, a heat map in false colours",
-    "Underwater": "underwater, deep under clear tropical water",
-    "Pencil sketch": "a pencil sketch on white paper",
-    "Golden hour": "golden hour, warm amber light of the low sun",
-    "Comic": "a comic book panel, bold ink outlines and flat colours",
-}
-LOOK_S = 8.0  # each look, where --seconds does not say otherwise
 PATIENCE_S = 180.0  # for a step of the start; a cold disk and a virus scanner take a minute to load PyTorch
 
 T = TypeVar("T")
@@ -93,14 +86,14 @@ class Demo:
         self._look = "starting"
         self._reported: str | None = None
 
-    def start(self) -> None:
-        """Start both processes and wait for the first restyled frame. Raises DemoError."""
+    def start(self) -> str:
+        """Start both processes and wait for the first restyled frame. Gives the page's address. Raises DemoError."""
         source = f"file:{CLIP}" if CLIP.is_file() else "test:360x640"
         self._start(self._clip, "play", source, "--name", f"{self._name} clip")
         clip = self._wait("the clip's NDI source", lambda: self._clip.published)
-        port = () if _default_port_is_free() else ("--set", "osc.port=0")
-        daemon = ("run", "--input", f"ndi:{clip}", "--output", f"ndi:{self._name}", "--model", "tiny", *port)
-        self._start(self._daemon, *daemon)
+        settings = SETTINGS if _default_port_is_free() else (*SETTINGS, "osc.port=0")
+        daemon = ("run", "--input", f"ndi:{clip}", "--output", f"ndi:{self._name}", "--model", "tiny")
+        self._start(self._daemon, *daemon, *(part for setting in settings for part in ("--set", setting)))
         shown = self._wait("the daemon's NDI source", lambda: self._daemon.published)
         self._input, self._output = self._tap(clip), self._tap(shown)
         host, port_number = self._wait("the daemon's OSC address", lambda: self._daemon.osc)
@@ -110,6 +103,7 @@ class Demo:
         self._wait("a restyled frame", lambda: self._daemon.number(r"painted +([\d.]+)"))
         page = self._wait("the page's address", lambda: self._daemon.page)
         logs.say(_welcome(page, clip, shown, host, port_number))
+        return page
 
     def walk(self, looks: Mapping[str, str], look_s: float) -> None:
         """Show each look for `look_s` seconds and record it; write the contact sheet and the video, also when stopped."""
@@ -198,11 +192,13 @@ NDI source in    {clip}
 NDI source out   {shown}
 OSC              {host}:{port}, addresses under /sdv2/
 
-Three more things to try:
+Four more things to try:
   1. See it: open the NDI source '{shown}' in OBS, Resolume or NDI Studio Monitor. What is on the network:
        {python.with_name("sdv2-live")} sources
   2. Another look (oscsend is in the package liblo-tools):
        oscsend {host} {port} /sdv2/prompt s "A city of paper lanterns at night, warm light, deep shadows"
   3. More of the look, less of the input, from Python:
        {python} -c "{send}"
+  4. Softer: without the input's fine lines, which 0.8 brings back:
+       oscsend {host} {port} /sdv2/detail f 0
 """

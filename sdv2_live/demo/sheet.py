@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 Column = tuple[str, np.ndarray, np.ndarray]
 
 WIDTH = 1600
+IN_A_BAND = 4  # columns at most
 MARGIN = 20
 GAP = 8  # between the two pictures of a column
 FONT_SIZE = 17
@@ -19,7 +21,7 @@ BACKGROUND, INK = (18, 18, 20), (226, 226, 230)
 
 
 def contact_sheet(columns: Sequence[Column], path: str | os.PathLike[str]) -> None:
-    """Write a PNG, 1600 pixels wide, of (caption, input picture, output picture) columns from left to right.
+    """Write a PNG, 1600 pixels wide, of (caption, input picture, output picture) columns from left to right, four in a band.
 
     Pictures are RGB, uint8 (height, width, 3), of any size; each is scaled to its column's width in its own shape, inputs
     above outputs. Captions are wrapped to the column's width, and end in an ellipsis where five lines do not hold them.
@@ -27,7 +29,13 @@ def contact_sheet(columns: Sequence[Column], path: str | os.PathLike[str]) -> No
     """
     if not columns:
         raise ValueError("a contact sheet needs at least one column")
-    width = (WIDTH - MARGIN) // len(columns) - MARGIN
+    count = math.ceil(len(columns) / math.ceil(len(columns) / IN_A_BAND))  # bands of much the same length
+    bands = [_band(columns[i : i + count], (WIDTH - MARGIN) // count - MARGIN) for i in range(0, len(columns), count)]
+    Image.fromarray(np.vstack([np.asarray(band) for band in bands])).save(path, format="PNG")
+
+
+def _band(columns: Sequence[Column], width: int) -> Image.Image:
+    """Columns of that width side by side, with their margins."""
     inputs = [_scaled(picture, width) for _, picture, _ in columns]
     outputs = [_scaled(picture, width) for _, _, picture in columns]
     font = ImageFont.load_default(FONT_SIZE)
@@ -36,15 +44,15 @@ def contact_sheet(columns: Sequence[Column], path: str | os.PathLike[str]) -> No
     output_y = MARGIN + max(picture.height for picture in inputs) + GAP
     caption_y = output_y + max(picture.height for picture in outputs) + GAP
     line_height = FONT_SIZE * 4 // 3
-    sheet = Image.new("RGB", (WIDTH, caption_y + max(map(len, captions)) * line_height + MARGIN), BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
+    band = Image.new("RGB", (WIDTH, caption_y + max(map(len, captions)) * line_height + MARGIN), BACKGROUND)
+    draw = ImageDraw.Draw(band)
     for i, (above, below, lines) in enumerate(zip(inputs, outputs, captions, strict=True)):
         x = MARGIN + i * (width + MARGIN)
-        sheet.paste(above, (x, MARGIN))
-        sheet.paste(below, (x, output_y))
+        band.paste(above, (x, MARGIN))
+        band.paste(below, (x, output_y))
         for line, text in enumerate(lines):
             draw.text((x, caption_y + line * line_height), text, INK, font)
-    sheet.save(path, format="PNG")
+    return band
 
 
 def wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int, lines: int = LINES) -> list[str]:

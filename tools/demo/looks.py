@@ -1,7 +1,7 @@
 """Remake the README's picture, examples/looks.png: `python -m tools.demo.looks`.
 
-The bundled demo clip above what the embedded model makes of it, one column a look, as `tools/demo.sh` shows them live. Rendered
-rather than received, so that the picture depends on the model and the seed alone.
+The bundled demo clip above what the embedded model makes of it, a column for each look, as `tools/demo.sh` shows them live.
+Rendered rather than received, so that the picture depends on the model and the seed alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from sdv2_live.cli import main as sdv2_live
-from sdv2_live.demo.demo import CLIP, LOOKS
+from sdv2_live.demo.demo import CLIP
+from sdv2_live.demo.looks import LOOKS, SETTINGS
 from sdv2_live.demo.sheet import Column, contact_sheet
 from sdv2_live.demo.tap import picture
 from sdv2_live.io.files.source import FileSource
@@ -44,7 +45,8 @@ def main() -> int:
         for name, prompt in LOOKS.items():
             video = Path(folder, f"{len(columns)}.mkv")
             rendering = ("render", "--input", str(CLIP), "--output", str(video), "--max-frames", str(FRAME + 1))
-            if status := sdv2_live([*rendering, "--model", "tiny", "--prompt", prompt]):
+            settings = [part for setting in SETTINGS for part in ("--set", setting)]
+            if status := sdv2_live([*rendering, *settings, "--model", "tiny", "--prompt", prompt]):
                 return status
             columns.append((f"{name}: {prompt}", before, frame_of(video, FRAME)))
         sheet = Path(folder, "sheet.png")

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image, ImageDraw, ImageFont
 
 from sdv2_live.cli import main as sdv2_live
-from sdv2_live.demo.demo import CLIP, LOOKS
+from sdv2_live.demo.demo import CLIP
 from sdv2_live.demo.sheet import BACKGROUND, INK
 from sdv2_live.demo.tap import picture
 from sdv2_live.io.files.source import FileSource
@@ -30,7 +30,7 @@ WAYS: dict[str, dict[str, str | int]] = {  # what is written with the new prompt
     "cut": {"prompt_change": "cut"},
 }
 AFTER = (-1, 0, 1, 2, 4, 8)  # chunks after the change, of which the last frame is shown
-FROM, TO = LOOKS["Underwater"], LOOKS["Thermal camera"]
+FROM, TO = "underwater, deep under clear tropical water", "thermal camera, a heat map in false colours"
 WIDTH, MARGIN, LABEL = 200, 8, 22  # pixels of a cell, between cells, of a line of text
 
 

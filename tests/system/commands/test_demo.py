@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,25 +17,33 @@ import psutil
 import pytest
 from PIL import Image
 from support.places import TOOLS
-from support.systems import INTERRUPTIBLE, interrupt
+from support.systems import INTERRUPTIBLE, interrupt, program
 from support.waiting import eventually
 
+from sdv2_live.demo.looks import LOOKS
+from sdv2_live.demo.sheet import BACKGROUND
 from sdv2_live.io.files.source import FileSource
 
 pytestmark = pytest.mark.slow
 
 DEMO = TOOLS / "demo.py"
-LOOKS = ["Thermal camera", "Underwater", "Pencil sketch", "Golden hour", "Comic"]
+SECONDS = 2 * len(LOOKS)
 
 
 class Running:
     """The demo under a name of its own, its output read as it comes."""
 
-    def __init__(self, out: Path, *options: str) -> None:
+    def __init__(self, out: Path, *options: str, environment: dict[str, str] | None = None) -> None:
         self.name = f"demo-{uuid.uuid4().hex[:8]}"
         command = [sys.executable, str(DEMO), "--name", self.name, "--out", str(out), *options]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", **INTERRUPTIBLE
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, **(environment or {})},
+            **INTERRUPTIBLE,
         )
         self.said = ""
         self._reader = threading.Thread(target=self._read)
@@ -62,16 +71,19 @@ class Running:
         return [line for line in lines if self.name in line]
 
 
-def test_the_demo_shows_five_looks_and_writes_them_down(tmp_path: Path) -> None:
-    demo = Running(tmp_path, "--seconds", "12")
+def test_the_demo_shows_its_looks_beside_the_page_and_writes_them_down(tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    browser = program(tmp_path / "browser", f"import sys; open({str(opened)!r}, 'w').write(sys.argv[1])")
+    desktop = {"DISPLAY": ":0", "BROWSER": str(browser)}
+    demo = Running(tmp_path, "--seconds", str(SECONDS), "--open", environment=desktop)
     assert demo.ended(180) == 0, demo.said
     assert demo.relatives() == []
     for part in (
         f"({demo.name} clip)",
         f"({demo.name})",
         "127.0.0.1:",
-        "Open this address: http://127.0.0.1:",
-        "Three more things to try",
+        f"Open this address: {opened.read_text(encoding='utf-8')}\n",
+        "Four more things to try",
         "oscsend ",
     ):
         assert part in demo.said
@@ -83,27 +95,36 @@ def test_the_demo_shows_five_looks_and_writes_them_down(tmp_path: Path) -> None:
 
 
 def _check_sheet(path: Path) -> None:
-    """Five columns as `contact_sheet` lays them out: 640x360 above, 336x192 below."""
+    """Bands of inputs above outputs, all of the clip's shape; captions are lower than any picture."""
     sheet = np.asarray(Image.open(path).convert("RGB"), np.float32)
-    assert sheet.shape[1] == 1600
-    inputs = [sheet[20:186, 20 + 316 * i : 316 * (i + 1)] for i in range(5)]
-    outputs = [sheet[194:363, 20 + 316 * i : 316 * (i + 1)] for i in range(5)]
+    drawn = (sheet != BACKGROUND).any(2)
+    rows = [[sheet[y, x] for x in _runs(drawn[y].any(0))] for y in _runs(drawn.any(1))]
+    inputs, outputs = ([picture for row in rows[begin::2] for picture in row] for begin in (0, 1))
+    assert len(inputs) == len(outputs) == len(LOOKS)
     for picture in inputs + outputs:
+        assert picture.shape == inputs[0].shape
         assert picture.std() > 10
         assert 10 < picture.mean() < 245
     # A look must show more than the clip's own movement does.
-    pairs = list(combinations(range(5), 2))
+    pairs = list(combinations(range(len(LOOKS)), 2))
     moved = np.median([np.abs(inputs[a] - inputs[b]).mean() for a, b in pairs])
     restyled = np.median([np.abs(outputs[a] - outputs[b]).mean() for a, b in pairs])
     assert restyled > moved
+
+
+def _runs(flags: np.ndarray) -> list[slice]:
+    """Where a hundred of them or more are True without a break."""
+    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False)).reshape(-1, 2)
+    return [slice(begin, end) for begin, end in edges if end - begin >= 100]
 
 
 def _check_video(path: Path) -> None:
     frames = []
     with FileSource(path, realtime=False, loop=False) as source:
         while (frame := source.read(0)) is not None:
+            assert (frame.height, frame.width) == (360, 640), "not the clip's size"
             frames.append(frame.data.astype(np.float32))
-    assert len(frames) > 12 * 30 / 3, "most of it was lost"
+    assert len(frames) > SECONDS * 30 / 3, "most of it was lost"
     assert all(picture.std() > 10 for picture in frames[::15])
     assert any(np.abs(a - b).mean() > 1 for a, b in zip(frames, frames[30:], strict=False)), "it stands still"
 
@@ -111,7 +132,7 @@ def _check_video(path: Path) -> None:
 def test_ctrl_c_ends_it_with_all_its_processes(tmp_path: Path) -> None:
     demo = Running(tmp_path)
     try:
-        eventually("the demo to have started", lambda: "Three things" in demo.said or demo.process.poll() is not None, 90)
+        eventually("the demo to have started", lambda: "more things" in demo.said or demo.process.poll() is not None, 90)
         interrupt(demo.process)
     finally:
         status = demo.ended(60)

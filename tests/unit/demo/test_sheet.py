@@ -19,7 +19,12 @@ def column(caption: str, height: int = 36, width: int = 64) -> Any:
     return caption, np.broadcast_to(RED, (height, width, 3)), np.broadcast_to(BLUE, (height * 2, width * 2, 3))
 
 
-@pytest.mark.parametrize("count", [1, 3, 6])
+def begins(flags: np.ndarray) -> np.ndarray:
+    """Where True follows False."""
+    return np.flatnonzero(np.diff(flags, prepend=False) & flags)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
 def test_inputs_lie_above_outputs_and_captions_below(tmp_path: Path, count: int) -> None:
     path = tmp_path / "sheet.png"
     contact_sheet([column(f"prompt {i}") for i in range(count)], path)
@@ -47,6 +52,13 @@ def test_long_captions_stay_within_their_column(tmp_path: Path) -> None:
     pixels = np.asarray(Image.open(path))
     assert (pixels[:, 790:810] == BACKGROUND).all()
     assert (pixels[-15:] == BACKGROUND).all()
+
+
+@pytest.mark.parametrize(("count", "bands"), [(4, [4]), (5, [3, 2]), (8, [4, 4]), (9, [3, 3, 3])])
+def test_many_columns_go_into_bands(tmp_path: Path, count: int, bands: list[int]) -> None:
+    contact_sheet([column(f"look {i}") for i in range(count)], tmp_path / "sheet.png")
+    reds = (np.asarray(Image.open(tmp_path / "sheet.png")) == RED).all(2)
+    assert [len(begins(reds[top])) for top in begins(reds.any(1))] == bands
 
 
 def test_wrap_breaks_at_spaces() -> None:
