@@ -76,6 +76,12 @@ class MidiError(Sdv2Error):
     exit_code = 6
 
 
+class LinkError(Sdv2Error):
+    """Ableton Link is not available on this machine."""
+
+    exit_code = 6
+
+
 class ExpandError(Sdv2Error):
     """A prompt could not be expanded; the original prompt is kept."""
 

@@ -5,6 +5,9 @@ be there at the start. Run one for each controller. Without --map the map is fou
 ~/.config/sdv2-live/midi (on Windows %LOCALAPPDATA%\sdv2-live\midi), where --learn writes, then among those that come with
 sdv2-live (Akai APC mini, Novation Launch Control XL).
 
+Where the controller's port sends MIDI clock, it leads the tempo of a show whose tempo/source is midi. --clock listens to nothing
+but that: to the port that --port names, or to the first that sends clock.
+
 --learn ADDRESS waits for the next control that moves and writes it into the map, in place of the entry for the same address
 (and --value) if there is one. A fader sends its position to ADDRESS, an endless encoder moves it by steps; a button fires,
 toggles, or sends --value.
@@ -27,6 +30,7 @@ from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.config.schema_files import config_dir
 from sdv2_live.control.names import TABLE, ParamNames
+from sdv2_live.control.osc.client import reached
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError, MidiError, ParamError
@@ -50,6 +54,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--map", type=Path, metavar="FILE", help="the map; default: by the port's name")
     parser.add_argument("--osc", metavar="HOST:PORT", help="the daemon (default: osc.host and osc.port: 127.0.0.1:9000)")
     parser.add_argument("--learn", metavar="ADDRESS", help="write the next control that moves into the map, for this OSC address")
+    parser.add_argument("--clock", action="store_true", help="lead the show's tempo by a port's MIDI clock, and play nothing")
     parser.add_argument("--value", metavar="VALUE", help="with --learn: what the button sends, such as 3 or [700, 500]")
     parser.add_argument("--api", metavar="NAME", help="MIDI interface: LINUX_ALSA, UNIX_JACK, MACOSX_CORE, WINDOWS_MM")
     parser.set_defaults(run=run)
@@ -95,8 +100,12 @@ def endpoint(text: str) -> tuple[str, int]:
 
 def _list(ports: Any, known: ParamNames = TABLE) -> int:
     names = list(dict.fromkeys([*ports.inputs(), *ports.outputs()]))
+    from sdv2_live.midi.clock_input import listen
+
+    clocks = listen(ports, threading.Event().wait)
     for name in names:
-        logs.say(f"{logs.harmless(name)}\t{find_map(name, known) or 'no map; make one with --learn'}")
+        clock = f"\tclock, {clocks[name]:.1f} bpm" if name in clocks else ""
+        logs.say(f"{logs.harmless(name)}\t{find_map(name, known) or 'no map; make one with --learn'}{clock}")
     if not names:
         logs.say(f"no MIDI ports ({ports.api})")
     return 0
@@ -104,7 +113,7 @@ def _list(ports: Any, known: ParamNames = TABLE) -> int:
 
 def _play(args: argparse.Namespace, ports: Any) -> int:
     from sdv2_live.midi.bridge import Bridge
-    from sdv2_live.midi.mapfile import load_map
+    from sdv2_live.midi.mapfile import MidiMap, load_map
 
     config = configured(args)
     part = args.port
@@ -119,15 +128,19 @@ def _play(args: argparse.Namespace, ports: Any) -> int:
     for number in STOPS:
         signal.signal(number, wish)
     on_stop(wish)
-    path = args.map or _awaited_map(ports, part, config.names, stop)
+    if args.clock:
+        path = part = part or _awaited_clock(ports, stop)
+    else:
+        path = args.map or _awaited_map(ports, part, config.names, stop)
     if path is None:
         return 0
-    midi_map = load_map(path, config.names)
+    midi_map = MidiMap(str(path), ()) if args.clock else load_map(Path(path), config.names)
     host, port = endpoint(args.osc) if args.osc else (config.osc.host, config.osc.port)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    host = reached(host)
     library = PresetLibrary(config.presets.folder, names=config.names)
     running.append(Bridge(ports, midi_map, host, port, part=part, preset_name=_preset_names(library)))
-    logs.say(f"{path}: {len(midi_map.entries)} entries, to OSC {host}:{port}; Ctrl-C ends it")
+    what = "its clock" if args.clock else f"{len(midi_map.entries)} entries"
+    logs.say(f"{path}: {what}, to OSC {host}:{port}; Ctrl-C ends it")
     if stop.is_set():  # in the moment before there was a bridge to tell
         running[0].stop()
     running[0].run()
@@ -163,6 +176,18 @@ def _awaited_map(ports: Any, part: str | None, known: ParamNames, stop: threadin
             said = names
             logs.say(_unmapped(names, part))
         stop.wait(LOOK_S)
+    return None
+
+
+def _awaited_clock(ports: Any, stop: threading.Event) -> str | None:
+    """The first port that sends clock, as soon as there is one; None when stopped before."""
+    from sdv2_live.midi.clock_input import listen
+
+    logs.say("listening for a port that sends MIDI clock; Ctrl-C ends it")
+    while not stop.is_set():
+        for name, bpm in listen(ports, stop.wait).items():
+            logs.say(f"{logs.harmless(name)}: {bpm:.1f} bpm")
+            return name
     return None
 
 

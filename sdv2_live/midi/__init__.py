@@ -4,8 +4,8 @@
     mapfile        maps as YAML files; mapentry reads one entry, mirror keeps the daemon's values
     surface        one controller: MIDI messages in, OSC messages out, lights and motors that answer. No threads, no clock.
     ports          the system's MIDI ports, and one device that may come and go
-    daemon_client  the daemon at the other end of the OSC sockets
-    bridge         the loop that joins them
+    clock_input    the MIDI clock of a port, as OSC
+    bridge         the loop that joins a controller and the daemon (`control.osc.client`)
     learn          writing entries by moving controls
 
 `mapping`, `mapfile` and `surface` need mido for its message objects; only `ports` needs python-rtmidi.

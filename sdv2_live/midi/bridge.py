@@ -10,7 +10,8 @@ from typing import Any
 
 import mido
 
-from sdv2_live.midi.daemon_client import DaemonClient
+from sdv2_live.control.osc.client import DaemonClient
+from sdv2_live.midi.clock_input import ClockInput
 from sdv2_live.midi.mapfile import MidiMap
 from sdv2_live.midi.ports import Device, Ports
 from sdv2_live.midi.surface import OscOut, Surface
@@ -23,6 +24,8 @@ LOOK_S = 0.25  # how often the ports are looked at: a hub that resets takes abou
 
 class Bridge:
     """Connects one controller and one daemon. `run` handles every message on its own thread, in order, until `stop`.
+
+    A MIDI clock that comes from the same port leads the tempo of a show whose source is midi.
 
     Args:
         part: part of the MIDI port's name, in any case; by default the map's own, in its case.
@@ -42,7 +45,8 @@ class Bridge:
         self._events: queue.SimpleQueue[mido.Message | OscOut | None] = queue.SimpleQueue()
         self.surface = Surface(midi_map, preset_name)
         self.link = DaemonClient(host, port, lambda address, args: self._events.put(OscOut(address, args)))
-        self.device = Device(ports, part or midi_map.port, self._events.put, any_case=part is not None)
+        self.clock = ClockInput()
+        self.device = Device(ports, part or midi_map.port, self._heard, any_case=part is not None)
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -60,13 +64,18 @@ class Bridge:
                     looked = now
                     self._look(now)
                 self._send(self.surface.tick(now))
+                self._send(self.clock.tell(now))
                 self.device.send(self.surface.lights())
-                self._take(min(looked + LOOK_S, self.surface.due or float("inf")) - now)
+                self._take(min(time for time in (looked + LOOK_S, self.surface.due, self.clock.due) if time is not None) - now)
         finally:
             self._send(self.surface.let_go(monotonic()))
             self.device.send(self.surface.dark())
             self.device.close()
             self.link.close()
+
+    def _heard(self, message: mido.Message) -> None:
+        if not self.clock.heard(message):
+            self._events.put(message)
 
     def _look(self, now: float) -> None:
         self.link.tick(now)

@@ -63,6 +63,16 @@ def read_news(args: Sequence[Any], arrived_ns: int) -> ClockNews:
     return ClockNews(source, Tempo(arrived_ns - round(age_ms * 1e6), beat, bpm), int(peers))
 
 
+def tell(source: str, tempo: Tempo, now_ns: int, *numbers: int) -> tuple[Any, ...]:
+    """What `read_news` reads, with further `numbers`.
+
+    It tells the newest whole beat: OSC carries fractions in 32 bits, and after an hour of beats these would be too coarse.
+    """
+    beat = math.floor(tempo.beat(now_ns))
+    age_ms = max(now_ns - tempo.time_at(beat), 0) / 1e6
+    return (source, tempo.bpm, beat, age_ms, *numbers)
+
+
 def _within(what: str, value: float, low: float, high: float, unit: str = "") -> None:
     if not (math.isfinite(value) and low <= value <= high):
         raise ParamError(f"{what} cannot be {value:g}{unit}; give {low:g}..{high:g}{unit}")

@@ -10,6 +10,7 @@ from sdv2_live.closing import Service
 from sdv2_live.config.schema import Config
 from sdv2_live.control.launcher import Launcher
 from sdv2_live.control.modulation import Modulation
+from sdv2_live.control.osc.client import reached
 from sdv2_live.control.osc.dispatch import TimedAction
 from sdv2_live.control.osc.feedback import arguments
 from sdv2_live.control.osc.news import BEAT, LEAD, PENDING
@@ -19,6 +20,7 @@ from sdv2_live.control.params import Value
 from sdv2_live.control.store import ParamStore
 from sdv2_live.music.clock import BeatClock
 from sdv2_live.music.running import RunningBeats
+from sdv2_live.show.link import LinkKeeper
 from sdv2_live.show.sound import ShowSound
 from sdv2_live.show.tempo import TempoKeeper, TempoState
 
@@ -28,6 +30,7 @@ class Music(Service):
 
     Attributes:
         tempo: keeps the beat clock and its rows.
+        link: keeps the process of Ableton Link.
         running: the beat for what is played from its start to its end.
         sound: what is heard.
         modulation: moves parameters; the loop asks it for each chunk.
@@ -39,6 +42,7 @@ class Music(Service):
             store.set("tempo/source", config.tempo.source, "tempo.source")
         chosen = resumed is not None or "tempo/bpm" in config.given
         self.tempo = TempoKeeper(store, config.tempo, resumed, chosen=chosen)
+        self.link = LinkKeeper(store, self.tempo.clock)
         self.running = RunningBeats(self.clock)
         lists = lists or Lists()
         listed = lists.add("sound", lambda: self.sound.listed())
@@ -61,12 +65,12 @@ class Music(Service):
     @property
     def counting(self) -> Mapping[str, Any]:
         """Parts that have counters, by the prefix of their names."""
-        return {"tempo": self.tempo, "launch": self.launcher, "ears": self.sound}
+        return {"tempo": self.tempo, "link": self.link, "launch": self.launcher, "ears": self.sound}
 
     @property
     def failures(self) -> int:
         """Number of internal errors that its threads have survived."""
-        return self.tempo.failures
+        return self.tempo.failures + self.link.failures
 
     def offer(self, bpm: float | None) -> None:
         """Take the tempo of a timeline in beats, as long as nobody has chosen one."""
@@ -74,7 +78,8 @@ class Music(Service):
             self.tempo.offer(bpm)
 
     def tell(self, osc: OscServer, lists: Lists) -> None:
-        """Tell the subscribers of `osc` and the page of every beat, and of what waits for one."""
+        """Tell subscribers of `osc` and the page of every beat and of what waits for one; tell Link where to reach the show."""
+        self.link.server = reached(osc.host), osc.port
         changed = lists.add("pending", self._waiting)
         self.tempo.on_beat = lambda beat: osc.news.tell_at_once(BEAT, beat)
         self.tempo.on_led = lambda bpm: osc.news.tell_at_once(LEAD, bpm)
@@ -87,10 +92,12 @@ class Music(Service):
     def start(self) -> None:
         """Start all parts."""
         self.tempo.start()
+        self.link.start()
         self.sound.start()
 
     def close(self) -> None:
         """Stop all parts. Idempotent."""
+        self.link.close()
         self.sound.close()
         self.launcher.forget()
         self.tempo.close()

@@ -14,6 +14,7 @@ from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import ActiveInput, InputState
 from sdv2_live.music.clock import ClockCounters
 from sdv2_live.music.ears import EarsCounters
+from sdv2_live.show.link import LinkCounters
 from sdv2_live.show.sound import SoundNow
 from sdv2_live.show.tempo import TempoNow
 from sdv2_live.worker.host import EngineState
@@ -209,6 +210,7 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.waiting, "Changes that wait for the beat.", "pending", "pending"),
     Published(lambda s: s.beats_left or 0.0, "Beats until they are seen; 0 while nothing waits.", "pending_beats", digits=2),
     *_totals("launch", LaunchCounters),
+    *_totals("link", LinkCounters),
     _total("frames_left_out", "Input frames left out so that a chunk began on the beat."),
     *_totals("osc", OscCounters),
     *_totals("oscquery", HttpCounters),

@@ -107,7 +107,7 @@ def unplugged(rig: Rig) -> None:
         eventually("its sound again", lambda: read("sound_live") == 1, FAR_S)
     finally:
         interrupt(show.process)
-        server.end()
+        server.close()
         assert show.process.wait(FAR_S) == 0, "".join(show.log[-30:])
 
 

@@ -34,5 +34,11 @@ class Jack:
         self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def end(self) -> None:
+        """Kill it. What it leaves in shared memory, of which JACK has eight places, goes with the next that ends by itself."""
         self._server.kill()
+        self._server.wait()
+
+    def close(self) -> None:
+        """Have it end by itself."""
+        self._server.terminate()
         self._server.wait()

@@ -21,6 +21,7 @@ from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
 from sdv2_live.control.http.server import HttpServer, page_route
 from sdv2_live.control.loop import ControlLoop
+from sdv2_live.control.osc.client import DaemonClient
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.presets.keeper import PresetKeeper
 from sdv2_live.control.presets.library import PresetLibrary
@@ -33,7 +34,6 @@ from sdv2_live.live.input_health import InputHealth
 from sdv2_live.live.input_policy import Policy
 from sdv2_live.live.playout import Playout
 from sdv2_live.live.reader import SourceReader
-from sdv2_live.midi.daemon_client import DaemonClient
 from sdv2_live.show import inputs
 from sdv2_live.show.control_plane import ControlPlane
 from sdv2_live.show.journal import Journal

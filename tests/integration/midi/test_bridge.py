@@ -14,11 +14,11 @@ mido = pytest.importorskip("mido", reason="mido is not installed (pip install 's
 from support.fake_midi import FakePorts, read  # noqa: E402
 from support.waiting import DEADLINE_S  # noqa: E402
 
+from sdv2_live.control.osc.client import DaemonClient  # noqa: E402
 from sdv2_live.control.osc.server import OscServer  # noqa: E402
 from sdv2_live.control.store import ParamStore  # noqa: E402
 from sdv2_live.errors import ConfigError  # noqa: E402
 from sdv2_live.midi.bridge import Bridge  # noqa: E402
-from sdv2_live.midi.daemon_client import DaemonClient  # noqa: E402
 from sdv2_live.midi.ports import Device, find_port  # noqa: E402
 
 Wait = Callable[[Callable[[], bool]], None]
@@ -96,7 +96,7 @@ def test_controller_that_vanishes_and_returns(
 
 
 def test_daemon_that_restarts_is_found_again(store: ParamStore, wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdv2_live.midi.daemon_client.SUBSCRIBE_S", 0.05)
+    monkeypatch.setattr("sdv2_live.control.osc.client.SUBSCRIBE_S", 0.05)
     ports = FakePorts(PAD)
     first = OscServer(store, port=0)
     first.start()

@@ -19,6 +19,7 @@ from sdv2_live.commands import midi as command  # noqa: E402
 from sdv2_live.control.store import ParamStore  # noqa: E402
 from sdv2_live.errors import MidiError  # noqa: E402
 from sdv2_live.midi.ports import SystemPorts  # noqa: E402
+from sdv2_live.system.clock import monotonic_ns  # noqa: E402
 
 Wait = Callable[[Callable[[], bool]], None]
 START_S = 10.0
@@ -127,3 +128,19 @@ def test_list_names_ports_and_their_maps(
     assert command._list(system) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("APC MINI") and line.endswith("akai-apc-mini.yaml") for line in lines)
+
+
+def test_a_clock_is_heard_with_its_place(system: SystemPorts, pad_of: Any, bridge_of: Any) -> None:
+    name = f"Drums {uuid.uuid4().hex[:8]}"
+    pad = pad_of(name)
+    bridge = bridge_of(system, f"port: {name}\ncontrols: []")
+    begun, step = time.monotonic(), 60 / 150 / 24
+    pad.out.send(mido.Message("start"))
+    for number in range(24 * 8):  # eight beats at 150 bpm, each clock at its time
+        time.sleep(max(begun + number * step - time.monotonic(), 0))
+        pad.out.send(mido.Message("clock"))
+    tempo = bridge.clock.tempo(monotonic_ns())
+    assert tempo is not None
+    assert bridge.clock.placed
+    assert tempo.bpm == pytest.approx(150, abs=1.5)
+    assert tempo.beat(round((begun + 7 * 24 * step) * 1e9)) == pytest.approx(7, abs=0.2)

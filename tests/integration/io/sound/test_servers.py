@@ -69,7 +69,7 @@ def jack() -> Iterator[Jack]:
         pytest.skip(why_no_jack())
     server = Jack()
     yield server
-    server.end()
+    server.close()
 
 
 @pytest.fixture

@@ -19,14 +19,21 @@ from sdv2_live.control.throttle import Throttle
 from sdv2_live.errors import ConfigError
 from sdv2_live.threads import ended
 
-log = logging.getLogger("sdv2_live.midi")
+log = logging.getLogger("sdv2_live.osc")
 
 SUBSCRIBE_S = 3.0  # again and again: a daemon that was restarted knows nobody
 SILENT_S = 10.0
 _COMPLAINTS = (ROOT + "error", ROOT + "warning")
 _PACKET = 65_536
 
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # a server at all addresses, as this machine reaches it
+
 Heard = Callable[[str, tuple[Any, ...]], None]
+
+
+def reached(host: str) -> str:
+    """The address at which this machine reaches a server that is bound to `host`."""
+    return ANY.get(host, host)
 
 
 class DaemonClient:
@@ -52,7 +59,7 @@ class DaemonClient:
         self._since = 0.0
         self._news = threading.Event()
         self._stop_read, self._stop_write = socket.socketpair()
-        self._thread = threading.Thread(target=self._run, name="midi osc", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="osc client", daemon=True)
         self._thread.start()
 
     def send(self, address: str, args: tuple[Any, ...]) -> None:

@@ -1,0 +1,130 @@
+"""Ableton Link with real processes in a network namespace: another program's session leads the show, and a kill is overcome."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+import psutil
+import pytest
+from support.systems import kill
+from support.waiting import eventually
+
+from sdv2_live.config.schema import Config
+from sdv2_live.config.schema_music import TempoConfig
+from sdv2_live.control.osc.server import OscServer
+from sdv2_live.control.page.lists import Lists
+from sdv2_live.control.params import Params
+from sdv2_live.control.store import ParamStore
+from sdv2_live.link.session import installed
+from sdv2_live.show.music import Music
+from sdv2_live.system.clock import monotonic_ns
+
+pytestmark = pytest.mark.skipif(installed() is None, reason="the extra link is not installed: pip install 'sdv2-live[link]'")
+
+
+def _other(pipe: Connection, bpm: float) -> None:
+    """Another program of a session; it answers each message with its tempo, place in the bar, peers, and the time of these."""
+    from link import Link
+
+    link = Link(bpm)
+    link.enabled = True
+    while (wanted := pipe.recv()) is not None:
+        state = link.captureSessionState()
+        if wanted:
+            state.setTempo(wanted, link.clock().micros())
+            link.commitSessionState(state)
+        before, micros, after = monotonic_ns(), link.clock().micros(), monotonic_ns()
+        pipe.send((state.tempo(), state.phaseAtTime(micros, 4.0), link.numPeers(), (before + after) // 2))
+    link.enabled = False
+
+
+class Other:
+    """That program, seen from here."""
+
+    def __init__(self, bpm: float) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.get_context("spawn").Process(target=_other, args=(theirs, bpm), daemon=True)
+        self.process.start()
+
+    def ask(self, bpm: float = 0.0) -> tuple[float, float, int, int]:
+        self._pipe.send(bpm)
+        answer: tuple[float, float, int, int] = self._pipe.recv()
+        return answer
+
+    def close(self) -> None:
+        self._pipe.send(None)
+        self.process.join(10)
+
+
+class Rig:
+    """The music parts of a show, with its OSC server."""
+
+    def __init__(self, *, lead: bool = False, others: frozenset[int] = frozenset()) -> None:
+        self.others = others
+        self.store = ParamStore(Params())
+        self.music = Music(Config(tempo=TempoConfig(link_lead=lead)), self.store)
+        self.server = OscServer(self.store, port=0, timed=self.music.actions)
+        self.music.tell(self.server, Lists())
+        self.server.start()
+        self.music.start()
+
+    @property
+    def pid(self) -> int:
+        """Of Link's process, 0 while there is none."""
+        found = [one.pid for one in psutil.Process().children() if any("spawn_main" in part for part in one.cmdline())]
+        return next((pid for pid in found if pid not in self.others), 0)
+
+    def close(self) -> None:
+        self.music.close()
+        self.server.close()
+
+
+@contextmanager
+def closing(one: Any) -> Iterator[Any]:
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def test_a_session_leads_the_show_and_the_show_leaves_its_tempo_alone() -> None:
+    with closing(Other(125.0)) as other, closing(Rig(others=frozenset({other.process.pid}))) as show:
+        other.ask()
+        show.store.set("tempo/source", "link", "hand")
+        eventually("a peer", lambda: show.music.tempo.now().peers == 1)
+        eventually("the session's tempo", lambda: abs(show.music.clock.bpm - 125.0) < 0.05)
+        assert other.ask()[0] == pytest.approx(125.0, abs=0.01)
+        eventually("the same place in the bar", lambda: apart(show, other) < 0.02)
+        other.ask(140.0)
+        eventually("the new tempo", lambda: abs(show.music.clock.bpm - 140.0) < 0.05)
+
+        first = show.pid
+        kill(first)
+        eventually("another process", lambda: show.pid not in (0, first))
+        assert show.music.clock.bpm == pytest.approx(140.0, abs=0.05)
+        eventually("the peer again", lambda: show.music.tempo.now().peers == 1 and apart(show, other) < 0.02)
+        assert show.music.link.counters.ended == 1
+
+        last = show.pid
+        show.store.set("tempo/source", "internal", "hand")
+        eventually("its end", lambda: not psutil.pid_exists(last))
+        assert show.music.clock.bpm == pytest.approx(140.0, abs=0.05)
+
+
+def apart(show: Rig, other: Other) -> float:
+    """How far the show's place in the bar is from the other program's, in beats."""
+    _, phase, _, at_ns = other.ask()
+    beats = (show.music.clock.tempo.beat(at_ns) - phase) % 4
+    return min(beats, 4 - beats)
+
+
+def test_a_show_that_may_lead_sets_the_tempo_of_the_session() -> None:
+    with closing(Other(125.0)) as other, closing(Rig(lead=True)) as show:
+        show.store.set("tempo/source", "link", "hand")
+        eventually("a peer", lambda: show.music.tempo.now().peers == 1)
+        show.store.set("tempo/bpm", 96.0, "hand")
+        eventually("the session's tempo", lambda: abs(other.ask()[0] - 96.0) < 0.05)
