@@ -26,6 +26,9 @@ from sdv2_live.system.clock import monotonic_ns
 pytestmark = pytest.mark.skipif(installed() is None, reason="the extra link is not installed: pip install 'sdv2-live[link]'")
 
 
+OLDER_NS = 1_500_000_000
+
+
 def _other(pipe: Connection, bpm: float) -> None:
     """Another program of a session; it answers each message with its tempo, place in the bar, peers, and the time of these."""
     from link import Link
@@ -49,6 +52,9 @@ class Other:
         self._pipe, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.get_context("spawn").Process(target=_other, args=(theirs, bpm), daemon=True)
         self.process.start()
+        self.ask()
+        since_ns = monotonic_ns()  # of two sessions that meet, the older stays, if it is older by half a second
+        eventually("a session that is the older one", lambda: monotonic_ns() - since_ns > OLDER_NS)
 
     def ask(self, bpm: float = 0.0) -> tuple[float, float, int, int]:
         self._pipe.send(bpm)
@@ -93,7 +99,6 @@ def closing(one: Any) -> Iterator[Any]:
 
 def test_a_session_leads_the_show_and_the_show_leaves_its_tempo_alone() -> None:
     with closing(Other(125.0)) as other, closing(Rig(others=frozenset({other.process.pid}))) as show:
-        other.ask()
         show.store.set("tempo/source", "link", "hand")
         eventually("a peer", lambda: show.music.tempo.now().peers == 1)
         eventually("the session's tempo", lambda: abs(show.music.clock.bpm - 125.0) < 0.05)
