@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -81,8 +81,11 @@ class Rig:
     @property
     def pid(self) -> int:
         """Of Link's process, 0 while there is none."""
-        found = [one.pid for one in psutil.Process().children() if any("spawn_main" in part for part in one.cmdline())]
-        return next((pid for pid in found if pid not in self.others), 0)
+        for one in psutil.Process().children():
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                if one.pid not in self.others and any("spawn_main" in part for part in one.cmdline()):
+                    return one.pid
+        return 0
 
     def close(self) -> None:
         self.music.close()
