@@ -51,7 +51,7 @@ def touchosc(config: Config) -> bytes:
     """The TouchOSC layout with the configuration's presets."""
     from sdv2_live.control.surfaces.touchosc import layout, tosc  # its library is for this command alone
 
-    return tosc(layout(PresetLibrary(config.presets.folder).presets))
+    return tosc(layout(PresetLibrary(config.presets.folder, painter=config.model.profile).presets))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the parsed command and return the exit code. Raises ConfigError or ParamError for the top to print."""
     config = configured(args)
     folder = getattr(args, "dir", None) or config.presets.folder
-    library = PresetLibrary(folder, names=config.names)
+    library = PresetLibrary(folder, names=config.names, painter=config.model.profile)
     match args.action:
         case "list":
             _list(library).print(as_json=args.json)
@@ -60,6 +60,6 @@ def _list(library: PresetLibrary) -> Table:
 
 def _show(preset: Preset) -> Table:
     heads = {"parameter": "Parameter", "value": "Value"}
-    return Table(
-        heads, list(preset.values.items()), wraps=("value",), title=f"{preset.number} {preset.name}", caption=preset.description
-    )
+    blocks = {f"for.{model}.{name}": value for model, block in preset.blocks.items() for name, value in block.items()}
+    values = [*preset.values.items(), *blocks.items()]
+    return Table(heads, values, wraps=("value",), title=f"{preset.number} {preset.name}", caption=preset.description)

@@ -41,14 +41,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Encode the prompts that are not encoded yet and return 0. Raises Sdv2Error for the top to print."""
+    from sdv2_live.pipeline.build import chosen_profile, text_alone  # here: torch takes seconds to import, and --help shall not
+
     config = configured(args)
-    prompts = list(dict.fromkeys(_prompts(args, config)))
+    prompts = list(dict.fromkeys(_prompts(args, config, chosen_profile(config).name)))
     if not prompts:
         raise ConfigError("there is no prompt to encode: name presets, or give --all, --text or --timeline")
     if config.model.prompt_folder is None:
         raise ConfigError("model.prompt_cache is off, so encoded prompts cannot be kept: set it to auto or a folder")
-    from sdv2_live.pipeline.build import text_alone  # here: torch takes seconds to import, and --help shall not
-
     text, disk = text_alone(config)
     known = [prompt for prompt in prompts if disk.has(prompt)]
     for prompt in known:
@@ -68,9 +68,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _prompts(args: argparse.Namespace, config: Config) -> Iterator[str]:
+def _prompts(args: argparse.Namespace, config: Config, painter: str) -> Iterator[str]:
     yield from args.text
-    library = PresetLibrary(config.presets.folder, names=config.names)
+    library = PresetLibrary(config.presets.folder, names=config.names, painter=painter)
     if args.all:
         yield from texts_of([preset.values for preset in library.presets])
         yield from (text for text in (config.params.prompt, *config.params.prompts) if text)

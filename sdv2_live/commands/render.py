@@ -37,11 +37,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Render; the same input, settings and seed give the same frames."""
-    from sdv2_live.pipeline.build import start_params  # here: torch takes seconds to import, and --help shall not
+    from sdv2_live.pipeline.build import chosen_profile, start_params  # here: torch takes seconds to import, and --help shall not
     from sdv2_live.pipeline.render import render
 
     config = configured(args, model__vae=args.vae)
-    presets = PresetLibrary(config.presets.folder, names=config.names)
+    presets = PresetLibrary(config.presets.folder, names=config.names, painter=chosen_profile(config).name)
     store = ParamStore(start_params(config), Macros(presets), names=config.names)
     if args.preset is not None:
         store.set("preset", args.preset, f"--preset {args.preset}")

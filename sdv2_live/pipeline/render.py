@@ -62,7 +62,7 @@ def render(
         models = load(config)
         with closing(new_prompts(config, models)) as prompts:
             stream = new_stream(config, models, prompts, StageTimer())
-            presets = PresetLibrary(config.presets.folder, names=config.names)
+            presets = PresetLibrary(config.presets.folder, names=config.names, painter=models.profile.name)
             store = ParamStore(config.params, Macros(presets), clock := VideoClock(), config.names)
             written = 0
             for frame in restyled(stream, islice(_frames(video), max_frames), store, timeline, clock):

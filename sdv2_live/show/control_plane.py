@@ -83,7 +83,7 @@ class ControlPlane(Service):
         encoding: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.lists = Lists()
-        self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names)
+        self.presets = PresetLibrary(config.presets.folder, config.presets.dir is not None, config.names, config.model.profile)
         self.store = ParamStore(config.params, Macros(self.presets), names=config.names)
         self.music = Music(config, self.store, resumed.beat if resumed is not None else None, self.lists)
         self.transport = Transport(timeline or EMPTY, self.store, beats=self.music.running)
@@ -190,6 +190,16 @@ class ControlPlane(Service):
         self.takes.start()
         self._expander.start()
         self._thread.start()
+
+    def painted_by(self, profile: str, chosen: Collection[str]) -> None:
+        """Have presets, also the one that is live, hold their values for the model that paints.
+
+        Args:
+            profile: of the model.
+            chosen: the parameters whose value somebody chose; what was edited since the recall stays.
+        """
+        self.store.set_many(self.presets.paint_by(profile, self.store.settled(), chosen), "model")
+        self._tell_presets()
 
     def _resume(self, resumed: LiveState) -> None:
         """Put the timeline where it would be now; without one, first take that of the state, if it is in the folder still."""

@@ -192,6 +192,7 @@ class Show(Closing):
         """Take note that the models are loaded, for the first time or again; runs on the thread that loaded them."""
         self._up_at = self._up_at or monotonic()
         self._model = hello.profile
+        self.control.painted_by(hello.profile, self._chosen)
         self.adaptation.up(hello.size, hello.max_pixels)
         if SMALL_VAE in self.adaptation.shed.active and hello.vae not in SMALL_VAES:  # its file is not there
             self.adaptation.shed.give_up(SMALL_VAE)

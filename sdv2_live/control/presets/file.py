@@ -3,6 +3,7 @@
     name: Neon edges            # optional; the file's name without it
     description: one line
     params: {prompt: ..., noise_scale: 0.8}
+    for: {tiny: {prompt: ..., noise_scale: 0.4}}  # optional; instead of these values where that model paints
 
 A preset changes the parameters that it names and leaves the others; one that gives a prompt but no weights also ends a blend of
 several prompts.
@@ -14,8 +15,9 @@ import errno
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,12 +28,13 @@ from sdv2_live.control.rows import Group
 from sdv2_live.errors import ConfigError, ParamError, several
 from sdv2_live.system.atomic import written_whole
 from sdv2_live.wording import shown
-from sdv2_live.yamlfile import Document, load_yaml
+from sdv2_live.yamlfile import Document, KeyPath, dotted, load_yaml
 
 MAX_NAME = 80
 MAX_BYTES = 200_000  # every prompt at its full length, four bytes a character, is less
 _NOT_A_LOOK = frozenset({"cue_prompt", "mix", "morph_seconds", "record", "seed_mode"})
-_KEYS = ("name", "description", "params")
+_KEYS = ("name", "description", "params", "for")
+PAINTERS = ("tiny", "1.3b", "14b")  # the models' profiles
 _NUMBERED = re.compile(r"([0-9]{1,6})(?![0-9A-Za-z])")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of characters
 _JOINING = re.compile("[\u200c\u200d\U000e0020-\U000e007f]")
@@ -40,13 +43,26 @@ _FILE_STEM = 40  # characters of a name that its file's name repeats
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One preset. `number` is the one that its file's name begins with, or one from the library."""
+    """One preset.
+
+    Attributes:
+        number: the one that its file's name begins with, or one from the library.
+        blocks: values that replace others where a profile paints, by profile.
+        notes: a sentence on each block whose profile is unknown.
+    """
 
     name: str
     number: int
     path: Path
     description: str
     values: Mapping[str, Value] = field(hash=False)
+    blocks: Mapping[str, Mapping[str, Value]] = field(default_factory=dict, hash=False)
+    notes: tuple[str, ...] = ()
+
+    def painted_by(self, profile: str) -> Preset:
+        """The preset with its values for a profile."""
+        block = self.blocks.get(profile)
+        return replace(self, values={**self.values, **block}) if block else self
 
 
 def load_preset(path: Path, number: int = 1, names: ParamNames = TABLE) -> Preset:
@@ -60,22 +76,34 @@ def load_preset(path: Path, number: int = 1, names: ParamNames = TABLE) -> Prese
     description = _text(document, "description", "", problems)
     if not _nameable(name):
         problems.append(f"{document.where(('name',))}: name: cannot be {shown(name)}; give 1 to {MAX_NAME} printable characters")
-    given = data.get("params")
-    if not isinstance(given, dict) or not given:
-        where = document.where(("params",))
-        problems.append(f"{where}: params: cannot be {shown(given)}; give parameters and their values, such as noise_scale: 0.8")
+    values = _values(document, ("params",), data.get("params"), names, problems)
+    given = data.get("for", {})
+    if not isinstance(given, dict):
+        example = "a model and its values, such as tiny: {noise_scale: 0.4}"
+        problems.append(f"{document.where(('for',))}: for: cannot be {shown(given)}; give {example}")
         given = {}
-    values, refused = read_params(
-        given,
-        lambda key: document.where(("params", key)),
-        session=False,
-        names=names,
-        written=document.texts(("params",)),
-    )
-    problems += refused
+    blocks = {profile: _values(document, ("for", profile), block, names, problems) for profile, block in given.items()}
     if problems:
         raise ConfigError("\n".join(several(problems)))
-    return Preset(name, number, path, description, values)
+    return Preset(name, number, path, description, values, blocks, tuple(document.unknown(PAINTERS, ("for",)) if blocks else ()))
+
+
+def _values(document: Document, key: KeyPath, given: Any, names: ParamNames, problems: list[str]) -> dict[str, Value]:
+    """The values of the block `given`, which is at `key`; a sentence on each mistake is added to `problems`."""
+    if not isinstance(given, dict) or not given:
+        example = "parameters and their values, such as noise_scale: 0.8"
+        problems.append(f"{document.where(key)}: {dotted(key)}: cannot be {shown(given)}; give {example}")
+        return {}
+    block = "" if key == ("params",) else f": {dotted(key)}"
+    values, refused = read_params(
+        given,
+        lambda name: document.where((*key, name)) + block,
+        session=False,
+        names=names,
+        written=document.texts(key),
+    )
+    problems += refused
+    return values
 
 
 def _text(document: Document, key: str, default: str, problems: list[str]) -> str:
@@ -146,14 +174,16 @@ def _in_use(spec: ParamSpec, value: Value, params: Params) -> bool:
     return spec.field in ("prompts", "weights") and any(params.prompts) and value != ""
 
 
-def write_preset(path: Path, name: str, description: str, look: Mapping[str, Value], *, replacing: bool) -> None:
-    """Write a preset file, whole or not at all.
+def write_preset(preset: Preset, names: ParamNames = TABLE, *, replacing: bool) -> None:
+    """Write a preset to its file, whole or not at all.
 
     Raises:
         ConfigError: the file cannot be written, or it exists and `replacing` is False.
     """
-    values = {key: list(value) if isinstance(value, tuple) else value for key, value in look.items()}
-    data = {"name": name, **({"description": description} if description else {}), "params": values}
+    path = preset.path
+    data: dict[str, Any] = {"name": preset.name, "description": preset.description, "params": _kept(preset.values, names)}
+    data["for"] = {profile: _kept(block, names) for profile, block in preset.blocks.items()}
+    data = {key: value for key, value in data.items() if value}
     text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110)
     try:
         if path.exists() and not replacing:
@@ -162,3 +192,9 @@ def write_preset(path: Path, name: str, description: str, look: Mapping[str, Val
             part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; check presets.dir") from error
+
+
+def _kept(values: Mapping[str, Value], names: ParamNames) -> dict[str, Any]:
+    """Values as a file keeps them."""
+    kept = {names.kept(name): names.kept_value(names.spec(name), value) for name, value in values.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}

@@ -82,7 +82,8 @@ class PresetFolder:
 
     def _file(self, path: Path, signature: tuple[int, ...]) -> PresetFile:
         try:
-            return PresetFile(signature, load_preset(path, names=self._names))
+            preset = load_preset(path, names=self._names)
+            return PresetFile(signature, preset, preset.notes)
         except ConfigError as error:
             before = self.files.get(path)
             return PresetFile(signature, before.preset if before else None, tuple(str(error).splitlines()))

@@ -6,14 +6,14 @@ Requests from the network choose only among the presets found at loading: a requ
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sdv2_live.control.names import TABLE, ParamNames
-from sdv2_live.control.params import Params
+from sdv2_live.control.params import PARAMS, Params, Value, value_of
 from sdv2_live.control.presets.file import Preset, file_name, load_preset, look, new_name, number_of, same_name, write_preset
 from sdv2_live.control.presets.folder import MAX_PRESETS, PresetFolder
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError, several
@@ -37,14 +37,18 @@ class PresetLibrary:
 
     A preset's number is the one that its file's name begins with. Files without one take the lowest that are free, in the order
     of their names, and keep them: neither a saved preset nor a broken file moves another.
+
+    Attributes:
+        painter: the profile of the model that paints, whose values its presets have; `auto` and an empty text are none.
     """
 
-    def __init__(self, folder: Path, writable: bool = True, names: ParamNames = TABLE) -> None:
+    def __init__(self, folder: Path, writable: bool = True, names: ParamNames = TABLE, painter: str = "") -> None:
         """Read `folder`. Raises ConfigError when it is not a folder; broken files do not raise."""
         self.folder = folder
         self.writable = writable
+        self.painter = painter
         self._names = names
-        self.presets: tuple[Preset, ...] = ()
+        self._presets: tuple[Preset, ...] = ()  # as they are in their files
         self.problems: tuple[str, ...] = ()
         self.entries: tuple[Entry, ...] = ()  # every file in the order of numbers, also of broken and left out presets
         self._folder = PresetFolder(folder, names)
@@ -67,10 +71,37 @@ class PresetLibrary:
                     problems.append(f"{path}: the name '{file.preset.name}' is taken by {taken.path.name}; choose another")
             if self._folder.crowded:
                 problems.append(f"{self.folder}: holds more than {MAX_PRESETS} presets; the first are read, move the others away")
-            self.presets = tuple(sorted(presets.values(), key=lambda preset: preset.number))
+            self._presets = tuple(sorted(presets.values(), key=lambda preset: preset.number))
             self.problems = tuple(several(problems))
-            names = {preset.path: preset.name for preset in self.presets}
+            names = {preset.path: preset.name for preset in self._presets}
             self.entries = tuple(sorted(Entry(number, path, names.get(path, "")) for path, number in self._numbers.items()))
+
+    @property
+    def presets(self) -> tuple[Preset, ...]:
+        """The presets, with their values for the model that paints."""
+        return tuple(preset.painted_by(self.painter) for preset in self._presets)
+
+    def paint_by(self, painter: str, params: Params, chosen: Collection[str]) -> dict[str, Value]:
+        """Go over to another painter.
+
+        Args:
+            painter: the profile of the model that paints from now on.
+            params: the values that are played.
+            chosen: the parameters whose value somebody chose.
+
+        Returns:
+            What the live preset sets otherwise for this painter, less what was edited since its recall.
+        """
+        before = self._live(params)
+        self.painter = painter
+        return {
+            name: value
+            for name, value in self._live(params).items()
+            if value != before.get(name) and (name not in chosen or value_of(params, PARAMS[name]) == before.get(name))
+        }
+
+    def _live(self, params: Params) -> Mapping[str, Value]:
+        return next((preset.values for preset in self.presets if preset.name == params.preset), {})
 
     def poll(self) -> bool:
         """Read the folder again if a file was added, removed or edited since the last reading. Returns True if one was."""
@@ -103,6 +134,8 @@ class PresetLibrary:
     def save(self, name: str, params: Params, description: str = "", *, force: bool = False) -> Preset:
         """Write the look of `params` as a new preset, numbered above all others, and read it back.
 
+        One that is replaced keeps its values for other models than the one that paints.
+
         Args:
             name: of the preset.
             params: the values to save; see `look`.
@@ -117,18 +150,25 @@ class PresetLibrary:
         if not self.writable:
             raise ParamError("the shipped presets are not written to; set presets.dir to a folder of your own")
         with self._loading:
-            old = next((preset for preset in self.presets if same_name(preset.name) == same_name(name)), None)
+            old = next((preset for preset in self._presets if same_name(preset.name) == same_name(name)), None)
             if old and not force:
                 raise ParamError(f"there is a preset '{old.name}' already; choose another name")
             if not old and len(self._numbers) >= MAX_PRESETS:
                 raise ParamError(f"{self.folder} holds {MAX_PRESETS} presets, the most there can be; move some elsewhere")
-            description = description or (old.description if old else "")
-            path = old.path if old else self.folder / file_name(max(self._numbers.values(), default=0) + 1, name)
-            write_preset(path, name, description, look(params, self._names), replacing=old is not None)
+            values = look(params, self._names)
+            if old is None:
+                number = max(self._numbers.values(), default=0) + 1
+                new = Preset(name, number, self.folder / file_name(number, name), description, values)
+            elif self.painter in old.blocks:
+                new = replace(old, blocks={**old.blocks, self.painter: values})
+            else:
+                new = replace(old, values=values)
+            new = replace(new, name=name, description=description or new.description)
+            write_preset(new, self._names, replacing=old is not None)
             self.load()
-            saved = next((preset for preset in self.presets if preset.path == path), None)
+            saved = next((preset for preset in self.presets if preset.path == new.path), None)
         if saved is None:
-            raise ConfigError(f"{path}: was written, and cannot be read back; check the folder")
+            raise ConfigError(f"{new.path}: was written, and cannot be read back; check the folder")
         return saved
 
     def get(self, key: Any) -> Preset:
@@ -137,18 +177,18 @@ class PresetLibrary:
         Raises:
             ParamError: there is none; names the nearest preset.
         """
-        number, wanted = _whole(key), same_name(str(key))
+        number, wanted, presets = _whole(key), same_name(str(key)), self.presets
         for meant in (
             lambda preset: preset.number == number,
             lambda preset: same_name(preset.name) == wanted,
             lambda preset: same_name(preset.path.stem) == wanted,
         ):
-            for preset in self.presets:
+            for preset in presets:
                 if meant(preset):
                     return preset
-        names = {preset.name.lower(): preset.name for preset in self.presets}
-        known = [f"{preset.number} {preset.name}" for preset in self.presets[:MAX_PROBLEMS]]
-        more = ", ..." if len(self.presets) > len(known) else ""
+        names = {preset.name.lower(): preset.name for preset in presets}
+        known = [f"{preset.number} {preset.name}" for preset in presets[:MAX_PROBLEMS]]
+        more = ", ..." if len(presets) > len(known) else ""
         hint = nearest(wanted, names) or f"; the presets are {', '.join(known)}{more}"
         raise ParamError(f"there is no preset {shown(key)}{hint}")
 

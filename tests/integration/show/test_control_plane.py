@@ -53,6 +53,19 @@ def test_edited_preset_is_noticed(config: Config, tmp_path: Path, wait: Any) -> 
         wait(lambda: desk.presets.get("ink").values["prompt"] == "blue ink")
 
 
+def test_a_start_preset_goes_over_to_the_model_once_it_is_known(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: Ink\nparams: {prompt: long, noise_scale: 0.8}\nfor: {tiny: {prompt: ink}}")
+    with ControlPlane(config, preset="ink") as desk:
+        presets = lambda: json.loads(desk.lists.take_changed()["presets"])  # noqa: E731
+        assert desk.store.latest().prompt == "long"
+        desk.painted_by("tiny", {"prompt", "noise_scale"})
+        assert (desk.store.latest().prompt, desk.store.latest().noise_scale) == ("ink", 0.8)
+        listed = presets()
+        assert (listed["live"], listed["edited"]) == ("Ink", False)
+        desk.store.set("prompt", "long", "hand")
+        assert presets()["edited"]
+
+
 def test_start_preset_and_timeline(config: Config, client_of: Any, wait: Any) -> None:
     timeline = Timeline((Event(0.0, {"seed": 9}), Event(0.05, {"seed": 10})), 60.0)
     with ControlPlane(config, preset="ink", timeline=timeline) as desk:

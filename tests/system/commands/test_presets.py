@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,15 @@ def test_show(key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     out = capsys.readouterr().out
     assert "halftone dots" in out
     assert "0.75" in out
+
+
+def test_show_for_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("show", "1", "--json", "--set", "model.profile=tiny") == 0
+    shown = {row["parameter"]: row["value"] for row in json.loads(capsys.readouterr().out)}
+    assert shown["steps"] == shown["for.tiny.steps"] == [400]
+    assert command("show", "1", "--json") == 0
+    shown = {row["parameter"]: row["value"] for row in json.loads(capsys.readouterr().out)}
+    assert (shown["steps"], shown["for.tiny.steps"]) == ([700, 500], [400])
 
 
 def test_text_in_brackets_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,7 @@ def test_prompts_are_encoded_once(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_all_presets_are_encoded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert encode(tmp_path, "--all") == 0
-    library = PresetLibrary(config_dir() / "presets")
+    library = PresetLibrary(config_dir() / "presets", painter="tiny")
     disk = PromptDisk(tmp_path, new_text(TINY, device=CPU, dtype=torch.float32, weights_dir=tmp_path).identities)
     assert all(disk.has(str(preset.values["prompt"])) for preset in library.presets if "prompt" in preset.values)
 

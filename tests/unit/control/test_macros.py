@@ -40,6 +40,17 @@ def test_preset_sets_all_its_values_in_one_chunk(store: ParamStore, key: object)
     assert (params.preset, params.prompt, params.noise_scale, params.mix, params.steps) == ("Ink", "ink", 0.2, 0.0, (800,))
 
 
+def test_a_preset_sets_the_values_for_the_model_that_paints(tmp_path: Path) -> None:
+    text = "params: {prompt: long, noise_scale: 0.8}\nfor: {tiny: {prompt: short, prompt/2/text: b, prompt/2/weight: 0.5}}"
+    (tmp_path / "a.yaml").write_text(text)
+    store = ParamStore(macros=Macros(library := PresetLibrary(tmp_path, painter="tiny")))
+    store.set("preset", 1, "test")
+    assert (store.latest().noise_scale, store.latest().blend) == (0.8, (("short", 1.0), ("b", 0.5)))
+    library.painter = "1.3b"
+    store.set("preset", 1, "test")
+    assert store.latest().blend == (("long", 1.0),)
+
+
 def test_explicit_values_win_over_the_preset(store: ParamStore) -> None:
     store.set_many({"noise_scale": 0.5, "preset": "ink"}, "test")
     assert (store.latest().prompt, store.latest().noise_scale) == ("ink", 0.5)

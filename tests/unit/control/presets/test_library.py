@@ -16,10 +16,11 @@ from support.systems import without, words
 from sdv2_live.config.schema import Config
 from sdv2_live.control.macros import Macros
 from sdv2_live.control.params import Params, updated
-from sdv2_live.control.presets.file import load_preset
+from sdv2_live.control.presets.file import PAINTERS, load_preset
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError
+from sdv2_live.model.profiles import PROFILES
 
 
 @pytest.fixture
@@ -39,6 +40,18 @@ def test_shipped_presets_are_sound(shipped: PresetLibrary) -> None:
     for preset in shipped.presets:
         assert len(str(preset.values["prompt"]).split()) >= 60, preset.name
         assert preset.description
+        ParamStore().set_many(preset.values, "test")
+        assert preset.painted_by("1.3b") == preset.painted_by("auto") == preset
+
+
+def test_shipped_presets_suit_the_embedded_model(shipped: PresetLibrary) -> None:
+    large = shipped.presets
+    shipped.painter = "tiny"
+    assert [(preset.number, preset.name) for preset in shipped.presets] == [(preset.number, preset.name) for preset in large]
+    for preset in shipped.presets:
+        assert len(str(preset.values["prompt"]).split()) <= 8, preset.name
+        assert preset.values["noise_scale"] in (0.3, 0.4)
+        assert preset.values["steps"] == (400,)
         ParamStore().set_many(preset.values, "test")
 
 
@@ -82,7 +95,7 @@ def test_every_mistake_is_named(tmp_path: Path) -> None:
         load_preset(path)
     assert without(tmp_path, str(caught.value)).splitlines() == [
         "a.yaml:8: params.seed: given twice, first in line 7; keep one",
-        "a.yaml:2: author: there is no such key; the keys are name, description, params",
+        "a.yaml:2: author: there is no such key; the keys are name, description, params, for",
         "a.yaml:3: param: there is no such key; did you mean 'params'?",
         "a.yaml:1: name: cannot be ['x']; give text",
         "a.yaml:5: noise_scale cannot be 1.5; give a number 0..1",
@@ -90,6 +103,73 @@ def test_every_mistake_is_named(tmp_path: Path) -> None:
         "give 1 to 4 strictly descending integers 1..1000, such as 700,500",
         "a.yaml:9: reset happens once and has no value to keep here; leave it out",
     ]
+
+
+TINY = "params: {seed: 1, prompt: 1984}\nfor:\n  tiny: {prompt: no, detail: 0.5}\n"
+
+
+def test_a_block_replaces_values_where_its_model_paints(tmp_path: Path) -> None:
+    library = PresetLibrary(folder(tmp_path, a=TINY), painter="auto")
+    assert library.get("a").values == {"seed": 1, "prompt": "1984"}
+    library.painter = "tiny"
+    assert library.get("a").values == library.presets[0].values == {"seed": 1, "prompt": "no", "detail": 0.5}
+    library.painter = "14b"
+    assert library.get("a").values == {"seed": 1, "prompt": "1984"}
+    assert library.problems == ()
+
+
+def test_a_block_for_an_unknown_model_leaves_the_preset_usable(tmp_path: Path) -> None:
+    library = PresetLibrary(folder(tmp_path, a=TINY + "  tinny: {seed: 3}\n  7b: {seed: 4}\n"), painter="tiny")
+    assert library.get("a").values["prompt"] == "no"
+    assert [without(tmp_path, problem) for problem in library.problems] == [
+        "a.yaml:4: for.tinny: there is no such key; did you mean 'tiny'?",
+        "a.yaml:5: for.7b: there is no such key; the keys are tiny, 1.3b, 14b",
+    ]
+
+
+def test_blocks_are_for_the_models_that_there_are() -> None:
+    assert set(PAINTERS) == set(PROFILES)
+
+
+def test_mistakes_of_a_block_are_named(tmp_path: Path) -> None:
+    text = TINY + "  1.3b:\n    noise_scale: 1.5\n    morph_seconds: x\n    reset: 1\n  14b: 3\n"
+    library = PresetLibrary(folder(tmp_path, a=text, b="params: {seed: 1}\nfor: tiny\n"))
+    assert library.presets == ()
+    assert [without(tmp_path, problem) for problem in library.problems] == [
+        "a.yaml:5: for.1.3b: noise_scale cannot be 1.5; give a number 0..1",
+        "a.yaml:6: for.1.3b: morph_seconds cannot be 'x'; give a number 0..600 seconds",
+        "a.yaml:7: for.1.3b: reset happens once and has no value to keep here; leave it out",
+        "a.yaml:8: for.14b: cannot be 3; give parameters and their values, such as noise_scale: 0.8",
+        "b.yaml:2: for: cannot be 'tiny'; give a model and its values, such as tiny: {noise_scale: 0.4}",
+    ]
+
+
+def test_saving_over_a_preset_changes_it_only_for_the_model_that_paints(tmp_path: Path) -> None:
+    library = PresetLibrary(folder(tmp_path, **{"01-a": f"name: a\ndescription: mine\n{TINY}"}), painter="tiny")
+    assert library.save("a", Params(seed=2, steps=(300,)), force=True).values["steps"] == (300,)
+    saved = load_preset(tmp_path / "01-a.yaml")
+    assert (saved.description, saved.values) == ("mine", {"seed": 1, "prompt": "1984"})
+    assert saved.blocks["tiny"]["seed"] == 2
+    library.painter = "1.3b"
+    library.save("a", Params(seed=3), force=True)
+    assert library.get("a").values["seed"] == 3
+    assert load_preset(tmp_path / "01-a.yaml").blocks == saved.blocks
+    library.painter = "tiny"
+    assert load_preset(library.save("new", Params(seed=4)).path).blocks == {}
+
+
+def test_a_preset_that_is_live_goes_over_to_another_model_less_what_was_edited(tmp_path: Path) -> None:
+    text = (
+        "params: {seed: 1, prompt: long, noise_scale: 0.8}\nfor: {tiny: {prompt: short, noise_scale: 0.4, detail: 0.5, mix: 0.9}}"
+    )
+    library = PresetLibrary(folder(tmp_path, a=text))
+    store = ParamStore(macros=Macros(library))
+    store.set("preset", "a", "test")
+    store.set_many({"noise_scale": 0.7, "mix": 0.2}, "hand")
+    chosen = {"preset", "prompt", "noise_scale", "mix"}
+    assert library.paint_by("tiny", store.latest(), chosen) == {"prompt": "short", "detail": 0.5}
+    assert library.paint_by("tiny", store.latest(), chosen) == {}
+    assert library.paint_by("1.3b", Params(), ()) == {}
 
 
 @pytest.mark.parametrize(
