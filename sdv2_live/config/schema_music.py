@@ -12,6 +12,7 @@ class TempoConfig(Section):
 
     source: Literal["internal", "link", "midi", "audio", "osc"] = "internal"
     link_lead: bool = switch(False)
+    steer: bool = switch(True)
 
 
 class AudioConfig(Section):

@@ -67,6 +67,7 @@ class Launcher:
         now: nanoseconds.
 
     Attributes:
+        steers: frames may be left out so that a chunk begins on the boundary.
         delay_ns: gives the output's present delay.
         encode: has prompts encoded; must not block.
         encoding: gives the prompts that are not encoded yet.
@@ -75,6 +76,7 @@ class Launcher:
 
     def __init__(self, store: ParamStore, clock: BeatClock, now: Callable[[], int] = monotonic_ns) -> None:
         self.counters = LaunchCounters()
+        self.steers = True
         self.delay_ns: Callable[[], int] = lambda: 0
         self.encode: Callable[[Sequence[str]], None] = lambda prompts: None
         self.encoding: Callable[[], tuple[str, ...]] = tuple
@@ -162,7 +164,7 @@ class Launcher:
         """
         with self._lock:
             waiting = self._waiting
-            if all(PARAMS[name].applies is Applies.AT_ONCE for name in waiting.values):
+            if not self.steers or all(PARAMS[name].applies is Applies.AT_ONCE for name in waiting.values):
                 return 0
             until_ns = self._seen_ns(waiting.beat) - self.delay_ns() - captured_ns
             return frames_to_leave_out(until_ns / frame_ns)

@@ -31,7 +31,7 @@ from sdv2_live.live.adaptation import Adaptation
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.load_shedding import render_scale
 from sdv2_live.live.playout import Playout
-from sdv2_live.live.show_times import Moment, ShowTimes
+from sdv2_live.live.show_times import Moment, ShowTimes, with_transition
 from sdv2_live.stats import Counters, Fill, Rate, StageTimer
 from sdv2_live.threads import OneThread, ended
 
@@ -205,7 +205,7 @@ class LiveLoop:
         asked = self._store.snapshot(self._number)
         if self._moves is not None:
             self._moves.taken(asked)
-        snapshot = adaptation.used_by(asked)
+        snapshot = adaptation.used_by(replace(asked, params=with_transition(asked.params, moment.period_ns)))
         recorder = self._recorder
         starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream
         anew = starting or "reset" in snapshot.fired or adaptation.due()

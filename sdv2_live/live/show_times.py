@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from sdv2_live.control.params import PARAMS, Params
 
 RECENT = 9  # chunks whose median distance is the period: one late chunk does not move it
 USUAL_NS = 133_000_000  # four frames of 30 a second: the period while it is not known
@@ -35,6 +37,16 @@ class Moment:
         is passed on, sound is as late as the picture: both are on the beat where they were captured on it.
         """
         return self.shown_ns if follow == "room" else self.captured_ns
+
+
+def with_transition(params: Params, period_ns: int) -> Params:
+    """The parameters of a chunk whose prompts fade in for so many beats: in chunks, of which one takes `period_ns`."""
+    beats = params.tempo_morph_beats
+    if not beats or params.prompt_change == "cut":
+        return params
+    chunks = round(beats * 60e9 / params.tempo_bpm / period_ns)
+    most = int(PARAMS["transition_chunks"].high or 0)
+    return replace(params, transition_chunks=min(max(chunks, 1), most))
 
 
 class ShowTimes:

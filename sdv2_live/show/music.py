@@ -51,6 +51,7 @@ class Music(Service):
             self.clock, self.sound.hearing, lists.add("modulation", lambda: self.modulation.state.listed())
         )
         self.launcher = Launcher(store, self.tempo.clock)
+        self.launcher.steers = config.tempo.steer
 
     @property
     def clock(self) -> BeatClock:

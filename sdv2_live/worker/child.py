@@ -9,7 +9,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -65,10 +64,10 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
         return
     if hello.device == "cuda":
         pulse.gpu_bytes = sys.modules["torch"].cuda.memory_reserved
-    requests = Requests(channel, prompts)
+    pulse.encoding = lambda: prompts.encoding
+    requests = Requests(channel, prompts, pulse.hurry)
     server = Server(channel, requests, stream, timer)
     pulse.queues = lambda: {**requests.queues, **server.queues, **prompts.queues}
-    pulse.encoding = lambda: prompts.encoding
     channel.send(hello)
     server.run()
 
@@ -80,20 +79,26 @@ def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence
 
 
 class HeartbeatSender:
-    """Sends heartbeats at a fixed interval, also while models are loaded or a chunk is painted."""
+    """Sends heartbeats at a fixed interval, also while models are loaded or a chunk is painted, and with each prompt's news."""
 
     def __init__(self, channel: Channel) -> None:
         self.gpu_bytes: Callable[[], int] = lambda: 0
         self.queues: Callable[[], dict[str, Fill]] = dict
         self.encoding: Callable[[], tuple[str, ...]] = tuple
         self._channel = channel
+        self._news = threading.Event()
         threading.Thread(target=self._run, name="pulse", daemon=True).start()
+
+    def hurry(self) -> None:
+        """Send the next one now: what it tells is another."""
+        self._news.set()
 
     def _run(self) -> None:
         with suppress(OSError):  # nobody listens any more: the process ends by other means
             while True:
+                self._news.clear()
                 self._channel.send(Heartbeat(self.gpu_bytes() >> 20, self.queues(), self.encoding()))
-                time.sleep(BEAT_S)
+                self._news.wait(BEAT_S)
 
 
 class _ToShow(logging.Handler):

@@ -72,9 +72,11 @@ class StageLog(StageTimer):
 class Requests:
     """Reads the pipe on its own thread: it notices the pipe's end at once, and prompts are encoded beside a chunk."""
 
-    def __init__(self, channel: Channel, prompts: PromptCache) -> None:
+    def __init__(self, channel: Channel, prompts: PromptCache, on_prompts: Callable[[], None] = lambda: None) -> None:
+        """Begin to read. on_prompts: called when a prompt is to be encoded, and when one is."""
         self._channel = channel
         self._prompts = prompts
+        self._on_prompts = on_prompts
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="requests", daemon=True).start()
 
@@ -96,6 +98,7 @@ class Requests:
                     case EncodePrompts(prompts, slot):
                         for prompt in prompts:
                             self._prompts.request(prompt, slot).add_done_callback(self._encoded)
+                        self._on_prompts()
                     case request:
                         self._waiting.put(request)
         except (EOFError, OSError):
@@ -106,6 +109,7 @@ class Requests:
 
     def _encoded(self, prompt: Future[Any]) -> None:
         """A prompt that cannot be encoded costs nothing else, unless the GPU is lost with it: then the show must not wait."""
+        self._on_prompts()
         error = None if prompt.cancelled() else prompt.exception()
         if isinstance(error, Exception) and gpu_lost(error):
             with suppress(OSError):  # the show is gone already

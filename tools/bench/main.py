@@ -4,10 +4,10 @@ By default the engine's throughput: stages in milliseconds a chunk, frames per s
 near it is to the least that the card's arithmetic and memory allow (see floor.py). On a GPU stages are timed by CUDA
 events. `--compare` times the package `streamdiffusionv2` beside it (see benchmarks.md). Frames are ready in memory (capture
 hands them over) and go to an NDI sink without receivers (send). Models other than tiny run with synthetic weights of their
-real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on
-this machine instead (see live.py), `--isa` the small model with the instructions of older processors (see isa.py), `--live
-flood|prompt` its answer to OSC (see control.py), `--live siege` what it
-does beside clients at their worst (see siege.py).
+real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on this machine instead (see live.py),
+`--live flood|prompt` its answer to OSC (see control.py), `--live siege` what it does beside clients at their worst (see
+siege.py), `--live beat` how near to the beat a launch is seen (see beat.py), `--isa` the small model with the instructions of
+older processors (see isa.py).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ LIVE = {
     **dict.fromkeys(("latency", "bypass", "memory"), "live"),
     **dict.fromkeys(("flood", "prompt"), "control"),
     "siege": "siege",
+    "beat": "beat",
 }  # the modules beside this file that hold the functions of these names
 
 
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any configuration key")
     parser.add_argument("--live", choices=[*LIVE], help="the whole daemon")
     parser.add_argument("--clients", metavar="NAME,...", help="of --live siege: these alone (default: all of bench/clients.py)")
+    parser.add_argument("--launches", type=int, default=200, help="of each case of --live beat")
     parser.add_argument("--fp8", action="store_true", help="the error of 8-bit linear layers against bf16 (see fp8.py)")
     parser.add_argument("--fp8-layers", type=int, default=0, metavar="N", help="of the DiT that --fp8 compares (default: all)")
     parser.add_argument("--isa", action="store_true", help="the small model as on older processors, alone and beside a program")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sdv2_live.live.show_times import USUAL_NS, ShowTimes
+from sdv2_live.control.params import Params
+from sdv2_live.live.show_times import USUAL_NS, ShowTimes, with_transition
 
 MS = 1_000_000
 
@@ -27,3 +28,12 @@ def test_a_pause_is_no_period() -> None:
     times.paused()
     assert times.of(60_000 * MS, 0).period_ns == USUAL_NS
     assert times.of(60_100 * MS, 0).period_ns == 100 * MS
+
+
+def test_a_prompt_fades_in_for_as_many_chunks_as_the_beats_take() -> None:
+    params = Params(tempo_morph_beats=4.0, tempo_bpm=120.0, transition_chunks=3)
+    assert with_transition(params, 133 * MS).transition_chunks == 15
+    assert with_transition(params, 10_000 * MS).transition_chunks == 1
+    assert with_transition(params, 1 * MS).transition_chunks == 64
+    assert with_transition(Params(transition_chunks=3), 133 * MS).transition_chunks == 3
+    assert with_transition(Params(tempo_morph_beats=4.0, prompt_change="cut"), 133 * MS).transition_chunks == 0
