@@ -82,6 +82,10 @@ class LinkError(Sdv2Error):
     exit_code = 6
 
 
+class DmxError(Sdv2Error):
+    """A packet of a light desk cannot be read."""
+
+
 class ExpandError(Sdv2Error):
     """A prompt could not be expanded; the original prompt is kept."""
 

@@ -16,6 +16,7 @@ from sdv2_live.control.surfaces.reference import reference_markdown
 from sdv2_live.doctor import seen
 from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import InputState
+from sdv2_live.music.dmx import exports
 from sdv2_live.show.metrics import Metrics, Reading
 from sdv2_live.show.status import STATUS, Status
 from sdv2_live.stats import Distribution, Fill
@@ -138,6 +139,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "configuration.md": {"configuration": configuration_markdown},
     "commands.md": {"commands": commands_markdown},
     "tried.md": {"seen": seen.markdown},
+    "light-desks.md": {"chart": exports.markdown},
 }
 
 

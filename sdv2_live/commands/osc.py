@@ -8,12 +8,11 @@ from typing import Any
 
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
-from sdv2_live.commands.table import Table
+from sdv2_live.commands.table import Table, write_file
 from sdv2_live.config.schema import Config
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.surfaces.reference import reference_markdown, rows
 from sdv2_live.control.surfaces.touchdesigner import script
-from sdv2_live.errors import ConfigError
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -37,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
         logs.say(reference_markdown())
         return 0
     if args.touchosc is not None:
-        _write(args.touchosc, touchosc(configured(args)))
+        write_file(args.touchosc, touchosc(configured(args)))
         return 0
     if args.touchdesigner is not None:
-        _write(args.touchdesigner, script().encode())
+        write_file(args.touchdesigner, script().encode())
         return 0
     heads = {"address": "Address", "value": "Value", "default": "Default", "applies": "Applies", "doc": "Meaning"}
     Table(heads, list(rows()), wraps=("value", "default", "doc")).print(as_json=args.json)
@@ -52,11 +51,3 @@ def touchosc(config: Config) -> bytes:
     from sdv2_live.control.surfaces.touchosc import layout, tosc  # its library is for this command alone
 
     return tosc(layout(PresetLibrary(config.presets.folder, painter=config.model.profile).presets))
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}; give another path") from error
-    logs.say(f"{path} written ({len(content)} bytes)")

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -16,6 +17,7 @@ from rich.table import Table as Drawn
 from rich.text import Text
 
 from sdv2_live import logs
+from sdv2_live.errors import ConfigError
 
 WRAPPED = 20  # columns at least of a cell that goes over several lines
 AROUND = 3  # columns that a cell's border and padding take
@@ -105,3 +107,12 @@ def _line(cell: Any) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return logs.harmless("" if cell is None else f"{cell:.10g}" if isinstance(cell, float) else str(cell))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that was asked for, and say so. Raises ConfigError when it cannot be written."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}; give another path") from error
+    logs.say(f"{path} written ({len(content)} bytes)")

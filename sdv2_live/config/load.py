@@ -234,6 +234,8 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("model", "loras", index), f"the name '{name}' is taken by another LoRA; give each its own"
     if config.input.on_lost is OnLost.BACKUP and not config.input.backup:
         yield ("input", "on_lost"), "backup needs a second input; give input.backup, such as ndi:CAM 2"
+    if config.companion.enabled and not config.osc.enabled:
+        yield ("companion", "enabled"), "Companion is told what OSC tells; give osc.enabled true"
     engine = config.engine
     if engine.sink_frames >= engine.kv_frames:
         yield (

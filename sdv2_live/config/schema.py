@@ -27,7 +27,7 @@ from sdv2_live.config.schema_files import (
     WeightsConfig,
     WeightsFolder,
 )
-from sdv2_live.config.schema_music import AudioConfig, TempoConfig
+from sdv2_live.config.schema_music import AudioConfig, CompanionConfig, DmxConfig, TempoConfig
 from sdv2_live.control.names import ParamNames
 from sdv2_live.control.params import LORA_SLOTS, Params, Value
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
@@ -171,6 +171,8 @@ class Config(Section):
     timeline: TimelineConfig = TimelineConfig()
     tempo: TempoConfig = TempoConfig()
     audio: AudioConfig = AudioConfig()
+    dmx: DmxConfig = DmxConfig()
+    companion: CompanionConfig = CompanionConfig()
     takes: TakesConfig = TakesConfig()
     state: StateConfig = StateConfig()
     log: LogConfig = LogConfig()

@@ -151,6 +151,13 @@ class ControlPlane(Service):
             self.music.tell(self.osc, self.lists)
             if config.oscquery.enabled:
                 self._describe(self.osc, config, [*actions, *self.music.actions])
+        try:
+            self.music.outside.open(self.osc)
+        except ConfigError:
+            for server in (self.http, self.osc):
+                if server is not None:
+                    server.close()
+            raise
 
     def _describe(self, osc: OscServer, config: Config, actions: Collection[str]) -> None:
         """Open the HTTP server.

@@ -21,6 +21,7 @@ from sdv2_live.control.store import ParamStore
 from sdv2_live.music.clock import BeatClock
 from sdv2_live.music.running import RunningBeats
 from sdv2_live.show.link import LinkKeeper
+from sdv2_live.show.outside import Outside
 from sdv2_live.show.sound import ShowSound
 from sdv2_live.show.tempo import TempoKeeper, TempoState
 
@@ -35,6 +36,7 @@ class Music(Service):
         sound: what is heard.
         modulation: moves parameters; the loop asks it for each chunk.
         launcher: keeps what hands ask for until the beat.
+        outside: the light desks, and the keys that show what happens.
     """
 
     def __init__(self, config: Config, store: ParamStore, resumed: TempoState | None = None, lists: Lists | None = None) -> None:
@@ -52,6 +54,7 @@ class Music(Service):
         )
         self.launcher = Launcher(store, self.tempo.clock)
         self.launcher.steers = config.tempo.steer
+        self.outside = Outside(config, store, self.launcher.set_many)
 
     @property
     def clock(self) -> BeatClock:
@@ -66,7 +69,7 @@ class Music(Service):
     @property
     def counting(self) -> Mapping[str, Any]:
         """Parts that have counters, by the prefix of their names."""
-        return {"tempo": self.tempo, "link": self.link, "launch": self.launcher, "ears": self.sound}
+        return {"tempo": self.tempo, "link": self.link, "launch": self.launcher, "ears": self.sound, "dmx": self.outside}
 
     @property
     def failures(self) -> int:
@@ -95,10 +98,12 @@ class Music(Service):
         self.tempo.start()
         self.link.start()
         self.sound.start()
+        self.outside.start()
 
     def close(self) -> None:
         """Stop all parts. Idempotent."""
         self.link.close()
+        self.outside.close()
         self.sound.close()
         self.launcher.forget()
         self.tempo.close()

@@ -255,6 +255,7 @@ class Show(Closing):
             sound=self.control.music.sound.now(),
             waiting=len(self.control.music.launcher.waiting),
             beats_left=self.control.music.launcher.beats_left,
+            dmx=self.control.music.outside.now(),
         )
 
     @property

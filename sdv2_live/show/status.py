@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from sdv2_live.control.dmx.words import DmxNow
 from sdv2_live.control.http.door import HttpCounters
 from sdv2_live.control.launcher import LaunchCounters
 from sdv2_live.control.osc.dispatch import OscCounters
@@ -13,6 +14,7 @@ from sdv2_live.control.store import StoreCounters
 from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import ActiveInput, InputState
 from sdv2_live.music.clock import ClockCounters
+from sdv2_live.music.dmx.merge import DmxCounters
 from sdv2_live.music.ears import EarsCounters
 from sdv2_live.show.link import LinkCounters
 from sdv2_live.show.sound import SoundNow
@@ -63,6 +65,7 @@ class Status:
     sound: SoundNow = field(default_factory=SoundNow)
     waiting: int = 0
     beats_left: float | None = None
+    dmx: DmxNow = field(default_factory=DmxNow)
 
     def line(self) -> str:
         """A summary of one line for a stage hand."""
@@ -212,6 +215,9 @@ STATUS: tuple[Published, ...] = (
     *_totals("launch", LaunchCounters),
     *_totals("link", LinkCounters),
     _total("frames_left_out", "Input frames left out so that a chunk began on the beat."),
+    Published(lambda s: s.dmx.desks, "Light desks that send.", "dmx_desks", "dmx_desks"),
+    Published(lambda s: s.dmx.words, "Where light desks are listened to, who sends, and who is silent.", "dmx"),
+    *_totals("dmx", DmxCounters),
     *_totals("osc", OscCounters),
     *_totals("oscquery", HttpCounters),
     *_totals("params", StoreCounters),

@@ -1,4 +1,4 @@
-"""Sockets whose address is this program's alone, and the event loop that serves them."""
+"""Sockets whose address is this program's alone, or is shared, and the event loop that serves them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import errno
 import socket
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 
 from sdv2_live.system.clock import monotonic
 
@@ -53,3 +55,37 @@ def taken(error: OSError) -> bool:
     a range that is kept for others, such as Hyper-V's (Microsoft: "bind function"; `netsh int ipv4 show excludedportrange`).
     """
     return error.errno == errno.EADDRINUSE or (sys.platform == "win32" and error.errno == errno.EACCES)
+
+
+def share(udp: socket.socket) -> None:
+    """Have the address that a socket is going to be bound to be free for other programs, too."""
+    udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sys.platform == "darwin":
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+def join(udp: socket.socket, group: str, address: str) -> None:
+    """Receive what is sent to a multicast group at the interface that has `address`; again, if it was joined before.
+
+    To join again tells the network's switches anew, and mends what an interface has forgotten that was away.
+    """
+    request = socket.inet_aton(group) + socket.inet_aton(address)
+    with suppress(OSError):
+        udp.setsockopt(socket.IPPROTO_IP, socket.IP_DROP_MEMBERSHIP, request)
+    udp.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+
+
+def hear_only(udp: socket.socket, interface: str) -> None:
+    """Receive from one interface alone, as far as the system can do that: a name of an interface, as the system gives it."""
+    if sys.platform == "linux":
+        with suppress(PermissionError):  # before Linux 5.7 it takes root
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+
+
+def heard_at(address: str, shared: Iterable[str]) -> tuple[str, ...]:
+    """The addresses at which sockets must be bound to hear what is sent to `address` or to one of the `shared` ones.
+
+    shared: broadcast addresses and multicast groups. On Windows a socket at an interface's own address hears those, too;
+    elsewhere it hears only what is sent to that address.
+    """
+    return (address,) if sys.platform == "win32" else (address, *shared)

@@ -80,6 +80,8 @@ def test_numbers_and_words_for_osc() -> None:
         "tempo_confidence": 1.0,
         "pending": 0,
         "pending_beats": 0.0,
+        "dmx_desks": 0,
+        "dmx": "off",
         "tempo": "internal",
         "modulation": "off",
         "sound": "off",

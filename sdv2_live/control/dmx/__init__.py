@@ -1,0 +1,1 @@
+"""The way in of light desks: sockets for Art-Net and sACN."""
