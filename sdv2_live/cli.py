@@ -13,8 +13,8 @@ from sdv2_live.errors import ConfigError, Sdv2Error
 from sdv2_live.system import console, folders
 
 COMMANDS = (
-    "run", "render", "replay", "sources", "presets", "play", "osc", "dmx", "timeline", "midi", "link", "prompt", "weights", "plan",
-    "doctor", "manual", "demo",
+    "run", "render", "replay", "sources", "presets", "play", "osc", "dmx", "timeline", "midi", "link", "prompt", "weights",
+    "plan", "doctor", "manual", "demo",
 )  # fmt: skip
 
 

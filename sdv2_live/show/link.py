@@ -101,10 +101,9 @@ class LinkKeeper(Service):
 
     def _live(self) -> bool:
         """Run one process until it ends or is wanted no more. Returns True when the next is to be started."""
-        began, now_ns = monotonic(), monotonic_ns()
+        began = monotonic()
         assert self.server is not None
-        tempo = Tempo(now_ns, self._clock.beat(now_ns), self._clock.bpm)
-        process = self._start(*self.server, tempo, self._store.latest().tempo_beats_per_bar)
+        process = self._start(*self.server, self._beginning(), self._store.latest().tempo_beats_per_bar)
         try:
             why = ""
             while self._wanted and not why:
@@ -118,6 +117,15 @@ class LinkKeeper(Service):
         self._closing.wait(self._backoff.seconds)
         self._backoff.grow()
         return True
+
+    def _beginning(self) -> Tempo:
+        """The beat that a session of ours begins with: Link's own of before, which has no offset and no factor of hands in it."""
+        said = self._clock.sources.get(LINK)
+        if said is not None:
+            return said.tempo
+        now_ns = monotonic_ns()
+        offset_beats = self._store.latest().tempo_offset_ms * 1e6 / self._clock.tempo.beat_ns
+        return Tempo(now_ns, self._clock.beat(now_ns) - offset_beats, self._clock.bpm)
 
     def _hangs(self, began: float) -> str:
         said = self._clock.sources.get(LINK)

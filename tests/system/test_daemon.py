@@ -64,7 +64,7 @@ def test_killed_on_stage() -> None:
             receiver.picture(_painted, lambda: None)
             eventually("the status", lambda: desk["info/engine"] == "running" and desk["status/chunk"])
             eventually("the kernels", lambda: (desk["info/attention"], desk["info/frame_kernels"]) == ("sdpa", "torch"))
-            assert desk["info/painted_size"] == "64x64"
+            eventually("the size", lambda: desk["info/painted_size"] == "64x64")
             kill(int(desk["status/engine_pid"]))
             eventually("the restart to be told", lambda: desk["status/restarts"] == 1)
             seen: list[np.ndarray] = []
