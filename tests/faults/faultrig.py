@@ -54,6 +54,7 @@ SETTINGS = (
     *("faults.hold_s=0.2", "faults.fade_s=0.3", "faults.hang_s=1.5", "faults.load_s=60"),
     *("faults.crashes=1", f"faults.ladder={LADDER}", "faults.retry_s=1"),
     *("ndi.receiver_timeout_s=1", "osc.tcp=true", "takes.min_free_mb=0", "oscquery.announce=false"),
+    *("dmx.enabled=true", "dmx.address=400"),
 )
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import random
+import signal
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
+import psutil
 from pythonosc.osc_message_builder import build_msg
 from support.daemon import Daemon
+from support.dmx import artnet, poll, sacn
 from support.sound_servers import Jack, why_no_jack
 from support.systems import interrupt
 from support.waiting import eventually
@@ -19,6 +25,9 @@ from faults.bystanders import FAR_S
 from faults.control_faults import storm
 from faults.faultrig import Rig, metric
 from faults.injection import Fault
+from sdv2_live.link.session import installed
+from sdv2_live.music.dmx.artnet import PORT as ARTNET_PORT
+from sdv2_live.music.dmx.sacn import PORT as SACN_PORT
 
 NONSENSE = (0.0, 1e6, -120.0, math.nan, math.inf)
 NEWS_S = 0.05  # between two messages of a clock
@@ -111,10 +120,58 @@ def unplugged(rig: Rig) -> None:
         assert show.process.wait(FAR_S) == 0, "".join(show.log[-30:])
 
 
+def desk_floods(rig: Rig) -> None:
+    """A light desk that sends more than anybody reads, most of it rubbish: counted, and nothing else is late for it."""
+    rng = random.Random(time.monotonic_ns())
+    levels = bytes(512)  # the same in every packet: nothing is played
+    packets = (
+        artnet(levels),
+        artnet(levels, universe=77),
+        sacn(levels),
+        poll(),
+        rng.randbytes(700),
+        b"Art-Net\0" + rng.randbytes(40),
+    )
+    names = ("packets", "other", "malformed", "flooded")
+    counted = lambda: sum(rig.metric(f"dmx_{name}_total") for name in names)  # noqa: E731
+    before, end, sent = counted(), time.monotonic() + BROKEN_S, 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as desk:
+        while time.monotonic() < end:
+            for packet in packets:
+                desk.sendto(packet, ("127.0.0.1", SACN_PORT if packet is packets[2] else ARTNET_PORT))
+                sent += 1
+    eventually("it to be counted", lambda: counted() > before + 100, FAR_S)
+    assert sent > 100
+
+
+def link_killed(rig: Rig) -> None:
+    """Link's process ends again and again: counted, started again, and the beat goes on in its tempo."""
+    rig.set({"tempo/bpm": 131.0, "tempo/source": "link"})
+    before = rig.metric("link_ended_total")
+    eventually("Link's process", lambda: link_pid(rig), FAR_S)
+    os.kill(link_pid(rig), signal.SIGKILL)
+    eventually("its end to be counted", lambda: rig.metric("link_ended_total") == before + 1, FAR_S)
+    eventually("another", lambda: link_pid(rig), FAR_S)
+    assert abs(rig.metric("bpm") - 131.0) < 1
+    rig.set({"tempo/source": "internal", "tempo/bpm": 120.0})
+
+
+def link_pid(rig: Rig) -> int:
+    """The process of Link, 0 while there is none."""
+    engine = int(rig.desk.told["status/engine_pid"][0])
+    for child in psutil.Process(rig.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if child.pid != engine and any("spawn_main" in part for part in child.cmdline()):
+                return child.pid
+    return 0
+
+
 FAULTS = (
     Fault("music: a tempo that is none", nonsense),
     Fault("music: a clock that jumps and then stops", stops),
     Fault("music: sound that is broken, and stops", sound),
     *(() if why_no_jack() else (Fault("music: a sound card unplugged, and back", unplugged),)),
+    Fault("music: a light desk that floods", desk_floods),
+    *(() if installed() is None else (Fault("music: the process of Ableton Link is killed", link_killed),)),
     storm("taps, doublings and clocks", _hammering),
 )
