@@ -36,7 +36,17 @@ CONTRIBUTING = TOP / ".github" / "CONTRIBUTING.md"
 TOOLS = [path.read_text(encoding="utf-8") for path in (TOP / "tools").rglob("*.*") if path.suffix in (".py", ".sh")]
 OTHERS_OPTIONS = {"--send", "--osc-port", "--network", "--init", "--shm-size", "--health-cmd"}  # of Open Stage Control and Docker
 SENT = {  # of its own accord
-    *("error", "warning", "applied/<param>", "status/<name>", "info/<name>", "tempo/beat", "tempo/lead", "mod/value/<param>"),
+    *(
+        "error",
+        "warning",
+        "applied/<param>",
+        "pending/<param>",
+        "status/<name>",
+        "info/<name>",
+        "tempo/beat",
+        "tempo/lead",
+        "mod/value/<param>",
+    ),
 }
 NAMES = ParamNames(["ink", "gold"])  # LoRAs that the manual speaks of
 
