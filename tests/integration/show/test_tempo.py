@@ -237,11 +237,11 @@ def test_the_scaled_tempo_covers_20_to_500(address: str, value: float, bpm: floa
 def test_a_silent_source_is_told(config: Config, caplog: pytest.LogCaptureFixture, wait: Any) -> None:
     caplog.set_level(logging.INFO)
     with ControlPlane(config) as desk:
-        desk.music.tempo.hear(("link", 128.0, 4.0, 0.0, 2), monotonic_ns() - 5 * S)
-        desk.store.set("tempo/source", "link", "hand")
-        assert desk.music.tempo.now().words == "link, 2 peers, 120.0 bpm"
+        desk.music.tempo.hear(("osc", 128.0, 4.0, 0.0, 2), monotonic_ns() - 5 * S)
+        desk.store.set("tempo/source", "osc", "hand")
+        assert desk.music.tempo.now().words == "osc, 2 peers, 120.0 bpm"
         wait(lambda: desk.music.clock.silent)
-        assert desk.music.tempo.now().words == "link, silent: the beat goes on, 120.0 bpm"
+        assert desk.music.tempo.now().words == "osc, silent: the beat goes on, 120.0 bpm"
         assert (desk.music.tempo.now().peers, desk.music.tempo.now().confidence) == (0, 0.0)
         wait(lambda: desk.counted["tempo_lost"] == 1)
 
