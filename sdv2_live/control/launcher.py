@@ -145,10 +145,18 @@ class Launcher:
     def look(self) -> None:
         """Launch what acts on the output itself, when its time has come; also the rest, where no chunks are taken.
 
-        The output calls it before every frame.
+        The output calls it before every frame, and must go on whatever happens here.
         """
         if not self._waiting.values:
             return
+        try:
+            self._look()
+        except Exception:  # the output's thread: what waits is lost, the frame is sent
+            log.exception("what waited for the beat could not be launched")
+            self.counters.lost += len(self._waiting.values)
+            self._waiting = Waiting()
+
+    def _look(self) -> None:
         with self._lock:
             self._overtaken()
             left_ns = self._seen_ns(self._waiting.beat) - self._now()
@@ -205,7 +213,7 @@ class Launcher:
 
     def _wait(self, values: Mapping[str, Any]) -> None:
         with self._lock:
-            params, grid = self._store.latest(), self._grid
+            params, grid = self._store.latest(), self._grid or 1  # another hand may have taken the grid away meanwhile
             for name, asked in values.items():
                 value = self._own(name, asked)
                 if PARAMS[name].kind is Kind.TRIGGER and not value:  # a button's release

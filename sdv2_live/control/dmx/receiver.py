@@ -74,7 +74,7 @@ class LightDesks(Service):
             for protocol, universe in self._universes.items():
                 port, group = (artnet.PORT, None) if protocol is Protocol.ARTNET else (sacn.PORT, sacn.group(universe))
                 self._sockets[protocol] = open_sockets(self._at, port, group)
-        except Exception:
+        except Exception:  # raised again, with no socket left open
             self._close_sockets()
             raise
 

@@ -102,7 +102,7 @@ class DaemonClient:
                     selector.register(one, selectors.EVENT_READ)
                 while all(self._read(key.fileobj) for key, _ in selector.select()):
                     pass
-        except Exception:
+        except Exception:  # the thread's top
             log.exception("OSC: feedback has stopped; the controls go on working")
 
     def _read(self, one: Any) -> bool:

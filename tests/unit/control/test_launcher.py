@@ -150,6 +150,21 @@ def test_a_show_that_takes_no_chunks_launches_by_the_clock() -> None:
     assert rig.store.latest().seed == 7
 
 
+def test_a_launch_that_fails_costs_the_output_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    rig.asks(freeze=True)
+
+    def broken(change: object) -> None:
+        raise RuntimeError("a listener's bug")
+
+    rig.store.add_listener(broken)
+    rig.ns = 500 * MS
+    rig.launcher.look()
+    assert "a listener's bug" in caplog.text
+    assert not rig.launcher.waiting
+    rig.launcher.look()
+
+
 def test_a_value_that_is_there_already_takes_back_what_waited() -> None:
     rig = Rig("8bars")
     rig.asks(freeze=True)
