@@ -42,6 +42,9 @@ def test_the_tempo_is_typed_doubled_and_tapped(page: Browser, stage: Stage) -> N
 
 
 def test_what_waits_is_shown_counted_cancelled_and_launched(page: Browser, stage: Stage) -> None:
+    stage.set("tempo/bpm", 20.0)  # eight bars last 96 seconds: what waits stays until the test lets it go
+    stage.set("tempo/resync", 1)
+    stage.until("tempo/bpm", 20)
     page.click(".quant [data-key='8bars']")
     stage.until("tempo/quantise", "8bars")
     page.click(".tile[data-number='1']")
