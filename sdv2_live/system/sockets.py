@@ -82,10 +82,18 @@ def hear_only(udp: socket.socket, interface: str) -> None:
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
 
 
-def heard_at(address: str, shared: Iterable[str]) -> tuple[str, ...]:
-    """The addresses at which sockets must be bound to hear what is sent to `address` or to one of the `shared` ones.
+def heard_at(address: str, shared: Iterable[str], interface: str) -> tuple[tuple[str, str], ...]:
+    """The addresses and interfaces at which sockets must be bound to hear what is sent to one interface.
 
-    shared: broadcast addresses and multicast groups. On Windows a socket at an interface's own address hears those, too;
-    elsewhere it hears only what is sent to that address.
+    Linux takes in at every interface what is sent to an address of any; what a program of this machine sends to one comes by
+    loopback. On Windows a socket at an interface's own address hears the shared ones, too; elsewhere it hears only its own.
+
+    Args:
+        address: the interface's own.
+        shared: broadcast addresses and multicast groups.
+        interface: its name, as the system gives it.
     """
-    return (address,) if sys.platform == "win32" else (address, *shared)
+    if sys.platform == "win32":
+        return ((address, interface),)
+    own = (interface, "lo") if sys.platform == "linux" else (interface,)
+    return tuple(dict.fromkeys((*((address, one) for one in own), *((one, interface) for one in shared))))

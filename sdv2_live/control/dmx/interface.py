@@ -56,15 +56,14 @@ def open_sockets(at: Interface, port: int, group: str | None) -> list[socket.soc
     shared = (group,) if group is not None else (at.broadcast, "255.255.255.255")
     opened: list[socket.socket] = []
     try:
-        for address in dict.fromkeys(sockets.heard_at(at.address, shared)):
+        for address, heard in sockets.heard_at(at.address, shared, at.name):
             udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             opened.append(udp)
             udp.setblocking(False)
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             sockets.share(udp)
-            if address != at.address:
-                sockets.hear_only(udp, at.name)
+            sockets.hear_only(udp, heard)
             udp.bind((address, port))
         if group is not None:
             sockets.join(opened[-1], group, at.address)

@@ -59,8 +59,8 @@ def test_a_preset_number_is_recalled_when_it_stands_and_refused_when_it_is_not_t
 ) -> None:
     for level in (0, 9):
         udp.sendto(artnet(bytes([0, 0, level]), 3), ARTNET)
-    eventually("the refusal", lambda: desks.counters.refused == 1)
-    assert "127.0.0.1 plays what cannot be had" in caplog.text
+    eventually("the refusal", lambda: "127.0.0.1 plays what cannot be had" in caplog.text)
+    assert desks.counters.refused == 1
     udp.sendto(artnet(bytes([255, 0, 9]), 3), ARTNET)
     eventually("the noise", lambda: store.latest().noise_scale == 1.0)
 
