@@ -10,7 +10,7 @@ from functools import partial
 
 from torch import Tensor
 
-from sdv2_live.engine.scheduler import FlowSchedule
+from sdv2_live.engine.scheduler import schedule_of
 from sdv2_live.engine.spec import ChunkPlan
 from sdv2_live.engine.state import BatchQueue, StreamState
 from sdv2_live.engine.steps import sequential, stream_batch
@@ -25,7 +25,6 @@ class Denoising:
 
     def __init__(self, dit: CausalDiT) -> None:
         self._dit = dit
-        self._schedule = FlowSchedule()
 
     def __call__(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor | None:
         """Clean latents (1, F, 16, h, w), or None while stream_batch's pipeline is filling.
@@ -46,8 +45,8 @@ class Denoising:
             return self._prepare_batch(latent, noise, cross, plan, state, state.queue)
         return self._stream_batch(latent, noise, cross, plan, state, state.queue)
 
-    def _numbers(self, plan: ChunkPlan, starts: Sequence[int]) -> Tensor:
-        return upload(self._schedule.numbers(plan.noise_scale, plan.timesteps, starts), self._dit.device)
+    def _numbers(self, plan: ChunkPlan, starts: Sequence[int], state: StreamState) -> Tensor:
+        return upload(schedule_of(state.spec.shift).numbers(plan.noise_scale, plan.timesteps, starts), self._dit.device)
 
     def _sequential(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
         """All steps of the chunk, one after the other."""
@@ -56,7 +55,7 @@ class Denoising:
         check_starts(starts, frames)
         plans = tuple(state.cache.plan(starts, frames) for _ in range(count))
         run = partial(sequential, self._dit, state.rope, state.cache, plans)
-        inputs = latent, noise, self._numbers(plan, starts * count)
+        inputs = latent, noise, self._numbers(plan, starts * count, state)
         if state.graphs is not None and all(each.steady for each in plans):
             return state.graphs.run(plans, run, cross, *inputs)
         return run(cross, *inputs)
@@ -82,7 +81,7 @@ class Denoising:
         check_starts(starts, 1)
         cache_plan = state.batch_cache.plan(starts, 1)
         run = partial(stream_batch, self._dit, state.rope, state.batch_cache, cache_plan, queue.latents)
-        inputs = latent, noise, self._numbers(plan, starts)
+        inputs = latent, noise, self._numbers(plan, starts, state)
         if state.graphs is not None and cache_plan.steady:
             clean = state.graphs.run(cache_plan, run, cross, *inputs)
         else:

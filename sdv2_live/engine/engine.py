@@ -141,7 +141,7 @@ class Engine:
         """Clean latents (1, F, 16, h, w) of this chunk, or None while stream_batch's pipeline is filling.
 
         Args:
-            latent: the result of `encode`, or None in text mode (one latent of pure noise).
+            latent: the result of `encode`, or None in text mode (a block of pure noise).
             cross: keys and values of the prompt.
             plan: the chunk's noise.
             seed: seed of the noise.
@@ -154,7 +154,7 @@ class Engine:
         state.chunk += 1
         state.started = True
         if latent is None:
-            latent = torch.zeros(1, 1, self.dit.config.channels, *state.spec.latent_hw, device=self.device)
+            latent = torch.zeros(1, state.spec.block, self.dit.config.channels, *state.spec.latent_hw, device=self.device)
         noise = state.draw(len(plan.timesteps), latent.shape, self.device)
         levels, count = state.spec.levels, len(plan.timesteps)
         if state.queue is not None and count != levels:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 
-SHIFT = 8.0
+from sdv2_live.engine.spec import SHIFT
+
 TRAIN_STEPS = 1000
 
 
@@ -23,6 +25,11 @@ class FlowSchedule:
         """Noise share in 0..1 of the grid timestep nearest to a timestep in 0..1000. Host only, no device access."""
         return float(self.sigmas[(self.timesteps - timestep).abs().argmin()])
 
+    def warped(self, steps: Sequence[int]) -> tuple[float, ...]:
+        """Timesteps of nominal steps in 0..1000: step k is entry 1000 - k of the grid, with a 0 after its end. Never rounded."""
+        grid = [*self.timesteps.tolist(), 0.0]
+        return tuple(grid[len(grid) - 1 - step] for step in steps)
+
     def numbers(self, noise_scale: float, timesteps: Sequence[float], starts: Sequence[int]) -> Tensor:
         """The host's input for `steps`: one row a step. The first mixes noise into the input, later ones into clean x."""
         sigmas = [self.sigma(timestep) for timestep in timesteps]
@@ -32,3 +39,9 @@ class FlowSchedule:
             for timestep, sigma, share, start in zip(timesteps, sigmas, shares, starts, strict=True)
         ]
         return torch.tensor(rows, dtype=torch.float64)
+
+
+@cache
+def schedule_of(shift: float) -> FlowSchedule:
+    """The schedule of a shift, made once."""
+    return FlowSchedule(shift)

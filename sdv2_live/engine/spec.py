@@ -10,10 +10,17 @@ from typing import Literal
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.cache_spec import TIME_ROWS, CacheSpec
 
-FIRST_FRAMES = 5  # pixel frames of a stream's first chunk: 1 + 4, two latents
-CHUNK_FRAMES = 4  # pixel frames of every later chunk: one latent
-TEXT_STEPS = (1000, 750, 500, 250)  # denoising steps of text-to-video
+FIRST_FRAMES = 5  # pixel frames of StreamDiffusionV2's first chunk: 1 + 4, two latents
+LATENT_FRAMES = CHUNK_FRAMES = 4  # pixel frames of a latent past a stream's first, and of StreamDiffusionV2's chunks
+TEXT_STEPS = (1000, 750, 500, 250)  # denoising steps of text-to-video with StreamDiffusionV2
+SHIFT = 8.0  # of StreamDiffusionV2's noise schedule
 Interpolation = Literal["linear", "slerp"]
+Positions = Literal["absolute", "relative"]
+
+
+def frames_of(latents: int, *, first: bool) -> int:
+    """Pixel frames of so many latents; a stream's first latent is one frame."""
+    return LATENT_FRAMES * latents - 3 * first
 
 
 class Schedule(Enum):
@@ -38,7 +45,16 @@ class StreamSpec:
         height: pixels, a multiple of 16.
         width: pixels, a multiple of 16.
         levels: denoising steps that stream_batch keeps in flight (its step count).
-        rope_refresh_frame: when the next start frame reaches this, it goes back to kv_frames - 1.
+        rope_refresh_frame: temporal positions end here. StreamDiffusionV2's next start then goes back to kv_frames - 1; a model
+            with a context pass runs the latents that it sees once more, from position 0.
+        block: latents of a chunk past the first.
+        first_frames: pixel frames of a video stream's first chunk, 1 + 4k.
+        shift: of the noise schedule.
+        warp: steps are nominal, and the schedule's warp makes timesteps of them; else they are timesteps.
+        first_steps: steps of the first generated chunk, where they are others.
+        context_t: timestep of the context pass, a last call whose keys and values stay; None: the last step's stay.
+        positions: temporal positions are the latents' numbers, or their places among those that attention sees.
+        recompute: latents of the context that refills the cache before every chunk; None: the cache rolls on.
     """
 
     height: int
@@ -49,15 +65,39 @@ class StreamSpec:
     rope_refresh_frame: int = 50
     normalize_latents: bool = False
     mode: Mode = Mode.VIDEO
+    block: int = 1
+    first_frames: int = FIRST_FRAMES
+    shift: float = SHIFT
+    warp: bool = False
+    first_steps: tuple[int, ...] | None = None
+    context_t: float | None = None
+    positions: Positions = "absolute"
+    recompute: int | None = None
 
     def __post_init__(self) -> None:
         if self.height % 16 or self.width % 16 or self.height < 16 or self.width < 16:
             raise EngineError(f"height {self.height} and width {self.width} must be multiples of 16, at least 16")
+        if self.block < 1 or self.first_frames % LATENT_FRAMES != 1:
+            raise EngineError(
+                f"a chunk of {self.block} latents after a first one of {self.first_frames} frames is impossible: give 1 latent "
+                f"or more, and 1, 5, 9, ... frames"
+            )
         if not self.cache.kv_frames < self.rope_refresh_frame <= TIME_ROWS:
             raise EngineError(
                 f"rope_refresh_frame = {self.rope_refresh_frame} must be above kv_frames = {self.cache.kv_frames} and at most "
                 f"{TIME_ROWS}, the rows of the position table"
             )
+
+    @property
+    def chunk_frames(self) -> int:
+        """Pixel frames of a chunk past the first."""
+        return frames_of(self.block, first=False)
+
+    def frames_needed(self, *, first: bool) -> int:
+        """Pixel frames that a chunk takes; in text mode, where none are looked at, so many come out."""
+        if not first:
+            return self.chunk_frames
+        return self.first_frames if self.mode is Mode.VIDEO else frames_of(self.block, first=True)
 
     @property
     def latent_hw(self) -> tuple[int, int]:
@@ -91,10 +131,10 @@ class ChunkSettings:
 
 @dataclass(frozen=True, slots=True)
 class ChunkPlan:
-    """The noise of one chunk: its scale (0..1), and the timesteps of its denoising steps."""
+    """The noise of one chunk: its scale (0..1), and the timesteps of its denoising steps (0..1000)."""
 
     noise_scale: float
-    timesteps: tuple[int, ...]
+    timesteps: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sdv2_live.engine.graphs import Graphs
 from sdv2_live.engine.noise import MotionController, NoiseSource, SeededNoise
-from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, Mode, StreamSpec
+from sdv2_live.engine.spec import StreamSpec
 from sdv2_live.engine.transfer import upload
 from sdv2_live.model.dit.kv_cache import KVCache
 from sdv2_live.model.dit.rope import RopeTable
@@ -68,10 +68,8 @@ class StreamState:
 
     @property
     def frames_needed(self) -> int:
-        """Pixel frames the next chunk takes; in text mode, where none are looked at, so many come out."""
-        if self.started:
-            return CHUNK_FRAMES
-        return FIRST_FRAMES if self.spec.mode is Mode.VIDEO else 1
+        """Pixel frames that the next chunk takes: see `StreamSpec`."""
+        return self.spec.frames_needed(first=not self.started)
 
     @torch.inference_mode()  # memory that was allocated in inference mode may only be written in it
     def reset_(self) -> None:
