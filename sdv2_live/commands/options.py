@@ -30,12 +30,13 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """--preset, --model, --device and --fit."""
+    """--preset, --model, --device, --gpus and --fit."""
     parser.add_argument("--preset", metavar="NAME", help="start with this preset, by name or number")
     parser.add_argument(
         "--model", choices=get_args(ModelConfig.model_fields["profile"].annotation), help="model profile (default: auto)"
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the model runs (default: auto)")
+    parser.add_argument("--gpus", metavar="GPUS", help="cards: auto, how many, or which, such as 0,1 (default: model.gpus)")
     fit = "where memory is short, take smaller settings in place of an error"
     parser.add_argument("--fit", action="store_const", const="true", help=fit)
 
@@ -46,7 +47,7 @@ def configured(args: argparse.Namespace, **keys: str | None) -> Config:
     Options override --set, which overrides the file, which overrides the defaults. Raises ConfigError.
     """
     keys |= {"model__profile": getattr(args, "model", None), "model__device": getattr(args, "device", None)}
-    keys |= {"model__fit": getattr(args, "fit", None)}
+    keys |= {"model__fit": getattr(args, "fit", None), "model__gpus": getattr(args, "gpus", None)}
     given = [f"{key.replace('__', '.')}={value}" for key, value in keys.items() if value is not None]
     return load_config(args.config, [*args.set, *given])
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
 from sdv2_live.gpu.geometry import MULTIPLE
 
 MAX_SIDE = 8192  # pixels
+MAX_GPUS = 16
+GPUS = f"auto, how many from 1 to {MAX_GPUS}, or the numbers of different ones, such as [0, 1]"
 SIZE = f"auto or HEIGHTxWIDTH, height first, multiples of {MULTIPLE} up to {MAX_SIDE}, such as 480x832"
 
 
@@ -36,6 +38,18 @@ def _size(value: Any) -> Any:
             raise ValueError(f"not multiples of {MULTIPLE}")
         return tuple(value)
     return value
+
+
+def _gpus(value: Any) -> Any:
+    if isinstance(value, str) and "," in value:
+        value = [int(part) if part.strip().isdecimal() else part for part in value.split(",")]
+    if isinstance(value, int) and not 1 <= value <= MAX_GPUS:
+        raise ValueError(f"not 1 to {MAX_GPUS}")
+    if not isinstance(value, list | tuple):
+        return value
+    if not all(type(number) is int and number >= 0 for number in value) or not 1 <= len(set(value)) == len(value) <= MAX_GPUS:
+        raise ValueError("not different numbers")
+    return tuple(value)
 
 
 def _texts(value: Any) -> Any:
@@ -92,6 +106,7 @@ OnOff = BeforeValidator(_on_off)
 OrAuto = BeforeValidator(_auto_is_none)
 AutoPath = Annotated[Path | None, BeforeValidator(_path), BeforeValidator(_auto_is_none)]
 AutoSize = Annotated[tuple[int, int] | None, BeforeValidator(_size), BeforeValidator(_auto_is_none)]
+AutoGpus = Annotated[StrictInt | tuple[StrictInt, ...] | None, BeforeValidator(_gpus), BeforeValidator(_auto_is_none)]
 AutoInt = Annotated[int | None, BeforeValidator(_auto_is_none)]
 AutoBool = Annotated[bool | None, BeforeValidator(_auto_is_none)]
 

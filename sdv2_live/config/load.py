@@ -232,6 +232,8 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("model", "loras", index), f"the name '{name}' is taken by another LoRA; give each its own"
+    if config.model.device == "cpu" and isinstance(config.model.gpus, tuple):
+        yield ("model", "gpus"), "these are numbers of GPUs, and model.device is cpu; give how many processes, such as 2"
     if config.input.on_lost is OnLost.BACKUP and not config.input.backup:
         yield ("input", "on_lost"), "backup needs a second input; give input.backup, such as ndi:CAM 2"
     if config.companion.enabled and not config.osc.enabled:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import InstanceOf, PrivateAttr
+from pydantic import Field, InstanceOf, PrivateAttr
 
 from sdv2_live.config.choices import OnLost
-from sdv2_live.config.fields import SIZE, AutoInt, AutoSize, OrOff, Section, Texts, integer, key, number, switch
+from sdv2_live.config.fields import GPUS, SIZE, AutoGpus, AutoInt, AutoSize, OrOff, Section, Texts, integer, key, number, switch
 from sdv2_live.config.loras import GIVE, Loras, names_of
 from sdv2_live.config.schema_engine import EngineConfig, FaultsConfig, RefreshConfig, ShedConfig
 from sdv2_live.config.schema_files import (
@@ -39,10 +39,11 @@ TOKEN = "^(auto|none|[A-Za-z0-9_-]{8,200})$"  # of a page's address: nothing in 
 
 
 class ModelConfig(Section):
-    """The model: its name, its device, and its precision."""
+    """The model: its name, its device, and its precision. `gpus` is a number of cards, their numbers, or None for auto."""
 
     profile: Literal["auto", "tiny", "1.3b", "14b"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    gpus: AutoGpus = Field(None, description=GPUS)
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     vae: Literal["auto", "wan", "light", "taehv", "lighttae"] = "auto"
     text_encoder: Literal["auto", "gpu", "cpu", "on-demand"] = "auto"

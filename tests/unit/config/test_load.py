@@ -154,6 +154,11 @@ params:
             "--set ndi.extra_ips=5: ndi.extra_ips: cannot be 5; "
             'give a list of addresses, or text such as "192.168.1.20,10.0.0.5"',
         ),
+        (
+            "model.gpus=0",
+            "--set model.gpus=0: model.gpus: cannot be 0; "
+            "give auto, how many from 1 to 16, or the numbers of different ones, such as [0, 1]",
+        ),
         ("log.level=loud", "--set log.level=loud: log.level: cannot be 'loud'; give one of debug, info, warning, error"),
         ("log.zzz=1", "--set log.zzz=1: log.zzz: there is no such key; the keys of log are level, file, max_mb, keep"),
     ],
@@ -187,6 +192,25 @@ def test_option_errors_name_the_option(option: str, message: str) -> None:
 )
 def test_broken_yaml(tmp_path: Path, text: str, message: str) -> None:
     assert problems(tmp_path, text)[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus"), [("auto", None), ("1", 1), ("16", 16), ("[1]", (1,)), ("[0, 1]", (0, 1)), ("0,1", (0, 1)), ("3, 2", (3, 2))]
+)
+def test_cards_are_a_number_or_their_numbers(text: str, gpus: int | tuple[int, ...] | None) -> None:
+    assert load_config(None, [f"model.gpus={text}"]).model.gpus == gpus
+
+
+@pytest.mark.parametrize("text", ["17", "-1", "1.5", "true", "[]", "[0, 0]", "[-1]", "[true]", "[0, b]", "0,", "both", "{a: 1}"])
+def test_what_is_no_cards(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"model\.gpus: cannot be .*; give auto, how many from 1 to 16, or"):
+        load_config(None, [f"model.gpus={text}"])
+
+
+def test_a_processor_has_no_numbered_gpus() -> None:
+    assert load_config(None, ["model.device=cpu", "model.gpus=2"]).model.gpus == 2
+    with pytest.raises(ConfigError, match=r"model\.device is cpu; give how many processes, such as 2$"):
+        load_config(None, ["model.device=cpu", "model.gpus=[0, 1]"])
 
 
 def test_every_number_is_refused_beyond_its_bounds_in_words_that_name_them() -> None:
