@@ -43,7 +43,7 @@ class ModelConfig(Section):
 
     profile: Literal["auto", "tiny", "1.3b", "14b"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    gpus: AutoGpus = Field(None, description=GPUS)
+    gpus: AutoGpus = Field(default=None, description=GPUS)
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     vae: Literal["auto", "wan", "light", "taehv", "lighttae"] = "auto"
     text_encoder: Literal["auto", "gpu", "cpu", "on-demand"] = "auto"
