@@ -44,6 +44,10 @@ class VideoError(Sdv2Error):
     exit_code = 3
 
 
+class DeviceError(VideoError):
+    """A camera, a screen or another device is missing, busy, forbidden or gone. It may be there at another try."""
+
+
 class SoundError(Sdv2Error):
     """A sound card cannot be opened or listened to."""
 

@@ -44,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_config_options(parser)
     add_model_options(parser)
     parser.add_argument("--vae", metavar="NAME", help="autoencoder: wan, light, taehv or lighttae (default: model.vae)")
-    parser.add_argument("--input", metavar="SOURCE", help="ndi:NAME, ndi: (first found), file:PATH or test")
+    parser.add_argument("--input", metavar="SOURCE", help="ndi:NAME, ndi: (first found), camera:NAME, screen:, file:PATH or test")
     parser.add_argument("--output", metavar="SINK", help="ndi:NAME, file:PATH or none")
     parser.add_argument("--timeline", type=Path, metavar="FILE", help="play a timeline (.yaml, or Scope's .json) from its start")
     parser.add_argument(

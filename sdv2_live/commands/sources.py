@@ -1,4 +1,7 @@
-"""`sdv2-live sources`: the NDI sources in reach, and of this machine the sound inputs and, on Windows, the Spout senders."""
+"""`sdv2-live sources`: the NDI sources in reach, and what this machine has.
+
+Of this machine: cameras with their modes, monitors, sound inputs and, on Windows, Spout senders.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from contextlib import suppress
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import Table, add_json_option
-from sdv2_live.errors import SoundError, VideoError
+from sdv2_live.errors import DeviceError, SoundError, VideoError
+from sdv2_live.io.devices.cameras import list_cameras
+from sdv2_live.io.devices.modes import listed
+from sdv2_live.io.devices.screens import list_screens
 from sdv2_live.io.ndi.lib import list_sources
 from sdv2_live.io.sound.lib import list_cards, list_loopbacks
 from sdv2_live.io.spout import lib as spout_lib
@@ -16,7 +22,9 @@ from sdv2_live.io.spout import lib as spout_lib
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("sources", help="list NDI sources, Spout senders and sound inputs", description=__doc__)
+    parser = subparsers.add_parser(
+        "sources", help="list NDI sources, Spout senders, cameras, monitors and sound", description=__doc__
+    )
     add_config_options(parser)
     add_json_option(parser)
     parser.add_argument("--wait", type=float, default=2.0, metavar="S", help="seconds to look (default: 2)")
@@ -28,20 +36,43 @@ def run(args: argparse.Namespace) -> int:
     settings = configured(args).ndi.settings
     rows = [(s.name, s.address, f"--input {quoted(f'ndi:{s.inner_name}')}") for s in list_sources(settings, args.wait)]
     rows += _spout_senders()
-    sounds = _sound_inputs()
+    here, sounds = [*_cameras(), *_monitors()], _sound_inputs()
     if not rows:
         logs.say(
             f"no NDI source answered within {args.wait:g} s (asked {settings.ips} and the local network). Start the sender's NDI "
             "output; on Linux run avahi-daemon, or give the sender's address: --set ndi.extra_ips=192.168.1.20"
         )
-    if rows or sounds:
-        Table({"source": "source", "address": "address", "use": "use as"}, [*rows, *sounds]).print(as_json=args.json)
-    return 0 if rows else 1
+    if rows or here or sounds:
+        Table({"source": "source", "address": "address", "use": "use as"}, [*rows, *here, *sounds]).print(as_json=args.json)
+    return 0 if rows or here else 1
 
 
 def quoted(word: str) -> str:
     """One word for a POSIX shell, whatever is in it; always in quotes, as other shells read most names so too."""
     return "'" + word.replace("'", "'\\''") + "'"
+
+
+def _cameras() -> list[tuple[str, str, str]]:
+    cameras = list_cameras()
+    names = [camera.name for camera in cameras]
+    return [
+        (
+            camera.name,
+            f"camera {camera.number}, {listed(camera.modes) or 'its modes cannot be told'}",
+            f"--input {quoted(f'camera:{camera.name if names.count(camera.name) == 1 else camera.number}')}",
+        )
+        for camera in cameras
+    ]
+
+
+def _monitors() -> list[tuple[str, str, str]]:
+    """Those of this machine's desktop; none where it has none."""
+    with suppress(DeviceError):
+        return [
+            (one.name, f"monitor {number}, {one.size}{', primary' if one.primary else ''}", f"--input screen:{number}")
+            for number, one in enumerate(list_screens(), 1)
+        ]
+    return []
 
 
 def _sound_inputs() -> list[tuple[str, str, str]]:

@@ -31,6 +31,8 @@ SEEN = (
     ("MIDI ports", "independent: JACK", "in part: there are none, and it waits for one", "not yet", "not yet"),
     ("MIDI controllers", "stand-in", "not yet", "not yet", "not yet"),
     ("Spout", "-", "in part: senders are found, pictures do not pass (else stand-in)", "not yet", "-"),
+    ("cameras", "stand-in: libavdevice's lavfi", "not yet", "not yet", "not yet"),
+    ("screens", "tried: on Xvfb", "not yet", "not yet", "not yet"),
     ("CUDA with CuPy and Triton", "stand-in: Triton's interpreter", "not yet", "not yet", "-"),
     ("`1.3b` and `14b` with real weights", "stand-in: random weights of their shapes", "not yet", "not yet", "not yet"),
     ("OBS Studio", "independent: OBS 29 with obs-ndi", "not yet", "not yet", "not yet"),

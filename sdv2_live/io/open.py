@@ -13,6 +13,8 @@ from pathlib import Path
 from sdv2_live.errors import VideoError
 from sdv2_live.frame import ColorSpec, Frame
 from sdv2_live.io.base import Sink, Source
+from sdv2_live.io.devices.cameras import open_camera
+from sdv2_live.io.devices.screens import open_screen
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.files.source import FileSource
 from sdv2_live.io.ndi.settings import NdiSettings
@@ -22,7 +24,15 @@ from sdv2_live.io.spout.sink import SpoutSink
 from sdv2_live.io.spout.source import SpoutSource
 from sdv2_live.io.synthetic import TestSource
 
-SOURCES = ("ndi:NAME", "spout:NAME", "file:PATH", "test[:HEIGHTxWIDTH]", "none")
+SOURCES = (
+    "ndi:NAME",
+    "spout:NAME",
+    "camera:NAME[@HEIGHTxWIDTH[@FPS]]",
+    "screen:[MONITOR|x,y,w,h]",
+    "file:PATH",
+    "test[:HEIGHTxWIDTH]",
+    "none",
+)
 SINKS = ("ndi:NAME", "spout:NAME", "file:PATH", "none")
 
 
@@ -73,12 +83,14 @@ def open_source(
     """Open the source of a text.
 
     `ndi:NAME` (`ndi:` takes the first found, `ndi:IP:PORT` connects directly), `spout:NAME` (`spout:` takes the active sender),
-    `file:PATH`, `test[:HEIGHTxWIDTH]`, `none`.
+    `camera:NAME|NUMBER[@HEIGHTxWIDTH[@FPS]]` (`camera:` takes the first), `screen:[MONITOR|x,y,w,h]`, `file:PATH`,
+    `test[:HEIGHTxWIDTH]`, `none`.
 
     Args:
         spec: the text.
-        ndi: for NDI, see NdiSource; so are receiver_timeout_s and color.
-        ignore: for NDI and Spout, the names of our own outputs.
+        ndi: for NDI, see NdiSource; so is color.
+        receiver_timeout_s: for NDI, cameras and screens: without a frame for so long they are opened anew.
+        ignore: the names of our own outputs.
         rate: frame rate of the test card.
         realtime: for files, see FileSource; also paces the test card.
         loop: for files, see FileSource.
@@ -92,6 +104,10 @@ def open_source(
             return NdiSource(rest, ndi, receiver_timeout_s=receiver_timeout_s, ignore=ignore, color=color)
         case "spout":
             return SpoutSource(rest, ignore=ignore)
+        case "camera":
+            return open_camera(rest, ignore=ignore, silent_s=receiver_timeout_s)
+        case "screen":
+            return open_screen(rest, silent_s=receiver_timeout_s)
         case "file":
             return FileSource(_path(spec, rest), realtime=realtime, loop=loop)
         case "test":
@@ -124,13 +140,11 @@ def _split(spec: str, allowed: tuple[str, ...], kind: str) -> tuple[str, str]:
     if scheme in choices:
         return scheme, rest.strip()
     forms = ", ".join(allowed)
-    if re.match(r"\w[\w+.-]+://|/dev/", spec.strip()):
+    if re.match(r"\w[\w+.-]+://", spec.strip()):
         way = (
             "bring it in by NDI, for example with OBS Studio" if kind == "source" else "send it on from NDI, for example with OBS"
         )
-        raise VideoError(
-            f"'{spec}' is no video {kind}: network streams and devices are not opened here; {way}. Allowed are {forms}"
-        )
+        raise VideoError(f"'{spec}' is no video {kind}: network streams are not opened here; {way}. Allowed are {forms}")
     meant = _meant(spec.strip(), choices)
     raise VideoError(
         f"'{spec}' is no video {kind}: " + (f"did you mean {meant}? Allowed" if meant else "allowed") + f" are {forms}"
@@ -139,9 +153,11 @@ def _split(spec: str, allowed: tuple[str, ...], kind: str) -> tuple[str, str]:
 
 def _meant(spec: str, choices: list[str]) -> str:
     """A guess at the spec meant by a text without a known scheme; empty for no guess."""
+    if spec.startswith("/dev/video"):
+        return f"camera:{spec}"
     scheme, colon, rest = spec.partition(":")
     near = difflib.get_close_matches(scheme.lower(), choices, 1, 0.5)
-    if near and (colon or not _is_path(spec)):
+    if near and (colon or not (" " in spec or _is_path(spec))):
         return near[0] if near[0] in ("none", "test") and not rest else f"{near[0]}:{rest}"
     return f"file:{spec}" if _is_path(spec) else ""
 

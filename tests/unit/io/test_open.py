@@ -97,7 +97,7 @@ def test_none_gives_nothing_and_takes_all() -> None:
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("nid:Cam", r"did you mean ndi:Cam\? Allowed are ndi:NAME, spout:NAME, file:PATH, test\[:HEIGHTxWIDTH\], none"),
+        ("nid:Cam", r"did you mean ndi:Cam\? Allowed are ndi:NAME, spout:NAME, camera:NAME.*, test\[:HEIGHTxWIDTH\], none"),
         ("File:a.mp4", r"did you mean file:a\.mp4\?"),
         ("clip.mp4", r"is no video source: did you mean file:clip\.mp4\? Allowed are ndi:NAME"),
         ("./clip.mp4", r"did you mean file:\./clip\.mp4\?"),
@@ -107,10 +107,10 @@ def test_none_gives_nothing_and_takes_all() -> None:
         ("Camera 1", "'Camera 1' is no video source: allowed are ndi:NAME"),
         ("tset", r"did you mean test\?"),
         ("tset:64x64", r"did you mean test:64x64\?"),
-        ("rtsp://127.0.0.1:8554/x", "streams and devices are not opened here; bring it in by NDI"),
+        ("rtsp://127.0.0.1:8554/x", "streams are not opened here; bring it in by NDI"),
         ("srt://10.0.0.2:9000?mode=caller", "bring it in by NDI"),
         ("https://example.org/clip.mp4", "bring it in by NDI"),
-        ("/dev/video0", "bring it in by NDI"),
+        ("/dev/video0", r"did you mean camera:/dev/video0\?"),
         ("file:", "names no file"),
         ("test:512", "HEIGHTxWIDTH"),
         ("test:-1x5", "HEIGHTxWIDTH"),

@@ -1,0 +1,1 @@
+"""Cameras and screens of this machine, as libavdevice (PyAV) and the systems offer them."""
