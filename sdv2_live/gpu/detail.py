@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from sdv2_live.frame import ColorRange, ColorSpec, Frame, PixelFormat
 from sdv2_live.gpu.geometry import Rect
 from sdv2_live.gpu.preprocess import RGB_OFFSETS
-from sdv2_live.gpu.resample import resize_bytes
+from sdv2_live.gpu.resample import resize_planes
 from sdv2_live.gpu.staging import upload
 
 CORE, LIMIT = 1.5, 64.0  # codes of luma
@@ -157,27 +157,42 @@ def add_detail(codes: torch.Tensor, detail: Detail, limits: tuple[int, int] = (0
     codes: (T, height, width, n): one plane of luma, or the bytes of RGB, of which the fourth stays as it is.
     """
     low, high = limits
-    for picture, planes, guide in zip(codes, detail.planes, detail.guide, strict=True):
-        height, width = picture.shape[:2]
-        gain, base = _resized(planes[None], height, width)[0]
-        change = gain.mul_(resize_bytes(guide[None, ..., None], (height, width))[0, ..., 0]).sub_(base)
+    scale = (high - low) / 255
+    height, width = codes.shape[1:3]
+    planes = _resized(detail.planes * scale, min(height, detail.planes.shape[-2]), width)
+    first, second, share = _between(planes.shape[-2], height, codes.device)
+    for picture, lines, guide in zip(codes, planes.transpose(1, 2), resize_planes(detail.guide, (height, width)), strict=True):
+        lines = lines.contiguous()  # (h, 2, width)
         for i in range(0, height, BAND):
-            part, band = picture[i : i + BAND].contiguous(), change[i : i + BAND]
-            band.sub_(band.clamp(-CORE, CORE)).clamp_(-LIMIT, LIMIT).mul_((high - low) / 255).round_()
-            more, less = _bytes(band, part), _bytes(-band, part)
+            band = slice(i, i + BAND)
+            above, below = lines.index_select(0, first[band]), lines.index_select(0, second[band])
+            gain, base = above.lerp_(below, share[band]).unbind(1)
+            change = F.softshrink(gain.mul_(guide[band]).sub_(base), CORE * scale)
+            change = change.clamp_(-LIMIT * scale, LIMIT * scale).round_().to(torch.int8)
+            part = picture[band].contiguous()
+            more, less = _bytes(change, part), _bytes(-change, part)
             torch.minimum(part, high - more, out=part).add_(more)
-            picture[i : i + BAND] = torch.maximum(part, low + less).sub_(less)
+            picture[band] = torch.maximum(part, low + less).sub_(less)
 
 
 def _bytes(change: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """What is above 0, as bytes of that shape: where they are four, the same for three of them and none for the fourth."""
-    change = change.clamp(min=0).to(torch.int32)
+    change = change.clamp(min=0)
     if like.shape[-1] == 4:
-        return change.mul_(0x010101).view(torch.uint8).view(like.shape)
-    return change[..., None].to(torch.uint8)
+        return change.to(torch.int32).mul_(0x010101).view(torch.uint8).view(like.shape)
+    return change[..., None].view(torch.uint8)
 
 
 def _resized(planes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Planes (N, C, h, w) at another size. Gains are smooth, and bases nearly: the triangle filter will do."""
+    if planes.shape[-2:] == (height, width):
+        return planes
     shrinks = height < planes.shape[-2] or width < planes.shape[-1]
     return F.interpolate(planes, (height, width), mode="bilinear", antialias=shrinks)
+
+
+def _between(rows: int, height: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The two of so many rows that each of `height` lies between, and the share (height, 1, 1) of the second."""
+    place = ((torch.arange(height, device=device) + 0.5) * (rows / height) - 0.5).clamp_(0, rows - 1)
+    first = place.long()
+    return first, (first + 1).clamp_(max=rows - 1), (place - first)[:, None, None]

@@ -120,9 +120,12 @@ class Postprocessor:
         ycbcr = change_color(rgb, rgb_to_ycbcr(self.color))
         for channel, limits in enumerate((luma_limits, chroma_limits, chroma_limits)):
             codes[..., channel] = ycbcr[:, channel].clamp(*limits).round_()
-        codes = resize_bytes(codes, size)
-        add_detail(codes[..., :1], detail, luma_limits)
-        return pack_uyvy(codes).flatten(2)
+        height, width = size
+        # The columns first: chroma is halved while there are few rows, and rows of UYVY are resized like any other.
+        uyvy = pack_uyvy(resize_bytes(codes, (codes.shape[1], width)))
+        rows = resize_bytes(uyvy, (height, width // 2)).flatten(2)
+        add_detail(rows[..., 1::2, None], detail, luma_limits)
+        return rows
 
     def _pack_rgb(self, rgb: torch.Tensor, height: int, width: int) -> torch.Tensor:
         """uint8 (T, height, width, 4) from RGB codes (T, 3, h, w)."""
@@ -136,8 +139,8 @@ class Postprocessor:
         """uint8 (T, height, width / 2, 4) from RGB codes (T, 3, h, w)."""
         ycbcr = resize_columns(change_color(rgb, rgb_to_ycbcr(self.color)), width, "bicubic")
         luma_limits, chroma_limits = code_limits(self.color)
-        luma = resize_rows(ycbcr[:, :1], height, "bicubic")[:, 0].clamp(*luma_limits).round_()
-        chroma = resize_rows(downsample_chroma(ycbcr[:, 1:]), height, "bicubic").clamp(*chroma_limits).round_()
+        luma = resize_rows(ycbcr[:, :1], height, "bicubic")[:, 0].clamp_(*luma_limits).round_()
+        chroma = resize_rows(downsample_chroma(ycbcr[:, 1:]), height, "bicubic").clamp_(*chroma_limits).round_()
         out = torch.empty((rgb.shape[0], height, width // 2, 4), dtype=torch.uint8, device=rgb.device)
         out[..., 0] = chroma[:, 0]
         out[..., 1] = luma[..., 0::2]

@@ -64,6 +64,15 @@ def resize_bytes(pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return planes.movedim(1, 3).contiguous()
 
 
+def resize_planes(planes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """uint8 planes (N, height, width) at another size. Four at a time, as if they were the channels of one picture."""
+    if planes.shape[1:] == size:
+        return planes
+    fours = [torch.stack([four[i % len(four)] for i in range(4)], -1) for four in planes.split(4)]
+    resized = torch.cat([resize_bytes(four[None], size)[0] for four in fours], -1)
+    return resized[..., : len(planes)].movedim(-1, 0)
+
+
 def pack_uyvy(codes: torch.Tensor) -> torch.Tensor:
     """uint8 (N, height, width / 2, 4), UYVY, of codes Y, Cb, Cr, any: uint8 (N, height, width, 4). See `downsample_chroma`."""
     pairs = codes.view(*codes.shape[:2], -1, 8)
