@@ -29,6 +29,7 @@ SEEN = (
     ("OSCQuery", "independent: Chromium, npm's oscquery", "tried", "not yet", "not yet"),
     ("Chataigne and ossia score", "not yet", "not yet", "not yet", "not yet"),
     ("MIDI ports", "independent: JACK", "in part: there are none, and it waits for one", "not yet", "not yet"),
+    ("light desks", "independent: QLC+ 4.12, OLA 0.10, sacn and stupidArtnet of Python", "not yet", "not yet", "not yet"),
     ("MIDI controllers", "stand-in", "not yet", "not yet", "not yet"),
     ("Spout", "-", "in part: senders are found, pictures do not pass (else stand-in)", "not yet", "-"),
     ("cameras", "stand-in: libavdevice's lavfi", "not yet", "not yet", "not yet"),

@@ -121,6 +121,8 @@ class LightDesks(Service):
         for udp, read in readers.items():
             loop.add_reader(udp, read)
         self._tick_due: asyncio.Handle = loop.call_soon(self._tick)
+        if Protocol.ARTNET in self._universes:
+            self._present(self._at.broadcast)  # desks that run do not wait until they ask again
         try:
             yield
         finally:
@@ -195,16 +197,17 @@ class LightDesks(Service):
                 self._warn(desk.host, "refused", f"plays what cannot be had: {error}")
 
     def _answer(self, poll: artnet.Poll, host: str) -> None:
-        """Say that we are here, so that desks send to us. One on this machine hears that where everybody does."""
-        universe = self._universes[Protocol.ARTNET]
-        if not poll.about(universe) or not self._answers.of(host).allow():
-            return
-        reply = artnet.poll_reply(self._at.address, universe, NAME, f"{len(self._fixture.desks)} desks")
-        to = self._at.broadcast if host == self._at.address else host
+        """Answer a desk. One on this machine hears that where everybody does."""
+        if poll.about(self._universes[Protocol.ARTNET]) and self._answers.of(host).allow():
+            self._present(self._at.broadcast if host == self._at.address else host)
+
+    def _present(self, to: str) -> None:
+        """Say that we are here, so that desks send to us."""
+        reply = artnet.poll_reply(self._at.address, self._universes[Protocol.ARTNET], NAME, f"{len(self._fixture.desks)} desks")
         try:
             self._sockets[Protocol.ARTNET][0].sendto(reply, (to, artnet.PORT))
         except OSError as error:  # the desk went away, or there is no way to it
-            log.debug("%s could not be answered: %s", host, error)
+            log.debug("%s could not be told that we are here: %s", to, error)
 
     def _tick(self) -> None:
         self._tick_due = asyncio.get_running_loop().call_later(TICK_S, self._tick)

@@ -84,6 +84,7 @@ class Merge:
         self._layout, self._first, self._always = layout, first - 1, always
         self._counters = counters
         self._desks: dict[Hashable, Desk] = {}
+        self._quiet: dict[Hashable, Desk] = {}  # that fell silent and have not said that they end
 
     @property
     def desks(self) -> tuple[Desk, ...]:
@@ -103,9 +104,7 @@ class Merge:
             if len(self._desks) >= MOST:
                 self._counters.crowded += 1
                 return None, {}
-            silent: Reading = (None,) * len(CHART)
-            desk = Desk(host, said.name, said.protocol, said.universe, said.priority, at_ns, None, b"", silent)
-            self._desks[key] = desk
+            desk = self._desks[key] = self._came(key, said, host, at_ns)
         elif _overtaken(said.sequence, desk.sequence):
             self._counters.out_of_order += 1
             return None, {}
@@ -118,12 +117,28 @@ class Merge:
         desk.reading = self._layout.read(desk.levels)
         return desk, self._changes(desk, before)
 
+    def _came(self, key: Hashable, said: Levels, host: str, at_ns: int) -> Desk:
+        """A desk that speaks for the first time, or again.
+
+        Some, such as OLA, say only what changes: their numbers go on where they were, and what they say then is a change. Whoever
+        was cut off or started anew says first where it stands.
+        """
+        before = self._quiet.pop(key, None)
+        if before is not None and not self._always and _follows(said.sequence, before.sequence):
+            return before
+        silent: Reading = (None,) * len(CHART)
+        return Desk(host, said.name, said.protocol, said.universe, said.priority, at_ns, None, b"", silent)
+
     def gone(self, now_ns: int) -> list[tuple[Desk, Desk | None, Changes]]:
         """Forget the desks that are silent: each with the desk that takes over, and what that plays."""
         over: list[tuple[Desk, Desk | None, Changes]] = []
         for key, desk in list(self._desks.items()):
             if desk.ended or now_ns - desk.heard_ns >= SILENT_NS[desk.protocol]:
                 del self._desks[key]
+                if not desk.ended:
+                    self._quiet[key] = desk
+                    while len(self._quiet) > MOST:
+                        del self._quiet[next(iter(self._quiet))]
                 self._counters.lost += 1
                 heir = max(self._desks.values(), key=lambda one: (one.priority, one.heard_ns), default=None)
                 lower = self._always and heir is not None and heir.priority < desk.priority
@@ -146,3 +161,8 @@ class Merge:
 
 def _overtaken(number: int | None, last: int | None) -> bool:
     return number is not None and last is not None and (last - number) % 256 < OLD
+
+
+def _follows(number: int | None, last: int | None) -> bool:
+    """True for the next number, or the one after it: Art-Net leaves 0 out."""
+    return number is not None and last is not None and 1 <= (number - last) % 256 <= 2

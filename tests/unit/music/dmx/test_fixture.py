@@ -146,8 +146,28 @@ def test_the_last_look_is_held() -> None:
     assert stage.silent(2479) == ([], {})
     assert stage.silent(21) == (["A"], {})
     assert stage.silent(10_000) == ([], {}), "said once"
+    stage.numbers["A"] += 100  # it was cut off
     assert stage.say("A", mix=255) == {}, "where it stands when it comes back"
     assert stage.say("A", mix=0) == {"mix": 0.0}
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_a_desk_that_speaks_only_of_changes_is_played(always: bool) -> None:
+    """OLA repeats nothing."""
+    stage = Stage(always=always)
+    stage.say("A", mix=51)
+    for mix in (255, 0):
+        assert stage.silent(60_000) == (["A"], {})
+        assert stage.say("A", mix=mix)["mix"] == mix / 255
+    assert stage.fixture.counters.lost == 2
+
+
+def test_a_desk_that_ended_and_began_anew_says_where_it_stands() -> None:
+    stage = Stage()
+    stage.say("A", mix=51)
+    stage.say("A", options=0x40)
+    stage.silent(0)
+    assert stage.say("A", mix=255) == {}
 
 
 def test_artnet_is_missed_after_ten_seconds() -> None:
