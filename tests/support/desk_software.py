@@ -51,7 +51,7 @@ class Program:
 
     def __init__(self, at: Machine, home: Path, *command: str) -> None:
         self._at, self._home = at, home
-        with Path(home, "log").open("w") as log:
+        with Path(home, "log").open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 at.command(*USER, *command),
                 stdout=log,
@@ -67,7 +67,7 @@ class Program:
     @property
     def log(self) -> str:
         """All that it has said."""
-        return Path(self._home, "log").read_text(errors="replace")
+        return Path(self._home, "log").read_text(encoding="utf-8", errors="replace")
 
     def close(self) -> None:
         """End it."""

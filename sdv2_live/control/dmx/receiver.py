@@ -69,6 +69,7 @@ class LightDesks(Service):
         self._repeats, self._lines = Repeats(SAID_AGAIN_S), Throttle(rate=1, burst=20)
         self._answers = Throttles(rate=5, burst=10)
         self._rejoined_ns = 0
+        self._own = b""
         self._sockets: dict[Protocol, list[socket.socket]] = {}
         try:
             for protocol, universe in self._universes.items():
@@ -155,6 +156,8 @@ class LightDesks(Service):
             self.counters.barred += 1
             self._warn(host, "barred", "is not in dmx.allow; its packets are not read")
             return
+        if packet == self._own:
+            return  # what was told to everybody comes back
         parser = artnet if protocol is Protocol.ARTNET else sacn
         try:
             if len(packet) > MAX_PACKET:
@@ -203,9 +206,10 @@ class LightDesks(Service):
 
     def _present(self, to: str) -> None:
         """Say that we are here, so that desks send to us."""
-        reply = artnet.poll_reply(self._at.address, self._universes[Protocol.ARTNET], NAME, f"{len(self._fixture.desks)} desks")
+        report = f"{len(self._fixture.desks)} desks"
+        self._own = artnet.poll_reply(self._at.address, self._universes[Protocol.ARTNET], NAME, report)
         try:
-            self._sockets[Protocol.ARTNET][0].sendto(reply, (to, artnet.PORT))
+            self._sockets[Protocol.ARTNET][0].sendto(self._own, (to, artnet.PORT))
         except OSError as error:  # the desk went away, or there is no way to it
             log.debug("%s could not be told that we are here: %s", to, error)
 
