@@ -77,7 +77,8 @@ class Machine:
         _run(*self.command(sys.executable, "-c", SEND, packet.hex(), address, str(port)))
 
     def close(self) -> None:
-        """End it; the cable goes with it."""
+        """End it, and take the cable away: the system would, a while later."""
+        subprocess.run(["ip", "link", "delete", self.cable], stderr=subprocess.DEVNULL, timeout=20, check=False)
         self._holder.kill()
         self._holder.wait()
 
