@@ -54,6 +54,7 @@ class CausalDiT(nn.Module):
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(config.dim, 6 * config.dim))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.head = Head(config)
+        self.first = 0  # the number of the first block that is here
 
     @property
     def dtype(self) -> torch.dtype:
@@ -65,13 +66,31 @@ class CausalDiT(nn.Module):
         """Device of the weights."""
         return self.patch_embedding.weight.device
 
+    @property
+    def last(self) -> int:
+        """The number behind that of the last block that is here."""
+        return self.first + len(self.blocks)
+
+    def holds(self, key: str) -> bool:
+        """True for the key of a parameter, of the whole model, that is here."""
+        group, _, rest = key.partition(".")
+        return group != "blocks" or self.first <= int(rest.partition(".")[0]) < self.last
+
+    def keep(self, blocks: range) -> None:
+        """Let go of all blocks but these, which may be none: other processes run them. What is no block stays."""
+        kept = nn.ModuleList()
+        for number, block in enumerate(self.blocks, self.first):
+            if number in blocks:
+                kept.add_module(str(number), block)  # by its number in the whole model, as in the file
+        self.blocks, self.first = kept, blocks.start
+
     def new_cache(self, spec: CacheSpec, latent_hw: tuple[int, int], levels: int = 1) -> KVCache:
         """An empty cache for latents of h x w."""
         config = self.config
         tokens = (latent_hw[0] // PATCH) * (latent_hw[1] // PATCH)
         return KVCache(
             spec,
-            layers=config.layers,
+            layers=len(self.blocks),
             levels=levels,
             tokens=tokens,
             heads=config.heads,
@@ -140,12 +159,28 @@ class CausalDiT(nn.Module):
 
     def flow(self, x_BFCHW: Tensor, times: Times, call: Call) -> Tensor:
         """The device's part of `forward`: it reads and writes device memory alone."""
+        return self.part(x_BFCHW, times, call, (x_BFCHW.shape[3], x_BFCHW.shape[4]))
+
+    def part(self, x: Tensor, times: Times, call: Call, latent_hw: tuple[int, int]) -> Tensor:
+        """What the blocks that are here do in a call.
+
+        Args:
+            x: noisy latents (B, F, 16, h, w) where the first block is here, else what the block before these has given.
+            times: the call's modulation of these blocks.
+            call: what the blocks share.
+            latent_hw: h and w.
+
+        Returns:
+            The flow (B, F, 16, h, w) where the last block is here, else (B, F, L, D) for the block after these.
+        """
         call.cache.begin(call.plan)
-        residual = Residual(self._patchify(x_BFCHW))
+        residual = Residual(self._patchify(x) if self.first == 0 else x)
         for layer, block in enumerate(self.blocks):
             residual = block(residual, times.vectors[layer], layer, call)
+        if self.last < self.config.layers:
+            return residual.sum()
         _, h = residual.norm(call.ops, *self.head.vectors(times.e))
-        return self._unpatchify(self.head.head(h), x_BFCHW.shape[3] // PATCH, x_BFCHW.shape[4] // PATCH)
+        return self._unpatchify(self.head.head(h), latent_hw[0] // PATCH, latent_hw[1] // PATCH)
 
     def _patchify(self, x_BFCHW: Tensor) -> Tensor:
         """(B, F, C, h, w) -> (B, F, L, D). The convolution does not overlap, so it is a linear map of patches."""

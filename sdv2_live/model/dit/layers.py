@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sdv2_live.model.dit.attention import Attend
 from sdv2_live.model.dit.eight import Rows, joined, takes_rows8
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
-from sdv2_live.model.dit.ops import EPS, Ops
+from sdv2_live.model.dit.ops import EPS, Ops, added
 from sdv2_live.model.dit.packed import packed_linear
 
 PATCH = 2  # tokens are 1x2x2 patches of the latent
@@ -66,7 +66,12 @@ class Times:
 
     def of(self, i: int, frames: int) -> Times:
         """The part of the i-th of B timesteps, for a call of one level."""
-        return Times(self.e[i : i + 1].expand(-1, frames, -1), self.vectors[:, i : i + 1].expand(-1, -1, frames, -1, -1))
+        return self.rows(i, i + 1, frames)
+
+    def rows(self, begin: int, end: int, frames: int) -> Times:
+        """The part of some of B timesteps, for a call of as many levels."""
+        e, vectors = self.e[begin:end], self.vectors[:, begin:end]
+        return Times(e.expand(-1, frames, -1), vectors.expand(-1, -1, frames, -1, -1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,10 @@ class Residual:
     def norm(self, ops: Ops, weight_BFD: Tensor, bias_BFD: Tensor, *, eight: bool = False) -> tuple[Tensor, Rows]:
         """The sum, and its layer norm times weight plus bias; eight: as rows in 8 bits."""
         return ops.add_norm(self.x, self.branch, self.gate, weight_BFD, bias_BFD, eight=eight)
+
+    def sum(self) -> Tensor:
+        """The stream with its branch added, as the next norm would."""
+        return self.x if self.branch is None else added(self.x, self.branch, self.gate)
 
 
 class RMSNorm(nn.Module):

@@ -71,6 +71,14 @@ class Ops(Protocol):
         """
 
 
+def added(x_BFLD: Tensor, branch_BSD: Tensor, gate_BFD: Tensor | None) -> Tensor:
+    """x + branch * gate, summed in float32, in x's dtype; no gate: it is 1."""
+    branch = branch_BSD.view_as(x_BFLD)
+    if gate_BFD is None:
+        return x_BFLD + branch
+    return torch.addcmul(x_BFLD.float(), branch.float(), gate_BFD.unsqueeze(2)).type_as(x_BFLD)
+
+
 class TorchOps:
     """The reference implementation, in PyTorch's own operations."""
 
@@ -86,10 +94,7 @@ class TorchOps:
         *,
         eight: bool = False,
     ) -> tuple[Tensor, Rows]:
-        x = x_BFLD
-        if branch_BSD is not None:
-            branch = branch_BSD.view_as(x)
-            x = x + branch if gate_BFD is None else torch.addcmul(x.float(), branch.float(), gate_BFD.unsqueeze(2)).type_as(x)
+        x = x_BFLD if branch_BSD is None else added(x_BFLD, branch_BSD, gate_BFD)
         width = x.shape[-1:]
         if weight_BFD.numel() == weight_BFD.shape[-1]:  # one frame: the norm takes its weight and bias with it
             h = F.layer_norm(x.float(), width, weight_BFD.flatten().float(), bias_BFD.flatten().float(), EPS)
