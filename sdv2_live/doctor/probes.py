@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sdv2_live.doctor.light_desks import look_dmx
 from sdv2_live.doctor.link import look_link
 from sdv2_live.doctor.machine import look_attention, look_cupy, look_system, look_torch
+from sdv2_live.doctor.midi import look_midi
 from sdv2_live.doctor.model import look_model
 from sdv2_live.doctor.network import look_discovery, look_ndi, look_osc, look_oscquery
 from sdv2_live.doctor.probe import Probe
@@ -19,7 +21,9 @@ PROBES = (
     Probe(("ndi_library", "ndi_loopback"), look_ndi, 60, "NDI does not answer: reinstall ndi-python, check the firewall"),
     Probe(("spout",), look_spout, 60, "the graphics driver does not answer: restart the machine"),
     Probe(("sound",), look_sound, 60, "a sound driver does not answer: restart the sound server, or set audio.source: ndi"),
-    Probe(("link",), look_link, 30, "the disk does not answer: check network drives"),
+    Probe(("link",), look_link, 30, "Ableton Link does not answer: reinstall LinkPython-extern"),
+    Probe(("midi",), look_midi, 30, "a MIDI driver does not answer: unplug the controllers, or restart the machine"),
+    Probe(("light_desks",), look_dmx, 30, "name service does not answer: set dmx.interface to an address"),
     Probe(("discovery",), look_discovery, 60, "name service does not answer: give addresses in ndi.extra_ips"),
     Probe(("osc_port",), look_osc, 30, "name service does not answer: set osc.host to an address"),
     Probe(("oscquery_port",), look_oscquery, 30, "name service does not answer: set osc.host to an address"),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
-from typing import Any
+from contextlib import closing, suppress
 
 import psutil
 import pytest
+from support.link_session import Other
 from support.systems import kill
 from support.waiting import eventually
 
@@ -21,49 +18,8 @@ from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.link.session import installed
 from sdv2_live.show.music import Music
-from sdv2_live.system.clock import monotonic_ns
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="the extra link is not installed: pip install 'sdv2-live[link]'")
-
-
-OLDER_NS = 1_500_000_000
-
-
-def _other(pipe: Connection, bpm: float) -> None:
-    """Another program of a session; it answers each message with its tempo, place in the bar, peers, and the time of these."""
-    from link import Link
-
-    link = Link(bpm)
-    link.enabled = True
-    while (wanted := pipe.recv()) is not None:
-        state = link.captureSessionState()
-        if wanted:
-            state.setTempo(wanted, link.clock().micros())
-            link.commitSessionState(state)
-        before, micros, after = monotonic_ns(), link.clock().micros(), monotonic_ns()
-        pipe.send((state.tempo(), state.phaseAtTime(micros, 4.0), link.numPeers(), (before + after) // 2))
-    link.enabled = False
-
-
-class Other:
-    """That program, seen from here."""
-
-    def __init__(self, bpm: float) -> None:
-        self._pipe, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("spawn").Process(target=_other, args=(theirs, bpm), daemon=True)
-        self.process.start()
-        self.ask()
-        since_ns = monotonic_ns()  # of two sessions that meet, the older stays, if it is older by half a second
-        eventually("a session that is the older one", lambda: monotonic_ns() - since_ns > OLDER_NS)
-
-    def ask(self, bpm: float = 0.0) -> tuple[float, float, int, int]:
-        self._pipe.send(bpm)
-        answer: tuple[float, float, int, int] = self._pipe.recv()
-        return answer
-
-    def close(self) -> None:
-        self._pipe.send(None)
-        self.process.join(10)
 
 
 class Rig:
@@ -92,16 +48,8 @@ class Rig:
         self.server.close()
 
 
-@contextmanager
-def closing(one: Any) -> Iterator[Any]:
-    try:
-        yield one
-    finally:
-        one.close()
-
-
 def test_a_session_leads_the_show_and_the_show_leaves_its_tempo_alone() -> None:
-    with closing(Other(125.0)) as other, closing(Rig(others=frozenset({other.process.pid}))) as show:
+    with closing(Other(125.0)) as other, closing(Rig(others=frozenset({other.pid}))) as show:
         show.store.set("tempo/source", "link", "hand")
         eventually("a peer", lambda: show.music.tempo.now().peers == 1)
         eventually("the session's tempo", lambda: abs(show.music.clock.bpm - 125.0) < 0.05)
