@@ -25,7 +25,8 @@ from sdv2_live.errors import MemoryShortageError
 if TYPE_CHECKING:
     from sdv2_live.config.schema import Config
     from sdv2_live.cost.cards import Card
-    from sdv2_live.memory.budget import Budget, MemoryRequest
+    from sdv2_live.memory.budget import Budget
+    from sdv2_live.memory.request import MemoryRequest
 
 CARDS = (24, 16, 12, 8)  # GB, of --markdown
 MODELS = ("1.3b", "14b")
@@ -84,7 +85,8 @@ def markdown() -> str:
     """The manual's table: what --fit chooses on cards of common sizes, for models whose every setting is auto."""
     import torch
 
-    from sdv2_live.memory.budget import MemoryRequest, fit, lighter_vaes, smaller_sizes
+    from sdv2_live.memory.budget import fit, lighter_vaes, smaller_sizes
+    from sdv2_live.memory.request import MemoryRequest
     from sdv2_live.model.profiles import PROFILES
     from sdv2_live.model.text.encoder import Placement
 

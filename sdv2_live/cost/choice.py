@@ -13,8 +13,9 @@ from sdv2_live.cost.cards import Card
 from sdv2_live.cost.rate import Rate, chunk_rate, fill, filling_size
 from sdv2_live.engine.spec import Mode, Schedule
 from sdv2_live.gpu.geometry import Size
-from sdv2_live.memory.budget import MemoryRequest, lighter_vaes, smaller_sizes
+from sdv2_live.memory.budget import lighter_vaes, smaller_sizes
 from sdv2_live.memory.fit import wish_of
+from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.load import has_weights
 from sdv2_live.model.profiles import Profile
 

@@ -11,58 +11,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-import torch
-
-from sdv2_live.engine.spec import Schedule, StreamSpec
+from sdv2_live.engine.spec import Schedule
 from sdv2_live.gpu.geometry import MULTIPLE, Size
-from sdv2_live.memory.footprint import cache_bytes, denoise_peak, fixed_need, graphs_need, vae_need
-from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.memory.footprint import (
+    WORKSPACE,
+    FixedNeed,
+    VaeNeed,
+    cache_bytes,
+    denoise_kept,
+    denoise_peak,
+    fixed_need,
+    vae_need,
+)
+from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.load_text import text_bytes
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.text.encoder import Placement
 from sdv2_live.model.vae_choice import VAES
+from sdv2_live.ranks.partition import Part
 
 GB = 1e9
 MARGIN, MARGIN_SHARE = 300_000_000, 0.03  # handles and workspaces of cuBLAS and cuDNN; rounding by the allocator
 FAST = (5, 2)  # kv_frames and sink_frames of the authors' fast profile
 SMALLER = (0.8, 0.64, 0.5)  # of both sides
 LEAST = 128  # pixels; no side is made smaller
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryRequest:
-    """The settings of a show that determine its memory.
-
-    Attributes:
-        size: (height, width).
-        text: where the text encoder is.
-        precision: of the text encoder's file.
-        graphs: launch chunks as CUDA graphs.
-        overlap: launch a chunk while the one before it is computed.
-    """
-
-    profile: Profile
-    vae: str
-    size: Size
-    dtype: torch.dtype
-    steps: tuple[int, ...] = (700, 500)
-    kv_frames: int = 6
-    sink_frames: int = 3
-    adapt_sink_threshold: float = 0.2
-    schedule: Schedule = Schedule.SEQUENTIAL
-    fp8: bool = False
-    text: Placement = Placement.GPU
-    precision: str = "bf16"
-    unified: bool = False  # the models run in RAM: a text encoder there takes the same memory
-    graphs: bool = False
-    overlap: bool = False
-
-    @property
-    def spec(self) -> StreamSpec:
-        """The stream's, whose memory counts."""
-        levels = len(self.steps) if self.schedule is Schedule.STREAM_BATCH else 1
-        cache = CacheSpec(self.kv_frames, self.sink_frames, self.adapt_sink_threshold)
-        return StreamSpec(*self.size, schedule=self.schedule, levels=levels, cache=cache, rope_refresh_frame=self.kv_frames + 1)
+LIBRARY = 256 << 20  # that NCCL keeps for its channels to two neighbours: an assumption, for its defaults
+PASSING = 2 * 2 * 2  # tensors between neighbours: the residual stream and its branch, in and out, of two chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +61,13 @@ class Saving:
 
 
 def plan(wish: MemoryRequest) -> Budget:
-    """The memory that the request takes."""
-    own = _dit_parts(wish)
-    fixed = fixed_need(wish.profile, wish.dtype)
-    denoise = denoise_peak(wish.profile, wish.dtype, wish.spec, wish.steps)
-    vae = vae_need(wish.profile, wish.vae, wish.dtype, wish.size)
+    """The memory that the request takes; of a rank, with one direction of the autoencoder, what both share is counted whole.
+
+    With CUDA graphs each stage has a pool of its own (engine/graphs.py, engine/vae_graphs.py). It is as large as the most that
+    was alive while a steady chunk was captured; cuBLAS has a workspace for each stream, and what cuDNN keeps is not known.
+    """
+    own, fixed, vae = _dit_parts(wish), _fixed(wish), _vae(wish)
+    denoise, kept = _denoising(wish)
     together = wish.overlap and not wish.graphs
     parts = {
         "transformer weights": own["transformer weights"],
@@ -103,8 +79,9 @@ def plan(wish: MemoryRequest) -> Budget:
         "second prompt": fixed.cross,  # while one gives way to the next; with graphs, their own copy at all times
         # Stages that run at once take theirs at once; those that are captured have it in their graphs.
         "largest stage": max(vae.encode + denoise + vae.decode if together else 0, denoise, fixed.prompt, vae.encode, vae.decode),
-        "frames": _frames(wish.size),
-        "CUDA graphs": graphs_need(wish.profile, wish.vae, wish.dtype, wish.spec, wish.steps) if wish.graphs else 0,
+        "frames": _frames(wish.size) if wish.leads else 0,
+        "CUDA graphs": kept + vae.steady + 3 * WORKSPACE if wish.graphs else 0,
+        "other ranks": _passing(wish),
     }
     parts["margin"] = MARGIN + int(MARGIN_SHARE * sum(parts.values()))
     return Budget(wish, parts)
@@ -180,13 +157,41 @@ def _changes(wish: MemoryRequest) -> Iterator[tuple[str, MemoryRequest]]:
 
 def _dit_parts(wish: MemoryRequest) -> dict[str, int]:
     """The parts that need no run on the meta device."""
-    fixed = fixed_need(wish.profile, wish.dtype)
+    fixed = _fixed(wish)
     text = text_bytes(wish.profile, "fp32" if wish.profile.files is None else wish.precision)
     return {
         "transformer weights": fixed.weights - (fixed.linear - fixed.linear // wish.dtype.itemsize if wish.fp8 else 0),
-        "text encoder": text if wish.text is Placement.GPU or wish.unified else 0,
-        "key/value caches": cache_bytes(wish.profile, wish.dtype, wish.spec),
+        "text encoder": text if wish.leads and (wish.text is Placement.GPU or wish.unified) else 0,
+        "key/value caches": cache_bytes(wish.held, wish.dtype, wish.spec) if wish.held else 0,
     }
+
+
+def _fixed(wish: MemoryRequest) -> FixedNeed:
+    return fixed_need(wish.held, wish.dtype) if wish.held else FixedNeed()
+
+
+def _vae(wish: MemoryRequest) -> VaeNeed:
+    part = wish.part or Part(0, wish.profile.dit.layers, encode=True, decode=True)
+    if not (part.encode or part.decode):
+        return VaeNeed()
+    need = vae_need(wish.profile, wish.vae, wish.dtype, wish.size)
+    return replace(need, encode=need.encode if part.encode else 0, decode=need.decode if part.decode else 0)
+
+
+def _denoising(wish: MemoryRequest) -> tuple[int, int]:
+    """The peak of a chunk's denoising, and what its graphs keep."""
+    if wish.held is None:
+        return 0, 0
+    of = wish.held, wish.dtype, wish.spec, wish.steps
+    return denoise_peak(*of), denoise_kept(*of)
+
+
+def _passing(wish: MemoryRequest) -> int:
+    """Buffers of what neighbours send each other, and the library that does."""
+    if wish.part is None:
+        return 0
+    tokens = wish.size[0] * wish.size[1] // MULTIPLE**2
+    return PASSING * tokens * wish.profile.dit.dim * wish.dtype.itemsize + (0 if wish.unified else LIBRARY)
 
 
 def _fewer(wish: MemoryRequest) -> tuple[int, int]:

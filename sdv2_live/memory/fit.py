@@ -13,7 +13,8 @@ from sdv2_live.config.schema import Config
 from sdv2_live.engine.spec import Mode, Schedule
 from sdv2_live.errors import MemoryShortageError
 from sdv2_live.gpu.geometry import model_size
-from sdv2_live.memory.budget import GB, Budget, MemoryRequest, Saving, fit, lighter_vaes, plan, savings, smaller_sizes
+from sdv2_live.memory.budget import GB, Budget, Saving, fit, lighter_vaes, plan, savings, smaller_sizes
+from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.checkpoints.files import PRECISIONS
 from sdv2_live.model.dit.fp8 import why_not_fp8
 from sdv2_live.model.load import choose_device, choose_dtype, has_weights

@@ -39,10 +39,10 @@ class FixedNeed:
         prompt: the peak of computing them.
     """
 
-    weights: int
-    linear: int
-    cross: int
-    prompt: int
+    weights: int = 0
+    linear: int = 0
+    cross: int = 0
+    prompt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +57,41 @@ class VaeNeed:
         steady: the most that tensors of both directions take past the first chunks.
     """
 
-    weights: int
-    memory: int
-    encode: int
-    decode: int
-    steady: int
+    weights: int = 0
+    memory: int = 0
+    encode: int = 0
+    decode: int = 0
+    steady: int = 0
+
+
+def fixed_need(profile: Profile, dtype: torch.dtype) -> FixedNeed:
+    """The causal DiT, and a prompt's keys and values."""
+    few, layers = range(1, LAYERS + 2), profile.dit.layers
+    some = [_fixed_need(replace(profile.dit, layers=count), dtype) for count in few]
+    if layers in few:
+        return some[layers - 1]
+    # From LAYERS on each layer takes as much as the one before it.
+    a, b = ((each.weights, each.linear, each.cross, each.prompt) for each in some[-2:])
+    return FixedNeed(*(one + (layers - LAYERS) * (more - one) for one, more in zip(a, b, strict=True)))
 
 
 @lru_cache(maxsize=64)
-def fixed_need(profile: Profile, dtype: torch.dtype) -> FixedNeed:
-    """The causal DiT, and a prompt's keys and values."""
+def _fixed_need(config: DitConfig, dtype: torch.dtype) -> FixedNeed:
     with FusedAttention(), torch.inference_mode():
-        dit = on_meta(lambda: CausalDiT(profile.dit)).to(dtype)
+        dit = on_meta(lambda: CausalDiT(config)).to(dtype)
         prompt, cross = peak_of(lambda: _condition(dit), dit.parameters())
         return FixedNeed(_bytes(dit), sum(map(_bytes, block_linears(dit))), cross, prompt)
 
 
-@lru_cache(maxsize=256)
 def cache_bytes(profile: Profile, dtype: torch.dtype, spec: StreamSpec) -> int:
     """Keys, values and sink means of all layers, slots and levels; stream_batch has one cache more, for its first chunk."""
-    dit = on_meta(lambda: CausalDiT(replace(profile.dit, layers=1))).to(dtype)
     levels = 1 if spec.schedule is Schedule.SEQUENTIAL else 1 + spec.levels
-    return profile.dit.layers * levels * _size(dit.new_cache(spec.cache, spec.latent_hw))
+    return profile.dit.layers * levels * _layer_cache_bytes(replace(profile.dit, layers=1), dtype, spec)
+
+
+@lru_cache(maxsize=256)
+def _layer_cache_bytes(config: DitConfig, dtype: torch.dtype, spec: StreamSpec) -> int:
+    return _size(on_meta(lambda: CausalDiT(config)).to(dtype).new_cache(spec.cache, spec.latent_hw))
 
 
 def denoise_peak(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
@@ -86,27 +99,23 @@ def denoise_peak(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: 
     return _denoising(profile, dtype, spec, steps)[0]
 
 
-def graphs_need(profile: Profile, kind: str, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
-    """Memory that CUDA graphs keep, beyond what the same work takes when it is not captured.
-
-    There are three memory pools, of denoising, encoding and decoding (engine/graphs.py, engine/vae_graphs.py), and each stays
-    as large as the most that was alive while a steady chunk was captured: the graphs of one pool lie over each other. An
-    estimate: the tensors of the same call on meta, and the workspace that cuBLAS has for each stream; cuDNN's own is not known.
-    """
-    _, denoising = _denoising(profile, dtype, spec, steps)
-    return denoising + vae_need(profile, kind, dtype, (spec.height, spec.width)).steady + 3 * WORKSPACE
+def denoise_kept(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
+    """The most that was alive while a steady chunk's denoising was captured: what its CUDA graphs keep."""
+    return _denoising(profile, dtype, spec, steps)[1]
 
 
 def _denoising(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> tuple[int, int]:
     few = replace(spec, cache=CacheSpec(3, 1, spec.cache.adapt_sink_threshold), rope_refresh_frame=50)
-    return _denoise(profile.dit, dtype, few, steps if few.schedule is Schedule.STREAM_BATCH else steps[:2])
+    return _denoise(
+        replace(profile.dit, layers=LAYERS), dtype, few, steps if few.schedule is Schedule.STREAM_BATCH else steps[:2]
+    )
 
 
 @lru_cache(maxsize=256)
 def _denoise(config: DitConfig, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> tuple[int, int]:
     """The highest peak of the first chunks, and the tensors of the last of them, a steady one, at their most."""
     with FusedAttention(), torch.inference_mode():
-        dit = on_meta(lambda: CausalDiT(replace(config, layers=LAYERS))).to(dtype)
+        dit = on_meta(lambda: CausalDiT(config)).to(dtype)
         engine = Engine(dit, _NoVae())
         state, cross = engine.new_state(spec), _condition(dit)
         there = [*dit.parameters(), *dit.buffers(), *_tensors(state), *_tensors(cross)]

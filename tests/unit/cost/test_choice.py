@@ -12,7 +12,7 @@ from sdv2_live.config.load import load_config
 from sdv2_live.config.schema import Config
 from sdv2_live.cost.cards import Card, known
 from sdv2_live.cost.choice import LIVE, fuller, paced, rate_of
-from sdv2_live.memory.budget import MemoryRequest
+from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.checkpoints.files import FILES
 from sdv2_live.model.profiles import PROFILES
 

@@ -21,9 +21,10 @@ from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.graphs import CudaCapture
 from sdv2_live.engine.spec import ChunkPlan, Schedule, StreamSpec
 from sdv2_live.engine.vae_graphs import GraphedVae
-from sdv2_live.memory.budget import MARGIN, MemoryRequest, plan
+from sdv2_live.memory.budget import MARGIN, plan
 from sdv2_live.memory.footprint import _NoVae, _size, cache_bytes, denoise_peak, fixed_need, vae_need
 from sdv2_live.memory.live_bytes import LiveBytes, peak_of
+from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.layers import DitConfig
