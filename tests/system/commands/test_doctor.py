@@ -15,7 +15,7 @@ from sdv2_live.doctor.probes import PROBES
 
 NAMES = [
     "python", "seen", "disk", "prompt_cache", "torch", "cuda", "gpu", "cupy", "attention", "ndi_library", "ndi_loopback", "spout",
-    "sound", "link", "discovery", "osc_port", "oscquery_port", "weights", "memory", "speed", "engine",
+    "sound", "link", "midi", "light_desks", "discovery", "osc_port", "oscquery_port", "weights", "memory", "speed", "engine",
 ]  # fmt: skip
 
 
