@@ -5,18 +5,19 @@ The steps themselves are in `steps`; here the host says where they begin, what t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
+import torch
 from torch import Tensor
 
-from sdv2_live.engine.scheduler import schedule_of
+from sdv2_live.engine.scheduler import as_they_are, schedule_of
 from sdv2_live.engine.spec import ChunkPlan
 from sdv2_live.engine.state import BatchQueue, StreamState
-from sdv2_live.engine.steps import sequential, stream_batch
+from sdv2_live.engine.steps import Calls, sequential, stream_batch
 from sdv2_live.engine.transfer import upload
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.dit import CausalDiT, check_starts
+from sdv2_live.model.dit.kv_cache import CachePlan
 from sdv2_live.model.dit.layers import CrossKV
 
 
@@ -45,20 +46,43 @@ class Denoising:
             return self._prepare_batch(latent, noise, cross, plan, state, state.queue)
         return self._stream_batch(latent, noise, cross, plan, state, state.queue)
 
-    def _numbers(self, plan: ChunkPlan, starts: Sequence[int], state: StreamState) -> Tensor:
-        return upload(schedule_of(state.spec.shift).numbers(plan.noise_scale, plan.timesteps, starts), self._dit.device)
+    def _upload(self, numbers: Tensor) -> Tensor:
+        return upload(numbers, self._dit.device)
 
     def _sequential(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
-        """All steps of the chunk, one after the other."""
-        frames, count = latent.shape[1], len(plan.timesteps)
-        starts = [state.advance(frames)]
-        check_starts(starts, frames)
-        plans = tuple(state.cache.plan(starts, frames) for _ in range(count))
-        run = partial(sequential, self._dit, state.rope, state.cache, plans)
-        inputs = latent, noise, self._numbers(plan, starts * count, state)
-        if state.graphs is not None and all(each.steady for each in plans):
-            return state.graphs.run(plans, run, cross, *inputs)
-        return run(cross, *inputs)
+        """All calls of the chunk, one after the other."""
+        cache, spec, frames, count = state.cache, state.spec, latent.shape[1], len(plan.timesteps)
+        context = state.context(frames)
+        refill, places = self._refill(context, state)
+        start = state.advance(frames)
+        check_starts([0 if cache.by_place else start], frames)
+        steps = tuple(cache.plan([start], frames) for _ in range(count))
+        context_t = spec.context_t if count else 0.0  # a latent that was given is clean
+        last = None if context_t is None else cache.plan([start], frames)
+        numbers = [
+            as_they_are(0.0 if spec.context_t is None else spec.context_t, places),
+            schedule_of(spec.shift).numbers(plan.noise_scale, plan.timesteps, [start] * count),
+            as_they_are(context_t or 0.0, [] if last is None else [start]),
+        ]
+        calls = Calls(refill, steps, last)
+        run = partial(sequential, self._dit, state.rope, cache, calls)
+        inputs = [latent, noise, self._upload(torch.cat(numbers)), *(() if context is None else (context,))]
+        steady = all(each.steady for each in steps) if context is None else context.shape[1] == spec.recompute
+        captured = state.graphs is not None and steady and count
+        clean = state.graphs.run(calls, run, cross, *inputs) if captured and state.graphs else run(cross, *inputs)
+        if state.queue is None:
+            state.keep(clean, start)
+        return clean
+
+    def _refill(self, context: Tensor | None, state: StreamState) -> tuple[tuple[CachePlan, ...], list[int]]:
+        """Plans and positions of the calls that fill an emptied cache: a block each, which sees the ones before it."""
+        if context is None:
+            return (), []
+        state.cache.empty_()
+        state.next_start = context.shape[1]
+        places = [*range(0, context.shape[1], state.spec.block)]
+        sizes = [min(state.spec.block, context.shape[1] - place) for place in places]
+        return tuple(state.cache.plan([place], size) for place, size in zip(places, sizes, strict=True)), places
 
     def _prepare_batch(
         self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
@@ -81,7 +105,7 @@ class Denoising:
         check_starts(starts, 1)
         cache_plan = state.batch_cache.plan(starts, 1)
         run = partial(stream_batch, self._dit, state.rope, state.batch_cache, cache_plan, queue.latents)
-        inputs = latent, noise, self._numbers(plan, starts, state)
+        inputs = latent, noise, self._upload(schedule_of(state.spec.shift).numbers(plan.noise_scale, plan.timesteps, starts))
         if state.graphs is not None and cache_plan.steady:
             clean = state.graphs.run(cache_plan, run, cross, *inputs)
         else:

@@ -8,10 +8,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from sdv2_live.engine.anchor import Anchor
 from sdv2_live.engine.denoising import Denoising
 from sdv2_live.engine.graphs import Capture, Graphs
-from sdv2_live.engine.spec import TEXT_STEPS, ChunkPlan, ChunkSettings, Mode, Schedule, StreamSpec
+from sdv2_live.engine.spec import ChunkPlan, ChunkSettings, Schedule, StreamSpec, frames_of
 from sdv2_live.engine.state import BatchQueue, StreamState
+from sdv2_live.engine.timesteps import timesteps_of
 from sdv2_live.engine.warm_up import warm_up
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.dit import CausalDiT
@@ -80,11 +82,12 @@ class Engine:
         return StreamState(
             spec=spec,
             vae=self.vae.new_memory(),
-            cache=self.dit.new_cache(spec.cache, spec.latent_hw),
+            cache=self.dit.new_cache(spec.cache, spec.latent_hw, by_place=spec.positions == "relative"),
             rope=self.dit.rope(),
             batch_cache=self.dit.new_cache(spec.cache, spec.latent_hw, spec.levels) if batch else None,
             queue=BatchQueue(torch.zeros(in_flight, device=self.device)) if batch else None,
             graphs=Graphs(self._capture) if self._capture is not None else None,
+            anchor=None if spec.recompute is None else Anchor(frames_of(spec.recompute, first=True), self.vae.new_memory()),
         )
 
     def warm_up(self, state: StreamState) -> None:
@@ -132,9 +135,12 @@ class Engine:
 
     def plan(self, pixels_1CTHW: Tensor | None, settings: ChunkSettings, state: StreamState) -> ChunkPlan:
         """The amount of noise this chunk gets. `pixels_1CTHW` as given to `encode`, or None in text mode."""
-        if state.spec.mode is Mode.TEXT or pixels_1CTHW is None:
-            return ChunkPlan(1.0, TEXT_STEPS)
-        return state.motion.plan(pixels_1CTHW, settings)
+        if state.given is not None and not state.started:
+            return ChunkPlan(0.0, ())
+        first, state.generated, scale = not state.generated, True, 1.0
+        if pixels_1CTHW is not None:
+            scale = state.motion.update(pixels_1CTHW, settings.noise_scale, settings.noise_controller)
+        return ChunkPlan(scale, timesteps_of(state.spec, settings.steps, scale, first=first))
 
     @torch.inference_mode()
     def denoise(self, latent: Tensor | None, cross: CrossKV, plan: ChunkPlan, seed: int, state: StreamState) -> Tensor | None:
@@ -153,6 +159,8 @@ class Engine:
         state.noise.begin(state.chunk, seed)
         state.chunk += 1
         state.started = True
+        if not plan.timesteps:
+            latent = state.given
         if latent is None:
             latent = torch.zeros(1, state.spec.block, self.dit.config.channels, *state.spec.latent_hw, device=self.device)
         noise = state.draw(len(plan.timesteps), latent.shape, self.device)
@@ -165,4 +173,23 @@ class Engine:
     @torch.inference_mode()
     def decode(self, latent_1FCHW: Tensor, state: StreamState) -> Tensor:
         """Pixels (1, 3, T, H, W) in [-1, 1] of the next clean latents."""
-        return self.vae.decode(latent_1FCHW.to(self._vae_dtype), state.vae).clamp(-1, 1)
+        pixels = self.vae.decode(latent_1FCHW.to(self._vae_dtype), state.vae).clamp(-1, 1)
+        if state.anchor is not None and (picture := state.anchor.see(pixels)) is not None:
+            state.anchor.latent = self._encode_alone(picture, state.anchor.memory)
+        return pixels
+
+    @torch.inference_mode()
+    def give(self, pixels_1C1HW: Tensor, state: StreamState) -> None:
+        """Let an image (1, 3, 1, H, W) in [-1, 1] be the first latent of a stream that has not begun.
+
+        The first chunk then shows it as the autoencoder sees it; a reset stream begins with it again. Raises EngineError where a
+        stream's first chunk is not one frame.
+        """
+        if state.started or state.spec.frames_needed(first=True) != 1:
+            raise EngineError("an image can be the first latent of a stream that has not begun, and whose first chunk is a frame")
+        state.given = self._encode_alone(pixels_1C1HW, self.vae.new_memory())
+
+    def _encode_alone(self, pixels_1C1HW: Tensor, memory: Any) -> Tensor:
+        """The normalised latent of a picture as a clip of its own."""
+        memory.reset_()
+        return self.vae.encode(pixels_1C1HW.to(self.device, self._vae_dtype), memory, normalize=True).float()

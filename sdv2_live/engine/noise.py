@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdv2_live.engine.spec import ChunkPlan, ChunkSettings
 from sdv2_live.engine.transfer import Fetched
 
 MOTION_FULL = 0.2  # RMS difference of neighbouring frames, pixels in [-1, 1], that counts as full motion
@@ -84,12 +83,3 @@ class MotionController:
             motion = min(max(rms.read() / MOTION_FULL, 0.0), 1.0)
             self._scale = 0.9 * (chosen - 0.1 * motion) + 0.1 * self._scale
         return self._scale
-
-    def plan(self, pixels_1CTHW: Tensor, settings: ChunkSettings) -> ChunkPlan:
-        """The noise of the chunk with these pixels. Past a stream's first chunk the first timestep follows the noise scale."""
-        first = self.fresh
-        scale = self.update(pixels_1CTHW, settings.noise_scale, settings.noise_controller)
-        if first:
-            return ChunkPlan(scale, settings.steps)
-        lowest = settings.steps[1] + 1 if len(settings.steps) > 1 else 0
-        return ChunkPlan(scale, (max(int(1000 * scale) - 100, lowest), *settings.steps[1:]))

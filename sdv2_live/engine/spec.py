@@ -89,6 +89,11 @@ class StreamSpec:
             )
 
     @property
+    def clean_past(self) -> bool:
+        """True where the cache holds keys and values of clean latents; StreamDiffusionV2's are those of the last step."""
+        return self.context_t is not None or self.recompute is not None
+
+    @property
     def chunk_frames(self) -> int:
         """Pixel frames of a chunk past the first."""
         return frames_of(self.block, first=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,10 +10,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from sdv2_live.engine.anchor import Anchor
 from sdv2_live.engine.graphs import Graphs
 from sdv2_live.engine.noise import MotionController, NoiseSource, SeededNoise
 from sdv2_live.engine.spec import StreamSpec
 from sdv2_live.engine.transfer import upload
+from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.kv_cache import KVCache
 from sdv2_live.model.dit.rope import RopeTable
 
@@ -42,6 +45,14 @@ class BatchQueue:
         self.starts, self.finished_in = [], 0
 
 
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """A finished latent (1, 1, 16, h, w), float32, as it left the last step, and its temporal position."""
+
+    latent: Tensor
+    start: int
+
+
 @dataclass
 class StreamState:
     """One stream. Made by Engine.new_state; two of them never touch each other.
@@ -49,7 +60,9 @@ class StreamState:
     cache: one level in sequential mode and while stream_batch prepares its first chunk. batch_cache: one level a step; with
     it comes the queue. graphs: what has been captured over this memory, which therefore stays where it is; None: nothing is.
     next_start: temporal position of the next latent. chunk: chunks denoised so far (it numbers the noise). pushed: frames of the
-    next chunk that the encoder has been given; they cannot be taken back, so only a reset forgets them.
+    next chunk that the encoder has been given; they cannot be taken back, so only a reset forgets them. latents: painted since
+    the last cut. clean: the last kv_frames of them, the newest last, without stream_batch. given: the stream's first latent,
+    (1, 1, 16, h, w), where it is an image's; a reset keeps it.
     """
 
     spec: StreamSpec
@@ -65,6 +78,11 @@ class StreamState:
     chunk: int = 0
     pushed: int = 0
     started: bool = False  # the stream is past its first chunk
+    generated: bool = False  # a chunk that was not given has been planned
+    latents: int = 0
+    clean: deque[Clean] = field(default_factory=deque)
+    given: Tensor | None = None
+    anchor: Anchor | None = None
 
     @property
     def frames_needed(self) -> int:
@@ -78,7 +96,7 @@ class StreamState:
         self.motion.reset_()
         self.cut_()
         self.chunk = self.pushed = 0
-        self.started = False
+        self.started = self.generated = False
 
     @torch.inference_mode()
     def cut_(self) -> None:
@@ -88,16 +106,50 @@ class StreamState:
             self.batch_cache.reset_()
         if self.queue is not None:
             self.queue.reset_()
-        self.next_start = 0
+        self.next_start = self.latents = 0
+        self.clean.clear()
+        if self.anchor is not None:
+            self.anchor.reset_()
 
     def advance(self, frames: int) -> int:
         """Start frame of a call with `frames` latents; moves the cursor, refreshing it when it reaches the limit."""
         start = self.next_start
-        if start >= self.spec.rope_refresh_frame:
+        if start >= self.spec.rope_refresh_frame and not self.spec.clean_past:
             start = self.spec.cache.kv_frames - 1
         self.next_start = start + frames
         return start
 
+    def context(self, frames: int) -> Tensor | None:
+        """The latents that refill the cache before a chunk of `frames` latents, (1, m, 16, h, w); None: it rolls on.
+
+        With `recompute` they are, before every chunk, the last ones, and before these the stream's first latent or what stands
+        for it. At the end of the position table they are those that attention sees.
+        """
+        spec, count, kept = self.spec, self.spec.recompute, [each.latent for each in self.clean]
+        if count is None:
+            ends = spec.clean_past and spec.positions == "absolute" and self.next_start + frames > spec.rope_refresh_frame
+            if not ends:
+                return None
+            self.clean = deque(Clean(latent, place) for place, latent in enumerate(kept))
+            return torch.cat(kept, dim=1)
+        if self.latents > count:
+            first = kept[0]
+            if self.latents >= count + spec.block:
+                if self.anchor is None or self.anchor.latent is None:
+                    raise EngineError("the cache is refilled from pictures: decode each chunk before the next is denoised")
+                first = self.anchor.latent
+            kept = [first, *kept[len(kept) + 1 - count :]]
+        return torch.cat(kept, dim=1) if kept else None
+
+    def keep(self, clean_1FCHW: Tensor, start: int) -> None:
+        """Take finished latents in, the first at that temporal position. They are copied: a graph overwrites its result."""
+        for i, latent in enumerate(clean_1FCHW.split(1, dim=1)):
+            self.clean.append(Clean(latent.clone(), start + i))
+        while len(self.clean) > self.spec.cache.kv_frames:
+            self.clean.popleft()
+        self.latents += clean_1FCHW.shape[1]
+
     def draw(self, count: int, shape: Sequence[int], device: torch.device) -> Tensor:
         """The chunk's next `count` noises of a shape, (count, *shape), on their way to the model's device."""
-        return upload(torch.stack([self.noise.draw(shape) for _ in range(count)]), device)
+        drawn = [self.noise.draw(shape) for _ in range(count)]
+        return upload(torch.stack(drawn) if drawn else torch.empty(0, *shape), device)

@@ -1,13 +1,13 @@
-"""The denoising steps of one chunk as functions of device memory alone, so that a CUDA graph can hold them whole.
+"""The calls of one chunk as functions of device memory alone, so that a CUDA graph can hold them whole.
 
-What changes from chunk to chunk comes in tensors. `numbers` (n, 5), float64, has a row for each step: its timestep; its
+What changes from chunk to chunk comes in tensors. `numbers` (n, 5), float64, has a row for each call: its timestep; its
 sigma; the shares of noise and of the clean latent in what it denoises; the temporal position of its (first) latent frame.
-Legend: n steps, F latent frames, h, w: height and width of a latent.
+Legend: n calls or steps, F latent frames, h, w: height and width of a latent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -17,25 +17,48 @@ from sdv2_live.model.dit.layers import PATCH, CrossKV
 from sdv2_live.model.dit.rope import RopeTable
 
 
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls that a chunk makes, in order. Chunks with equal ones do the same on the device.
+
+    Attributes:
+        refill: over the latents of a context; only their keys and values matter, which fill an empty cache.
+        steps: the denoising steps. Each rewrites the slots of the one before, so that the last one's keys and values stay.
+        last: the context pass, a call with the clean latents, of which only the keys and values matter; None: there is none.
+    """
+
+    refill: tuple[CachePlan, ...]
+    steps: tuple[CachePlan, ...]
+    last: CachePlan | None = None
+
+
 def sequential(
     dit: CausalDiT,
     rope: RopeTable,
     cache: KVCache,
-    plans: Sequence[CachePlan],
+    calls: Calls,
     cross: CrossKV,
     latent_1FCHW: Tensor,
     noise_n1FCHW: Tensor,
     numbers: Tensor,
+    context_1FCHW: Tensor | None = None,
 ) -> Tensor:
-    """Clean latents (1, F, 16, h, w): all steps in turn; each rewrites the same cache slots, so the least noisy stays."""
+    """Clean latents (1, F, 16, h, w): all calls in turn. context_1FCHW: latents that refill the cache first."""
     timestep, sigma, noise_share, clean_share, start = numbers.unbind(1)
-    times = dit.times(timestep[:, None])
-    rotations = rope.rotations(start[:1].long(), latent_1FCHW.shape[1], *_grid(latent_1FCHW))
-    x = latent_1FCHW
-    for i, plan in enumerate(plans):
-        x = noised(x, noise_n1FCHW[i], clean_share[i], noise_share[i])
-        flow = dit.flow(x, times.of(i, x.shape[1]), dit.call(rotations, cache, plan, cross))
+    times, grid, done = dit.times(timestep[:, None]), _grid(latent_1FCHW), len(calls.refill)
+    if context_1FCHW is not None:
+        parts = context_1FCHW.split([plan.frames for plan in calls.refill], dim=1)
+        for i, (part, plan) in enumerate(zip(parts, calls.refill, strict=True)):
+            rotations = _rotations(rope, cache, start[i : i + 1], plan.frames, grid)
+            dit.remember(part, times.of(i, plan.frames), dit.call(rotations, cache, plan, cross))
+    x, frames = latent_1FCHW, latent_1FCHW.shape[1]
+    rotations = _rotations(rope, cache, start[done : done + 1], frames, grid)
+    for i, plan in enumerate(calls.steps, done):
+        x = noised(x, noise_n1FCHW[i - done], clean_share[i], noise_share[i])
+        flow = dit.flow(x, times.of(i, frames), dit.call(rotations, cache, plan, cross))
         x = clean(x, flow, sigma[i])
+    if calls.last is not None:
+        dit.remember(x, times.of(len(numbers) - 1, frames), dit.call(rotations, cache, calls.last, cross))
     return x
 
 
@@ -72,6 +95,11 @@ def noised(x: Tensor, noise: Tensor, clean_share: Tensor, noise_share: Tensor) -
 def clean(noisy: Tensor, flow: Tensor, sigma: Tensor) -> Tensor:
     """x0 = noisy - sigma * flow, computed in float64, in the type of `noisy`; sigma is broadcast."""
     return (noisy.double() - sigma * flow.double()).type_as(noisy)
+
+
+def _rotations(rope: RopeTable, cache: KVCache, start: Tensor, frames: int, grid: tuple[int, int]) -> Tensor:
+    """Rotations of a call at a temporal position (1,); with relative positions the cache adds those of time."""
+    return rope.timeless(frames, *grid) if cache.by_place else rope.rotations(start.long(), frames, *grid)
 
 
 def _grid(latent: Tensor) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.noise import MotionController
 from sdv2_live.engine.scheduler import FlowSchedule
 from sdv2_live.engine.spec import ChunkSettings, Schedule, StreamSpec
+from sdv2_live.engine.timesteps import timesteps_of
 from sdv2_live.model.checkpoints.assign import load_strict, synthetic_state_dict
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
@@ -163,11 +164,11 @@ def run_scheduler(case: Case, data: Data) -> Iterator[Comparison]:
     yield "noised", steps.noised(data["x"], data["noise"], clean_share, noise_share), data["noised"]
     yield "x0", steps.clean(data["noised"], data["flow"], sigma), data["x0"]
     wanted = case["noise_controller"]
-    motion, chunk, settings = MotionController(), wanted["chunk"], ChunkSettings(wanted["init_noise_scale"], steps=(1000,))
-    motion.plan(data["video"][:, :, : wanted["sequence"][0]["end_frame"] - chunk], settings)
+    motion, chunk, chosen = MotionController(), wanted["chunk"], wanted["init_noise_scale"]
+    motion.update(data["video"][:, :, : wanted["sequence"][0]["end_frame"] - chunk], chosen, enabled=True)
     ends = [entry["end_frame"] for entry in wanted["sequence"]]
-    plans = [motion.plan(data["video"][:, :, end - chunk : end], settings) for end in ends]
-    scales, firsts = [plan.noise_scale for plan in plans], [float(plan.timesteps[0]) for plan in plans]
+    scales = [motion.update(data["video"][:, :, end - chunk : end], chosen, enabled=True) for end in ends]
+    firsts = [float(timesteps_of(StreamSpec(16, 16), (1000,), scale, first=False)[0]) for scale in scales]
     yield "noise scale", torch.tensor(scales), torch.tensor([entry["noise_scale"] for entry in wanted["sequence"]])
     yield "first timestep", torch.tensor(firsts), torch.tensor([float(e["first_timestep"]) for e in wanted["sequence"]])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -84,8 +85,8 @@ class CausalDiT(nn.Module):
                 kept.add_module(str(number), block)  # by its number in the whole model, as in the file
         self.blocks, self.first = kept, blocks.start
 
-    def new_cache(self, spec: CacheSpec, latent_hw: tuple[int, int], levels: int = 1) -> KVCache:
-        """An empty cache for latents of h x w."""
+    def new_cache(self, spec: CacheSpec, latent_hw: tuple[int, int], levels: int = 1, *, by_place: bool = False) -> KVCache:
+        """An empty cache for latents of h x w. by_place: the time of a key is its place (relative positions)."""
         config = self.config
         tokens = (latent_hw[0] // PATCH) * (latent_hw[1] // PATCH)
         return KVCache(
@@ -97,6 +98,7 @@ class CausalDiT(nn.Module):
             head_dim=config.head_dim,
             dtype=self.dtype,
             device=self.device,
+            times=self.rope().time if by_place else None,
         )
 
     def pack(self) -> None:
@@ -134,10 +136,13 @@ class CausalDiT(nn.Module):
         not fit the cache, ValueError when it lies beyond the position table.
         """
         frames, rows, columns = x_BFCHW.shape[1], x_BFCHW.shape[3] // PATCH, x_BFCHW.shape[4] // PATCH
-        check_starts(starts, frames)
+        if cache.by_place:
+            rotations = rope.timeless(frames, rows, columns)
+        else:
+            check_starts(starts, frames)
+            starts_B = torch.cat([torch.full((1,), start, device=t_BF.device) for start in starts])
+            rotations = rope.rotations(starts_B, frames, rows, columns)
         plan = cache.plan(starts, frames)
-        starts_B = torch.cat([torch.full((1,), start, device=t_BF.device) for start in starts])
-        rotations = rope.rotations(starts_B, frames, rows, columns)
         return self.flow(x_BFCHW, self.times(t_BF), self.call(rotations, cache, plan, cross))
 
     def times(self, t_BF: Tensor) -> Times:
@@ -161,6 +166,10 @@ class CausalDiT(nn.Module):
         """The device's part of `forward`: it reads and writes device memory alone."""
         return self.part(x_BFCHW, times, call, (x_BFCHW.shape[3], x_BFCHW.shape[4]))
 
+    def remember(self, x_BFCHW: Tensor, times: Times, call: Call) -> None:
+        """Do of `flow` what stays in the cache, which is all up to the last layer's keys and values."""
+        self.flow(x_BFCHW, times, replace(call, unread=True))
+
     def part(self, x: Tensor, times: Times, call: Call, latent_hw: tuple[int, int]) -> Tensor:
         """What the blocks that are here do in a call.
 
@@ -171,11 +180,15 @@ class CausalDiT(nn.Module):
             latent_hw: h and w.
 
         Returns:
-            The flow (B, F, 16, h, w) where the last block is here, else (B, F, L, D) for the block after these.
+            The flow (B, F, 16, h, w) where the last block is here, else (B, F, L, D) for the block after these. Without meaning
+            where the last block is here and the call is unread.
         """
         call.cache.begin(call.plan)
         residual = Residual(self._patchify(x) if self.first == 0 else x)
         for layer, block in enumerate(self.blocks):
+            if call.unread and self.first + layer + 1 == self.config.layers:
+                block.remember(residual, times.vectors[layer], layer, call)  # type: ignore[operator]
+                return x
             residual = block(residual, times.vectors[layer], layer, call)
         if self.last < self.config.layers:
             return residual.sum()

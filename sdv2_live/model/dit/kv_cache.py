@@ -1,10 +1,11 @@
 """The rolling key/value cache of the causal DiT: sinks that stay, a ring that turns, and sinks that adapt.
 
-A slot holds the keys (already rotated) and values of one latent frame. Every layer and every denoising level has its own
-slots. Which slot a frame takes is kept in device tensors, because adaptive sinks choose it from data, layer by layer, and no
-layer may wait for the host. What the host needs (how many slots are filled, whether a call repeats the last frame) follows
-from the start frames alone and is kept as plain ints. So a call has two halves: `plan` on the host, once; then `begin` and
-each layer's `write` on the device, which depend on the plan and on device memory alone and can be captured in a CUDA graph.
+A slot holds the keys and values of one latent frame. Keys are already rotated; with relative positions for height and width
+alone, and for time whenever they are read. Every layer and every denoising level has its own slots. Which slot a frame takes
+is kept in device tensors, because adaptive sinks choose it from data, layer by layer, and no layer may wait for the host. What
+the host needs (how many slots are filled, whether a call repeats the last frame) follows from the start frames alone and is
+kept as plain ints. So a call has two halves: `plan` on the host, once; then `begin` and each layer's `write` on the device,
+which depend on the plan and on device memory alone and can be captured in a CUDA graph.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.dit.rope import rotate_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class CachePlan:
 
     @property
     def steady(self) -> bool:
-        """True for one latent frame at levels that were all full before: the plan of every later call of a running stream."""
-        return self.frames == 1 and self.before == self.filled and len(set(self.filled)) == 1 and len(set(self.fresh)) == 1
+        """True at levels that were all full before: the plan of every later call of a running stream with as many frames."""
+        return self.before == self.filled and len(set(self.filled)) == 1 and len(set(self.fresh)) == 1
 
 
 class KVCache:
@@ -58,8 +60,12 @@ class KVCache:
         head_dim: int,
         dtype: torch.dtype,
         device: torch.device,
+        times: Tensor | None = None,
     ) -> None:
+        """times: rotations (TIME_ROWS, pairs) of keys by their places, of relative positions; None: keys come rotated."""
         self.spec = spec
+        self._times = times
+        self._turns: tuple[Tensor, Tensor] | None = None  # of the present call's queries, and of the keys that they see
         shape = (layers, levels, spec.kv_frames, tokens, heads, head_dim)
         self.k = torch.zeros(shape, dtype=dtype, device=device)
         self.v = torch.zeros(shape, dtype=dtype, device=device)
@@ -79,6 +85,12 @@ class KVCache:
         """Forget everything, in place: a reset cache equals a fresh one and keeps its addresses."""
         for tensor in (self.k, self.v, self.ring, self.slots):
             tensor.zero_()
+        self.filled = [0] * self.levels
+        self._last = [None] * self.levels
+
+    def empty_(self) -> None:
+        """Forget what the slots hold, and leave their memory as it is: what is not filled is not seen."""
+        self.ring.zero_()
         self.filled = [0] * self.levels
         self._last = [None] * self.levels
 
@@ -113,8 +125,8 @@ class KVCache:
     def begin(self, plan: CachePlan) -> None:
         """Choose the slots of a planned call in all layers, before any layer writes. No host reads, no host copies."""
         if plan.steady:
-            if all(plan.fresh):
-                self._turn(slice(None), 0)
+            for f in range(plan.frames if all(plan.fresh) else 0):
+                self._turn(slice(None), f)
         else:
             for level, new in enumerate(plan.fresh):
                 for f in range(plan.frames if new else 0):
@@ -128,6 +140,20 @@ class KVCache:
             torch.mean(self.v[:, :, :sinks], dim=3, dtype=torch.float32, out=self.sink_v)
             for level, may in enumerate(plan.adapts):
                 self.may_adapt[level].fill_(may)
+        if self._times is not None:
+            places = self._places()[:, : max(plan.filled)]
+            self._turns = self._times[places.gather(1, self.slots[0, :, : plan.frames])], self._times[places]
+
+    @property
+    def by_place(self) -> bool:
+        """True with relative positions: the time of a key is its place among those that attention sees."""
+        return self._times is not None
+
+    def _places(self) -> Tensor:
+        """The place of each slot, (B, slots): sinks, then the others by age. All layers agree, as no sink adapts."""
+        slots, sinks = torch.arange(self.spec.kv_frames, device=self.ring.device), self.spec.sink_frames
+        by_age = sinks + (slots - sinks - self.ring[0, :, None]).remainder(self.spec.kv_frames - sinks)
+        return torch.where(slots < sinks, slots, by_age)
 
     def _turn(self, levels: int | slice, f: int) -> None:
         """Give a frame the next slot of the ring."""
@@ -156,5 +182,14 @@ class KVCache:
         ring.sub_(replace.long()).remainder_(spec.kv_frames - spec.sink_frames)
 
     def filled_keys_values(self, layer: int, levels: slice, filled: int) -> tuple[Tensor, Tensor]:
-        """Views (B, filled*L, heads, head_dim) of the filled slots of some levels, ready for attention."""
-        return self.k[layer, levels, :filled].flatten(1, 2), self.v[layer, levels, :filled].flatten(1, 2)
+        """Keys and values (B, filled*L, heads, head_dim) of the filled slots of some levels, for attention; mostly views."""
+        k, v = self.k[layer, levels, :filled], self.v[layer, levels, :filled]
+        if self._turns is not None:
+            k = rotate_time(k, self._turns[1][levels, :filled])
+        return k.flatten(1, 2), v.flatten(1, 2)
+
+    def queries(self, q_BSHd: Tensor, frames: int) -> Tensor:
+        """Queries of the present call, ready for attention."""
+        if self._turns is None:
+            return q_BSHd
+        return rotate_time(q_BSHd.unflatten(1, (frames, -1)), self._turns[0]).flatten(1, 2)

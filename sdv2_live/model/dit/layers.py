@@ -76,7 +76,12 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The values that every block of one call shares. rotations: (B, S, d/2), as RopeTable gives them."""
+    """The values that every block of one call shares.
+
+    Attributes:
+        rotations: (B, S, d/2), as RopeTable gives them.
+        unread: the keys and values that it leaves in the cache are all that is wanted of it.
+    """
 
     rotations: Tensor
     cache: KVCache
@@ -84,6 +89,7 @@ class Call:
     cross: CrossKV
     ops: Ops
     attend: Attend
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +156,8 @@ class Attention(nn.Module):
         """Rotated queries (B, S, H, d) of the frames of a call, whose keys and values go into the cache."""
         qkv = packed_linear((self.q, self.k, self.v), x_BSD)
         norms = (self.norm_q.weight, self.norm_k.weight)
-        return call.ops.remember(qkv, norms, call.rotations, call.cache, layer, call.plan)
+        q = call.ops.remember(qkv, norms, call.rotations, call.cache, layer, call.plan)
+        return call.cache.queries(q, call.plan.frames)
 
 
 def self_attention(attn: Attention, x_BSD: Rows, layer: int, call: Call) -> Tensor:
@@ -211,6 +218,12 @@ class Block(nn.Module):
         residual = Residual(x, cross_attention(text, joined(h), layer, call))
         x, h = residual.norm(call.ops, scale1, shift1, eight=takes_rows8(widen))
         return Residual(x, narrow(call.ops.linear_gelu(widen, joined(h), eight=takes_rows8(narrow))), gate1)
+
+    def remember(self, residual: Residual, vectors_BF6D: Tensor, layer: int, call: Call) -> None:
+        """The part of `forward` that stays in the cache."""
+        shift, scale, own = vectors_BF6D[:, :, 0], vectors_BF6D[:, :, 1], self.self_attn
+        _, h = residual.norm(call.ops, scale, shift, eight=takes_rows8(own.q, own.k, own.v))
+        own.remember(joined(h), layer, call)
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

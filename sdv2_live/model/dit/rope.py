@@ -53,6 +53,21 @@ class RopeTable:
         space = grid.expand(len(starts_B), frames, -1, -1)
         return torch.cat((time, space), dim=-1).flatten(1, 2)
 
+    def timeless(self, frames: int, rows: int, columns: int) -> Tensor:
+        """Rotations for a call whose frames all lie at position 0, (1, F*L, d/2): height and width alone."""
+        grid = self._grid(rows, columns)
+        time = torch.ones(len(grid), self.time.shape[1], dtype=grid.dtype, device=grid.device)
+        return torch.cat((time, grid), dim=-1).repeat(frames, 1)[None]
+
+
+def rotate_time(x_BFLHd: Tensor, times_BFp: Tensor) -> Tensor:
+    """Rotate the pairs of time alone, in float32; those of height and width, the last of a head, stay. Dtype as x's."""
+    width = 2 * times_BFp.shape[-1]
+    frames = x_BFLHd[..., :width].flatten(2, 3)  # (B, F, L*H, 2p): one rotation for all of a frame
+    pairs = torch.view_as_complex(frames.float().unflatten(-1, (-1, 2)))
+    turned = torch.view_as_real(pairs * times_BFp.unsqueeze(2)).flatten(-2).type_as(x_BFLHd)
+    return torch.cat((turned.unflatten(2, x_BFLHd.shape[2:4]), x_BFLHd[..., width:]), dim=-1)
+
 
 def rotate(x_BSHd: Tensor, rotations_BSp: Tensor) -> Tensor:
     """Rotate adjacent pairs of the last axis in float32; the result has x's dtype."""

@@ -9,7 +9,20 @@ from pathlib import Path
 import sdv2_live
 
 PACKAGE = Path(sdv2_live.__file__).parent
-ENGINE = ("denoising", "engine", "graphs", "noise", "prompt", "scheduler", "state", "steps", "transfer", "warm_up")
+ENGINE = (
+    "anchor",
+    "denoising",
+    "engine",
+    "graphs",
+    "noise",
+    "prompt",
+    "scheduler",
+    "state",
+    "steps",
+    "timesteps",
+    "transfer",
+    "warm_up",
+)
 DIT = ("attention", "dit", "kv_cache", "layers", "ops", "packed", "rope", "triton_ops")
 VAE = ("taehv", "taehv_layers", "wan", "wan_layers")
 READS = {"item", "tolist", "cpu", "numpy", "nonzero", "synchronize", "is_nonzero"}
@@ -17,6 +30,7 @@ COPIES = {"tensor", "as_tensor", "from_numpy"}
 ALLOWED = {
     ("transfer", "read", "synchronize"): "the one wait of a chunk, for an event: the timestep depends on the motion",
     ("scheduler", "numbers", "tensor"): "on the CPU; what goes to the device goes through upload",
+    ("scheduler", "as_they_are", "tensor"): "on the CPU; what goes to the device goes through upload",
     ("wan", "__init__", "tensor"): "constants, when the model is made",
     ("taehv", "__init__", "tensor"): "constants, when the model is made",
 }

@@ -1,0 +1,34 @@
+"""The timesteps of a chunk's denoising steps, from the steps that the performer chose."""
+
+from __future__ import annotations
+
+from sdv2_live.engine.scheduler import TRAIN_STEPS, schedule_of
+from sdv2_live.engine.spec import TEXT_STEPS, Mode, StreamSpec
+
+
+def timesteps_of(spec: StreamSpec, steps: tuple[int, ...], noise_scale: float, *, first: bool) -> tuple[float, ...]:
+    """Timesteps (0..1000) of a chunk's denoising steps.
+
+    From noise alone they are the steps. In a video the first follows the noise scale. Nominal steps go down with it, each by
+    the same share, to where the schedule has as much noise as is mixed into the input.
+
+    Args:
+        spec: the stream's kind.
+        steps: the performer's.
+        noise_scale: 0..1, share of noise in the noisy latent.
+        first: of the stream's first generated chunk.
+    """
+    if spec.mode is Mode.TEXT and not spec.clean_past:
+        return TEXT_STEPS
+    if first and spec.first_steps is not None:
+        steps = spec.first_steps
+    schedule = schedule_of(spec.shift)
+    if spec.mode is Mode.TEXT:
+        return tuple(map(schedule.warped, steps)) if spec.warp else steps
+    if spec.warp:
+        share = schedule.nominal(TRAIN_STEPS * noise_scale) / max(steps[0], 1)
+        return tuple(schedule.warped(share * step) for step in (max(steps[0], 1), *steps[1:]))
+    if first and not spec.clean_past:
+        return steps
+    lowest = steps[1] + 1 if len(steps) > 1 else 0
+    return max(int(TRAIN_STEPS * noise_scale) - 100, lowest), *steps[1:]
