@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import math
 import shutil
@@ -45,7 +46,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_model_options(parser)
     parser.add_argument("--vae", metavar="NAME", help="autoencoder: wan, light, taehv or lighttae (default: model.vae)")
     parser.add_argument("--input", metavar="SOURCE", help="ndi:NAME, ndi: (first found), camera:NAME, screen:, file:PATH or test")
-    parser.add_argument("--output", metavar="SINK", help="ndi:NAME, file:PATH or none")
+    parser.add_argument(
+        "--output",
+        metavar="SINK",
+        action="append",
+        help="ndi:NAME, file:PATH or none; several may be given, the first is the clock",
+    )
     parser.add_argument("--timeline", type=Path, metavar="FILE", help="play a timeline (.yaml, or Scope's .json) from its start")
     parser.add_argument(
         "--resume",
@@ -65,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the show until Ctrl-C, SIGTERM, the time limit or the end of its source."""
     from sdv2_live.show.show import Show  # here: torch takes seconds to import, and --help shall not
 
-    config = configured(args, input__source=args.input, output__sink=args.output, model__vae=args.vae)
+    outputs = json.dumps(args.output) if args.output and len(args.output) > 1 else args.output and args.output[0]
+    config = configured(args, input__source=args.input, output__sink=outputs, model__vae=args.vae)
     logging.getLogger("sdv2_live").setLevel(config.log.level.upper())
     stop = Stop.on_signals(ENDS_S)
     if hasattr(signal, "SIGHUP"):
@@ -104,7 +111,7 @@ def _log_to_file(config: Config) -> None:
         return
     asked = config.log.file != "auto"
     folder = config.state.folder or StateConfig().folder
-    path = Path(config.log.file).expanduser() if asked else journal_path(folder or Path(), config.output.sink).with_suffix(".log")
+    path = Path(config.log.file).expanduser() if asked else journal_path(folder or Path(), config.output.main).with_suffix(".log")
     try:
         logs.to_file(path, config.log.max_mb, config.log.keep)
     except ConfigError as error:
@@ -133,7 +140,7 @@ def _left(asked: Path, folder: Path, config: Config) -> LiveState:
     """The journal asked for, or that of the last show; if that is damaged, the one before it. Raises ConfigError."""
     if asked != Path():
         return read_journal(asked, config.names)
-    path = journal_path(folder, config.output.sink)
+    path = journal_path(folder, config.output.main)
     try:
         return read_journal(path, config.names)
     except ConfigError as error:

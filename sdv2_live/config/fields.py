@@ -62,6 +62,12 @@ def _all_text(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
 
 
+def _listed(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _path(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) and value else value
 
@@ -101,6 +107,7 @@ def _bounded(
 Folder = Annotated[Path, BeforeValidator(_path)]
 SplitTexts = BeforeValidator(_texts)  # a list, or one text split at its commas
 Texts = Annotated[tuple[str, ...], SplitTexts]
+Listed = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)]  # a text, or a list of texts
 OrOff = BeforeValidator(_off)
 OnOff = BeforeValidator(_on_off)
 OrAuto = BeforeValidator(_auto_is_none)

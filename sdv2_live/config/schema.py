@@ -14,7 +14,21 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, InstanceOf, PrivateAttr
 
 from sdv2_live.config.choices import OnLost
-from sdv2_live.config.fields import GPUS, SIZE, AutoGpus, AutoInt, AutoSize, OrOff, Section, Texts, integer, key, number, switch
+from sdv2_live.config.fields import (
+    GPUS,
+    SIZE,
+    AutoGpus,
+    AutoInt,
+    AutoSize,
+    Listed,
+    OrOff,
+    Section,
+    Texts,
+    integer,
+    key,
+    number,
+    switch,
+)
 from sdv2_live.config.loras import GIVE, Loras, names_of
 from sdv2_live.config.schema_engine import EngineConfig, FaultsConfig, RefreshConfig, ShedConfig
 from sdv2_live.config.schema_files import (
@@ -98,12 +112,17 @@ class VideoConfig(Section):
 
 
 class OutputConfig(Section):
-    """The output, as the URI that `io` opens."""
+    """The outputs, each as the URI that `io` opens."""
 
-    sink: str = key("ndi:sdv2-live", 'text such as "ndi:NAME"', min_length=1)
+    sink: Listed = key(("ndi:sdv2-live",), 'text such as "ndi:NAME", or a list of such', min_length=1)
     audio: Annotated[Literal["pass", "off"], OrOff] = "pass"
     failover: Annotated[str, OrOff] = key("auto", 'auto, off, or a source such as "Camera 1" or IP:PORT', min_length=1)
     delay_beats: int = integer(0, 0, 16, "beats")
+
+    @property
+    def main(self) -> str:
+        """The first output: the clock, after which the show's files are named."""
+        return self.sink[0]
 
 
 class NdiConfig(Section):

@@ -116,7 +116,7 @@ def engine(config: Config) -> Check:
 
     config = config.replaced(
         input=InputConfig(source="test:480x832"),
-        output=OutputConfig(sink="none"),
+        output=OutputConfig(sink=("none",)),
         osc=OscConfig(enabled=False),
         state=StateConfig(dir="off"),
         engine=config.engine.model_copy(update={"process": "inline"}),  # a fault shall be told, not overcome

@@ -24,7 +24,7 @@ TOLERANCE = 2
 
 def look_spout(config: Config) -> Iterator[Check]:
     """spout."""
-    wanted = any(spec.startswith("spout:") for spec in (config.input.source, config.output.sink))
+    wanted = any(spec.startswith("spout:") for spec in (config.input.source, *config.output.sink))
     if spout_lib.SYSTEM != "win32" and not wanted:
         yield ok("spout", "not on this system (Windows only)")
         return

@@ -11,6 +11,7 @@ from abc import abstractmethod
 
 from sdv2_live.closing import Closing
 from sdv2_live.frame import Frame
+from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
 
 
@@ -89,10 +90,15 @@ class Sink(Port):
         live: viewers watch it meanwhile, so any picture is better than none. False for a recording, which begins with the
             paintings.
         full_name: its name in other programs, so that it is not taken for an input; empty where none see it.
+        trouble: why it shows no picture now, and what to do; empty while all is well.
+        dropped: frames that it left out, as newer ones had come.
+        failures: times that it failed and was opened again.
     """
 
     live = True
     full_name = ""
+    trouble = ""
+    dropped = failures = 0
 
     @abstractmethod
     def send(self, frame: Frame) -> None:
@@ -102,6 +108,21 @@ class Sink(Port):
     def watched(self) -> bool:
         """False when no receiver is connected, so that conversion and sending may be skipped."""
         return True
+
+    @property
+    def members(self) -> tuple[Sink, ...]:
+        """The outputs that it consists of: itself, where it is one."""
+        return (self,)
+
+    @property
+    def opened(self) -> tuple[Sink, ...]:
+        """Those that frames go to now, without what stands between."""
+        return (self,)
+
+    @property
+    def queues(self) -> dict[str, Fill]:
+        """Fill of its queues of frames."""
+        return {}
 
     @property
     def tally(self) -> tuple[bool, bool]:

@@ -144,6 +144,7 @@ class Playout:
             return {
                 "playout": Fill(len(self._paintings), self._paintings.bound),
                 "playout_input": Fill(len(self._input), INPUT_QUEUE),
+                **self.sink.queues,
             }
 
     @property

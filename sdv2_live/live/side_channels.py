@@ -37,13 +37,14 @@ def join_side_channels(
     audio: bool = True,
     failover: str = "auto",
 ) -> SideChannels | None:
-    """Join the NDI inputs of a source and an NDI output; None, with nothing joined, when either is missing.
+    """Join the NDI inputs of a source and the first NDI output; None, with nothing joined, when either is missing.
 
     Call it before reading the source or writing to the sink, and close its result before them. See SideChannels.
     """
-    if isinstance(sink, NdiSink) and any(isinstance(one, NdiSource) for one in source.inputs):
-        return SideChannels(source, sink, counters, ndi or NdiSettings(), audio=audio, failover=failover)
-    return None
+    output = next((one for one in sink.opened if isinstance(one, NdiSink)), None)
+    if output is None or not any(isinstance(one, NdiSource) for one in source.inputs):
+        return None
+    return SideChannels(source, output, counters, ndi or NdiSettings(), audio=audio, failover=failover)
 
 
 class SideChannels(Port):

@@ -111,7 +111,7 @@ class ControlPlane(Service):
         self.store.set_many(config.asked, "--set")
         self.journal: Journal | None = None
         if config.state.folder is not None:
-            path = journal_path(config.state.folder, config.output.sink)
+            path = journal_path(config.state.folder, config.output.main)
             file = lambda: self.timelines.file  # noqa: E731
             self.journal = Journal(path, self.store, self.transport, file, self.prompts.newest_first, self.music.tempo)
         self._stop = threading.Event()

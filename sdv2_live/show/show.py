@@ -30,6 +30,8 @@ from sdv2_live.live.beat_delay import BeatDelay
 from sdv2_live.live.fallback import FallbackMixer
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.loop import LiveLoop
+from sdv2_live.live.outputs import counted
+from sdv2_live.live.outputs import opened as opened_outputs
 from sdv2_live.live.playout import Playout
 from sdv2_live.live.side_channels import join_side_channels
 from sdv2_live.live.switcher import OutputMode
@@ -105,12 +107,12 @@ class Show(Closing):
         opened.callback(self.control.close)
         require_weights(config, self.store.latest())
         ndi = config.ndi.settings
-        sink = open_sink(config.output.sink, ndi=ndi)
+        sink = opened_outputs(config.output.sink, partial(open_sink, ndi=ndi))
         slate = FallbackMixer(Fallback.SLATE, hold_s=0.0, fade_s=config.input.fade_s, text=config.faults.slate)
         raised = BeatDelay(config.output.delay_beats, lambda: self.control.music.clock.tempo.beat_ns)
         self.playout = Playout(sink, self.counters, self._showing, self._fallback(), slate, raised=raised)
         opened.callback(self.playout.close)
-        own = [sink.full_name] if sink.full_name else []
+        own = [one.full_name for one in sink.members if one.full_name]
         select = lambda: self.store.latest().input_select  # noqa: E731
         self.input = guarded(config, own, self.counters, select, self.playout.hold)
         opened.callback(self.input.close)
@@ -160,7 +162,7 @@ class Show(Closing):
         if http is None or not config.ui.enabled:
             return None
         about = lambda: {  # noqa: E731
-            "name": config.output.sink.partition(":")[2] or config.output.sink,
+            "name": config.output.main.partition(":")[2] or config.output.main,
             "model": self._model,
             "input": self.input.name,
             "output": self.playout.sink.name,
@@ -230,18 +232,20 @@ class Show(Closing):
 
     def status(self) -> Status:
         """The present status of the show."""
-        latency, transport = self.playout.shown_latency, self.control.transport
+        latency, transport, outputs = self.playout.shown_latency, self.control.transport, self.playout.sink.members
         return Status(
             source=self.input.status,
             input=self.input.look(),
             adaptation=self.adaptation.state,
             watched=self.playout.sink.watched,
+            outputs=tuple(f"{one.name} ({one.trouble})" if one.trouble else one.name for one in outputs),
+            failing=tuple(f"{one.name}: {one.trouble}" for one in outputs if one.trouble),
             fps_in=self.intake.rate.per_second(),
             fps_painted=self.loop.rate.per_second(),
             fps_out=self.playout.rate.per_second(),
             latency_p50=latency.p50,
             latency_p95=latency.p95,
-            counters=self.counters.snapshot() | self.control.counted,
+            counters=self.counters.snapshot() | self.control.counted | counted(outputs),
             recording=self.recorder.recording,
             engine=self.engine.state(),
             tally=self.playout.sink.tally,

@@ -37,6 +37,8 @@ class Status:
         timeline: its position in seconds, and True while it plays; None without a timeline.
         moves: a timeline is being recorded.
         take_rendering: a take is being painted again.
+        outputs: each with what is wrong with it.
+        failing: those that show no picture now, and why.
         encoding: prompts that are not encoded yet, as far as they are told.
 
     Latencies are in milliseconds.
@@ -53,6 +55,8 @@ class Status:
     engine: EngineState
     input: InputState
     adaptation: AdaptationState
+    outputs: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
     recording: bool = False
     tally: tuple[bool, bool] = (False, False)
     presets: int = 0
@@ -136,6 +140,11 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.fps_painted, "Frames a second that are painted.", "fps", "fps_painted", 2, "painted {:4.1f} fps"),
     Published(lambda s: s.fps_out, "Frames a second sent, repeats included.", "fps_out", "fps_out", 2, "out {:4.1f} fps"),
     Published(lambda s: s.watched, "1 while somebody receives the output.", "watched", "watched", None, " (no receiver)", True),
+    Published(lambda s: s.outputs, "The outputs, and what is wrong with each.", "outputs"),
+    Published(lambda s: len(s.failing), "Outputs that show no picture now.", "outputs_failing", "outputs_failing"),
+    Published(lambda s: s.failing, "Outputs that show no picture now, and why.", line="output {}", usual=()),
+    _total("outputs_failed", "Times that an output failed and was opened again."),
+    _total("outputs_dropped", "Frames that an output left out, as newer ones had come."),
     Published(lambda s: s.latency_p50, "Median from capture to sending, in ms.", "latency_ms", "", 1, "latency {:3.0f} ms"),
     Published(lambda s: s.latency_p95, "95th percentile of the same, in ms.", "latency_p95_ms", "", 1, " (p95 {:3.0f})"),
     _total("frames_in", "Frames read from the input."),

@@ -45,6 +45,15 @@ def test_default_file_shows_every_key() -> None:
             assert f"\n  {key}: " in text, f"{section}.{key}"
 
 
+def test_outputs_are_one_text_or_a_list_and_the_first_names_the_show(tmp_path: Path) -> None:
+    assert load_config(None, ["output.sink=file:a, b.mp4"]).output.sink == ("file:a, b.mp4",)
+    two = load_config(write(tmp_path, "output: {sink: ['ndi:a', 'file:show.mp4']}\n")).output
+    assert (two.sink, two.main) == (("ndi:a", "file:show.mp4"), "ndi:a")
+    assert load_config(None, ['output.sink=["ndi:a", "ndi:b"]']).output.sink == ("ndi:a", "ndi:b")
+    says = 'output.sink: cannot be []; give text such as "ndi:NAME", or a list of such'
+    assert any(says in line for line in problems(tmp_path, "output: {sink: []}\n"))
+
+
 def test_file_then_options_override(tmp_path: Path) -> None:
     path = write(
         tmp_path,

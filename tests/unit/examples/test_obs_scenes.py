@@ -78,7 +78,7 @@ def test_ndi_sources_have_the_settings_of_the_plugin(collection: dict[str, Any])
         assert source["settings"]["ndi_behavior"] == 0  # connected in hidden scenes too
         assert (source["settings"]["yuv_range"], source["settings"]["yuv_colorspace"]) == (1, 2)  # limited, BT.709
     names = [source["settings"]["ndi_source_name"] for source in sources]
-    output = Config().output.sink.removeprefix("ndi:")
+    output = Config().output.main.removeprefix("ndi:")
     assert f"MACHINE ({output})" in names
     assert [source["settings"]["ndi_audio"] for source in sources if output in source["settings"]["ndi_source_name"]] == [True]
 

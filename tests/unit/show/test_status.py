@@ -78,6 +78,8 @@ def test_numbers_and_words_for_osc() -> None:
         "beat": 1,
         "link_peers": 0,
         "tempo_confidence": 1.0,
+        "outputs": "none",
+        "outputs_failing": 0,
         "pending": 0,
         "pending_beats": 0.0,
         "dmx_desks": 0,
