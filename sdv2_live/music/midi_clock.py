@@ -87,6 +87,7 @@ class MidiClock:
         self._newest: int | None = None  # when the newest came
         self._next = 0  # place of the clock to come: its count since the song's start
         self._song: int | None = None  # where the song stands; None while it plays
+        self._pointer: int | None = None  # the song position that was sent, until it is known whether the song stood
         self._unplaced = 0  # clocks since the sender last said where it is
         self._period_ns = 0.0  # the line's slope; 0 before there is one
         self._jitter_ns = 0.0  # standard deviation of the clocks' times
@@ -95,17 +96,19 @@ class MidiClock:
 
     def start(self) -> None:
         """Take a start: the next clock is beat 0."""
-        self._song, self.placed = None, True
+        self._song, self._pointer, self.placed = None, None, True
         self._place(0)
 
     def go_on(self) -> None:
         """Take a continue: the next clock is where the song stands."""
-        if self._song is not None:
-            self._place(self._song)
-        self._song = None
+        at = self._pointer if self._song is None else self._song  # without a stop: it stood before the sender was heard
+        if at is not None:
+            self._place(at)
+        self._song = self._pointer = None
 
     def stop(self) -> None:
         """Take a stop: the song stands."""
+        self._pointer = None
         if self._song is None:
             self._song = self._next
 
@@ -113,7 +116,8 @@ class MidiClock:
         """Take a song position."""
         self.placed = True
         if self._song is None:
-            self._place(sixteenths * CLOCKS_PER_SIXTEENTH)
+            self._pointer = sixteenths * CLOCKS_PER_SIXTEENTH
+            self._place(self._pointer)
         else:
             self._song = sixteenths * CLOCKS_PER_SIXTEENTH
 
@@ -131,7 +135,7 @@ class MidiClock:
             return
         late = at_ns - self._line.at(self._count, self._period_ns)
         self._off.append((self._count, at_ns, late))
-        if silent:
+        if silent or (self._unplaced == 1 and abs(late) > self._tolerance_ns):  # a sender that starts may begin its clock anew
             self._begin_again(late, self._off[-1:])
         elif abs(late) <= self._tolerance_ns:
             late_ones, self._off = self._off, []

@@ -8,15 +8,18 @@ import os
 import random
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
 import psutil
+from mido import Message
 from pythonosc.osc_message_builder import build_msg
 from support.daemon import Daemon
 from support.dmx import artnet, poll, sacn
+from support.fake_midi import FakePorts
 from support.sound_servers import Jack, why_no_jack
 from support.systems import interrupt
 from support.waiting import eventually
@@ -26,8 +29,11 @@ from faults.control_faults import storm
 from faults.faultrig import Rig, metric
 from faults.injection import Fault
 from sdv2_live.link.session import installed
+from sdv2_live.midi.bridge import Bridge
+from sdv2_live.midi.mapfile import MidiMap
 from sdv2_live.music.dmx.artnet import PORT as ARTNET_PORT
 from sdv2_live.music.dmx.sacn import PORT as SACN_PORT
+from sdv2_live.music.midi_clock import CLOCKS_PER_BEAT
 
 NONSENSE = (0.0, 1e6, -120.0, math.nan, math.inf)
 NEWS_S = 0.05  # between two messages of a clock
@@ -71,6 +77,48 @@ def stops(rig: Rig) -> None:
     eventually("the beat to go on", lambda: rig.desk.told.get("tempo/beat") not in (None, beat), FAR_S)
     assert rig.desk.values()["tempo/bpm"] == (CLOCK_BPM,)
     rig.set({"tempo/source": "internal", "tempo/bpm": 120.0})
+
+
+def _ticking(ports: FakePorts, seconds: float) -> None:
+    """A good MIDI clock."""
+    next_s = time.monotonic()
+    for _ in range(round(seconds * CLOCK_BPM / 60 * CLOCKS_PER_BEAT)):
+        ports.play(Message("clock"))
+        next_s += 60 / CLOCK_BPM / CLOCKS_PER_BEAT
+        time.sleep(max(next_s - time.monotonic(), 0.0))
+
+
+def clock_floods(rig: Rig) -> None:
+    """A MIDI clock floods the bridge, jumps about in its song, and stops: told once, and the beat goes on in the last tempo."""
+    rng = random.Random(time.monotonic_ns())
+    ports = FakePorts("Pad")
+    bridge = Bridge(ports, MidiMap("Pad", ()), port=rig.desk.server[1])
+    thread = threading.Thread(target=bridge.run)
+    thread.start()
+    try:
+        rig.set({"tempo/source": "midi"})
+        eventually("the bridge to listen", lambda: bridge.device.connected, FAR_S)
+        lost, jumps = rig.metric("tempo_lost_total"), rig.metric("tempo_jumps_total")
+        ports.play(Message("start"))
+        _ticking(ports, 2.0)
+        near = lambda: abs(rig.metric("bpm") - CLOCK_BPM) < 2  # noqa: E731
+        eventually("the tempo to follow", near, FAR_S)
+        for _ in range(4):
+            ports.play(Message("songpos", pos=rng.randrange(1 << 14)))
+            _ticking(ports, 0.3)
+        end = time.monotonic() + BROKEN_S
+        while time.monotonic() < end:
+            ports.play(Message("clock"), Message(rng.choice(("clock", "start", "stop", "continue"))))
+        eventually("the jumps to be counted", lambda: rig.metric("tempo_jumps_total") > jumps, FAR_S)
+        eventually("the silence to be noticed", lambda: rig.metric("tempo_lost_total") == lost + 1, FAR_S)
+        assert near()
+        ports.play(Message("start"))
+        _ticking(ports, 2.0)
+        eventually("the tempo again", near, FAR_S)
+    finally:
+        bridge.stop()
+        thread.join(FAR_S)
+        rig.set({"tempo/source": "internal", "tempo/bpm": 120.0})
 
 
 def _hammering(rng: random.Random) -> Iterator[bytes]:
@@ -144,14 +192,14 @@ def desk_floods(rig: Rig) -> None:
     assert sent > 100
 
 
-def link_killed(rig: Rig) -> None:
-    """Link's process ends again and again: counted, started again, and the beat goes on in its tempo."""
+def link_ends(rig: Rig, by: signal.Signals) -> None:
+    """Link's process is killed, or hangs: counted, another takes its place, and the beat goes on in its tempo."""
     rig.set({"tempo/bpm": 131.0, "tempo/source": "link"})
     before = rig.metric("link_ended_total")
-    eventually("Link's process", lambda: link_pid(rig), FAR_S)
-    os.kill(link_pid(rig), signal.SIGKILL)
+    first = eventually("Link's process", lambda: link_pid(rig), FAR_S)
+    os.kill(first, by)
     eventually("its end to be counted", lambda: rig.metric("link_ended_total") == before + 1, FAR_S)
-    eventually("another", lambda: link_pid(rig), FAR_S)
+    eventually("another", lambda: link_pid(rig) not in (0, first), FAR_S)
     assert abs(rig.metric("bpm") - 131.0) < 1
     rig.set({"tempo/source": "internal", "tempo/bpm": 120.0})
 
@@ -166,12 +214,17 @@ def link_pid(rig: Rig) -> int:
     return 0
 
 
+LINK = (
+    Fault("music: the process of Ableton Link is killed", partial(link_ends, by=signal.SIGKILL)),
+    Fault("music: the process of Ableton Link hangs", partial(link_ends, by=signal.SIGSTOP)),
+)
 FAULTS = (
     Fault("music: a tempo that is none", nonsense),
     Fault("music: a clock that jumps and then stops", stops),
+    Fault("music: a MIDI clock that floods and jumps", clock_floods),
     Fault("music: sound that is broken, and stops", sound),
     *(() if why_no_jack() else (Fault("music: a sound card unplugged, and back", unplugged),)),
     Fault("music: a light desk that floods", desk_floods),
-    *(() if installed() is None else (Fault("music: the process of Ableton Link is killed", link_killed),)),
+    *(() if installed() is None else LINK),
     storm("taps, doublings and clocks", _hammering),
 )

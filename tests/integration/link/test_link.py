@@ -17,7 +17,9 @@ from sdv2_live.control.page.lists import Lists
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
 from sdv2_live.link.session import installed
+from sdv2_live.show import link
 from sdv2_live.show.music import Music
+from sdv2_live.system.clock import monotonic_ns
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="the extra link is not installed: pip install 'sdv2-live[link]'")
 
@@ -84,3 +86,19 @@ def test_a_show_that_may_lead_sets_the_tempo_of_the_session() -> None:
         eventually("a peer", lambda: show.music.tempo.now().peers == 1)
         show.store.set("tempo/bpm", 96.0, "hand")
         eventually("the session's tempo", lambda: abs(other.ask()[0] - 96.0) < 0.05)
+
+
+def test_a_process_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    assert link.SILENT_S == 10.0
+    monkeypatch.setattr(link, "SILENT_S", 3.0)  # what a busy machine takes to start one
+    with closing(Rig()) as show:
+        show.store.set("tempo/source", "link", "hand")
+        eventually("its beat", lambda: show.music.clock.sources.get("link"))
+        first, bpm = show.pid, show.music.clock.bpm
+        psutil.Process(first).suspend()
+        eventually("another process", lambda: show.pid not in (0, first))
+        assert not psutil.pid_exists(first)
+        assert (show.music.link.counters.ended, show.music.clock.bpm) == (1, bpm)
+        assert "has said nothing for 3 s; the beat goes on" in caplog.text
+        since_ns = monotonic_ns()
+        eventually("its beat again", lambda: show.music.clock.sources["link"].heard_ns > since_ns)

@@ -64,6 +64,54 @@ def test_clock_goes_on_while_the_song_stands_and_the_song_goes_on_where_it_stood
     assert tempo_of(clock, 2.5e9)[1] == pytest.approx(3.0, abs=1e-3)
 
 
+def test_one_clock_that_is_lost_moves_no_beat() -> None:
+    clock = MidiClock()
+    clock.start()
+    for number, at in enumerate(clocks(120, 240)):
+        if number != 150:
+            clock.clock(round(at))
+    bpm, beat = tempo_of(clock, 5e9)
+    assert bpm == pytest.approx(120, abs=0.01)
+    assert beat == pytest.approx(10.0, abs=1e-3)
+
+
+def test_a_continue_before_any_start_says_nothing_of_the_place() -> None:
+    clock = fed(120, 48, start=False)
+    clock.go_on()
+    for at in clocks(120, 48, 1e9):
+        clock.clock(round(at))
+    bpm, beat = tempo_of(clock, 2e9)
+    assert (bpm, beat) == (pytest.approx(120, abs=0.01), pytest.approx(4.0, abs=1e-3))
+    assert not clock.placed
+
+
+@pytest.mark.parametrize("between", [0, 10])
+def test_a_continue_before_any_start_goes_on_at_the_song_position(between: int) -> None:
+    """As from a DAW that was stopped when this program began to listen, and sends clock all the time."""
+    clock = fed(120, 48, start=False)
+    clock.position(64)  # beat 16
+    for at in clocks(120, between, 1e9):
+        clock.clock(round(at))
+    clock.go_on()
+    for at in clocks(120, 49, 1e9 + between * 60e9 / 120 / 24):
+        clock.clock(round(at))
+    assert tempo_of(clock, 2e9 + between * 60e9 / 120 / 24)[1] == pytest.approx(18.0, abs=1e-3)
+    assert clock.placed
+
+
+@pytest.mark.parametrize("pause_ms", [30, 100, 300, 900])
+@pytest.mark.parametrize("more", [1, 3, 6, 48])
+def test_a_start_after_a_short_pause_is_beat_0_from_its_first_clock(pause_ms: int, more: int) -> None:
+    clock = fed(120, 97)
+    clock.stop()
+    again_ns = 2e9 + pause_ms * MS
+    clock.start()
+    for at in clocks(120, more, again_ns):
+        clock.clock(round(at))
+    bpm, beat = tempo_of(clock, again_ns + 1e9)
+    assert (bpm, beat) == (pytest.approx(120, abs=0.01), pytest.approx(2.0, abs=0.01))
+
+
 def test_clock_without_a_start_has_a_tempo_and_no_place() -> None:
     clock = fed(140, 60, start=False)
     assert tempo_of(clock, 1e9)[0] == pytest.approx(140, abs=0.01)
