@@ -6,10 +6,9 @@ import argparse
 import logging
 import math
 from pathlib import Path
-from typing import get_args
 
 from sdv2_live.config.load import load_config
-from sdv2_live.config.schema import Config, ModelConfig
+from sdv2_live.config.schema import Config
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.control.timeline.model import Timeline
@@ -32,9 +31,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """--preset, --model, --device, --gpus and --fit."""
     parser.add_argument("--preset", metavar="NAME", help="start with this preset, by name or number")
-    parser.add_argument(
-        "--model", choices=get_args(ModelConfig.model_fields["profile"].annotation), help="model profile (default: auto)"
-    )
+    parser.add_argument("--model", metavar="NAME", help="model profile: auto or one of sdv2-live weights list (default: auto)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the model runs (default: auto)")
     parser.add_argument("--gpus", metavar="GPUS", help="cards: auto, how many, or which, such as 0,1 (default: model.gpus)")
     fit = "where memory is short, take smaller settings in place of an error"

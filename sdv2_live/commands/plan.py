@@ -85,9 +85,9 @@ def markdown() -> str:
     """The manual's table: what --fit chooses on cards of common sizes, for models whose every setting is auto."""
     import torch
 
+    from sdv2_live.config.profiles import PROFILES
     from sdv2_live.memory.budget import fit, lighter_vaes, smaller_sizes
     from sdv2_live.memory.request import MemoryRequest
-    from sdv2_live.model.profiles import PROFILES
     from sdv2_live.model.text.encoder import Placement
 
     lines = [
@@ -118,9 +118,9 @@ def _wish(config: Config, card: int | None) -> tuple[MemoryRequest, int]:
     """The memory request, and the bytes available."""
     import torch
 
+    from sdv2_live.config.profiles import find_profile
     from sdv2_live.memory.fit import chosen_placement, free_bytes, wish_of
     from sdv2_live.model.load import choose_device
-    from sdv2_live.model.profiles import profile
     from sdv2_live.pipeline.build import chosen_profile
 
     if card is None:
@@ -128,7 +128,7 @@ def _wish(config: Config, card: int | None) -> tuple[MemoryRequest, int]:
         chosen, free = chosen_profile(config), free_bytes(device)
         wish = wish_of(config, chosen, device)
         return (wish if config.model.fit else replace(wish, text=chosen_placement(config, chosen, device, free))), free
-    chosen = profile("1.3b" if config.model.profile == "auto" else config.model.profile)
+    chosen = find_profile("1.3b" if config.model.profile == "auto" else config.model.profile)
     wish = wish_of(config, chosen, torch.device("cpu"))  # as on a card, which need not be in this machine
     dtype = torch.bfloat16 if config.model.dtype == "auto" else wish.dtype
     engine = config.engine

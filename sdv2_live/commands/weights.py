@@ -1,6 +1,6 @@
 """`sdv2-live weights`: the checkpoints of the large models.
 
-`list` shows what each profile needs and what is there. `download 1.3b` fetches what is missing, checks it, and goes on where
+`list` shows the models, what each needs and what is there. `download 1.3b` fetches what is missing, checks it, and goes on where
 it was cut. `check` reads what is there whole: sizes, SHA-256 sums, and that every key and shape fits its model.
 """
 
@@ -17,12 +17,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
-from sdv2_live.commands.table import SECTION, Table, add_json_option
+from sdv2_live.commands.table import add_json_option
+from sdv2_live.commands.weights_list import GB, show_files, show_profiles
 from sdv2_live.config.measures import SMALL_VAE
+from sdv2_live.config.profiles import find_profile, known_profiles
 from sdv2_live.errors import WeightsError
-
-GB = 1e9
-COLOURS = {"verified": "green", "damaged": "red"}
+from sdv2_live.model.profiles import Profile
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -34,10 +34,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="the files that each profile needs, and which are there")
     add_json_option(listing)
+    listing.add_argument("--profiles", action="store_true", help="the models alone, not their files")
     fetch = actions.add_parser("download", help="fetch the files of a profile that are missing")
-    fetch.add_argument("profile", metavar="PROFILE", help="1.3b or 14b")
+    fetch.add_argument("profile", metavar="PROFILE", help="a model, such as 1.3b: see list")
     fetch.add_argument("--vae", metavar="KIND", help="autoencoder: wan, light, taehv, lighttae (default: model.vae)")
     fetch.add_argument("--text", metavar="KIND", default="bf16", help="text encoder: bf16, or fp8: smaller (default: bf16)")
+    fetch.add_argument("--accept-licence", action="store_true", help="say yes to a licence that allows no paid shows")
     check = actions.add_parser("check", help="read the files that are there whole; exit code 4 when one is damaged")
     for action in (listing, fetch, check):
         add_config_options(action)
@@ -53,34 +55,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from sdv2_live.model.profiles import PROFILES
-    from sdv2_live.weights.catalog import downloadable, needed, profile_files
-    from sdv2_live.weights.local import Folder
-
-    folder = Folder(configured(args).model.weights_dir)
-    heads = {name: name for name in ("profile", "part", "file", "size", "state", "from")}
-    rows: list[tuple[Any, ...]] = []
-    styles: dict[int, str] = {}
-    for name in downloadable():
-        default = needed(name)
-        for file in profile_files(PROFILES[name]):
-            state = folder.state(file)
-            shown = state if state != "missing" or file in default else "missing (optional)"
-            part = file.part if file.part == "tokenizer" else f"{file.part} {file.kind}" if file.part != "dit" else "dit"
-            path = folder.found(file)
-            shown_name = path.relative_to(folder.path).as_posix() if path is not None else file.name
-            styles[len(rows)] = COLOURS.get(state, "")
-            size = folder.size(file)
-            rows.append((name, part, shown_name, size if args.json else _size(size), shown, str(file.origins[0])))
-        rows.append(SECTION)
-    Table(heads, rows, wraps=("from",), title=str(folder.path), styles=styles).print(as_json=args.json)
-    if sys.stdout.isatty():
-        logs.say("tiny is part of sdv2-live. A size of '?' is asked of the server. Fetch with: sdv2-live weights download")
+    config = configured(args)
+    profiles, problems = known_profiles(config.model.profiles_dir)
+    if args.profiles or not args.json:
+        show_profiles(profiles.values(), as_json=args.json)
+    if not args.profiles:
+        show_files(config, profiles.values(), as_json=args.json)
+    for problem in problems:
+        logs.say(problem, to=sys.stderr)
     return 0
-
-
-def _size(size: int | None) -> str:
-    return "?" if size is None else f"{size / GB:.2f} GB" if size >= GB / 10 else f"{size / 1e6:.1f} MB"
 
 
 def _download(args: argparse.Namespace) -> int:
@@ -89,14 +72,17 @@ def _download(args: argparse.Namespace) -> int:
     from sdv2_live.weights.local import Folder
 
     config = configured(args)
+    profile = find_profile(args.profile, config.model.profiles_dir)
     vae = args.vae or config.model.vae
     for option, value, allowed in (("--vae", vae, ("auto", *VAES)), ("--text", args.text, TEXTS)):
         if value not in allowed:
             raise WeightsError(f"{option} cannot be {value!r}; give one of {', '.join(allowed)}")
-    files = needed(args.profile, vae, args.text)
+    files = needed(profile, vae, args.text)
     if vae == "auto":  # on a slower card auto takes this one; beside the others' gigabytes it is nothing
-        files = tuple(dict.fromkeys((*files, *needed(args.profile, SMALL_VAE, args.text))))
+        files = tuple(dict.fromkeys((*files, *needed(profile, SMALL_VAE, args.text))))
     folder = Folder(config.model.weights_dir)
+    if any(file.own and folder.found(file) is None for file in files):
+        _accept(profile, given=args.accept_licence)
     with _Bar() as bar:
         fetched = Downloader(folder, config.weights, bar).download(files)
     total = sum(folder.size(file) or 0 for file in files)
@@ -105,23 +91,34 @@ def _download(args: argparse.Namespace) -> int:
     return 0
 
 
+def _accept(profile: Profile, *, given: bool) -> None:
+    """Say under what licence the weights are, and ask where they are not for paid shows. Raises WeightsError without a yes."""
+    logs.say(f"{profile.name}: weights under {profile.licence}", to=sys.stderr)
+    if profile.licence.commercial or given:
+        return
+    if sys.stdin.isatty() and input("Accept this licence? yes or no: ").strip().lower() in ("y", "yes"):
+        return
+    raise WeightsError(f"{profile.name}: nothing is fetched without a yes to its licence; say it with --accept-licence")
+
+
 def _check(args: argparse.Namespace) -> int:
-    from sdv2_live.model.profiles import PROFILES
-    from sdv2_live.weights.catalog import CATALOG, profile_files
+    from sdv2_live.weights.catalog import all_files
     from sdv2_live.weights.fit import check_fit
     from sdv2_live.weights.local import Folder
 
-    folder = Folder(configured(args).model.weights_dir)
-    present = {file: path for file in CATALOG if (path := folder.found(file)) is not None}
+    config = configured(args)
+    folder = Folder(config.model.weights_dir)
+    profiles, _ = known_profiles(config.model.profiles_dir)
+    files = all_files(profiles.values())
+    present = {file: path for file in files if (path := folder.found(file)) is not None}
     problems = 0
     with _Bar() as bar:
         for file, path in present.items():
             bar.begin("checking", file)
             problem = folder.problem(file, bar.more)
             try:
-                for profile in PROFILES.values():
-                    if problem is None and file in profile_files(profile):
-                        check_fit(file, path, profile)
+                if problem is None:
+                    check_fit(file, path, files[file])
             except WeightsError as error:
                 problem = str(error)
             problems += problem is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
@@ -122,3 +122,4 @@ class Section(BaseModel):
     """A frozen group of keys. An integer counts as a number; no other type is converted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    OR: ClassVar[str] = ""  # what may be given in place of the keys, in an error's words

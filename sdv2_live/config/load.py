@@ -7,25 +7,24 @@ mistake with its file and line.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from enum import EnumType
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from sdv2_live.config.choices import OnLost
 from sdv2_live.config.fields import Section
-from sdv2_live.config.loras import LoraConfig
+from sdv2_live.config.model_checks import against_model
 from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_files import config_dir
+from sdv2_live.config.sentences import keys_of, sentences
 from sdv2_live.control.coerce import read_params
 from sdv2_live.control.names import LORA, TABLE
 from sdv2_live.control.params import Params, Value, updated
-from sdv2_live.errors import MAX_PROBLEMS, ConfigError, several
-from sdv2_live.wording import nearest, shown
+from sdv2_live.errors import ConfigError, several
+from sdv2_live.wording import shown
 from sdv2_live.yamlfile import KeyPath, Written, dotted, load_yaml
 
 log = logging.getLogger("sdv2_live.config")
@@ -170,60 +169,17 @@ def _validated(merged: _Merged) -> Config | None:
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        merged.problems += [_sentence(item["type"], item["loc"], merged) for item in error.errors()[: MAX_PROBLEMS + 1]]
+        merged.problems += sentences(error, Config, merged.where, merged.value, "section")
         return None
     merged.problems += [f"{merged.where(key)}: {dotted(key)}: {text}" for key, text in _contradictions(config)]
     return config
 
 
-def _sentence(kind: str, location: KeyPath, merged: _Merged) -> str:
-    if location[:2] == _LORAS and len(location) > 2:
-        return _item_sentence(kind, location[:4], merged)
-    key = location[:2]  # below lie pydantic's names for union members and tuple items
-    lead = f"{merged.where(key)}: {dotted(key)}"
-    if kind == "extra_forbidden" and len(key) == 1:
-        sections = Config.model_fields
-        return f"{lead}: there is no such section{nearest(str(key[0]), sections) or _list('the sections', sections)}"
-    keys = _fields(str(key[0]))
-    if kind == "extra_forbidden":
-        return f"{lead}: there is no such key{nearest(str(key[1]), keys) or _list(f'the keys of {key[0]}', keys)}"
-    return f"{lead}: cannot be {shown(merged.value(key))}; give {_allowed(keys[str(key[1])])}"
-
-
-_LORAS = ("model", "loras")  # the one list whose items have keys of their own
-
-
-def _item_sentence(kind: str, key: KeyPath, merged: _Merged) -> str:
-    lead = f"{merged.where(key)}: {dotted(key)}"
-    keys = LoraConfig.model_fields
-    if len(key) == 3:
-        return f"{lead}: cannot be {shown(merged.value(key))}; give a file, or the keys {', '.join(keys)}"
-    if kind == "extra_forbidden":
-        return f"{lead}: there is no such key{nearest(str(key[3]), keys) or _list('the keys of a LoRA', keys)}"
-    if kind == "missing":
-        return f"{lead}: is missing; give {_allowed(keys[str(key[3])])}"
-    return f"{lead}: cannot be {shown(merged.value(key))}; give {_allowed(keys[str(key[3])])}"
-
-
-def _fields(section: str) -> Mapping[str, FieldInfo]:
-    model = Config.model_fields[section].annotation
-    assert isinstance(model, type)
-    assert issubclass(model, Section)
-    return model.model_fields
-
-
-def _keys_of(section: str) -> str:
-    return "parameters and their start values" if section == "params" else f"the keys {', '.join(_fields(section))}"
-
-
-def _list(what: str, names: Iterable[str]) -> str:
-    return f"; {what} are {', '.join(names)}"
-
-
-def _allowed(field: FieldInfo) -> str:
-    kind = field.annotation
-    words = [one.value for one in kind] if isinstance(kind, EnumType) else get_args(kind) if get_origin(kind) is Literal else ()
-    return f"one of {', '.join(words)}" if words else field.description or "text"
+def _keys_of(name: str) -> str:
+    section = Config.model_fields[name].annotation
+    if isinstance(section, type) and issubclass(section, Section):
+        return keys_of(section)
+    return "parameters and their start values"
 
 
 def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -238,14 +194,4 @@ def _contradictions(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("input", "on_lost"), "backup needs a second input; give input.backup, such as ndi:CAM 2"
     if config.companion.enabled and not config.osc.enabled:
         yield ("companion", "enabled"), "Companion is told what OSC tells; give osc.enabled true"
-    engine = config.engine
-    if engine.sink_frames >= engine.kv_frames:
-        yield (
-            ("engine", "sink_frames"),
-            f"{engine.sink_frames} sinks do not fit kv_frames {engine.kv_frames}; give at most {engine.kv_frames - 1}",
-        )
-    if engine.rope_refresh_frame <= engine.kv_frames:
-        yield (
-            ("engine", "rope_refresh_frame"),
-            f"{engine.rope_refresh_frame} is not above kv_frames {engine.kv_frames}; give at least {engine.kv_frames + 1}",
-        )
+    yield from against_model(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
@@ -31,6 +31,7 @@ class LoraConfig(Section):
         live: its scale may change during the show.
     """
 
+    OR: ClassVar[str] = "a file, or "
     file: Folder = key(..., "a .safetensors file")
     name: str = key("", f"1 to {MAX_NAME} letters, digits, - or _, not digits alone", pattern=f"^({NAME})?$", max_length=MAX_NAME)
     scale: float = number(1.0, -MAX_LORA_SCALE, MAX_LORA_SCALE)

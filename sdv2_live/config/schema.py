@@ -30,11 +30,13 @@ from sdv2_live.config.fields import (
     switch,
 )
 from sdv2_live.config.loras import GIVE, Loras, names_of
+from sdv2_live.config.profiles import known_profiles
 from sdv2_live.config.schema_engine import EngineConfig, FaultsConfig, RefreshConfig, ShedConfig
 from sdv2_live.config.schema_files import (
     ExpandConfig,
     LogConfig,
     PresetsConfig,
+    ProfilesFolder,
     StateConfig,
     TakesConfig,
     TimelineConfig,
@@ -47,7 +49,7 @@ from sdv2_live.control.params import LORA_SLOTS, Params, Value
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, PixelFormat
 from sdv2_live.gpu.geometry import Fit
 from sdv2_live.io.ndi.settings import NdiSettings
-from sdv2_live.system.folders import cache_folder
+from sdv2_live.system.folders import cache_folder, config_folder
 
 TOKEN = "^(auto|none|[A-Za-z0-9_-]{8,200})$"  # of a page's address: nothing in it needs to be quoted
 
@@ -55,7 +57,8 @@ TOKEN = "^(auto|none|[A-Za-z0-9_-]{8,200})$"  # of a page's address: nothing in 
 class ModelConfig(Section):
     """The model: its name, its device, and its precision. `gpus` is a number of cards, their numbers, or None for auto."""
 
-    profile: Literal["auto", "tiny", "1.3b", "14b"] = "auto"
+    profile: str = key("auto", "auto or a model's name", pattern="^[a-z0-9][a-z0-9._-]{0,39}$")
+    profiles_dir: ProfilesFolder = key(config_folder() / "profiles", "auto or a folder")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     gpus: AutoGpus = Field(default=None, description=GPUS)
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
@@ -87,6 +90,12 @@ class InputConfig(Section):
     black_s: float = number(0.0, 0, 3600, "seconds")
     return_s: float = number(2.0, 0, 3600, "seconds")
     fade_s: float = number(0.5, 0, 60, "seconds")
+    first_image: str = key("", "the path of a picture; empty for none")
+
+    @property
+    def image(self) -> Path | None:
+        """The picture that is the stream's first latent; None for none."""
+        return Path(self.first_image).expanduser() if self.first_image else None
 
 
 class VideoConfig(Section):
@@ -215,7 +224,8 @@ class Config(Section):
         """The show's names of its parameters."""
         loras = self.model.loras
         names = names_of(loras)
-        return ParamNames(names, [name for name, lora in zip(names, loras, strict=True) if not lora.live])
+        models, _ = known_profiles(self.model.profiles_dir)
+        return ParamNames(names, [name for name, lora in zip(names, loras, strict=True) if not lora.live], models)
 
     def with_params(self, params: Params, given: frozenset[str], asked: Mapping[str, Value] | None = None) -> Self:
         """A copy with other start values.

@@ -9,6 +9,7 @@ from pydantic import Field
 from sdv2_live.config.choices import Fallback
 from sdv2_live.config.fields import (
     AutoBool,
+    AutoInt,
     OnOff,
     OrAuto,
     OrOff,
@@ -29,9 +30,9 @@ class EngineConfig(Section):
     process: Literal["child", "inline"] = "child"
     mode: Mode = Mode.VIDEO
     schedule: Schedule = Schedule.SEQUENTIAL
-    kv_frames: int = integer(6, 2, 64)
-    sink_frames: int = integer(3, 0, 63, note=", below kv_frames")
-    rope_refresh_frame: int = integer(50, 3, TIME_ROWS, note=", above kv_frames")
+    kv_frames: AutoInt = integer(None, 2, 64, auto=True)
+    sink_frames: AutoInt = integer(None, 0, 63, note=", below kv_frames", auto=True)
+    rope_refresh_frame: AutoInt = integer(None, 3, TIME_ROWS, note=", above kv_frames", auto=True)
     run_while_bypassed: AutoBool = key(None, "auto, true or false")
     attention: Literal["auto", "sdpa", "flash3", "sage"] = "auto"
     cuda_graphs: Annotated[Literal["auto", "off"], OrOff] = "auto"

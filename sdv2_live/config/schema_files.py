@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from sdv2_live.config.fields import AutoPath, Folder, OrAuto, OrOff, Section, SplitTexts, integer, key, number, switch
-from sdv2_live.system.folders import cache_folder, state_folder
+from sdv2_live.system.folders import cache_folder, config_folder, state_folder
 
 
 def config_dir() -> Path:
@@ -22,7 +22,12 @@ def _weights(value: Any) -> Any:
     return cache_folder() / "weights" if value == "auto" else value
 
 
+def _profiles(value: Any) -> Any:
+    return config_folder() / "profiles" if value == "auto" else value
+
+
 WeightsFolder = Annotated[Folder, BeforeValidator(_weights)]
+ProfilesFolder = Annotated[Folder, BeforeValidator(_profiles)]
 _MIRROR = r"^[\w.-]+/[\w.-]+=[\w.-]+/[\w.-]+$"
 
 

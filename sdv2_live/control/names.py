@@ -14,15 +14,17 @@ _BEFORE, _, _AFTER = LORA.partition("{}")
 
 
 class ParamNames:
-    """Names of parameters. `ParamNames()` has those that every show has.
+    """Names of parameters, and of models. `ParamNames()` has those that every show has.
 
     Attributes:
         loras: names in the order of `model.loras`; the i-th, from 1, is the parameter `lora/i/scale`.
         merged: LoRAs that are part of the weights, so that their scale is fixed.
+        models: profiles for which presets may have values of their own; none: not known, and any will do.
     """
 
-    def __init__(self, loras: Sequence[str] = (), merged: Collection[str] = ()) -> None:
+    def __init__(self, loras: Sequence[str] = (), merged: Collection[str] = (), models: Collection[str] = ()) -> None:
         self.loras = tuple(loras)
+        self.models = tuple(models)
         named = {LORA.format(name): LORA.format(number) for number, name in enumerate(loras, start=1)}
         self.aliases: Mapping[str, str] = MappingProxyType({**ALIASES, **named})
         self.merged: Mapping[str, str] = MappingProxyType({named[LORA.format(name)]: name for name in merged})

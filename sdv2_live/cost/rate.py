@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from sdv2_live.cost.cards import Card
 from sdv2_live.engine.spec import CHUNK_FRAMES
 from sdv2_live.gpu.geometry import MULTIPLE, Size
-from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.dit.tiles import attention_tiles, rounds
+from sdv2_live.model.sizes import DitConfig
 
 EIGHT = (8, 9)  # from this capability on fp8 products go at twice the rate
 TILES = ((128, 256), (256, 128), (128, 128), (128, 192), (192, 128), (64, 256), (128, 64), (64, 128))  # of matrix products

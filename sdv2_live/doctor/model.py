@@ -82,21 +82,22 @@ def speed(config: Config) -> Check:
 
 def weights(config: Config, name: str) -> Check:
     """Are the files of the profile there and whole, as far as can be seen without reading them?"""
+    from sdv2_live.config.profiles import find_profile
     from sdv2_live.model.load_text import EMBEDDED
-    from sdv2_live.model.profiles import PROFILES
     from sdv2_live.model.vae_choice import vae_there
     from sdv2_live.weights.catalog import TEXTS, needed
     from sdv2_live.weights.local import Folder, State
 
-    if PROFILES[name].files is None:
+    profile = find_profile(name, config.model.profiles_dir)
+    if profile.files is None:
         if EMBEDDED.is_file():
             return ok("weights", f"{name}: part of the package")
         return warn("weights", f"{name}: {EMBEDDED} is missing, its weights are random", "install sdv2-live again")
     folder = Folder(config.model.weights_dir)
-    vae = vae_there(PROFILES[name], config.model.vae, config.model.weights_dir)
+    vae = vae_there(profile, config.model.vae, config.model.weights_dir)
     lacking: list[str] = []
     for text in TEXTS:  # any one text encoder will do
-        states = {file.name: folder.state(file) for file in needed(name, vae, text)}
+        states = {file.name: folder.state(file) for file in needed(profile, vae, text)}
         bad = [f"{file} {state}" for file, state in states.items() if state in (State.MISSING, State.DAMAGED)]
         if not bad:
             return ok("weights", f"{name}: all files in {folder.path}; to read them whole: sdv2-live weights check")

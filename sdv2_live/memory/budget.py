@@ -195,6 +195,8 @@ def _passing(wish: MemoryRequest) -> int:
 
 
 def _fewer(wish: MemoryRequest) -> tuple[int, int]:
+    if not wish.profile.stream.own:  # trained with its window, and never shown with another
+        return wish.kv_frames, wish.sink_frames
     return min(wish.kv_frames, FAST[0]), min(wish.sink_frames, FAST[1])
 
 

@@ -10,7 +10,8 @@ import psutil
 import torch
 
 from sdv2_live.config.schema import Config
-from sdv2_live.engine.spec import Mode, Schedule
+from sdv2_live.config.stream_spec import cache_spec, schedule_of
+from sdv2_live.engine.spec import Mode
 from sdv2_live.errors import MemoryShortageError
 from sdv2_live.gpu.geometry import model_size
 from sdv2_live.memory.budget import GB, Budget, Saving, fit, lighter_vaes, plan, savings, smaller_sizes
@@ -41,16 +42,17 @@ def wish_of(config: Config, profile: Profile, device: torch.device) -> MemoryReq
     engine, model = config.engine, config.model
     default = TEXT_SIZE if engine.mode is Mode.TEXT else None
     size = config.video.size or default or model_size(WIDE, None, config.video.max_pixels or profile.max_pixels)
+    cache = cache_spec(engine, profile.stream, config.params.adapt_sink_threshold)
     return MemoryRequest(
         profile,
         vae_there(profile, model.vae, model.weights_dir),
         size,
         choose_dtype(model.dtype, device),
         config.params.steps,
-        engine.kv_frames,
-        engine.sink_frames,
-        config.params.adapt_sink_threshold,
-        Schedule.SEQUENTIAL if engine.mode is Mode.TEXT else engine.schedule,
+        cache.kv_frames,
+        cache.sink_frames,
+        cache.adapt_sink_threshold,
+        schedule_of(engine, profile.stream),
         model.fp8,
         Placement.GPU if model.text_encoder == "auto" else Placement(model.text_encoder),
         _precision(config, profile),

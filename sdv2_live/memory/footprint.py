@@ -12,14 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sdv2_live.config.profiles import TINY
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, ChunkPlan, Schedule, StreamSpec
 from sdv2_live.memory.live_bytes import FusedAttention, peak_of, seen_of
 from sdv2_live.model.checkpoints.assign import on_meta
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.layers import CrossKV, DitConfig
-from sdv2_live.model.profiles import TINY, Profile
+from sdv2_live.model.dit.layers import CrossKV
+from sdv2_live.model.profiles import Profile
+from sdv2_live.model.sizes import DitConfig
 from sdv2_live.model.vae_choice import make_vae
 
 CHUNKS = 3  # the first one is larger, the second allocates what the first did not use, the third changes nothing any more

@@ -84,8 +84,7 @@ def has_weights(profile: Profile, vae: str, weights_dir: Path, *, text: bool = T
         return True
     files = profile.files
     vae_kind(profile, vae)
-    wanted = (files.dit, files.vae(vae))
-    painting = all(any(is_there(weights_dir / name) for name in names) for names in wanted)
+    painting = all(any(is_there(weights_dir / name) for name in names) for names in files.painting(vae))
     return painting and not (text and missing_text(profile.name, files, weights_dir))
 
 

@@ -1,21 +1,81 @@
-"""Model profiles: the sizes of each model a user can choose."""
+"""Model profiles: all that tells one model from another. Their data are files, see `config.profiles`. Free of torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from sdv2_live.errors import ConfigError
-from sdv2_live.model.checkpoints.files import FILES, Files
-from sdv2_live.model.dit.layers import DitConfig
-from sdv2_live.model.text.umt5 import TextConfig
-from sdv2_live.model.vae.taehv import Stage, TaehvConfig
-from sdv2_live.model.vae.wan import WanVaeConfig
+from sdv2_live.model.checkpoints.files import Files
+from sdv2_live.model.sizes import DitConfig, TaehvConfig, TextConfig, WanVaeConfig
+
+Positions = Literal["absolute", "relative"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKind:
+    """The numbers around the network with which a model was trained. The defaults are StreamDiffusionV2's.
+
+    Attributes:
+        block: latents of a chunk.
+        first_frames: pixel frames of a stream's first chunk, with a video input.
+        shift: of the noise schedule.
+        warp: steps are moved along the shifted schedule, as in the model's training; else they are timesteps themselves.
+        steps: from noise alone (text, or an image).
+        first_steps: those of a stream's first painted chunk from noise alone; None: `steps`.
+        window: latents that attention sees.
+        sinks: of these, the first of the stream, which stay.
+        adaptive_sinks: a sink may be replaced by a newer latent.
+        context_t: timestep of the call that writes a finished chunk's keys and values; None: there is none.
+        positions: temporal positions count the stream's latents, or the places in the window.
+        rope_refresh_frame: absolute positions end here.
+        recompute: latents with which the cache is filled anew before each chunk; None: it rolls.
+        attention_bias: weight of the past in attention, 0.01..1.
+        normalize_latents: latents are normalised per channel.
+    """
+
+    block: int = 1
+    first_frames: int = 5
+    shift: float = 8.0
+    warp: bool = False
+    steps: tuple[int, ...] = (1000, 750, 500, 250)
+    first_steps: tuple[int, ...] | None = None
+    window: int = 6
+    sinks: int = 3
+    adaptive_sinks: bool = True
+    context_t: float | None = None
+    positions: Positions = "absolute"
+    rope_refresh_frame: int = 50
+    recompute: int | None = None
+    attention_bias: float = 1.0
+    normalize_latents: bool = False
+
+    @property
+    def own(self) -> bool:
+        """True for StreamDiffusionV2's own way: a latent a chunk, no pass over what is finished, a ring that rolls."""
+        return self.block == 1 and self.context_t is None and self.recompute is None
+
+    @property
+    def takes_image(self) -> bool:
+        """True where an image can be the first latent: a model that paints latent by latent, and keeps what is clean."""
+        return self.block == 1 and self.context_t is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What a model's weights may be used for. note: what else there is to know."""
+
+    name: str
+    commercial: bool = True
+    note: str = ""
+
+    def __str__(self) -> str:
+        """The licence in a line."""
+        return f"{self.name}{'' if self.commercial else ', not for paid shows'}{f' ({self.note})' if self.note else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One model: its sizes, its files (None: embedded in the package), and the defaults that suit it.
+    """One model: its sizes, its files (None: embedded in the package), its stream, and the defaults that suit it.
 
     max_pixels: cap on height * width when the resolution follows the input. vae: the autoencoder taken for `auto`.
     noise_scale, steps, detail: start values of these parameters where nobody chose others; None keeps the table's.
@@ -32,62 +92,13 @@ class Profile:
     noise_scale: float | None = None
     steps: tuple[int, ...] | None = None
     detail: float | None = None
+    stream: StreamKind = StreamKind()
+    title: str = ""
+    trained_for: str = ""
+    licence: Licence = Licence("Apache-2.0")
 
     @property
     def suited(self) -> dict[str, Any]:
         """The start values by parameter."""
         values = {name: getattr(self, name) for name in ("noise_scale", "steps", "detail")}
         return {name: value for name, value in values.items() if value is not None}
-
-
-TINY = Profile(
-    name="tiny",
-    dit=DitConfig(dim=192, heads=3, ffn=384, layers=6, text_dim=96),
-    text=TextConfig(vocab=1024, dim=96, dim_attn=96, ffn=192, heads=8, layers=2),
-    # All convolutions run at 1/8 size on folded pixels: a linear block transform is then inside the model's reach.
-    taehv=TaehvConfig(
-        patch=8,
-        encoder=(Stage(96, 1, 2, 1), Stage(96, 1, 2, 1)),
-        decoder=(Stage(96, 2, 2, 1), Stage(96, 1, 2, 1)),
-        final_width=160,  # the one step from features to pixels: most of what a viewer sees depends on it
-    ),
-    max_pixels=256 * 256,
-    vae="taehv",
-    noise_scale=0.4,  # so far trained, one step at low noise keeps most of the input's drawing
-    steps=(400,),
-    detail=0.8,  # it paints softly
-)
-
-PROFILES = {
-    profile.name: profile
-    for profile in (
-        TINY,
-        Profile(
-            name="1.3b",
-            dit=DitConfig(dim=1536, heads=12, ffn=8960, layers=30),
-            text=TextConfig(),
-            taehv=TaehvConfig(),
-            wan=WanVaeConfig(),
-            files=FILES["1.3b"],
-            max_pixels=480 * 832,
-            vae=FILES["1.3b"].own_vae,
-        ),
-        Profile(
-            name="14b",
-            dit=DitConfig(dim=5120, heads=40, ffn=13824, layers=40),
-            text=TextConfig(),
-            taehv=TaehvConfig(),
-            wan=WanVaeConfig(),
-            files=FILES["14b"],
-            max_pixels=480 * 832,
-            vae=FILES["14b"].own_vae,
-        ),
-    )
-}
-
-
-def profile(name: str) -> Profile:
-    """The profile of that name. Raises ConfigError naming the known ones."""
-    if name not in PROFILES:
-        raise ConfigError(f"model.profile = {name!r} is not one of {', '.join(PROFILES)}")
-    return PROFILES[name]

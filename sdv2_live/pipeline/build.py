@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import torch
 
+from sdv2_live.config.profiles import PROFILES, find_profile
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.cost.cards import card_of
@@ -31,7 +32,7 @@ from sdv2_live.model.dit.fp8 import require_fp8, to_fp8
 from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
 from sdv2_live.model.load_text import new_text
 from sdv2_live.model.lora.lora import LoraSource, attach_loras, merge_loras, read_loras
-from sdv2_live.model.profiles import Profile, profile
+from sdv2_live.model.profiles import Profile
 from sdv2_live.model.text.encoder import Placement, Text
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
@@ -43,16 +44,16 @@ log = logging.getLogger("sdv2_live.bringup")
 def chosen_profile(config: Config) -> Profile:
     """The configured profile; auto is 1.3b where a GPU and its weights exist, else the embedded tiny."""
     if config.model.profile != "auto":
-        return profile(config.model.profile)
+        return find_profile(config.model.profile, config.model.profiles_dir)
     if choose_device(config.model.device).type != "cuda":
-        return profile("tiny")
-    large, folder = profile("1.3b"), config.model.weights_dir
+        return PROFILES["tiny"]
+    large, folder = PROFILES["1.3b"], config.model.weights_dir
     if has_weights(large, config.model.vae, folder, text=False):
         text = new_text(large, device=torch.device("cpu"), dtype=torch.float32, weights_dir=folder)
         if not text.missing or not _unknown(config, text):
             return large
     log.warning("%s lacks weights of the 1.3b model: the embedded tiny runs in its place", folder)
-    return profile("tiny")
+    return PROFILES["tiny"]
 
 
 def with_room(config: Config) -> Config:
@@ -136,7 +137,7 @@ def new_stream(config: Config, models: Models, prompts: PromptCache, timer: Stag
     """A stream over loaded models."""
     max_pixels = config.video.max_pixels or models.profile.max_pixels
     director = PromptDirector(models.dit, prompts)
-    return Stream(new_engine(config, models), director, config, max_pixels, timer, loras=models.loras)
+    return Stream(new_engine(config, models), director, config, max_pixels, timer, loras=models.loras, kind=models.profile.stream)
 
 
 def new_engine(config: Config, models: Models) -> Engine:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 
 from sdv2_live.config.schema import Config
+from sdv2_live.config.stream_spec import stream_spec
 from sdv2_live.control.params import Params
 from sdv2_live.cost.pace import PIXELS, RATE, Work, cores_for, largest, measured, share, words
 from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.spec import Mode, StreamSpec
-from sdv2_live.gpu.geometry import Size, model_size
+from sdv2_live.engine.spec import Mode
+from sdv2_live.gpu.geometry import model_size
 from sdv2_live.memory.fit import WIDE
 from sdv2_live.model.cpu import cores
-from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.load import choose_device, choose_dtype, load_models
 from sdv2_live.pipeline.build import chosen_profile, set_threads
 
@@ -37,7 +37,7 @@ def sized(config: Config, start: Params) -> Config:
     engine = Engine(models.dit, models.vae)
 
     def work(pixels: int) -> Work:
-        return measured(engine, _spec(config, start, model_size(WIDE, None, pixels)))
+        return measured(engine, stream_spec(config, chosen.stream, model_size(WIDE, None, pixels), start))
 
     def needed(pixels: int) -> float:
         return share(work(pixels), steps=len(start.steps), cores=cores_for(pixels, there), rate=rate)
@@ -45,9 +45,3 @@ def sized(config: Config, start: Params) -> Config:
     pixels = largest(PIXELS, needed)
     log.info("%s, in %s", words(pixels, model_size(WIDE, None, pixels), rate), str(dtype).removeprefix("torch."))
     return config.replaced(video=video.model_copy(update={"max_pixels": pixels}))
-
-
-def _spec(config: Config, start: Params, size: Size) -> StreamSpec:
-    engine = config.engine
-    cache = CacheSpec(engine.kv_frames, engine.sink_frames, start.adapt_sink_threshold)
-    return StreamSpec(*size, cache=cache, rope_refresh_frame=engine.rope_refresh_frame)

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.config.schema import Config
+from sdv2_live.config.stream_spec import stream_spec
 from sdv2_live.control.params import Params
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptDirector
-from sdv2_live.engine.spec import ChunkSettings, Mode, Painting, PromptMix, Schedule, StreamSpec
+from sdv2_live.engine.spec import ChunkSettings, Mode, Painting, PromptMix, StreamSpec
 from sdv2_live.engine.state import StreamState
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
@@ -29,8 +30,8 @@ from sdv2_live.gpu.detail import Guide
 from sdv2_live.gpu.geometry import Size, model_size, shrunk
 from sdv2_live.gpu.lanes import new_lanes
 from sdv2_live.gpu.preprocess import Coming, Preprocessor
-from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.lora.lora import LoraSet
+from sdv2_live.model.profiles import StreamKind
 from sdv2_live.pipeline.mixing import mixed
 from sdv2_live.stats import StageTimer
 from sdv2_live.system.clock import monotonic
@@ -53,6 +54,7 @@ class Stream:
         timer: StageTimer,
         *,
         loras: LoraSet | None = None,
+        kind: StreamKind | None = None,
     ) -> None:
         self.engine = engine
         self.on_set_up: Callable[[], None] = lambda: None  # called before a stream is set up, which may take seconds
@@ -61,6 +63,7 @@ class Stream:
         self._director = director
         self._config = config
         self._max_pixels = max_pixels
+        self._kind = kind or StreamKind()
         self._postprocess = new_postprocessor(
             config.video.pixel_format,
             color=config.video.color,
@@ -103,7 +106,7 @@ class Stream:
         size = model_size(like.size, self._config.video.size, self._max_pixels)
         if render_scale < 1:
             size = shrunk(size, render_scale)
-        spec = self._spec(size, params)
+        spec = stream_spec(self._config, self._kind, size, params)
         if self._state is None or self._must_rebuild(spec, reset):
             where = (*size, like.height, like.width, self._postprocess.backend)
             log.info("stream set up at height %d, width %d, for input %dx%d, frames by %s", *where)
@@ -277,19 +280,6 @@ class Stream:
         launched = self._device.submit(generated)
         self._launched.append(launched)
         return launched
-
-    def _spec(self, size: Size, params: Params) -> StreamSpec:
-        engine = self._config.engine
-        schedule = engine.schedule if engine.mode is Mode.VIDEO else Schedule.SEQUENTIAL
-        return StreamSpec(
-            *size,
-            schedule=schedule,
-            levels=len(params.steps) if schedule is Schedule.STREAM_BATCH else 1,
-            cache=CacheSpec(engine.kv_frames, engine.sink_frames, params.adapt_sink_threshold),
-            rope_refresh_frame=engine.rope_refresh_frame,
-            normalize_latents=params.normalize_latents,
-            mode=engine.mode,
-        )
 
     def _must_rebuild(self, wanted: StreamSpec, reset: bool) -> bool:
         """True when size or levels changed, or, at a reset, anything else of the stream's kind."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sdv2_live.config.profiles import find_profile
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.engine.prompt_disk import PromptDisk
-from sdv2_live.model.checkpoints.files import FILES, missing_text, require_painter, text_identities, unknown_prompt
+from sdv2_live.model.checkpoints.files import missing_text, require_painter, text_identities, unknown_prompt
 
 
 def require_weights(config: Config, start: Params) -> None:
@@ -21,7 +22,7 @@ def require_weights(config: Config, start: Params) -> None:
         WeightsError: a file is missing; the error is the one that the engine would raise.
     """
     model = config.model
-    files = FILES.get(model.profile)
+    files = None if model.profile == "auto" else find_profile(model.profile, model.profiles_dir).files
     if files is None:
         return
     folder = model.weights_dir

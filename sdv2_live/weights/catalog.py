@@ -6,11 +6,12 @@ server's own is taken at the time of the download (the Hub names the SHA-256 of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sdv2_live.errors import ConfigError, WeightsError
-from sdv2_live.model.checkpoints.files import dit_files
-from sdv2_live.model.profiles import PROFILES, Profile
+from sdv2_live.errors import WeightsError
+from sdv2_live.model.checkpoints.files import Files
+from sdv2_live.model.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class WeightFile:
 
     Attributes:
         name: its path below model.weights_dir.
-        part: dit, vae, text or tokenizer.
+        part: dit, lora, vae, text or tokenizer.
         kind: one of several of a part.
         origins: in the order in which they are tried.
         size: in bytes.
@@ -59,25 +60,22 @@ class WeightFile:
     sha256: str | None = None
     stand_ins: tuple[str, ...] = ()
 
+    @property
+    def own(self) -> bool:
+        """True for a file of one model; the others are for all."""
+        return self.part in ("dit", "lora")
+
 
 _WAN = "Wan-AI/Wan2.1-T2V-1.3B"
 _WAN_REVISION = "37ec512624d61f7aa208f7ea8140a131f93afc9a"  # the commit whose sums stand below
 _LIGHT = "lightx2v/Autoencoders"
 
 
-def _dit(folder: str) -> WeightFile:
-    name, *stand_ins = dit_files(folder)
-    publishers = ("jerryfeng/StreamDiffusionV2", "daydreamlive/StreamDiffusionV2")
-    return WeightFile(name, "dit", folder, tuple(Hub(repo, name) for repo in publishers), stand_ins=tuple(stand_ins))
-
-
 def _wan(name: str, part: str, kind: str, size: int, sha256: str, stand_ins: tuple[str, ...] = ()) -> WeightFile:
     return WeightFile(name, part, kind, (Hub(_WAN, name, _WAN_REVISION), Hub(_WAN, name)), size, sha256, stand_ins)
 
 
-CATALOG = (
-    _dit("wan_causal_dmd_v2v"),
-    _dit("wan_causal_dmd_v2v_14b"),
+SHARED = (
     _wan(
         "Wan2.1_VAE.pth",
         "vae",
@@ -140,30 +138,42 @@ CATALOG = (
     ),
 )
 
-VAES = tuple(file.kind for file in CATALOG if file.part == "vae")
-TEXTS = tuple(file.kind for file in CATALOG if file.part == "text")
+VAES = tuple(file.kind for file in SHARED if file.part == "vae")
+TEXTS = tuple(file.kind for file in SHARED if file.part == "text")
 
 
 def profile_files(profile: Profile) -> tuple[WeightFile, ...]:
     """Every file that a profile can use, none for one that is embedded in the package."""
-    files = profile.files
-    return () if files is None else tuple(f for f in CATALOG if f.part != "dit" or f.name in files.dit)
+    return () if profile.files is None else (*_own(profile.files), *SHARED)
 
 
-def needed(name: str, vae: str = "auto", text: str = "bf16") -> tuple[WeightFile, ...]:
+def all_files(profiles: Iterable[Profile]) -> dict[WeightFile, Profile]:
+    """Every file of these profiles, each with the first profile that it is for."""
+    found: dict[WeightFile, Profile] = {}
+    for profile in profiles:
+        for file in profile_files(profile):
+            found.setdefault(file, profile)
+    return found
+
+
+def _own(files: Files) -> tuple[WeightFile, ...]:
+    """The files that are the profile's alone."""
+    name, *stand_ins = files.dit
+    dit = WeightFile(name, "dit", name, _hub(files.origins), stand_ins=tuple(stand_ins))
+    return (dit, WeightFile(files.lora.file, "lora", files.lora.file, _hub(files.lora.origins))) if files.lora else (dit,)
+
+
+def _hub(origins: Iterable[str]) -> tuple[Hub, ...]:
+    parts = (origin.split("/", 2) for origin in origins)
+    return tuple(Hub(f"{owner}/{name}", path) for owner, name, path in parts)
+
+
+def needed(profile: Profile, vae: str = "auto", text: str = "bf16") -> tuple[WeightFile, ...]:
     """The files that a profile needs with this autoencoder (auto: the profile's own) and this text encoder.
 
-    Raises ConfigError for an unknown profile, WeightsError for one that needs no files.
+    Raises WeightsError for a profile that needs no files.
     """
-    if name not in PROFILES:
-        raise ConfigError(f"there is no model profile {name!r}; choose one of {', '.join(PROFILES)}")
-    profile = PROFILES[name]
     if profile.files is None:
-        raise WeightsError(f"the {name} model is part of sdv2-live and needs no download; others are {', '.join(downloadable())}")
+        raise WeightsError(f"the {profile.name} model is part of sdv2-live and needs no download; others: sdv2-live weights list")
     chosen = {"vae": profile.vae if vae == "auto" else vae, "text": text}
     return tuple(file for file in profile_files(profile) if chosen.get(file.part, file.kind) == file.kind)
-
-
-def downloadable() -> tuple[str, ...]:
-    """Profiles that have files."""
-    return tuple(name for name, profile in PROFILES.items() if profile.files is not None)

@@ -187,6 +187,8 @@ def _flat(name: str) -> str:
 
 
 def _none_gives(file: WeightFile, failures: list[tuple[Origin, UnavailableError]]) -> WeightsError:
+    if not failures:
+        return WeightsError(f"{file.name}: its profile names no place to fetch it from; put it into model.weights_dir yourself")
     reasons = ", ".join(dict.fromkeys(f"{origin} {error.reason}" for origin, error in failures))
     remedies = "; ".join(dict.fromkeys(error.remedy for _, error in failures))
     return WeightsError(f"{file.name} cannot be fetched: {reasons}. Remedy: {remedies}")

@@ -12,11 +12,11 @@ import torch
 from support.full_size import manifest, write_sparse
 from support.lora_files import linear_layers, pairs_for, write
 
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.engine.prompt_disk import PromptDisk
 from sdv2_live.model.checkpoints.assign import on_meta
 from sdv2_live.model.checkpoints.files import text_identities
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.profiles import PROFILES
 
 RANK = 16
 

@@ -29,10 +29,10 @@ from support.ndi_client import unique_name
 from support.waiting import eventually
 
 from faults.bystanders import FAR_S, Camera, Recorder
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.control.params import PARAMS
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.synthetic import TestSource
-from sdv2_live.model.profiles import PROFILES
 
 ROOT = "/sdv2/"
 BLACK = 8.0  # mean of a picture, 0..255, below which it is black

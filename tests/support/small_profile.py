@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
+from sdv2_live.config.profiles import TINY
 from sdv2_live.model.checkpoints.assign import synthetic_state_dict
 from sdv2_live.model.checkpoints.files import Files
-from sdv2_live.model.dit.layers import DitConfig
-from sdv2_live.model.profiles import TINY, Profile
-from sdv2_live.model.text.umt5 import UMT5, TextConfig, transformers_key
-from sdv2_live.model.vae.wan import WanVaeConfig
+from sdv2_live.model.profiles import Profile
+from sdv2_live.model.sizes import DitConfig, TextConfig, WanVaeConfig
+from sdv2_live.model.text.umt5 import UMT5, transformers_key
 
 SMALL = Profile(
     name="small",

@@ -14,9 +14,10 @@ from sdv2_live.engine.state import StreamState
 from sdv2_live.model.checkpoints.assign import synthetic_state_dict
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.layers import CrossKV, DitConfig
-from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
-from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+from sdv2_live.model.dit.layers import CrossKV
+from sdv2_live.model.sizes import DitConfig, Stage, TaehvConfig, WanVaeConfig
+from sdv2_live.model.vae.taehv import TAEHV
+from sdv2_live.model.vae.wan import WanVAE
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
 

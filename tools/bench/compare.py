@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from sdv2_live.config.profiles import find_profile
 from sdv2_live.errors import EngineError
-from sdv2_live.model.profiles import profile
 from sdv2_live.model.vae_choice import vae_kind
 
 
@@ -25,7 +25,7 @@ def peer(options: argparse.Namespace, fps: float) -> dict[str, Any]:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    kind = vae_kind(profile(options.model), options.vae)
+    kind = vae_kind(find_profile(options.model), options.vae)
     python = sys.executable if options.compare == "auto" else options.compare
     script = Path(__file__).with_name("peer.py")
     command = [python, str(script), "--size", options.size, "--steps", str(options.steps), "--schedule", options.schedule]

@@ -28,9 +28,9 @@ def measure(size: int, steps: int, chunks: int) -> list[float]:
     """Milliseconds of each chunk, with the package that is first on the path."""
     import torch
 
+    from sdv2_live.config.profiles import find_profile
     from sdv2_live.engine.engine import Engine
     from sdv2_live.model.load import load_models
-    from sdv2_live.model.profiles import profile
 
     try:
         from sdv2_live.engine.spec import ChunkSettings, StreamSpec
@@ -40,7 +40,7 @@ def measure(size: int, steps: int, chunks: int) -> list[float]:
 
     torch.set_num_threads(1)
     cpu = torch.device("cpu")
-    models = load_models(profile("tiny"), device=cpu, dtype=torch.float32, vae="auto", weights_dir=Path())
+    models = load_models(find_profile("tiny"), device=cpu, dtype=torch.float32, vae="auto", weights_dir=Path())
     engine = Engine(models.dit, models.vae)
     state, settings = engine.new_state(StreamSpec(size, size)), ChunkSettings(steps=(800, 600, 400, 200)[-steps:])
     with torch.inference_mode():
@@ -63,9 +63,9 @@ def count() -> dict[str, float]:  # noqa: C901  # of the stand-ins for every ker
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
 
+    from sdv2_live.config.profiles import PROFILES
     from sdv2_live.model.dit.cache_spec import CacheSpec  # older checkouts define it there
     from sdv2_live.model.dit.dit import CausalDiT
-    from sdv2_live.model.profiles import PROFILES
 
     found = {"launches": 0, "bytes": 0}
 

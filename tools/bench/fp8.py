@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import find_profile
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.spec import ChunkPlan, StreamSpec
 from sdv2_live.model.checkpoints.assign import load_strict, synthetic_state_dict
@@ -23,7 +24,6 @@ from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.fp8 import round_layers, to_fp8, why_not_fp8
 from sdv2_live.model.dit.ops import TorchOps
 from sdv2_live.model.load import choose_device
-from sdv2_live.model.profiles import profile
 from sdv2_live.model.vae_choice import make_vae, vae_kind
 
 CHUNKS = 4
@@ -33,7 +33,7 @@ TINIEST = 1e-12
 def compare(options: argparse.Namespace) -> dict[str, Any]:
     """The errors as a table's figures. --fp8-layers: so many of the DiT are run; all of a large one's take long on a CPU."""
     config = load_config(None, [f"video.size={options.size}", f"model.device={options.device}"])
-    device, chosen, size = choose_device(config.model.device), profile(options.model), config.video.size
+    device, chosen, size = choose_device(config.model.device), find_profile(options.model), config.video.size
     assert size is not None
     if options.fp8_layers:
         chosen = replace(chosen, dit=replace(chosen.dit, layers=min(options.fp8_layers, chosen.dit.layers)))

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import find_profile
 from sdv2_live.config.schema import Config
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.frame import Frame
@@ -26,7 +27,7 @@ from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.synthetic import TestSource
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.load import Models, choose_device, choose_dtype, load_models
-from sdv2_live.model.profiles import Profile, profile
+from sdv2_live.model.profiles import Profile
 from sdv2_live.model.vae.ops import channels_last
 from sdv2_live.model.vae_choice import make_vae, vae_kind
 from sdv2_live.pipeline.build import kernels, new_stream, set_threads
@@ -167,7 +168,7 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
     device = choose_device(config.model.device)
     dtype = choose_dtype(options.dtype, device)
     torch.backends.cudnn.benchmark = options.autotune
-    chosen = profile(options.model)
+    chosen = find_profile(options.model)
     set_threads(config.with_keys({"model.threads": options.threads}), device, chosen)
     if chosen.files is None:
         models = load_models(chosen, device=device, dtype=dtype, vae=options.vae, weights_dir=config.model.weights_dir)

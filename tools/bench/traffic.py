@@ -24,10 +24,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.memory.live_bytes import FusedAttention
 from sdv2_live.model.checkpoints.assign import on_meta
-from sdv2_live.model.dit.layers import DitConfig
-from sdv2_live.model.profiles import PROFILES, Profile
+from sdv2_live.model.profiles import Profile
+from sdv2_live.model.sizes import DitConfig
 from sdv2_live.model.vae import backend as vae_backend
 from sdv2_live.model.vae import ops as vae_ops
 from sdv2_live.model.vae_choice import VAES, make_vae

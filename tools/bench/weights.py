@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.model.checkpoints.assign import on_meta, synthetic_tensor
 from sdv2_live.model.checkpoints.checkpoint import read_checkpoint
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.profiles import PROFILES
 from sdv2_live.model.text.umt5 import UMT5
 
 PROFILE = PROFILES["1.3b"]

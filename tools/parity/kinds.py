@@ -20,11 +20,11 @@ from sdv2_live.engine.timesteps import timesteps_of
 from sdv2_live.model.checkpoints.assign import load_strict, synthetic_state_dict
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.layers import DitConfig
-from sdv2_live.model.text.umt5 import UMT5, TextConfig, transformers_state
+from sdv2_live.model.sizes import DitConfig, Stage, TaehvConfig, TextConfig, WanVaeConfig
+from sdv2_live.model.text.umt5 import UMT5, transformers_state
 from sdv2_live.model.vae.ops import channels_last
-from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
-from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+from sdv2_live.model.vae.taehv import TAEHV
+from sdv2_live.model.vae.wan import WanVAE
 
 Case = dict[str, Any]
 Data = dict[str, Tensor]

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from sdv2_live.config.profiles import TINY
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.load_text import EMBEDDED
-from sdv2_live.model.profiles import TINY
 from sdv2_live.model.text.umt5 import UMT5
 from sdv2_live.model.vae.taehv import TAEHV
 

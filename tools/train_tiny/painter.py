@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sdv2_live.config.profiles import TINY
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, ChunkSettings, StreamSpec
 from sdv2_live.engine.state import StreamState
 from sdv2_live.model import load
 from sdv2_live.model.dit.layers import CrossKV
 from sdv2_live.model.load import Models
-from sdv2_live.model.profiles import TINY
 
 
 @dataclass(slots=True)

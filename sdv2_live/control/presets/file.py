@@ -34,7 +34,6 @@ MAX_NAME = 80
 MAX_BYTES = 200_000  # every prompt at its full length, four bytes a character, is less
 _NOT_A_LOOK = frozenset({"cue_prompt", "mix", "morph_seconds", "record", "seed_mode"})
 _KEYS = ("name", "description", "params", "for")
-PAINTERS = ("tiny", "1.3b", "14b")  # the models' profiles
 _NUMBERED = re.compile(r"([0-9]{1,6})(?![0-9A-Za-z])")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of characters
 _JOINING = re.compile("[\u200c\u200d\U000e0020-\U000e007f]")
@@ -85,7 +84,8 @@ def load_preset(path: Path, number: int = 1, names: ParamNames = TABLE) -> Prese
     blocks = {profile: _values(document, ("for", profile), block, names, problems) for profile, block in given.items()}
     if problems:
         raise ConfigError("\n".join(several(problems)))
-    return Preset(name, number, path, description, values, blocks, tuple(document.unknown(PAINTERS, ("for",)) if blocks else ()))
+    notes = document.unknown(names.models, ("for",)) if blocks and names.models else ()
+    return Preset(name, number, path, description, values, blocks, tuple(notes))
 
 
 def _values(document: Document, key: KeyPath, given: Any, names: ParamNames, problems: list[str]) -> dict[str, Value]:

@@ -12,10 +12,35 @@ PRECISIONS = {"models_t5_umt5-xxl-enc-bf16.pth": "bf16", "umt5-xxl-enc-fp8_e4m3f
 
 
 @dataclass(frozen=True, slots=True)
+class BaseLora:
+    """A LoRA that is a part of its model.
+
+    Attributes:
+        file: its name below the weights directory.
+        origins: OWNER/NAME/PATH of its copies on the Hugging Face Hub.
+        alpha: of every layer; None: as the file says.
+    """
+
+    file: str
+    origins: tuple[str, ...] = ()
+    alpha: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
-    """File names below the weights directory; the first of a tuple that exists is taken."""
+    """File names below the weights directory; the first of a tuple that exists is taken.
+
+    Attributes:
+        dit: the transformer's names.
+        origins: OWNER/NAME/PATH of its copies on the Hugging Face Hub, under its first name.
+        member: which of the models in its file is meant; None: the first that is there.
+        lora: what is merged into it.
+    """
 
     dit: tuple[str, ...]
+    origins: tuple[str, ...] = ()
+    member: str | None = None
+    lora: BaseLora | None = None
     wan: tuple[str, ...] = ("Wan2.1_VAE.pth", "Wan2.1_VAE.safetensors")
     light: tuple[str, ...] = ("lightvaew2_1.pth", "lightvaew2_1.safetensors")
     taehv: tuple[str, ...] = ("taew2_1.pth", "taew2_1.safetensors")
@@ -33,21 +58,23 @@ class Files:
         """The names of an autoencoder's file; of auto, those of all kinds: any will do."""
         return tuple(name for names in self.vaes.values() for name in names) if kind == "auto" else self.vaes[kind]
 
+    def painting(self, vae: str) -> tuple[tuple[str, ...], ...]:
+        """The names of each file that is needed to paint, with this autoencoder (auto: any)."""
+        lora = ((self.lora.file,),) if self.lora else ()
+        return (self.dit, *lora, self.vae(vae))
+
     def vae_there(self, folder: Path) -> str:
         """The kind that auto takes: the best whose file is there; the model's own where none is."""
         there = (kind for kind, names in self.vaes.items() if any((folder / name).is_file() for name in names))
         return next(there, self.own_vae)
 
 
-def dit_files(folder: str) -> tuple[str, ...]:
-    """The names of a DiT's file: as published, as safetensors, whole or in shards, also as diffusers names them."""
-    stems = ("model", "diffusion_pytorch_model")
-    safe = (f"{folder}/{stem}.safetensors{ending}" for stem in stems for ending in ("", ".index.json"))
-    return (f"{folder}/model.pt", *safe)
-
-
-# Of every profile that is not part of the package.
-FILES = {"1.3b": Files(dit_files("wan_causal_dmd_v2v")), "14b": Files(dit_files("wan_causal_dmd_v2v_14b"))}
+def file_names(file: str) -> tuple[str, ...]:
+    """The names of a DiT's file: as published, as safetensors in its folder, whole or in shards, also as diffusers names them."""
+    folder, slash, own = file.rpartition("/")
+    stems = dict.fromkeys((own.rpartition(".")[0], *(("model", "diffusion_pytorch_model") if slash else ())))
+    safe = (f"{folder}{slash}{stem}.safetensors{ending}" for stem in stems for ending in ("", ".index.json"))
+    return tuple(dict.fromkeys((file, *safe)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +124,7 @@ def require_painter(profile: str, files: Files, vae: str, folder: Path) -> None:
         folder: the weights directory.
     """
     try:
-        for names in (files.dit, files.vae(vae)):
+        for names in files.painting(vae):
             find_file(folder, names)
     except WeightsError as error:
         fetch = f"sdv2-live weights download {profile}" + (f" --vae {vae}" if vae != "auto" else "")

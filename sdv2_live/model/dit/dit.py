@@ -19,10 +19,11 @@ from sdv2_live.model.dit.attention import Attend
 from sdv2_live.model.dit.backend import find_ops
 from sdv2_live.model.dit.cache_spec import TIME_ROWS, CacheSpec
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
-from sdv2_live.model.dit.layers import PATCH, Attention, Block, Call, CrossKV, DitConfig, Head, Residual, Times
+from sdv2_live.model.dit.layers import PATCH, Attention, Block, Call, CrossKV, Head, Residual, Times
 from sdv2_live.model.dit.ops import Ops
 from sdv2_live.model.dit.packed import pack
 from sdv2_live.model.dit.rope import RopeTable
+from sdv2_live.model.sizes import DitConfig
 
 TEXT_TOKENS = 512
 

@@ -16,8 +16,8 @@ from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.backend import find_ops
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.eight import Linear8, Rows8, product, rounded
-from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.dit.ops import Ops, TorchOps
+from sdv2_live.model.sizes import DitConfig
 
 CAPABILITY = (8, 9)  # Ada, Hopper and later have fp8 matrix units
 KERNEL_MULTIPLE = 16  # both sides of a matrix for the scaled products

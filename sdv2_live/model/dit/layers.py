@@ -17,26 +17,9 @@ from sdv2_live.model.dit.eight import Rows, joined, takes_rows8
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
 from sdv2_live.model.dit.ops import EPS, Ops, added
 from sdv2_live.model.dit.packed import packed_linear
+from sdv2_live.model.sizes import DitConfig
 
 PATCH = 2  # tokens are 1x2x2 patches of the latent
-
-
-@dataclass(frozen=True, slots=True)
-class DitConfig:
-    """Sizes of a causal DiT. The defaults are those shared by the public checkpoints."""
-
-    dim: int
-    heads: int
-    ffn: int
-    layers: int
-    text_dim: int = 4096
-    freq_dim: int = 256
-    channels: int = 16
-
-    @property
-    def head_dim(self) -> int:
-        """Width of one attention head."""
-        return self.dim // self.heads
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

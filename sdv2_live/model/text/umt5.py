@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import ftfy
 import torch
@@ -13,19 +12,7 @@ from torch import Tensor, nn
 from transformers import UMT5Config, UMT5EncoderModel
 
 from sdv2_live.model.dit.dit import TEXT_TOKENS
-
-
-@dataclass(frozen=True, slots=True)
-class TextConfig:
-    """Sizes of a UMT5 encoder. The defaults are umt5-xxl's."""
-
-    vocab: int = 256384
-    dim: int = 4096
-    dim_attn: int = 4096
-    ffn: int = 10240
-    heads: int = 64
-    layers: int = 24
-    buckets: int = 32
+from sdv2_live.model.sizes import TextConfig
 
 
 def clean_prompt(text: str) -> str:

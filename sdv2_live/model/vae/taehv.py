@@ -15,44 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sdv2_live.model.sizes import TaehvConfig
 from sdv2_live.model.vae.backend import convolve, ops_of
 from sdv2_live.model.vae.latents import LATENT_MEAN, LATENT_STD
 from sdv2_live.model.vae.ops import Pending, entered
 from sdv2_live.model.vae.taehv_layers import FrameMemory, MemBlock, SoftClamp, TGrow, TPool, UpConv, conv
 
 TIME_FACTOR = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One resolution of the encoder or decoder: its memory blocks, then (decoder) or before them (encoder) the change of size.
-
-    time: factor by which time shrinks or grows (1 or 2); space: the same for height and width.
-    """
-
-    width: int
-    blocks: int
-    time: int
-    space: int
-
-
-def _published_encoder() -> tuple[Stage, ...]:
-    return Stage(64, 3, 2, 2), Stage(64, 3, 2, 2), Stage(64, 3, 1, 2)
-
-
-def _published_decoder() -> tuple[Stage, ...]:
-    return Stage(256, 3, 1, 2), Stage(128, 3, 2, 2), Stage(64, 3, 2, 2)
-
-
-@dataclass(frozen=True, slots=True)
-class TaehvConfig:
-    """Sizes. The defaults are taew2_1's. patch: pixels folded into channels on both sides (cheap at high resolution)."""
-
-    latent: int = 16
-    patch: int = 1
-    encoder: tuple[Stage, ...] = field(default_factory=_published_encoder)
-    decoder: tuple[Stage, ...] = field(default_factory=_published_decoder)
-    final_width: int = 64
 
 
 @dataclass

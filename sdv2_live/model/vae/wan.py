@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from sdv2_live.model.sizes import WanVaeConfig
 from sdv2_live.model.vae.backend import ops_of
 from sdv2_live.model.vae.latents import LATENT_MEAN, LATENT_STD
 from sdv2_live.model.vae.ops import Pending
@@ -26,22 +27,6 @@ from sdv2_live.model.vae.wan_layers import (
     number_slots,
     stream_through,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class WanVaeConfig:
-    """Sizes of a Wan VAE. temporal_downsample: one flag for each of the three halvings, true if it also halves time."""
-
-    dim: int = 96
-    z_dim: int = 16
-    dim_mult: tuple[int, ...] = (1, 2, 4, 4)
-    num_res_blocks: int = 2
-    temporal_downsample: tuple[bool, ...] = (False, True, True)
-
-    @property
-    def time_factor(self) -> int:
-        """Pixel frames per latent frame after the first."""
-        return int(2 ** sum(self.temporal_downsample))
 
 
 class Encoder(nn.Module):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.config.schema import Config
 from sdv2_live.doctor.model import engine, look_model, memory, weights
 from sdv2_live.doctor.probe import Status
@@ -26,13 +27,13 @@ def test_missing_weights_are_named_with_the_command_that_fetches_them(tmp_path: 
 
 
 def test_weights_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = tuple(replace(file, size=3, sha256=None) for file in catalog.CATALOG)
-    monkeypatch.setattr(catalog, "CATALOG", files)
-    for file in files:
+    shared = tuple(replace(file, size=3, sha256=None) for file in catalog.SHARED)
+    monkeypatch.setattr(catalog, "SHARED", shared)
+    for file in catalog.all_files([PROFILES["1.3b"]]):
         if file.kind != "bf16":  # the other text encoder will do
             (tmp_path / file.name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / file.name.replace(".safetensors", ".txt")).write_bytes(b"abc")
-    monkeypatch.setattr(catalog, "CATALOG", tuple(replace(f, name=f.name.replace(".safetensors", ".txt")) for f in files))
+    monkeypatch.setattr(catalog, "SHARED", tuple(replace(f, name=f.name.replace(".safetensors", ".txt")) for f in shared))
     assert weights(config(tmp_path), "1.3b").status is Status.OK
     (tmp_path / "Wan2.1_VAE.pth").write_bytes(b"ab")
     check = weights(config(tmp_path), "1.3b")

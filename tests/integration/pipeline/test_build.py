@@ -11,6 +11,7 @@ import torch
 from support.tiny import small_engine
 
 from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_engine import EngineConfig
 from sdv2_live.engine.prompt import PromptDirector
@@ -19,7 +20,6 @@ from sdv2_live.engine.spec import PromptMix
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.dit.attention import Attend
 from sdv2_live.model.load_text import new_text
-from sdv2_live.model.profiles import PROFILES
 from sdv2_live.pipeline.build import chosen_profile, kernels, load, new_prompts, start_params
 
 TINY = ["model.profile=tiny", "model.device=cpu"]

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.config.schema import Config
 from sdv2_live.cost.pace import Work
 from sdv2_live.engine.engine import Engine
@@ -45,7 +46,7 @@ def test_the_largest_size_that_holds_the_rate_is_taken_and_told(
     caplog.set_level(logging.INFO)
     assert most(config()) == 320 * 576  # 0.04 s * 2.8 of 0.12 s
     assert "up to 184320 pixels at 30 frames a second, such as 320x576" in caplog.text
-    assert specs[0].cache.kv_frames == config().engine.kv_frames
+    assert specs[0].cache.kv_frames == PROFILES["tiny"].stream.window
 
 
 def test_what_the_show_asks_of_each_picture_counts(specs: list[StreamSpec]) -> None:

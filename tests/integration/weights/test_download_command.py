@@ -10,12 +10,14 @@ import pytest
 from support.hub_server import HubServer
 
 from sdv2_live.cli import main
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.weights import catalog
 from sdv2_live.weights.catalog import Hub
 
 
 def test_a_profile_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    content = {file.name: file.name.encode() * 100 for file in catalog.CATALOG}
+    files = catalog.all_files([PROFILES["1.3b"]])
+    content = {file.name: file.name.encode() * 100 for file in files}
     small = tuple(
         replace(
             file,
@@ -23,10 +25,10 @@ def test_a_profile_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             size=len(content[file.name]),
             sha256=hashlib.sha256(content[file.name]).hexdigest(),
         )
-        for file in catalog.CATALOG
+        for file in catalog.SHARED
     )
-    hosted = {(o.repo, o.path): content[o.path] for file in catalog.CATALOG for o in file.origins if isinstance(o, Hub)}
-    monkeypatch.setattr(catalog, "CATALOG", small)
+    hosted = {(o.repo, o.path): content[o.path] for file in files for o in file.origins if isinstance(o, Hub)}
+    monkeypatch.setattr(catalog, "SHARED", small)
     with HubServer(hosted) as hub:
         words = ["weights", "download", "1.3b", "--set", f"model.weights_dir={tmp_path}", "--set", f"weights.endpoint={hub.url}"]
         assert main(words) == 0

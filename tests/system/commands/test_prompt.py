@@ -11,6 +11,7 @@ import torch
 
 from sdv2_live.cli import main
 from sdv2_live.commands import prompt
+from sdv2_live.config.profiles import TINY
 from sdv2_live.config.schema_files import config_dir
 from sdv2_live.control.presets.file import load_preset
 from sdv2_live.control.presets.library import PresetLibrary
@@ -18,7 +19,6 @@ from sdv2_live.engine.prompt_disk import PromptDisk
 from sdv2_live.errors import ExpandError
 from sdv2_live.model.checkpoints.files import TextIdentity
 from sdv2_live.model.load_text import new_text
-from sdv2_live.model.profiles import TINY
 
 CPU = torch.device("cpu")
 LONG = "A dancer painted in thick oil, " + ", ".join(f"detail number {n} in amber light" for n in range(12))

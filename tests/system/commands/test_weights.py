@@ -8,9 +8,10 @@ import pytest
 from safetensors.torch import save_file
 
 from sdv2_live.cli import main
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.model.checkpoints.assign import synthetic_state_dict
 from sdv2_live.model.vae.taehv import TAEHV
-from sdv2_live.weights.catalog import CATALOG
+from sdv2_live.weights.catalog import all_files
 
 
 def weights(folder: Path, *words: str) -> int:
@@ -24,9 +25,10 @@ def test_list_shows_every_file_and_what_is_there(
     (tmp_path / "taew2_1.pth").write_bytes(b"short")
     assert weights(tmp_path, "list") == 0
     out = capsys.readouterr().out
-    assert all(file.name in out for file in CATALOG)
+    assert all(file.name in out for file in all_files(PROFILES.values()))
     assert "11.36 GB" in out
-    assert out.count("damaged") == 2  # in both profiles
+    assert out.count("damaged") == 1
+    assert "CC BY-NC-SA 4.0, not for paid shows" in out
     assert "missing (optional)" in out
 
 
@@ -45,9 +47,9 @@ def test_check_compares_keys_and_shapes_with_the_model(
 
     from sdv2_live.weights import catalog
 
-    taehv = next(file for file in CATALOG if file.kind == "taehv")
+    taehv = next(file for file in all_files(PROFILES.values()) if file.kind == "taehv")
     file = replace(taehv, name="taew2_1.safetensors", size=None, sha256=None)
-    monkeypatch.setattr(catalog, "CATALOG", (file,))
+    monkeypatch.setattr(catalog, "SHARED", (file,))
     state = synthetic_state_dict({key: tuple(value.shape) for key, value in TAEHV().state_dict().items()})
     save_file(state, tmp_path / file.name)
     assert weights(tmp_path, "check") == 0
@@ -62,7 +64,9 @@ def test_check_compares_keys_and_shapes_with_the_model(
     ("words", "code", "said"),
     [
         (("tiny",), 4, "needs no download"),
-        (("2b",), 2, "no model profile '2b'"),
+        (("2b",), 2, "cannot be '2b'; give one of auto, tiny, 1.3b, 14b, "),
+        (("krea-14b",), 4, "krea-14b: nothing is fetched without a yes to its licence; say it with --accept-licence"),
+        (("krea-14b", "--accept-licence"), 4, "cannot be reached"),
         (("1.3b", "--vae", "huge"), 4, "--vae cannot be 'huge'; give one of auto, wan, taehv, light, lighttae"),
         (("1.3b",), 4, "cannot be reached"),
     ],

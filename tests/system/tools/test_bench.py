@@ -13,7 +13,7 @@ from bench import gpu_compare, gpu_table, isa, main, peer
 from support.places import TOOLS
 from support.systems import needs_bash, program
 
-from sdv2_live.model.profiles import profile
+from sdv2_live.config.profiles import find_profile
 
 SHORT = ["--model", "tiny", "--device", "cpu", "--size", "64x64", "--seconds", "0.5", "--threads", "1", "--json"]
 PEAKS = ["--peak-tflops", "1", "--bandwidth", "1"]
@@ -94,7 +94,7 @@ def test_a_peer_gets_the_same_task_and_its_figures_are_set_against_ours(
 
 @pytest.mark.parametrize("name", peer.SIZES)
 def test_the_peers_transformer_is_as_large_as_ours(name: str) -> None:
-    dit = profile(name).dit
+    dit = find_profile(name).dit
     assert peer.SIZES[name][1] == {
         "dim": dit.dim, "ffn_dim": dit.ffn, "num_heads": dit.heads, "num_layers": dit.layers
     }  # fmt: skip

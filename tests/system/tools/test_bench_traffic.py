@@ -7,7 +7,7 @@ import json
 import pytest
 from bench import traffic
 
-from sdv2_live.model.profiles import PROFILES
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.model.vae_choice import VAES
 
 PROFILE = PROFILES["1.3b"]

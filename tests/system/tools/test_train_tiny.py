@@ -31,12 +31,12 @@ from train_tiny.restyler import grain
 from train_tiny.settings import AutoencoderSettings, RestylerSettings, Settings, TextSettings
 from train_tiny.start import start_small
 
+from sdv2_live.config.profiles import TINY
 from sdv2_live.model import load
 from sdv2_live.model.checkpoints.assign import synthetic_state_dict
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.layers import DitConfig
-from sdv2_live.model.profiles import TINY
+from sdv2_live.model.sizes import DitConfig
 from sdv2_live.model.text.umt5 import UMT5
 from sdv2_live.model.vae.taehv import TAEHV
 

@@ -151,7 +151,7 @@ params:
         (
             "engine.rope_refresh_frame=1025",
             "--set engine.rope_refresh_frame=1025: engine.rope_refresh_frame: cannot be 1025; "
-            "give an integer 3..1024, above kv_frames",
+            "give auto or an integer 3..1024, above kv_frames",
         ),
         (
             "video.size=832",

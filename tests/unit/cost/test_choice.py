@@ -9,12 +9,19 @@ import pytest
 import torch
 
 from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.config.schema import Config
 from sdv2_live.cost.cards import Card, known
 from sdv2_live.cost.choice import LIVE, fuller, paced, rate_of
 from sdv2_live.memory.request import MemoryRequest
-from sdv2_live.model.checkpoints.files import FILES
-from sdv2_live.model.profiles import PROFILES
+from sdv2_live.model.checkpoints.files import Files
+
+
+def files_of(name: str) -> Files:
+    files = PROFILES[name].files
+    assert files is not None
+    return files
+
 
 PROFILE, CPU = PROFILES["1.3b"], torch.device("cpu")
 ALL = ("wan", "light", "taehv", "lighttae")
@@ -27,7 +34,7 @@ def card(name: str) -> Card:
 
 
 def chosen(folder: Path, name: str, *options: str, there: tuple[str, ...] = ALL) -> tuple[str, int | None]:
-    for path in (FILES["1.3b"].dit[0], *(FILES["1.3b"].vae(kind)[0] for kind in there)):
+    for path in (files_of("1.3b").dit[0], *(files_of("1.3b").vae(kind)[0] for kind in there)):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).touch()
     config = load_config(None, [f"model.weights_dir={folder}", "model.profile=1.3b", "params.steps=[700,500]", *options])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from bench import traffic
 
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.cost.cards import CARDS, Card, known
 from sdv2_live.cost.rate import VAE_WORK, call_seconds, chunk_rate, fill, filling_size, vae_seconds
-from sdv2_live.model.dit.layers import DitConfig
-from sdv2_live.model.profiles import PROFILES
+from sdv2_live.model.sizes import DitConfig
 
 DIT = PROFILES["1.3b"].dit
 BIG = (480, 832)

@@ -14,10 +14,10 @@ from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.spec import StreamSpec
 from sdv2_live.engine.vae_graphs import GraphedVae
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.layers import DitConfig
+from sdv2_live.model.sizes import DitConfig, Stage, TaehvConfig, WanVaeConfig
 from sdv2_live.model.vae.ops import channels_last
-from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
-from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+from sdv2_live.model.vae.taehv import TAEHV
+from sdv2_live.model.vae.wan import WanVAE
 
 
 def taehv() -> TAEHV:

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.engine.spec import Schedule
 from sdv2_live.errors import MemoryShortageError
 from sdv2_live.memory.budget import fit, lighter_vaes, plan, savings, smaller_sizes
 from sdv2_live.memory.fit import affordable, chosen_placement, fitted, require_room, wish_of
 from sdv2_live.memory.footprint import WORKSPACE, denoise_peak, vae_need
 from sdv2_live.memory.request import MemoryRequest
-from sdv2_live.model.profiles import PROFILES
 from sdv2_live.model.text.encoder import Placement
 
 LARGE = PROFILES["1.3b"]

@@ -17,6 +17,7 @@ from torch._C._profiler import _EventType
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiled
 
+from sdv2_live.config.profiles import PROFILES, TINY
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.graphs import CudaCapture
 from sdv2_live.engine.spec import ChunkPlan, Schedule, StreamSpec
@@ -27,11 +28,9 @@ from sdv2_live.memory.live_bytes import LiveBytes, peak_of
 from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.layers import DitConfig
-from sdv2_live.model.profiles import PROFILES, TINY, Profile
+from sdv2_live.model.profiles import Profile
+from sdv2_live.model.sizes import DitConfig, TaehvConfig, WanVaeConfig
 from sdv2_live.model.text.encoder import Placement
-from sdv2_live.model.vae.taehv import TaehvConfig
-from sdv2_live.model.vae.wan import WanVaeConfig
 from sdv2_live.model.vae_choice import make_vae
 
 SMALL = Profile(

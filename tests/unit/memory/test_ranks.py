@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.engine.spec import Schedule
 from sdv2_live.memory.budget import LIBRARY, plan
 from sdv2_live.memory.footprint import _fixed_need, fixed_need
 from sdv2_live.memory.request import MemoryRequest
-from sdv2_live.model.profiles import PROFILES
 from sdv2_live.model.text.encoder import Placement
 from sdv2_live.ranks.partition import Part
 

@@ -7,10 +7,10 @@ import av
 import numpy as np
 import torch
 
+from sdv2_live.config.profiles import TINY
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.spec import ChunkSettings, StreamSpec
 from sdv2_live.model.load import load_models
-from sdv2_live.model.profiles import TINY
 
 
 def test_the_demo_clip_is_small_and_loops_without_a_seam() -> None:

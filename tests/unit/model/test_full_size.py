@@ -9,17 +9,17 @@ import torch
 from support.full_size import manifest, umt5_fp8_dtype, write_header, write_sparse, write_sparse_shards
 
 from sdv2_live.cli import main
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.checkpoint import INDEX
 from sdv2_live.model.load import has_weights
-from sdv2_live.model.profiles import PROFILES
-from sdv2_live.weights.catalog import CATALOG, WeightFile
+from sdv2_live.weights.catalog import WeightFile, all_files
 from sdv2_live.weights.fit import check_fit
 from sdv2_live.weights.local import Folder, State, cut_off
 
 
 def known(name: str) -> WeightFile:
-    (file,) = (file for file in CATALOG if file.name == name)
+    (file,) = (file for file in all_files(PROFILES.values()) if file.name == name)
     return file
 
 

@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from support.small_profile import SMALL, synthetic, tokenizer_folder, wan_text_state
 from transformers import ByT5Tokenizer
 
+from sdv2_live.config.profiles import PROFILES, TINY
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.load import has_weights, load_models
 from sdv2_live.model.load_text import new_text
-from sdv2_live.model.profiles import PROFILES, TINY
 from sdv2_live.model.text.umt5 import clean_prompt
 from sdv2_live.model.vae.taehv import TAEHV
 from sdv2_live.model.vae.wan import WanVAE

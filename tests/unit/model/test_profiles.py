@@ -10,14 +10,15 @@ import torch
 from support.places import GOLDEN
 from torch import nn
 
+from sdv2_live.config.profiles import PROFILES, find_profile
 from sdv2_live.errors import ConfigError, WeightsError
 from sdv2_live.model.checkpoints.assign import load_strict
 from sdv2_live.model.checkpoints.checkpoint import read_checkpoint
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.profiles import PROFILES, profile
-from sdv2_live.model.text.umt5 import UMT5, TextConfig, transformers_state
+from sdv2_live.model.sizes import TextConfig, WanVaeConfig
+from sdv2_live.model.text.umt5 import UMT5, transformers_state
 from sdv2_live.model.vae.taehv import TAEHV
-from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+from sdv2_live.model.vae.wan import WanVAE
 
 MANIFESTS = GOLDEN / "manifests"
 
@@ -53,8 +54,8 @@ def test_text_encoder() -> None:
 
 
 def test_an_unknown_profile_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"'2b' is not one of tiny, 1\.3b, 14b"):
-        profile("2b")
+    with pytest.raises(ConfigError, match=r"cannot be '2b'; give one of auto, tiny, 1\.3b, 14b, "):
+        find_profile("2b")
 
 
 def test_strict_loading_names_file_key_and_shapes() -> None:

@@ -11,14 +11,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from sdv2_live.config.profiles import TINY
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.assign import synthetic_state_dict
 from sdv2_live.model.checkpoints.checkpoint import read_checkpoint
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.profiles import TINY
 from sdv2_live.model.text.umt5 import UMT5
 from sdv2_live.model.vae.taehv import TAEHV
-from sdv2_live.weights.catalog import CATALOG, Hub, WeightFile
+from sdv2_live.weights.catalog import Hub, WeightFile, all_files
 from sdv2_live.weights.fit import check_fit
 from sdv2_live.weights.local import Folder, State, cut_off
 
@@ -182,10 +182,10 @@ def test_a_file_that_fits_and_one_that_does_not(tmp_path: Path, part: str, kind:
 
 
 def test_every_real_file_has_a_model_to_fit(tmp_path: Path) -> None:
-    from sdv2_live.model.profiles import PROFILES
+    from sdv2_live.config.profiles import PROFILES
 
     save_file({"one": torch.ones(1)}, tmp_path / "m.safetensors")
-    for file in CATALOG:
+    for file in all_files(PROFILES.values()):
         if file.part in ("vae", "dit"):
             with pytest.raises(WeightsError, match=r"does not fit (CausalDiT|WanVAE|TAEHV): missing"):
                 check_fit(file, tmp_path / "m.safetensors", PROFILES["1.3b"])

@@ -13,14 +13,16 @@ import pytest
 from support.systems import replace as put
 from support.systems import without, words
 
+from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.config.schema import Config
 from sdv2_live.control.macros import Macros
+from sdv2_live.control.names import ParamNames
 from sdv2_live.control.params import Params, updated
-from sdv2_live.control.presets.file import PAINTERS, load_preset
+from sdv2_live.control.presets.file import load_preset
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.errors import MAX_PROBLEMS, ConfigError, ParamError
-from sdv2_live.model.profiles import PROFILES
 
 
 @pytest.fixture
@@ -119,7 +121,8 @@ def test_a_block_replaces_values_where_its_model_paints(tmp_path: Path) -> None:
 
 
 def test_a_block_for_an_unknown_model_leaves_the_preset_usable(tmp_path: Path) -> None:
-    library = PresetLibrary(folder(tmp_path, a=TINY + "  tinny: {seed: 3}\n  7b: {seed: 4}\n"), painter="tiny")
+    text = TINY + "  tinny: {seed: 3}\n  7b: {seed: 4}\n"
+    library = PresetLibrary(folder(tmp_path, a=text), names=ParamNames(models=("tiny", "1.3b", "14b")), painter="tiny")
     assert library.get("a").values["prompt"] == "no"
     assert [without(tmp_path, problem) for problem in library.problems] == [
         "a.yaml:4: for.tinny: there is no such key; did you mean 'tiny'?",
@@ -127,8 +130,10 @@ def test_a_block_for_an_unknown_model_leaves_the_preset_usable(tmp_path: Path) -
     ]
 
 
-def test_blocks_are_for_the_models_that_there_are() -> None:
-    assert set(PAINTERS) == set(PROFILES)
+def test_blocks_are_for_the_models_that_there_are(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("{size: tiny, licence: {name: mine}}")
+    names = load_config(None, [f"model.profiles_dir={tmp_path}"]).names
+    assert set(names.models) == {*PROFILES, "mine"}
 
 
 def test_mistakes_of_a_block_are_named(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.assign import assign, on_meta, synthetic_state_dict, synthetic_tensor
 from sdv2_live.model.checkpoints.mmap import release, touch
 from sdv2_live.model.checkpoints.stored import StoredEmbedding, StoredLinear
-from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
+from sdv2_live.model.sizes import Stage, TaehvConfig
+from sdv2_live.model.vae.taehv import TAEHV
 
 CPU = torch.device("cpu")
 FP8 = torch.float8_e4m3fn

@@ -10,8 +10,8 @@ import torch
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.assign import on_meta, require_fit
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.lora.keys import diffusers_name
+from sdv2_live.model.sizes import DitConfig
 
 
 def model() -> CausalDiT:

@@ -11,7 +11,8 @@ from torch import nn
 
 from sdv2_live.model.checkpoints.assign import assign, on_meta, synthetic_tensor
 from sdv2_live.model.checkpoints.stored import Stored, StoredEmbedding, StoredLinear
-from sdv2_live.model.text.umt5 import UMT5, TextConfig
+from sdv2_live.model.sizes import TextConfig
+from sdv2_live.model.text.umt5 import UMT5
 
 CONFIG = TextConfig(vocab=384, dim=256, dim_attn=256, ffn=512, heads=4, layers=2)
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from torch import Tensor
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.attention import Attend, Choice, checked, choose_attention, sdpa
 from sdv2_live.model.dit.dit import TEXT_TOKENS, CausalDiT
-from sdv2_live.model.dit.layers import DitConfig
+from sdv2_live.model.sizes import DitConfig
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

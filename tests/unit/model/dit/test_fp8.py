@@ -17,10 +17,10 @@ from sdv2_live.model.dit import fp8
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.eight import LARGEST, Linear8, Rows8, rounded
-from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.dit.ops import TorchOps
 from sdv2_live.model.dit.packed import joined, pack, packed_linear
 from sdv2_live.model.lora.lora import LoraLinear
+from sdv2_live.model.sizes import DitConfig
 from sdv2_live.takes.fingerprint import fingerprint
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

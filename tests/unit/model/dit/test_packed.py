@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from sdv2_live.model.checkpoints.assign import load_strict, synthetic_state_dict
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.dit.packed import joined, pack, packed_linear
 from sdv2_live.model.lora.lora import LoraLinear
+from sdv2_live.model.sizes import DitConfig
 
 CONFIG = DitConfig(dim=96, heads=2, ffn=192, layers=2, text_dim=tiny.TEXT_DIM)
 X = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0))

@@ -9,7 +9,7 @@ from support.tiny import synthetic
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.kv_cache import KVCache
-from sdv2_live.model.dit.layers import DitConfig
+from sdv2_live.model.sizes import DitConfig
 
 CONFIG = DitConfig(dim=96, heads=2, ffn=192, layers=4, text_dim=32)
 HW = (8, 8)

@@ -18,10 +18,10 @@ from sdv2_live.model.dit.backend import check, find_ops
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.kv_cache import KVCache
-from sdv2_live.model.dit.layers import DitConfig
 from sdv2_live.model.dit.ops import TorchOps
 from sdv2_live.model.dit.rope import RopeTable
 from sdv2_live.model.lora.lora import LoraLinear
+from sdv2_live.model.sizes import DitConfig
 
 CUDA = torch.cuda.is_available()
 if not CUDA:

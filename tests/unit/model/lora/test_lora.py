@@ -15,14 +15,15 @@ from support import tiny
 from support.lora_files import ALPHA, RANK, STYLES, Pairs, linear_layers, pairs_for, write, write_style
 from torch import Tensor
 
+from sdv2_live.config.profiles import find_profile
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.assign import on_meta
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.dit.layers import CrossKV, DitConfig
+from sdv2_live.model.dit.layers import CrossKV
 from sdv2_live.model.lora.alpha import _Pattern
 from sdv2_live.model.lora.file import read_lora
 from sdv2_live.model.lora.lora import LoraLinear, LoraSet, LoraSource, attach_loras, merge_loras, read_loras
-from sdv2_live.model.profiles import profile
+from sdv2_live.model.sizes import DitConfig
 
 CONFIG = DitConfig(dim=96, heads=2, ffn=192, layers=2, text_dim=tiny.TEXT_DIM)
 SELF, CROSS = "blocks.0.self_attn.q", "blocks.1.cross_attn.k"
@@ -326,7 +327,7 @@ def test_a_lora_of_another_size_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_lora_for_14b_is_refused_by_1_3b(tmp_path: Path) -> None:
-    small, large = (on_meta(lambda size=size: CausalDiT(profile(size).dit)) for size in ("1.3b", "14b"))
+    small, large = (on_meta(lambda size=size: CausalDiT(find_profile(size).dit)) for size in ("1.3b", "14b"))
     path = tmp_path / "large.safetensors"
     save_file(STYLES["kohya"](pairs_for(large, ("blocks.0.self_attn.q", "blocks.39.self_attn.q"), rank=1)), path)
     with pytest.raises(WeightsError, match=r"blocks_0_self_attn_q.lora_down.weight is for .* \[5120, 5120\], .* \[1536, 1536\]"):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from support.small_profile import SMALL, tokenizer_folder, wan_text_state
 
+from sdv2_live.config.profiles import PROFILES, TINY
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.prompt_disk import PromptDisk
 from sdv2_live.errors import WeightsError
@@ -21,10 +22,11 @@ from sdv2_live.model.checkpoints.files import PRECISIONS, TextIdentity
 from sdv2_live.model.cpu import multiplies_bf16
 from sdv2_live.model.load import gpu_dtype
 from sdv2_live.model.load_text import new_text, text_bytes
-from sdv2_live.model.profiles import PROFILES, TINY, Profile
+from sdv2_live.model.profiles import Profile
+from sdv2_live.model.sizes import TextConfig
 from sdv2_live.model.text.encoder import Placement, Text, fingerprint, text_dtype
-from sdv2_live.model.text.umt5 import UMT5, TextConfig, TextEncoder
-from sdv2_live.weights.catalog import CATALOG
+from sdv2_live.model.text.umt5 import UMT5, TextEncoder
+from sdv2_live.weights.catalog import SHARED
 
 CPU = torch.device("cpu")
 BF16_FILE = "models_t5_umt5-xxl-enc-bf16.pth"
@@ -43,7 +45,7 @@ def text(folder: Path, placement: Placement = Placement.ON_DEMAND, profile: Prof
 
 
 def test_precision_classes_are_the_catalogs() -> None:
-    assert {file.name: file.kind for file in CATALOG if file.part == "text"} == PRECISIONS
+    assert {file.name: file.kind for file in SHARED if file.part == "text"} == PRECISIONS
     assert text_bytes(PROFILES["1.3b"], "bf16") == pytest.approx(11_361_920_418, rel=0.001)  # the file's own size
     assert text_bytes(PROFILES["1.3b"], "fp8") == pytest.approx(text_bytes(PROFILES["1.3b"], "bf16") / 2)
 

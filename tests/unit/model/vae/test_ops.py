@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sdv2_live.errors import EngineError
+from sdv2_live.model.sizes import Stage, TaehvConfig, WanVaeConfig
 from sdv2_live.model.vae.backend import check, find_vae_ops
 from sdv2_live.model.vae.ops import Pending, TorchVaeOps, channels_last, interleaved, upsampled
-from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
-from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+from sdv2_live.model.vae.taehv import TAEHV
+from sdv2_live.model.vae.wan import WanVAE
 
 INTERPRETED = """
 import torch
@@ -33,9 +34,11 @@ WHOLE = """
 import torch, torch.nn.functional as F
 from sdv2_live.model.vae import backend
 from sdv2_live.model.vae.ops import TorchVaeOps, channels_last
-from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
+from sdv2_live.model.vae.taehv import TAEHV
+from sdv2_live.model.sizes import Stage, TaehvConfig
 from sdv2_live.model.vae.triton_ops import TritonVaeOps
-from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+from sdv2_live.model.vae.wan import WanVAE
+from sdv2_live.model.sizes import WanVaeConfig
 
 torch.manual_seed(0)
 widths = []

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from sdv2_live.config.profiles import PROFILES
 from sdv2_live.model.checkpoints.assign import synthetic_state_dict
-from sdv2_live.model.profiles import PROFILES
-from sdv2_live.model.vae.taehv import TAEHV, Stage, TaehvConfig
-from sdv2_live.model.vae.wan import WanVAE, WanVaeConfig
+from sdv2_live.model.sizes import Stage, TaehvConfig, WanVaeConfig
+from sdv2_live.model.vae.taehv import TAEHV
+from sdv2_live.model.vae.wan import WanVAE
 from sdv2_live.model.vae_choice import make_vae
 
 

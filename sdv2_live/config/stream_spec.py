@@ -1,0 +1,53 @@
+"""From a configuration and a model to the kind of stream that is painted."""
+
+from __future__ import annotations
+
+from sdv2_live.config.schema import Config
+from sdv2_live.config.schema_engine import EngineConfig
+from sdv2_live.control.params import Params
+from sdv2_live.engine.spec import Mode, Schedule, StreamSpec
+from sdv2_live.gpu.geometry import Size
+from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.profiles import StreamKind
+
+
+def stream_spec(config: Config, kind: StreamKind, size: Size, params: Params) -> StreamSpec:
+    """The stream of a model at this size (height, width). What the configuration leaves open is as the model was trained.
+
+    Raises EngineError for values that do not go together.
+    """
+    engine = config.engine
+    schedule = schedule_of(engine, kind)
+    end = engine.rope_refresh_frame
+    return StreamSpec(
+        *size,
+        schedule=schedule,
+        levels=len(params.steps) if schedule is Schedule.STREAM_BATCH else 1,
+        cache=cache_spec(engine, kind, params.adapt_sink_threshold),
+        rope_refresh_frame=kind.rope_refresh_frame if end is None else end,
+        normalize_latents=kind.normalize_latents or params.normalize_latents,
+        mode=engine.mode,
+        block=kind.block,
+        first_frames=kind.first_frames,
+        shift=kind.shift,
+        warp=kind.warp,
+        first_steps=kind.first_steps,
+        context_t=kind.context_t,
+        positions=kind.positions,
+        recompute=kind.recompute,
+    )
+
+
+def schedule_of(engine: EngineConfig, kind: StreamKind) -> Schedule:
+    """The order of the denoising steps."""
+    return engine.schedule if engine.mode is Mode.VIDEO and kind.own else Schedule.SEQUENTIAL
+
+
+def cache_spec(engine: EngineConfig, kind: StreamKind, threshold: float) -> CacheSpec:
+    """The cache: as configured, else as the model was trained. threshold: below it a sink is replaced, if the model does that."""
+    kept, sinks = engine.kv_frames, engine.sink_frames
+    return CacheSpec(
+        kind.window if kept is None else kept,
+        kind.sinks if sinks is None else sinks,
+        threshold if kind.adaptive_sinks else -1.0,
+    )
