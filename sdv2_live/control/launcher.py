@@ -165,8 +165,8 @@ class Launcher:
             elif "input_select" in self._waiting.values and not self._store.latest().bypass and left_ns <= self.delay_ns():
                 self._launch(frozenset({"input_select"}))
 
-    def steer(self, captured_ns: int, frame_ns: float) -> int:
-        """How many input frames to leave out before a chunk that would begin with the frame captured then: 0..3.
+    def steer(self, captured_ns: int, frame_ns: float, chunk_frames: int) -> int:
+        """How many input frames to leave out before a chunk of so many that would begin with the frame captured then: 0..3.
 
         With them left out, a chunk begins on the boundary that something waits for.
         """
@@ -175,7 +175,7 @@ class Launcher:
             if not self.steers or all(PARAMS[name].applies is Applies.AT_ONCE for name in waiting.values):
                 return 0
             until_ns = self._seen_ns(waiting.beat) - self.delay_ns() - captured_ns
-            return frames_to_leave_out(until_ns / frame_ns)
+            return frames_to_leave_out(until_ns / frame_ns, chunk_frames)
 
     @property
     def _grid(self) -> int:

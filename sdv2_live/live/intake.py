@@ -16,13 +16,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from sdv2_live.engine.spec import CHUNK_FRAMES
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Counters, Fill, Rate
 from sdv2_live.system.clock import monotonic
 
 WINDOW = 32  # frames kept for the next chunk at most; a full window is thinned to every second frame
 WINDOW_BYTES = 512 << 20  # and no more than these, as 32 pictures of 8K are 4 GB
-LEAST = 8  # but so many, whatever their size: a chunk needs five
+LEAST = 2  # but so many chunks, whatever their size: half a window makes one
 
 
 class Intake:
@@ -53,6 +54,7 @@ class Intake:
         self._beyond = 0  # frames that came after the last one kept for good
         self._changed = threading.Condition()
         self._taken_ns: int | None = None  # capture time of the newest frame given to a chunk
+        self._count = CHUNK_FRAMES  # frames of a chunk, as it was asked for lately
 
     @property
     def queues(self) -> dict[str, Fill]:
@@ -64,7 +66,7 @@ class Intake:
     def _bound(self) -> int:
         """Frames that the window may hold."""
         size = self._window[-1].data.nbytes if self._window else 1
-        return min(max(WINDOW_BYTES // size, LEAST), WINDOW)
+        return min(max(WINDOW_BYTES // size, LEAST * self._count), WINDOW)
 
     def accept(self, frame: Frame) -> None:
         """Take in a new frame. For one thread at a time."""
@@ -119,7 +121,7 @@ class Intake:
         Empty when there are enough, as `pop_chunk` may have to choose them evenly, and when new frames do not match `like`.
         """
         with self._changed:
-            window = self._window
+            window, self._count = self._window, count
             if not window or not window[-1].alike(like) or self._missing(count) <= len(window):
                 return []
             self._drop_unlike()

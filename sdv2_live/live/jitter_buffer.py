@@ -16,6 +16,7 @@ MEMORY = 20  # chunks whose delay is remembered
 LEFT_OUT = 2  # of these the largest, at most half: a rare hitch is shown late, once, rather than made everyone's delay
 MARGIN_NS = 2_000_000  # added to the delay: wake-up and conversion jitter
 QUEUE = 16  # frames waiting to be due; more than this, and what a raised delay keeps, and the oldest go
+CHUNKS = 3  # or so many of these chunks, where they are long
 RAISED_BYTES = 1 << 30  # of the frames that wait because the delay was raised
 
 
@@ -77,7 +78,7 @@ class JitterBuffer:
                 )
             self._told = True
             raised, longer = needed, 0
-        self.delay_ns, self.bound = raised, QUEUE + longer
+        self.delay_ns, self.bound = raised, max(QUEUE, CHUNKS * len(frames)) + longer
 
     def pop_due(self, now: int, *, ending: bool = False) -> Frame | None:
         """The newest frame that is due; older due frames count as late.

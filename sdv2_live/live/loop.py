@@ -25,6 +25,7 @@ from sdv2_live.config.schema import Config
 from sdv2_live.control.modulation import Modulation
 from sdv2_live.control.params import Params
 from sdv2_live.control.store import ParamStore
+from sdv2_live.engine.spec import CHUNK_FRAMES
 from sdv2_live.errors import EngineLostError
 from sdv2_live.frame import Frame
 from sdv2_live.live.adaptation import Adaptation
@@ -92,7 +93,7 @@ class LiveLoop:
         moves: MoveRecorder | None = None,
         on_prompts: Callable[[PromptMix], None] = lambda mix: None,
         launch: Callable[[Moment], None] = lambda moment: None,
-        steer: Callable[[int, float], int] = lambda captured_ns, frame_ns: 0,
+        steer: Callable[[int, float, int], int] = lambda captured_ns, frame_ns, chunk_frames: 0,
         adaptation: Adaptation | None = None,
         modulation: Modulation | None = None,
     ) -> None:
@@ -109,6 +110,7 @@ class LiveLoop:
         self._on_prompts = on_prompts  # told the prompts of each painted chunk
         self._launch_due = launch  # writes to the store what has waited for this chunk
         self._steer = steer  # how many frames to leave out before a chunk that would begin with the one captured then
+        self._needed = CHUNK_FRAMES  # frames that the last chunk took
         self._to_leave_out: int | None = None  # before the next chunk; None: not asked yet
         self._times = ShowTimes()
         self._moment: Moment | None = None  # of the newest chunk
@@ -194,6 +196,7 @@ class LiveLoop:
         measures = adaptation.state.measures
         scale = render_scale(measures)
         needed = self._stream.prepare(newest, adaptation.used(self._store.latest()), render_scale=scale)
+        self._needed = needed
         begun = self._intake.begin(needed, newest)
         if begun:
             self._stream.push(begun)
@@ -236,7 +239,8 @@ class LiveLoop:
         """Leave one frame out before the next chunk, where that lets a chunk begin on a boundary; True when one was."""
         if self._to_leave_out is None:
             first_ns = self._intake.beginning_ns()
-            self._to_leave_out = 0 if first_ns is None else self._steer(first_ns, 1e9 / (self._intake.rate.per_second() or 30.0))
+            frame_ns = 1e9 / (self._intake.rate.per_second() or 30.0)
+            self._to_leave_out = 0 if first_ns is None else self._steer(first_ns, frame_ns, self._needed)
         if not self._to_leave_out:
             return False
         self._to_leave_out -= 1

@@ -25,7 +25,7 @@ log = logging.getLogger("sdv2_live.bind")
 POLL_S = 0.1  # how often tally and failover are looked at
 REST_S = 1.0  # pause after an unforeseen error
 WINDOW_NS = 1_500_000_000  # window of the median picture delay that audio follows; a hitch of under half of it moves nothing
-PICTURES = 9  # and of so many at least: one late chunk (4 pictures) does not move it
+PICTURES = 25  # and of so many at least: one late chunk (4 to 12 pictures) does not move it
 
 
 def join_side_channels(

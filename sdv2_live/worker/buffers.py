@@ -11,9 +11,9 @@ from sdv2_live.frame import Frame
 from sdv2_live.worker.messages import FrameAt
 from sdv2_live.worker.shm import BufferPool, Segment
 
-INPUT_PLACES = 16  # of frames: three chunks; pages that nothing was ever put into take no memory
-OUTPUT_PLACES = 32  # pictures that the playout and the recorder may hold; beyond these they are copied
-CHUNK = 8  # places offered for one chunk's pictures; more than any chunk has
+CHUNK = 16  # places offered for one chunk's pictures; more than any chunk has
+INPUT_PLACES = 3 * CHUNK  # of frames: three chunks; pages that nothing was ever put into take no memory
+OUTPUT_PLACES = 64  # pictures that the playout and the recorder may hold; beyond these they are copied
 
 
 class InputBuffers:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sdv2_live.worker")
 
-MOST = 16  # requests about one chunk: memory, its frames as they come, and what begins it
+MOST = 24  # requests about one chunk: memory, its frames as they come, and what begins it
 
 
 class StageLog(StageTimer):

@@ -299,6 +299,17 @@ def test_a_lone_frame_of_another_size_never_becomes_the_newest() -> None:
         assert intake.newest(0) is given[0]
 
 
+def test_a_window_of_large_pictures_still_holds_long_chunks() -> None:
+    intake, data = Intake(counters := Counters()), np.zeros((4320, 7680 * 4), np.uint8)
+    for i in range(100):
+        frame = Frame(data, 7680, 4320, PixelFormat.BGRX, captured_ns=i * 62 * MS, index=i)
+        intake.accept(frame)
+        assert intake.begin(13, frame) == [] or counters["frames_in"] < 13
+    taken = intake.pop_chunk(13, 0)
+    assert taken is not None
+    assert taken[-1].index == 99
+
+
 @pytest.mark.parametrize(("height", "width", "bound"), [(1080, 1920, 32), (2160, 3840, 16), (4320, 7680, 8)])
 def test_the_window_is_bound_by_bytes(height: int, width: int, bound: int) -> None:
     """BGRX: 8 MB, 33 MB and 133 MB a frame."""

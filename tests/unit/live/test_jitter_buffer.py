@@ -54,10 +54,20 @@ def test_rare_hitches_are_nobodys_delay(hitches: int) -> None:
 
 def test_too_many_frames_drop_the_oldest_and_are_counted() -> None:
     buffer = JitterBuffer(counters := Counters())
-    buffer.add(given := chunk(0, captured_ms=0, count=QUEUE + 5), now=0)
+    given = [frame for i in range(0, QUEUE + 5, 3) for frame in chunk(i, captured_ms=10 * i, count=3)]
+    for i in range(0, QUEUE + 5, 3):
+        buffer.add(given[i : i + 3], now=0)
     assert len(buffer) == QUEUE
     assert counters["frames_late"] == 5
     assert buffer.pop_due(0, ending=True) is given[5]
+
+
+def test_a_long_chunk_waits_whole_beside_those_before_it() -> None:
+    buffer = JitterBuffer(counters := Counters())
+    for i in range(4):
+        buffer.add(chunk(12 * i, captured_ms=120 * i, count=12), now=0)
+    assert len(buffer) == buffer.bound == 36
+    assert counters["frames_late"] == 12
 
 
 def test_a_raised_delay_is_whole_beats_and_all_frames_that_wait_for_it_are_kept() -> None:

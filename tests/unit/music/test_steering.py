@@ -32,6 +32,11 @@ def test_frames_are_spread_over_the_chunks_until_then(frames: float, out: int) -
     assert frames_to_leave_out(frames) == out
 
 
+@pytest.mark.parametrize(("frames", "out"), [(12, 0), (24.5, 0), (11.5, 0), (13, 1), (17, 3), (29, 2), (6, 3), (96, 0)])
+def test_long_chunks_are_never_held_up_by_more_than_three_frames(frames: float, out: int) -> None:
+    assert frames_to_leave_out(frames, 12) == out
+
+
 @pytest.mark.parametrize("fps", [30, 60])
 @pytest.mark.parametrize("bpm", [120.0, 128.0, 174.0])
 @pytest.mark.parametrize("beats", [1, 4])

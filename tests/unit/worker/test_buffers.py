@@ -46,12 +46,12 @@ def test_a_frame_is_copied_once_and_stays_until_its_chunk_is_painted() -> None:
 def test_places_last_for_ever_with_two_chunks_in_flight_and_one_to_come() -> None:
     shared: list[Segment] = []
     inlet, flight = InputBuffers(shared.append), deque[tuple[tuple[FrameAt, ...], Callable[[], None], int]]()
-    for i in range(0, 50 * INPUT_PLACES, 10):
+    for i in range(0, 50 * INPUT_PLACES, 20):
         inlet.place(frames(i, 3))  # given up for the next
-        flight.append((*inlet.chunk(frames(i + 5, 5)), i + 5))
+        flight.append((*inlet.chunk(frames(i + 5, 13)), i + 5))
         if len(flight) == 3:
             places, painted, first = flight.popleft()
-            assert seen(shared[-1], places) == [j % 256 for j in range(first, first + 5)]
+            assert seen(shared[-1], places) == [j % 256 for j in range(first, first + 13)]
             painted()
     assert len(shared) == 1
 
