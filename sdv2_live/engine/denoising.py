@@ -13,7 +13,7 @@ from torch import Tensor
 from sdv2_live.engine.scheduler import as_they_are, schedule_of
 from sdv2_live.engine.spec import ChunkPlan
 from sdv2_live.engine.state import BatchQueue, StreamState
-from sdv2_live.engine.steps import Calls, sequential, stream_batch
+from sdv2_live.engine.steps import Calls, recache, sequential, stream_batch
 from sdv2_live.engine.transfer import upload
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.dit import CausalDiT, check_starts
@@ -61,10 +61,10 @@ class Denoising:
         last = None if context_t is None else cache.plan([start], frames)
         numbers = [
             as_they_are(0.0 if spec.context_t is None else spec.context_t, places),
-            schedule_of(spec.shift).numbers(plan.noise_scale, plan.timesteps, [start] * count),
+            schedule_of(spec.shift).numbers(plan.noise_scale, plan.timesteps, [start] * count, plan.memory),
             as_they_are(context_t or 0.0, [] if last is None else [start]),
         ]
-        calls = Calls(refill, steps, last)
+        calls = Calls(refill, steps, last, weighed=plan.memory != 1)
         run = partial(sequential, self._dit, state.rope, cache, calls)
         inputs = [latent, noise, self._upload(torch.cat(numbers)), *(() if context is None else (context,))]
         steady = all(each.steady for each in steps) if context is None else context.shape[1] == spec.recompute
@@ -83,6 +83,24 @@ class Denoising:
         places = [*range(0, context.shape[1], state.spec.block)]
         sizes = [min(state.spec.block, context.shape[1] - place) for place in places]
         return tuple(state.cache.plan([place], size) for place, size in zip(places, sizes, strict=True)), places
+
+    def recache(self, cross: CrossKV, state: StreamState) -> None:
+        """Make the keys and values of what the cache holds anew, with another prompt: one call over the clean latents.
+
+        Sinks keep theirs once the window has rolled on, but with `recache_sinks`. With stream_batch nothing happens: its caches
+        hold latents of which no clean ones are there. Nor with `recompute`, which makes the past anew before every chunk.
+        """
+        if not state.clean or state.spec.recompute is not None:
+            return
+        if state.spec.recache_sinks:
+            state.cache.empty_()
+            plan = state.cache.plan([state.clean[0].start], len(state.clean))
+        else:
+            plan = state.cache.recall()
+        kept = list(state.clean)[-plan.frames :]
+        numbers = self._upload(as_they_are(state.spec.context_t or 0.0, [each.start for each in kept]))
+        latents = torch.cat([each.latent for each in kept], dim=1)
+        recache(self._dit, state.rope, state.cache, plan, cross, latents, numbers)
 
     def _prepare_batch(
         self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState, queue: BatchQueue
@@ -104,10 +122,11 @@ class Denoising:
         starts = [state.advance(1), *queue.starts[1:]]
         check_starts(starts, 1)
         cache_plan = state.batch_cache.plan(starts, 1)
-        run = partial(stream_batch, self._dit, state.rope, state.batch_cache, cache_plan, queue.latents)
-        inputs = latent, noise, self._upload(schedule_of(state.spec.shift).numbers(plan.noise_scale, plan.timesteps, starts))
+        weighed, schedule = plan.memory != 1, schedule_of(state.spec.shift)
+        run = partial(stream_batch, self._dit, state.rope, state.batch_cache, cache_plan, weighed, queue.latents)
+        inputs = latent, noise, self._upload(schedule.numbers(plan.noise_scale, plan.timesteps, starts, plan.memory))
         if state.graphs is not None and cache_plan.steady:
-            clean = state.graphs.run(cache_plan, run, cross, *inputs)
+            clean = state.graphs.run((cache_plan, weighed), run, cross, *inputs)
         else:
             clean = run(cross, *inputs)
         queue.starts = [starts[0], *starts[:-1]]

@@ -140,7 +140,7 @@ class Engine:
         first, state.generated, scale = not state.generated, True, 1.0
         if pixels_1CTHW is not None:
             scale = state.motion.update(pixels_1CTHW, settings.noise_scale, settings.noise_controller)
-        return ChunkPlan(scale, timesteps_of(state.spec, settings.steps, scale, first=first))
+        return ChunkPlan(scale, timesteps_of(state.spec, settings.steps, scale, first=first), settings.memory)
 
     @torch.inference_mode()
     def denoise(self, latent: Tensor | None, cross: CrossKV, plan: ChunkPlan, seed: int, state: StreamState) -> Tensor | None:
@@ -169,6 +169,12 @@ class Engine:
             raise EngineError(f"stream_batch was set up for {levels} steps and got {count}: make a new stream state")
         with self.dit.attend.preferred():
             return self.denoising(latent, noise, cross, plan, state)
+
+    @torch.inference_mode()
+    def recache(self, cross: CrossKV, state: StreamState) -> None:
+        """Have the past of a stream look as another prompt would have painted it: see `Denoising.recache`."""
+        with self.dit.attend.preferred():
+            self.denoising.recache(cross, state)
 
     @torch.inference_mode()
     def decode(self, latent_1FCHW: Tensor, state: StreamState) -> Tensor:

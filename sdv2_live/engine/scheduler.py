@@ -36,20 +36,20 @@ class FlowSchedule:
         sigma = timestep / TRAIN_STEPS
         return TRAIN_STEPS * sigma / (self.shift - (self.shift - 1) * sigma)
 
-    def numbers(self, noise_scale: float, timesteps: Sequence[float], starts: Sequence[int]) -> Tensor:
+    def numbers(self, noise_scale: float, timesteps: Sequence[float], starts: Sequence[int], memory: float = 1.0) -> Tensor:
         """The host's rows for `steps`, one a step. The first mixes noise into the input, later ones into clean x."""
         sigmas = [self.sigma(timestep) for timestep in timesteps]
         shares = [noise_scale, *sigmas[1:]]
         rows = [
-            (timestep, sigma, share, 1 - share, start)
+            (timestep, sigma, share, 1 - share, start, memory)
             for timestep, sigma, share, start in zip(timesteps, sigmas, shares, starts, strict=True)
         ]
-        return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), 5)
+        return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), 6)
 
 
 def as_they_are(timestep: float, starts: Sequence[int]) -> Tensor:
     """The host's rows for calls with latents as they are, which leave only their keys and values."""
-    return torch.tensor([(timestep, 0.0, 0.0, 1.0, start) for start in starts], dtype=torch.float64).reshape(len(starts), 5)
+    return torch.tensor([(timestep, 0.0, 0.0, 1.0, start, 1.0) for start in starts], dtype=torch.float64).reshape(len(starts), 6)
 
 
 @cache

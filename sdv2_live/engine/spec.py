@@ -55,6 +55,7 @@ class StreamSpec:
         context_t: timestep of the context pass, a last call whose keys and values stay; None: the last step's stay.
         positions: temporal positions are the latents' numbers, or their places among those that attention sees.
         recompute: latents of the context that refills the cache before every chunk; None: the cache rolls on.
+        recache_sinks: a recache empties the cache first, so that sinks are its oldest latents; else sinks that are older stay.
     """
 
     height: int
@@ -73,6 +74,7 @@ class StreamSpec:
     context_t: float | None = None
     positions: Positions = "absolute"
     recompute: int | None = None
+    recache_sinks: bool = False
 
     def __post_init__(self) -> None:
         if self.height % 16 or self.width % 16 or self.height < 16 or self.width < 16:
@@ -112,19 +114,21 @@ class StreamSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChunkSettings:
-    """The settings that the performer may change at every chunk. Raises EngineError for steps out of range.
+    """The settings that the performer may change at every chunk. Raises EngineError for steps or a memory out of range.
 
     Attributes:
         noise_scale: 0..1, share of noise in the noisy latent.
         steps: 1 to 4 strictly descending timesteps in 0..1000.
         seed: 0 .. 2**63 - 1.
         noise_controller: lower the noise scale with motion.
+        memory: 0.01..1, the weight of the past in self-attention; 1 as trained.
     """
 
     noise_scale: float = 0.7
     steps: tuple[int, ...] = (700, 500)
     seed: int = 42
     noise_controller: bool = True
+    memory: float = 1.0
 
     def __post_init__(self) -> None:
         steps, descending = self.steps, all(a > b for a, b in pairwise(self.steps))
@@ -132,14 +136,23 @@ class ChunkSettings:
             raise EngineError(
                 f"steps = {list(steps)} must be 1 to 4 strictly descending timesteps in 0..1000, such as [700, 500]"
             )
+        if not 0.01 <= self.memory <= 1:
+            raise EngineError(f"memory = {self.memory} must be 0.01 to 1, such as 1, the weight of the past as trained")
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkPlan:
-    """The noise of one chunk: its scale (0..1), and the timesteps of its denoising steps (0..1000)."""
+    """What the denoising steps of one chunk take.
+
+    Attributes:
+        noise_scale: 0..1.
+        timesteps: of the steps, 0..1000.
+        memory: 0.01..1, the weight of the past in self-attention.
+    """
 
     noise_scale: float
     timesteps: tuple[float, ...]
+    memory: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,18 @@ class StreamState:
         if self.anchor is not None:
             self.anchor.reset_()
 
+    @torch.inference_mode()
+    def flush_(self) -> None:
+        """Keep the first latent and the last two of the cache, at every level, and forget the others; nothing is computed.
+
+        With `recompute` nothing happens: the cache is filled anew before every chunk.
+        """
+        if self.spec.recompute is not None:
+            return
+        (self.cache if self.batch_cache is None else self.batch_cache).flush_()
+        while len(self.clean) > self.cache.recent[0]:
+            self.clean.popleft()
+
     def advance(self, frames: int) -> int:
         """Start frame of a call with `frames` latents; moves the cursor, refreshing it when it reaches the limit."""
         start = self.next_start

@@ -2,7 +2,8 @@
 
 Kernels are compiled then, the libraries choose theirs for every shape, and steady work is captured as graphs. Met on stage, each
 of these would stop a running picture for up to seconds. The picture stands still meanwhile, so it is done with as few calls as
-meet everything: the autoencoder in three chunks, the DiT by one step a chunk for every length of the cache.
+meet everything: the autoencoder in three chunks, the DiT by one step a chunk for every length of the cache, with the past at its
+full weight and below it. A recache is met over a full cache; over a shorter one, as it is in a stream's first second, it is not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sdv2_live.engine.engine import Engine
 
 STEPS = (900, 800, 700, 600)  # as many as a chunk may have; which ones does not matter
+MEMORIES = (1.0, 0.5)  # as trained, and a weight of the past, whichever
 
 
 @torch.inference_mode()
@@ -45,22 +47,25 @@ def _denoising(engine: Engine, state: StreamState) -> None:
     spec, dit = state.spec, engine.dit
     cross = dit.condition(torch.zeros(1, 1, dit.config.text_dim, device=engine.device))
 
-    def chunk(frames: int, steps: int) -> None:
+    def chunk(frames: int, steps: int, memory: float) -> None:
         latent = torch.zeros(1, frames, dit.config.channels, *spec.latent_hw, device=engine.device)
         state.noise.begin(0, 0)
         noise = state.draw(steps, latent.shape, engine.device)
-        engine.denoising(latent, noise, cross, ChunkPlan(0.5, STEPS[:steps]), state)
+        engine.denoising(latent, noise, cross, ChunkPlan(0.5, STEPS[:steps], memory), state)
 
     batch = state.queue is not None
     steady = spec.levels if batch else 1  # steps of a chunk that meet all that more of them would
-    if spec.mode is Mode.VIDEO:
-        chunk(2, 1)
-        if batch:  # all levels at once, over what two latents have left
-            chunk(1, steady)
+    for memory in MEMORIES:
         state.cut_()
-    chunk(1, 1)
-    for _ in range(spec.cache.kv_frames + max(steady - 2, 0)):  # the last one turns the full ring of the first level
-        chunk(1, steady)
+        if spec.mode is Mode.VIDEO:
+            chunk(2, 1, memory)
+            if batch:  # all levels at once, over what two latents have left
+                chunk(1, steady, memory)
+            state.cut_()
+        chunk(1, 1, memory)
+        for _ in range(spec.cache.kv_frames + max(steady - 2, 0)):  # the last one turns the full ring of the first level
+            chunk(1, steady, memory)
+    engine.recache(cross, state)
     counts = [*range(1, len(STEPS) + 1)]
     if spec.mode is Mode.TEXT:
         counts = [len(TEXT_STEPS)]
@@ -70,5 +75,6 @@ def _denoising(engine: Engine, state: StreamState) -> None:
         dit.times(torch.zeros(count, 1, dtype=torch.float64, device=engine.device))
     if state.graphs is not None:
         with state.graphs.ahead():
-            for count in counts:
-                chunk(1, count)
+            for memory in MEMORIES:
+                for count in counts:
+                    chunk(1, count, memory)

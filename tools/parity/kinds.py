@@ -159,7 +159,7 @@ def run_taehv(case: Case, data: Data) -> Iterator[Comparison]:
 def run_scheduler(case: Case, data: Data) -> Iterator[Comparison]:
     schedule, timesteps = FlowSchedule(case["shift"], case.get("num_train_timesteps", 1000)), case["timesteps_t"]
     numbers = schedule.numbers(schedule.sigma(timesteps[0]), timesteps, [0] * len(timesteps)).to(place(data))
-    _, sigma, noise_share, clean_share, _ = (column.view(-1, *[1] * (data["x"].ndim - 1)) for column in numbers.unbind(1))
+    _, sigma, noise_share, clean_share, *_ = (column.view(-1, *[1] * (data["x"].ndim - 1)) for column in numbers.unbind(1))
     yield "sigma", sigma.flatten(), torch.tensor(case["sigma_at"])
     yield "noised", steps.noised(data["x"], data["noise"], clean_share, noise_share), data["noised"]
     yield "x0", steps.clean(data["noised"], data["flow"], sigma), data["x0"]

@@ -159,9 +159,9 @@ class CausalDiT(nn.Module):
         """The operations that its blocks compute with."""
         return find_ops(self.device, self.config.heads, self.config.head_dim)
 
-    def call(self, rotations: Tensor, cache: KVCache, plan: CachePlan, cross: CrossKV) -> Call:
+    def call(self, rotations: Tensor, cache: KVCache, plan: CachePlan, cross: CrossKV, memory: Tensor | None = None) -> Call:
         """The values that the blocks of one call share."""
-        return Call(rotations, cache, plan, cross, self.ops, self.attend)
+        return Call(rotations, cache, plan, cross, self.ops, self.attend, memory=memory)
 
     def flow(self, x_BFCHW: Tensor, times: Times, call: Call) -> Tensor:
         """The device's part of `forward`: it reads and writes device memory alone."""

@@ -10,7 +10,7 @@ which depend on the plan and on device memory alone and can be captured in a CUD
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,8 @@ from torch import Tensor
 from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.rope import rotate_time
+
+KEPT = 3  # slots that a flush leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +81,20 @@ class KVCache:
             self.sink_v = torch.zeros(means, device=device)
             self.may_adapt = torch.zeros(levels, dtype=torch.bool, device=device)
         self.filled = [0] * levels
+        self.recent = [0] * levels  # of each level's last latents, how many are in its last places without a gap
         self._last: list[tuple[int, int] | None] = [None] * levels  # (start frame, frames) of each level's last call
 
     def reset_(self) -> None:
         """Forget everything, in place: a reset cache equals a fresh one and keeps its addresses."""
-        for tensor in (self.k, self.v, self.ring, self.slots):
+        for tensor in (self.k, self.v, self.slots):
             tensor.zero_()
-        self.filled = [0] * self.levels
-        self._last = [None] * self.levels
+        self.empty_()
 
     def empty_(self) -> None:
         """Forget what the slots hold, and leave their memory as it is: what is not filled is not seen."""
         self.ring.zero_()
         self.filled = [0] * self.levels
+        self.recent = [0] * self.levels
         self._last = [None] * self.levels
 
     def copy_level_(self, source: KVCache) -> None:
@@ -99,6 +102,7 @@ class KVCache:
         for mine, theirs in ((self.k, source.k), (self.v, source.v), (self.ring, source.ring), (self.slots, source.slots)):
             mine.copy_(theirs.expand_as(mine))
         self.filled = source.filled * self.levels
+        self.recent = source.recent * self.levels
         self._last = source._last * self.levels
 
     def plan(self, starts: Sequence[int], frames: int) -> CachePlan:
@@ -118,9 +122,52 @@ class KVCache:
         adapts = tuple(
             new and spec.adaptive and frames == 1 and filled == spec.kv_frames for new, filled in zip(fresh, before, strict=True)
         )
-        self.filled = [min(filled + frames * new, spec.kv_frames) for filled, new in zip(before, fresh, strict=True)]
+        for level, filled in enumerate(before):
+            if fresh[level]:
+                longest = spec.kv_frames if filled + frames <= spec.kv_frames else ring_length
+                self.recent[level] = min(self.recent[level] + frames, longest)
+                self.filled[level] = min(filled + frames, spec.kv_frames)
         self._last = [(start, frames) for start in starts]
         return CachePlan(frames, before, tuple(self.filled), fresh, adapts)
+
+    def recall(self) -> CachePlan:
+        """Plan a call over the last `recent` latents of a one-level cache once more, which rewrites their slots and no other.
+
+        A sink keeps what it holds once the ring has turned, even the latent that an adaptive sink took.
+        """
+        count, filled = self.recent[0], self.filled[0]
+        self.slots[:, 0, :count] = self._slots_at(0, range(filled - count, filled))
+        self._last = [None]
+        return CachePlan(count, (filled,), (filled,), (False,), (False,))
+
+    def flush_(self) -> None:
+        """Keep the latent of the first place and the last two, in slots 0, 1 and 2, and forget the others; compute nothing."""
+        for level, filled in enumerate(self.filled):
+            last = self._last[level]
+            kept = self._slots_at(level, sorted({place for place in (0, filled - 2, filled - 1) if 0 <= place < filled}))
+            if self.spec.adaptive and last is not None and kept.shape[1] == KEPT:  # an adaptive sink may hold the last one
+                newest = self.slots[:, level, last[1] - 1]
+                in_sink = (newest != kept[:, 0]) & (newest != kept[:, 2])
+                kept[:, 1] = torch.where(in_sink, kept[:, 2], kept[:, 1])
+                kept[:, 2] = torch.where(in_sink, newest, kept[:, 2])
+            count = kept.shape[1]
+            for layer, slots in enumerate(kept):  # one by one, so that what lies between takes little memory
+                for x in (self.k[layer, level], self.v[layer, level]):
+                    x[:count] = x[slots]
+            self.filled[level] = count
+            self.recent[level] = min(self.recent[level], 2 if filled > KEPT else KEPT)
+        self.ring.zero_()
+        self._last = [None] * self.levels
+
+    def _slots_at(self, level: int, places: Iterable[int]) -> Tensor:
+        """Slots (layers, n) of a level's places: the sinks, then the other latents, the oldest first. Only a full ring turns."""
+        sinks, ring_length = self.spec.sink_frames, self.spec.kv_frames - self.spec.sink_frames
+        ring = self.ring[:, level]
+        slots = [
+            torch.full_like(ring, place) if place < sinks else (ring + (place - sinks)).remainder_(ring_length) + sinks
+            for place in places
+        ]
+        return torch.stack(slots, dim=1) if slots else self.slots[:, level, :0]
 
     def begin(self, plan: CachePlan) -> None:
         """Choose the slots of a planned call in all layers, before any layer writes. No host reads, no host copies."""
@@ -180,6 +227,20 @@ class KVCache:
         slot.copy_(torch.where(replace, sink, slot))
         # The ring stays as it was when a sink took the frame: undo the step that `begin` made.
         ring.sub_(replace.long()).remainder_(spec.kv_frames - spec.sink_frames)
+
+    def kept(self, layer: int, levels: slice, frames: int) -> Tensor:
+        """Slots (B, 1 + frames) that no weight of the past counts for: the first in place, and those of the last call."""
+        ring = self.ring[layer, levels, None]  # a full ring without sinks has its oldest latent where it is written next
+        first = torch.zeros_like(ring) if self.spec.sink_frames else ring
+        return torch.cat((first, self.slots[layer, levels, :frames]), dim=1)
+
+    def keys_values(self, layer: int, levels: slice, slots_BK: Tensor) -> tuple[Tensor, Tensor]:
+        """Copies (B, K*L, heads, head_dim) of some slots of some levels."""
+        rows = self._rows[: len(slots_BK)]
+        k, v = self.k[layer, levels][rows, slots_BK], self.v[layer, levels][rows, slots_BK]
+        if self._turns is not None:
+            k = rotate_time(k, self._turns[1][levels][rows, slots_BK])
+        return k.flatten(1, 2), v.flatten(1, 2)
 
     def filled_keys_values(self, layer: int, levels: slice, filled: int) -> tuple[Tensor, Tensor]:
         """Keys and values (B, filled*L, heads, head_dim) of the filled slots of some levels, for attention; mostly views."""

@@ -17,6 +17,7 @@ from sdv2_live.model.dit.eight import Rows, joined, takes_rows8
 from sdv2_live.model.dit.kv_cache import CachePlan, KVCache
 from sdv2_live.model.dit.ops import EPS, Ops, added
 from sdv2_live.model.dit.packed import packed_linear
+from sdv2_live.model.dit.past import attend_cache
 from sdv2_live.model.sizes import DitConfig
 
 PATCH = 2  # tokens are 1x2x2 patches of the latent
@@ -64,6 +65,7 @@ class Call:
     Attributes:
         rotations: (B, S, d/2), as RopeTable gives them.
         unread: the keys and values that it leaves in the cache are all that is wanted of it.
+        memory: weight of the past in (0, 1), one number on the device (see `past`); None: 1, as trained.
     """
 
     rotations: Tensor
@@ -73,6 +75,7 @@ class Call:
     ops: Ops
     attend: Attend
     unread: bool = False
+    memory: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +151,10 @@ def self_attention(attn: Attention, x_BSD: Rows, layer: int, call: Call) -> Tens
     q = attn.remember(x_BSD, layer, call)
     filled = call.plan.filled
     if len(set(filled)) == 1:
-        out = call.attend(q, *call.cache.filled_keys_values(layer, slice(None), filled[0]))
+        out = attend_cache(q, layer, call, slice(None), filled[0])
     else:  # only while stream_batch's caches are filling: levels differ in length
         levels = [(slice(b, b + 1), n) for b, n in enumerate(filled)]
-        out = torch.cat([call.attend(q[b], *call.cache.filled_keys_values(layer, b, n)) for b, n in levels])
+        out = torch.cat([attend_cache(q[b], layer, call, b, n) for b, n in levels])
     mixed_BSD: Tensor = attn.o(out.flatten(2))
     return mixed_BSD
 

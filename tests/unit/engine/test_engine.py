@@ -193,7 +193,7 @@ def test_a_modulated_noise_scale_comes_through_and_motion_still_counts() -> None
 
 def test_noise_and_clean_are_inverse() -> None:
     clean, noise = torch.randn(4, 4), torch.randn(4, 4)
-    for _, sigma, noise_share, clean_share, _ in FlowSchedule().numbers(1.0, (1000, 700, 30), (0, 0, 0)):
+    for _, sigma, noise_share, clean_share, *_ in FlowSchedule().numbers(1.0, (1000, 700, 30), (0, 0, 0)):
         noisy = steps.noised(clean, noise, clean_share, noise_share)
         torch.testing.assert_close(steps.clean(noisy, noise - clean, sigma), clean, rtol=1e-5, atol=1e-5)
 

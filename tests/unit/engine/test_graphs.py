@@ -95,7 +95,7 @@ def test_warm_up_captures_and_leaves_no_trace(plain: Engine, spec: StreamSpec, m
         spec = replace(spec, schedule=Schedule.SEQUENTIAL, mode=mode)
     capture, engine, mine, theirs = pair(plain, spec)
     engine.warm_up(mine)
-    assert capture.captures == (4 if spec.schedule is Schedule.SEQUENTIAL and mode is Mode.VIDEO else 1)
+    assert capture.captures == 2 * (4 if spec.schedule is Schedule.SEQUENTIAL and mode is Mode.VIDEO else 1)
     cross = tiny.prompt(plain, 3)
     video = tiny.clip(60) if mode is Mode.VIDEO else None
     assert_same(

@@ -23,7 +23,7 @@ ENGINE = (
     "transfer",
     "warm_up",
 )
-DIT = ("attention", "dit", "kv_cache", "layers", "ops", "packed", "rope", "triton_ops")
+DIT = ("attention", "dit", "kv_cache", "layers", "ops", "packed", "past", "rope", "triton_ops")
 VAE = ("taehv", "taehv_layers", "wan", "wan_layers")
 READS = {"item", "tolist", "cpu", "numpy", "nonzero", "synchronize", "is_nonzero"}
 COPIES = {"tensor", "as_tensor", "from_numpy"}

@@ -32,9 +32,8 @@ SHOWS = {  # the autoencoder, and the stream
     **{f"stream_batch of {n}": ("taehv", replace(BATCH, cache=PLAIN, levels=n)) for n in (1, 2, 4)},
     "stream_batch, adaptive sinks": ("taehv", replace(BATCH, cache=ADAPTIVE)),
 }
-BEFORE = (
-    16 + 36 + 16
-)  # encodings, steps and decodings of a warm-up that takes whole chunks until every number of steps is captured
+# Encodings, steps and decodings of a warm-up that takes whole chunks until every number of steps is captured, with either memory.
+BEFORE = 16 + 2 * 36 + 16
 
 
 class Shapes(TorchDispatchMode):
@@ -69,17 +68,24 @@ def graphed(plain: Engine) -> Engine:
 
 
 def play(engine: Engine, state: StreamState) -> None:
-    """A show: a full cache, a prompt cut, a full cache again, a reset, every number of steps."""
+    """A show: a full cache, a cut, a full cache, a reset, every number of steps, other memories, a recache, a flush."""
     with torch.inference_mode():
         cross = engine.dit.condition(torch.zeros(1, 1, tiny.TEXT_DIM))
     length = state.spec.cache.kv_frames + state.spec.levels
     video = None if state.spec.mode is Mode.TEXT else tiny.clip(5, size=(state.spec.height, state.spec.width))
     usual, others = (state.spec.levels, ()) if state.queue is not None else (2, (1, 3, 4))
-    for change, counts in ((None, [usual] * length), (state.cut_, [usual] * length), (state.reset_, [usual, usual, *others])):
-        if change is not None:
-            change()
+    acts: list[tuple[Callable[[], None], list[int], float]] = [
+        (lambda: None, [usual] * length, 1.0),
+        (state.cut_, [usual] * length, 1.0),
+        (state.reset_, [usual, usual, *others], 0.3),
+        (state.cut_, [usual] * length, 0.1),
+        (lambda: engine.recache(cross, state), [usual], 1.0),
+        (state.flush_, [usual] * length, 0.9),
+    ]
+    for change, counts, memory in acts:
+        change()
         for count in counts:
-            settings = ChunkSettings(steps=(900, 700, 500, 300)[:count])
+            settings = ChunkSettings(steps=(900, 700, 500, 300)[:count], memory=memory)
             for clean in tiny.run(engine, state, video, cross, 1, settings):
                 if clean is not None:
                     engine.decode(clean, state)
@@ -99,7 +105,7 @@ def test_nothing_that_a_show_asks_of_the_device_is_new(plain: dict[str, Engine],
 
 @pytest.mark.parametrize(
     ("spec", "expected"),
-    [(SEQUENTIAL, (3, 8, 3)), (replace(SEQUENTIAL, mode=Mode.TEXT), (0, 7, 3)), (BATCH, (3, 9, 3))],
+    [(SEQUENTIAL, (3, 17, 3)), (replace(SEQUENTIAL, mode=Mode.TEXT), (0, 15, 3)), (BATCH, (3, 18, 3))],
     ids=["sequential", "text", "stream_batch"],
 )
 def test_the_picture_waits_for_few_calls(

@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from support import tiny
+from support.sums import normalised
 from torch import Tensor
 
 from sdv2_live.errors import EngineError
@@ -43,12 +44,15 @@ def test_what_is_installed_is_called_as_it_wants(monkeypatch: pytest.MonkeyPatch
     flash3, sage = types.ModuleType("flash_attn_interface"), types.ModuleType("sageattention")
     splits: list[int] = []
 
-    def flash_attn_func(q: Tensor, k: Tensor, v: Tensor, num_splits: int) -> tuple[Tensor, None]:
+    def flash_attn_func(q: Tensor, k: Tensor, v: Tensor, num_splits: int, return_attn_probs: bool = False) -> object:
         splits.append(num_splits)
-        return sdpa(q, k, v), None
+        return normalised(q, k, v) if return_attn_probs else sdpa(q, k, v)
 
-    flash3.flash_attn_func = flash_attn_func  # type: ignore[attr-defined]
-    sage.sageattn = lambda q, k, v, tensor_layout, is_causal: {"NHD": sdpa}[tensor_layout](q, k, v)  # type: ignore[attr-defined]
+    def sageattn(q: Tensor, k: Tensor, v: Tensor, tensor_layout: str, is_causal: bool, return_lse: bool = False) -> object:
+        assert (tensor_layout, is_causal) == ("NHD", False)
+        return normalised(q, k, v) if return_lse else sdpa(q, k, v)
+
+    flash3.flash_attn_func, sage.sageattn = flash_attn_func, sageattn  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "flash_attn_interface", flash3)
     monkeypatch.setitem(sys.modules, "sageattention", sage)
     assert on_card(monkeypatch, (9, 0)) == "flash3"
@@ -59,7 +63,20 @@ def test_what_is_installed_is_called_as_it_wants(monkeypatch: pytest.MonkeyPatch
         attend = choose_attention(choice, CUDA, torch.bfloat16)
         assert attend.name == choice
         assert torch.equal(attend(q, k, v), sdpa(q, k, v))
-    assert splits == [1]
+        assert attend.normalised is not None
+        torch.testing.assert_close(attend.normalised(q, k, v), normalised(q, k, v))
+    assert splits == [1, 1]
+
+
+def test_an_older_flash_attention_3_tells_its_sums_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = types.ModuleType("flash_attn_interface")
+    older.flash_attn_func = lambda q, k, v, num_splits: normalised(q, k, v)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "flash_attn_interface", older)
+    assert on_card(monkeypatch, (9, 0)) == "flash3"
+    attend, (q, k, v) = choose_attention("auto", CUDA, torch.bfloat16), (torch.randn(1, n, 2, 4) for n in (3, 5, 5))
+    assert attend.normalised is not None
+    torch.testing.assert_close(attend.normalised(q, k, v), normalised(q, k, v))
+    torch.testing.assert_close(attend(q, k, v), sdpa(q, k, v))
 
 
 def test_a_library_is_used_only_where_it_computes_what_pytorch_does(

@@ -98,3 +98,83 @@ def test_impossible_caches_are_refused() -> None:
         write(cache, [0], 0.0, frames=5)
     with pytest.raises(EngineError, match="1 levels was called with 2"):
         cache.plan([0, 0], 1)
+
+
+@pytest.mark.parametrize(
+    ("spec", "frames", "kept"),
+    [
+        (CacheSpec(6, 3, -1), 9, [0, 7, 8]),
+        (CacheSpec(12, 1, -1), 9, [0, 7, 8]),
+        (CacheSpec(5, 0, -1), 11, [6, 9, 10]),  # without sinks the first place is the oldest latent's
+        (CacheSpec(3, 2, -1), 9, [0, 1, 8]),  # the ring has one slot: the last two places
+        (CacheSpec(2, 1, -1), 9, [0, 8]),
+        (CacheSpec(6, 3, -1), 2, [0, 1]),
+        (CacheSpec(6, 3, -1), 0, []),
+    ],
+)
+def test_a_flush_keeps_the_first_and_the_last_two(spec: CacheSpec, frames: int, kept: list[int]) -> None:
+    cache = new_cache(spec, levels=2)
+    for frame in range(frames):
+        write(cache, [frame, frame], torch.tensor([float(frame), -float(frame)]))
+    for _ in range(2):  # a second one finds nothing to forget
+        cache.flush_()
+        assert cache.filled == [len(kept)] * 2
+        for level, sign in ((0, 1), (1, -1)):
+            assert cache.k[0, level, : len(kept), 0, 0, 0].tolist() == [sign * frame for frame in kept]
+    assert torch.equal(cache.k, cache.v) or frames == 0
+    later = [write(cache, [frame, frame], 1.0)[0][0] for frame in range(frames, frames + 2 * spec.kv_frames)]
+    ring = list(range(spec.sink_frames, spec.kv_frames))
+    filling = list(range(len(kept), spec.kv_frames))
+    assert later == (filling + ring * 20)[: len(later)]
+
+
+def test_a_flush_keeps_a_last_latent_that_is_in_a_sink() -> None:
+    cache = new_cache(CacheSpec(5, 2, 0.2))
+    for frame in range(8):
+        write(cache, [frame], 1.0 + frame)
+    assert write(cache, [8], -9.0) == [[0]]
+    write(cache, [9], 10.0)  # unlike the first sink now, like what it held before
+    assert cache.slots[0, 0, 0] == 0
+    cache.k[0, 0, 1] = 77.0  # so that the last one takes the second
+    cache.v[0, 0, 1] = 77.0
+    assert write(cache, [10], -11.0) == [[0]]
+    cache.k[0, 0, 0] = cache.v[0, 0, 0] = -5.0
+    assert write(cache, [11], -12.0) == [[1]]
+    cache.flush_()
+    assert cache.k[0, 0, :3, 0, 0, 0].tolist() == [-5.0, 8.0, -12.0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "frames", "slots", "following"),
+    [
+        (CacheSpec(6, 3, -1), 4, [0, 1, 2, 3], 4),
+        (CacheSpec(6, 3, -1), 6, [0, 1, 2, 3, 4, 5], 3),
+        (CacheSpec(6, 3, -1), 7, [4, 5, 3], 4),  # the sinks are older
+        (CacheSpec(5, 0, -1), 7, [2, 3, 4, 0, 1], 2),
+        (CacheSpec(6, 3, -1), 0, [], 0),
+    ],
+)
+def test_a_recall_rewrites_the_slots_of_the_last_latents(spec: CacheSpec, frames: int, slots: list[int], following: int) -> None:
+    cache = new_cache(spec)
+    for frame in range(frames):
+        write(cache, [frame], float(frame))
+    plan = cache.recall()
+    assert (plan.frames, plan.filled, cache.recent) == (len(slots), (min(frames, spec.kv_frames),), [len(slots)])
+    assert cache.slots[0, 0, : plan.frames].tolist() == slots
+    turn = cache.ring.clone()
+    cache.begin(plan)
+    assert torch.equal(cache.ring, turn)
+    assert write(cache, [frames - 1], 9.0) == [[following]]  # a new frame, although it begins where the last one did
+
+
+def test_after_a_flush_the_kept_first_latent_is_no_recent_one() -> None:
+    cache = new_cache(CacheSpec(6, 1, -1))
+    for frame in range(9):
+        write(cache, [frame], float(frame))
+    cache.flush_()
+    assert cache.recall().frames == 2
+    assert cache.slots[0, 0, :2].tolist() == [1, 2]
+    for frame in range(9, 14):
+        write(cache, [frame], float(frame))
+    assert cache.recall().frames == 5
+    assert sorted(cache.slots[0, 0, :5].tolist()) == [1, 2, 3, 4, 5]
