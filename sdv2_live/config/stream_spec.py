@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sdv2_live.config.schema import Config
 from sdv2_live.config.schema_engine import EngineConfig
 from sdv2_live.control.params import Params
 from sdv2_live.engine.spec import Mode, Schedule, StreamSpec
 from sdv2_live.gpu.geometry import Size
-from sdv2_live.model.dit.cache_spec import CacheSpec
+from sdv2_live.model.dit.cache_spec import TIME_ROWS, CacheSpec
 from sdv2_live.model.profiles import StreamKind
 
 
@@ -19,18 +21,27 @@ def stream_spec(config: Config, kind: StreamKind, size: Size, params: Params) ->
     engine = config.engine
     schedule = schedule_of(engine, kind)
     end = engine.rope_refresh_frame
-    return StreamSpec(
-        *size,
+    return replace(
+        spec_of(kind, size, cache_spec(engine, kind, params.adapt_sink_threshold)),
         schedule=schedule,
         levels=len(params.steps) if schedule is Schedule.STREAM_BATCH else 1,
-        cache=cache_spec(engine, kind, params.adapt_sink_threshold),
         rope_refresh_frame=kind.rope_refresh_frame if end is None else end,
         normalize_latents=kind.normalize_latents or params.normalize_latents,
         mode=engine.mode,
+    )
+
+
+def spec_of(kind: StreamKind, size: Size, cache: CacheSpec) -> StreamSpec:
+    """A stream that runs as its model was trained, with a cache of this size; its positions end where all do."""
+    return StreamSpec(
+        *size,
+        cache=cache,
+        rope_refresh_frame=TIME_ROWS,
         block=kind.block,
         first_frames=kind.first_frames,
         shift=kind.shift,
         warp=kind.warp,
+        steps=kind.steps,
         first_steps=kind.first_steps,
         context_t=kind.context_t,
         positions=kind.positions,

@@ -39,7 +39,7 @@ class FlowSchedule:
     def numbers(self, noise_scale: float, timesteps: Sequence[float], starts: Sequence[int], memory: float = 1.0) -> Tensor:
         """The host's rows for `steps`, one a step. The first mixes noise into the input, later ones into clean x."""
         sigmas = [self.sigma(timestep) for timestep in timesteps]
-        shares = [noise_scale, *sigmas[1:]]
+        shares = [noise_scale, *sigmas[1:]][: len(sigmas)]
         rows = [
             (timestep, sigma, share, 1 - share, start, memory)
             for timestep, sigma, share, start in zip(timesteps, sigmas, shares, starts, strict=True)

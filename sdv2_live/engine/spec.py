@@ -12,7 +12,7 @@ from sdv2_live.model.dit.cache_spec import TIME_ROWS, CacheSpec
 
 FIRST_FRAMES = 5  # pixel frames of StreamDiffusionV2's first chunk: 1 + 4, two latents
 LATENT_FRAMES = CHUNK_FRAMES = 4  # pixel frames of a latent past a stream's first, and of StreamDiffusionV2's chunks
-TEXT_STEPS = (1000, 750, 500, 250)  # denoising steps of text-to-video with StreamDiffusionV2
+TEXT_STEPS = (1000, 750, 500, 250)  # denoising steps from noise alone
 SHIFT = 8.0  # of StreamDiffusionV2's noise schedule
 Interpolation = Literal["linear", "slerp"]
 Positions = Literal["absolute", "relative"]
@@ -51,7 +51,8 @@ class StreamSpec:
         first_frames: pixel frames of a video stream's first chunk, 1 + 4k.
         shift: of the noise schedule.
         warp: steps are nominal, and the schedule's warp makes timesteps of them; else they are timesteps.
-        first_steps: steps of the first generated chunk, where they are others.
+        steps: denoising steps from noise alone.
+        first_steps: those of the first chunk so generated, where they are others.
         context_t: timestep of the context pass, a last call whose keys and values stay; None: the last step's stay.
         positions: temporal positions are the latents' numbers, or their places among those that attention sees.
         recompute: latents of the context that refills the cache before every chunk; None: the cache rolls on.
@@ -70,6 +71,7 @@ class StreamSpec:
     first_frames: int = FIRST_FRAMES
     shift: float = SHIFT
     warp: bool = False
+    steps: tuple[int, ...] = TEXT_STEPS
     first_steps: tuple[int, ...] | None = None
     context_t: float | None = None
     positions: Positions = "absolute"
@@ -105,6 +107,10 @@ class StreamSpec:
         if not first:
             return self.chunk_frames
         return self.first_frames if self.mode is Mode.VIDEO else frames_of(self.block, first=True)
+
+    def latents(self, *, first: bool) -> int:
+        """Latents that a chunk has."""
+        return (self.frames_needed(first=first) + 3) // LATENT_FRAMES
 
     @property
     def latent_hw(self) -> tuple[int, int]:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from sdv2_live.engine.scheduler import TRAIN_STEPS, schedule_of
-from sdv2_live.engine.spec import TEXT_STEPS, Mode, StreamSpec
+from sdv2_live.engine.spec import Mode, StreamSpec
 
 
 def timesteps_of(spec: StreamSpec, steps: tuple[int, ...], noise_scale: float, *, first: bool) -> tuple[float, ...]:
     """Timesteps (0..1000) of a chunk's denoising steps.
 
-    From noise alone they are the steps. In a video the first follows the noise scale. Nominal steps go down with it, each by
-    the same share, to where the schedule has as much noise as is mixed into the input.
+    From noise alone they are the model's own steps. In a video they are the performer's, and the first follows the noise scale.
+    Nominal steps go down with it, all by the same share, to where the schedule has as much noise as is mixed into the input.
 
     Args:
         spec: the stream's kind.
-        steps: the performer's.
+        steps: the performer's, for a video.
         noise_scale: 0..1, share of noise in the noisy latent.
         first: of the stream's first generated chunk.
     """
-    if spec.mode is Mode.TEXT and not spec.clean_past:
-        return TEXT_STEPS
-    if first and spec.first_steps is not None:
-        steps = spec.first_steps
     schedule = schedule_of(spec.shift)
     if spec.mode is Mode.TEXT:
+        steps = spec.first_steps if first and spec.first_steps is not None else spec.steps
         return tuple(map(schedule.warped, steps)) if spec.warp else steps
     if spec.warp:
         share = schedule.nominal(TRAIN_STEPS * noise_scale) / max(steps[0], 1)

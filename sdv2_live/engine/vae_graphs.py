@@ -1,4 +1,4 @@
-"""An autoencoder whose steady work is captured as CUDA graphs: encoding and decoding four frames, past the first chunk."""
+"""An autoencoder whose steady work is captured as CUDA graphs: encoding and decoding a chunk past the first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from sdv2_live.engine.graphs import Capture, Captured
-from sdv2_live.engine.spec import CHUNK_FRAMES
 from sdv2_live.model.vae.taehv import TAEHV, TaehvMemory
 from sdv2_live.model.vae.wan import VaeMemory, WanVAE
 
@@ -56,7 +55,7 @@ class GraphedVae:
         def run(pixels: Tensor) -> Tensor:
             return self.vae.encode(pixels, own, normalize=normalize)  # type: ignore[arg-type]
 
-        steady = memory.encoded and pixels_NCTHW.shape[2] == CHUNK_FRAMES and own.ahead == 0
+        steady = memory.encoded and own.ahead == 0
         memory.encoded = True
         return self._run(("encode", normalize), run, pixels_NCTHW, memory, self._encoding) if steady else run(pixels_NCTHW)
 
@@ -67,8 +66,7 @@ class GraphedVae:
         def run(latent: Tensor) -> Tensor:
             return self.vae.decode(latent, own)  # type: ignore[arg-type]
 
-        steady = memory.decoded and latent_NFCHW.shape[1] == 1
-        memory.decoded = True
+        steady, memory.decoded = memory.decoded, True
         return self._run(("decode",), run, latent_NFCHW, memory, self._decoding) if steady else run(latent_NFCHW)
 
     def _run(

@@ -74,6 +74,9 @@ class Lanes:
             thread(lambda: None)
         yield
 
+    def follow(self, lane: str, other: str) -> None:
+        """What is launched in a lane from now on comes after all that was launched in the other. Threads wait by themselves."""
+
     def end(self) -> Callable[[], None]:
         """The chunk's last stage is launched. Returns what waits until it is done and notes, once, its stages' times."""
         return lambda: None
@@ -135,6 +138,9 @@ class CudaLanes(Lanes):
         yield
         for stream in self._streams.values():
             stream.wait_stream(current)
+
+    def follow(self, lane: str, other: str) -> None:
+        self._streams[lane].wait_stream(self._streams[other])
 
     def end(self) -> Callable[[], None]:
         times, lock = self._times, threading.Lock()

@@ -79,7 +79,7 @@ def plan(wish: MemoryRequest) -> Budget:
         "second prompt": fixed.cross,  # while one gives way to the next; with graphs, their own copy at all times
         # Stages that run at once take theirs at once; those that are captured have it in their graphs.
         "largest stage": max(vae.encode + denoise + vae.decode if together else 0, denoise, fixed.prompt, vae.encode, vae.decode),
-        "frames": _frames(wish.size) if wish.leads else 0,
+        "frames": _frames(wish) if wish.leads else 0,
         "CUDA graphs": kept + vae.steady + 3 * WORKSPACE if wish.graphs else 0,
         "other ranks": _passing(wish),
     }
@@ -204,7 +204,7 @@ def _side(pixels: float) -> int:
     return max(round(pixels / MULTIPLE) * MULTIPLE, LEAST)
 
 
-def _frames(size: Size) -> int:
-    """Conversion of frames: five of 1080p as bytes, one of them in float32 thrice over, and a chunk in and out in float32."""
-    frame = 1080 * 1920 * 4
-    return 5 * frame + 3 * 3 * frame + 2 * 5 * 3 * size[0] * size[1] * 4
+def _frames(wish: MemoryRequest) -> int:
+    """Conversion of a chunk's frames: of 1080p as bytes, one of them in float32 thrice over, and all in and out in float32."""
+    frame, chunk = 1080 * 1920 * 4, max(wish.spec.frames_needed(first=first) for first in (True, False))
+    return chunk * frame + 3 * 3 * frame + 2 * chunk * 3 * wish.size[0] * wish.size[1] * 4

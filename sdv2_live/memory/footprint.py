@@ -5,6 +5,7 @@ Legend: all figures are bytes. A stage's peak is its need while it runs, beyond 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -13,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from sdv2_live.config.profiles import TINY
+from sdv2_live.config.stream_spec import spec_of
 from sdv2_live.engine.engine import Engine
-from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, ChunkPlan, Schedule, StreamSpec
+from sdv2_live.engine.spec import ChunkPlan, Schedule, StreamSpec, frames_of
 from sdv2_live.memory.live_bytes import FusedAttention, peak_of, seen_of
 from sdv2_live.model.checkpoints.assign import on_meta
 from sdv2_live.model.dit.cache_spec import CacheSpec
@@ -97,7 +99,7 @@ def _layer_cache_bytes(config: DitConfig, dtype: torch.dtype, spec: StreamSpec) 
 
 
 def denoise_peak(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> int:
-    """The most that a chunk's denoising needs beyond the cache. The number of frames in the cache makes no difference."""
+    """The most that a chunk's denoising needs beyond the cache, whose length makes no difference but with relative positions."""
     return _denoising(profile, dtype, spec, steps)[0]
 
 
@@ -107,7 +109,9 @@ def denoise_kept(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: 
 
 
 def _denoising(profile: Profile, dtype: torch.dtype, spec: StreamSpec, steps: tuple[int, ...]) -> tuple[int, int]:
-    few = replace(spec, cache=CacheSpec(3, 1, spec.cache.adapt_sink_threshold), rope_refresh_frame=50)
+    frames, sinks = spec.block + (spec.recompute or spec.block), 0 if spec.clean_past else 1
+    least = CacheSpec(max(frames, 3), sinks, spec.cache.adapt_sink_threshold)
+    few = replace(spec, cache=spec.cache if spec.positions == "relative" else least)
     return _denoise(
         replace(profile.dit, layers=LAYERS), dtype, few, steps if few.schedule is Schedule.STREAM_BATCH else steps[:2]
     )
@@ -121,9 +125,11 @@ def _denoise(config: DitConfig, dtype: torch.dtype, spec: StreamSpec, steps: tup
         engine = Engine(dit, _NoVae())
         state, cross = engine.new_state(spec), _condition(dit)
         there = [*dit.parameters(), *dit.buffers(), *_tensors(state), *_tensors(cross)]
+        if state.anchor is not None:
+            state.anchor.latent = torch.zeros(1, 1, config.channels, *spec.latent_hw, device=META)
         peak = tensors = 0
         for chunk in range(CHUNKS):
-            latent = torch.zeros(1, 2 if chunk == 0 else 1, config.channels, *spec.latent_hw, device=META)
+            latent = torch.zeros(1, spec.latents(first=chunk == 0), config.channels, *spec.latent_hw, device=META)
             plan = ChunkPlan(0.7, steps)
             seen, _ = seen_of(partial(engine.denoise, latent, cross, plan, 0, state), there)
             peak, tensors = max(peak, seen.peak), seen.tensors
@@ -142,10 +148,10 @@ def _vae_need(profile: Profile, kind: str, dtype: torch.dtype, size: tuple[int, 
         weights = [*vae.parameters(), *vae.buffers()]
         memory: Any = vae.new_memory()
         peaks, steady = {"encode": 0, "decode": 0}, {"encode": 0, "decode": 0}
+        spec = spec_of(profile.stream, size, CacheSpec(64, 0))
         for chunk in range(CHUNKS):
-            frames = FIRST_FRAMES if chunk == 0 else CHUNK_FRAMES
-            pixels = torch.zeros(1, 3, frames, *size, device=META)
-            latent = torch.zeros(1, 2 if chunk == 0 else 1, 16, size[0] // 8, size[1] // 8, device=META)
+            pixels = torch.zeros(1, 3, spec.frames_needed(first=chunk == 0), *size, device=META)
+            latent = torch.zeros(1, spec.latents(first=chunk == 0), 16, *spec.latent_hw, device=META)
             runs = {
                 "encode": lambda x=pixels: vae.encode(x.to(dtype), memory).float(),
                 "decode": lambda x=latent: vae.decode(x.to(dtype), memory).clamp(-1, 1),
@@ -155,7 +161,12 @@ def _vae_need(profile: Profile, kind: str, dtype: torch.dtype, size: tuple[int, 
                 seen, _ = seen_of(run, [*weights, *_tensors(memory)])
                 kept = _size(memory) - before  # is counted as memory
                 peaks[name], steady[name] = max(peaks[name], seen.peak - kept), seen.tensors - kept
-        return VaeNeed(_bytes(vae), _size(memory), peaks["encode"], peaks["decode"], sum(steady.values()))
+        kept = _size(memory)
+        if spec.recompute is not None:  # the last pictures, and an encoder for the oldest of them
+            alone: Any = vae.new_memory()
+            vae.encode(torch.zeros(1, 3, 1, *size, dtype=dtype, device=META), alone)
+            kept += _size(alone) + frames_of(spec.recompute, first=True) * 3 * math.prod(size) * dtype.itemsize
+        return VaeNeed(_bytes(vae), kept, peaks["encode"], peaks["decode"], sum(steady.values()))
 
 
 def block_linears(dit: CausalDiT) -> list[nn.Linear]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from sdv2_live.config.stream_spec import spec_of
 from sdv2_live.engine.spec import Schedule, StreamSpec
 from sdv2_live.gpu.geometry import Size
 from sdv2_live.model.dit.cache_spec import CacheSpec
@@ -61,4 +62,4 @@ class MemoryRequest:
         """The stream's, whose memory counts."""
         levels = len(self.steps) if self.schedule is Schedule.STREAM_BATCH else 1
         cache = CacheSpec(self.kv_frames, self.sink_frames, self.adapt_sink_threshold)
-        return StreamSpec(*self.size, schedule=self.schedule, levels=levels, cache=cache, rope_refresh_frame=self.kv_frames + 1)
+        return replace(spec_of(self.profile.stream, self.size, cache), schedule=self.schedule, levels=levels)

@@ -6,7 +6,9 @@ Everything that needs torch is built here, for the live show, offline rendering 
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -21,8 +23,11 @@ from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.prompt_disk import PromptDisk
 from sdv2_live.engine.vae_graphs import GraphedVae
+from sdv2_live.errors import VideoError
+from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import frames_by
 from sdv2_live.gpu.lanes import LANES
+from sdv2_live.io.files.source import FileSource
 from sdv2_live.memory.fit import chosen_placement, fitted, free_bytes, require_room, text_size
 from sdv2_live.model.checkpoints.files import require_painter, unknown_prompt
 from sdv2_live.model.cpu import lane_threads
@@ -134,10 +139,26 @@ def set_threads(config: Config, device: torch.device, profile: Profile) -> None:
 
 
 def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:
-    """A stream over loaded models."""
-    max_pixels = config.video.max_pixels or models.profile.max_pixels
-    director = PromptDirector(models.dit, prompts)
-    return Stream(new_engine(config, models), director, config, max_pixels, timer, loras=models.loras, kind=models.profile.stream)
+    """A stream over loaded models. Raises VideoError where the picture that it begins with cannot be read."""
+    max_pixels, image = config.video.max_pixels or models.profile.max_pixels, config.input.image
+    return Stream(
+        new_engine(config, models),
+        PromptDirector(models.dit, prompts),
+        config,
+        max_pixels,
+        timer,
+        loras=models.loras,
+        kind=models.profile.stream,
+        image=None if image is None else _picture(image),
+    )
+
+
+def _picture(path: Path) -> Frame:
+    with closing(FileSource(path, realtime=False, loop=False)) as file:
+        frame = file.read(0)
+    if frame is None:
+        raise VideoError(f"{path} holds no picture; give input.first_image another file")
+    return frame
 
 
 def new_engine(config: Config, models: Models) -> Engine:

@@ -55,7 +55,9 @@ class Stream:
         *,
         loras: LoraSet | None = None,
         kind: StreamKind | None = None,
+        image: Frame | None = None,
     ) -> None:
+        """image: a stream's first picture, for a model that can begin with one."""
         self.engine = engine
         self.on_set_up: Callable[[], None] = lambda: None  # called before a stream is set up, which may take seconds
         self._loras = loras or LoraSet()
@@ -64,6 +66,7 @@ class Stream:
         self._config = config
         self._max_pixels = max_pixels
         self._kind = kind or StreamKind()
+        self._image = image
         self._postprocess = new_postprocessor(
             config.video.pixel_format,
             color=config.video.color,
@@ -75,6 +78,7 @@ class Stream:
         self._state: StreamState | None = None
         self._lanes = new_lanes(timer, engine.device)
         self._coming: Coming | None = None  # the next chunk, if frames of it were pushed
+        self._painted: Future[Callable[[], list[Frame]]] | None = None  # the last chunk's last stages
         self._launched: deque[Future[Generated]] = deque()  # chunks that may not be done
         self._device = OneThread("device")  # waits for them
         self._done_at = 0.0  # when the last one was
@@ -131,6 +135,8 @@ class Stream:
                 device=self.engine.device,
             )
             self.engine.warm_up(state)
+            if self._image is not None:
+                self.engine.give(self._preprocess.chunk([self._image]), state)
         self._lanes.release()
         return state
 
@@ -155,7 +161,7 @@ class Stream:
             with self._lanes.alone():  # nobody uses its memory any more when it is given to others
                 self._state = None
         finally:  # also where the device is lost, and nothing can be waited for
-            self._state = self._coming = None
+            self._state = self._coming = self._painted = None
             self._launched.clear()
             self._in_flight.clear()
 
@@ -233,13 +239,18 @@ class Stream:
         plan = self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
         state.started = True
 
+        before, self._painted = self._painted, None
+
         def denoise() -> Tensor | None:
+            if state.anchor is not None and before is not None:  # it is a picture of the chunk before
+                before.result()
+                lanes.follow("denoise", "output")
             with lanes.stage("denoise", "denoise", latent):
                 clean = self.engine.denoise(latent, conditioning.cross, plan, settings.seed, state)
                 return None if clean is None else lanes.hand_over(clean)
 
         denoised = lanes.go("denoise", denoise)
-        fetch = lanes.go("output", partial(self._output, denoised, state, params, convert=convert))
+        self._painted = fetch = lanes.go("output", partial(self._output, denoised, state, params, convert=convert))
         return self._finish(chunk, recipe, begin, lanes.end(), fetch)
 
     def _output(

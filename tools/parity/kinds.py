@@ -1,15 +1,13 @@
 """How each kind of reference case is computed by the engine's own code. Used by main.py.
 
-Everything is computed where the case's tensors are. Weights are synthetic, made from each key's name and shape.
+Everything is computed where the case's tensors are. Kinds of the other Self-Forcing students are in family.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
 
 from sdv2_live.engine import steps
 from sdv2_live.engine.engine import Engine
@@ -20,39 +18,13 @@ from sdv2_live.engine.timesteps import timesteps_of
 from sdv2_live.model.checkpoints.assign import load_strict, synthetic_state_dict
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
-from sdv2_live.model.sizes import DitConfig, Stage, TaehvConfig, TextConfig, WanVaeConfig
+from sdv2_live.model.sizes import Stage, TaehvConfig, TextConfig
 from sdv2_live.model.text.umt5 import UMT5, transformers_state
-from sdv2_live.model.vae.ops import channels_last
 from sdv2_live.model.vae.taehv import TAEHV
 from sdv2_live.model.vae.wan import WanVAE
 
-Case = dict[str, Any]
-Data = dict[str, Tensor]
-Comparison = tuple[str, Tensor, Tensor]  # what, ours, reference
-
-
-def place(data: Data) -> torch.device:
-    """Where the case's tensors are."""
-    return next(iter(data.values())).device
-
-
-def filled(model: nn.Module, case: Case, data: Data, manifest: str = "manifest") -> Any:
-    """The model with synthetic weights in every key of the case's manifest, which must be exactly the model's keys."""
-    shapes = {key: tuple(shape) for key, shape in case[manifest].items()}
-    load_strict(model, synthetic_state_dict(shapes, case.get("gain", 1.0)), f"case.json {manifest}")
-    channels_last(model)
-    return model.to(place(data)).eval()
-
-
-def dit_config(config: dict[str, int]) -> DitConfig:
-    return DitConfig(**{name: config[name] for name in DitConfig.__slots__ if name in config})
-
-
-def vae_config(case: Case) -> WanVaeConfig:
-    as_tuples: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in case.items() if k in WanVaeConfig.__slots__
-    }
-    return WanVaeConfig(**as_tuples)
+from .common import Case, Comparison, Data, InjectedNoise, dit_config, filled, pairs, place, vae_config
+from .family import run_block_stream, run_causal_block, run_step_warp
 
 
 def cache_spec(case: Case) -> CacheSpec:
@@ -173,22 +145,6 @@ def run_scheduler(case: Case, data: Data) -> Iterator[Comparison]:
     yield "first timestep", torch.tensor(firsts), torch.tensor([float(e["first_timestep"]) for e in wanted["sequence"]])
 
 
-class InjectedNoise:
-    """The case's own noise, in the order drawn."""
-
-    def __init__(self, data: Data) -> None:
-        names = sorted((k for k in data if k.startswith("noise.")), key=lambda k: int(k.split(".")[1]))
-        self._queue = [data[name].cpu() for name in names]
-
-    def begin(self, chunk: int, seed: int) -> None:
-        """Draws simply go on."""
-
-    def draw(self, shape: Sequence[int]) -> Tensor:
-        if tuple(self._queue[0].shape) != tuple(shape):  # one draw for several levels: hand it out level by level
-            self._queue[:1] = list(self._queue[0].split(shape[0]))
-        return self._queue.pop(0)
-
-
 def run_stream(case: Case, data: Data) -> Iterator[Comparison]:
     dit: CausalDiT = filled(CausalDiT(dit_config(case["dit"])), case, data, "dit_manifest")
     vae: WanVAE = filled(WanVAE(vae_config(case["vae"])), case, data, "vae_manifest")
@@ -220,8 +176,8 @@ def run_stream(case: Case, data: Data) -> Iterator[Comparison]:
         elif clean is not None:
             yield f"x0.{i}", clean, data[f"x0.{i}"]
             yield f"pixels.{i}", engine.decode(clean, state), data[f"pixels.{i}"]
-    for what, pairs in (("noise scale", scales), ("start frame", starts)):
-        yield what, torch.tensor([float(a) for a, _ in pairs]), torch.tensor([float(b) for _, b in pairs])
+    yield from pairs("noise scale", scales)
+    yield from pairs("start frame", starts)
 
 
 RUNNERS: dict[str, Callable[[Case, Data], Iterator[Comparison]]] = {
@@ -232,4 +188,7 @@ RUNNERS: dict[str, Callable[[Case, Data], Iterator[Comparison]]] = {
     "taehv": run_taehv,
     "scheduler": run_scheduler,
     "stream": run_stream,
+    "causal_block": run_causal_block,
+    "block_stream": run_block_stream,
+    "step_warp": run_step_warp,
 }
