@@ -4,58 +4,33 @@ Between the two lies the output's delay, which is known: a chunk that is taken n
 the chunk whose first picture comes nearest to the boundary, at most half a chunk off. Freeze, bypass and blackout act on the
 output itself, exact to a frame; the choice of the input acts a delay ahead of the boundary.
 
-Faders go at once, and so does all that no hand writes: timelines, morphs, the model's own values.
+A hand's actions, such as a timeline's buttons, wait like parameters. Faders go at once, and so does all that no hand writes:
+timelines, morphs, the model's own values.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sdv2_live.control.coerce import coerce
-from sdv2_live.control.params import PARAMS, Applies, Keeps, Kind, Value, value_of
+from sdv2_live.control.params import PARAMS, Keeps, Kind, Value, value_of
 from sdv2_live.control.store import Change, ParamStore
+from sdv2_live.control.waiting import Call, LaunchCounters, Waiting
 from sdv2_live.errors import ParamError
 from sdv2_live.music.clock import BeatClock
 from sdv2_live.music.grid import grid_beats, next_boundary
 from sdv2_live.music.steering import frames_to_leave_out
-from sdv2_live.stats import total
 from sdv2_live.system.clock import monotonic_ns
 
 log = logging.getLogger("sdv2_live.music")
 
 ORIGIN = "beat"  # the writer of what was launched
 SOON_NS = 5_000_000_000  # a boundary so much later than the next grid line was overtaken by a jump of the beat
-
-
-@dataclass(slots=True)
-class LaunchCounters:
-    """Totals since start."""
-
-    launched: int = total("Times that something was launched on the beat.")
-    cancelled: int = total("Changes that waited for the beat and were cancelled, or replaced by a later one.")
-    postponed: int = total("Launches that waited one grid line longer, because a prompt was not encoded yet.")
-    lost: int = total("Changes that could not be made any more when their beat came.")
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What waits, by parameter in the order of the hand, all for one boundary.
-
-    Attributes:
-        values: in the parameters' own types.
-        beat: the boundary's count of beats.
-    """
-
-    values: Mapping[str, Value] = field(default_factory=dict)
-    beat: float = 0.0
-
-    def without(self, names: Collection[str]) -> Waiting:
-        """The rest."""
-        return replace(self, values={name: value for name, value in self.values.items() if name not in names})
 
 
 class Launcher:
@@ -107,16 +82,33 @@ class Launcher:
         self._wait(waits)
         return replace(change, notes=notes)
 
+    def act(self, name: str, value: Value, call: Call) -> None:
+        """Carry out an action of the hand, now or on the beat. `Waiting` says what the arguments are.
+
+        Raises:
+            ParamError: it cannot be done, and was to be done now.
+        """
+        grid = self._grid
+        if not grid:
+            call(False)
+            return
+        with self._lock:
+            self._add(name, value, grid, call)
+
+    def take_back(self, name: str) -> None:
+        """Let one thing wait no more."""
+        with self._lock:
+            if name in self._waiting.values:
+                self.counters.cancelled += 1
+                self._drop(frozenset({name}))
+
     def go(self) -> None:
         """Launch all that waits, now."""
-        with self._lock:
-            self._launch(frozenset(self._waiting.values))
+        self._launch(self._taken(), on_beat=False)
 
     def cancel(self) -> None:
         """Let nothing wait any more."""
-        with self._lock:
-            self.counters.cancelled += len(self._waiting.values)
-            self._drop(frozenset(self._waiting.values))
+        self.counters.cancelled += len(self._taken().values)
 
     @property
     def waiting(self) -> Mapping[str, Value]:
@@ -138,9 +130,11 @@ class Launcher:
             return
         with self._lock:
             self._overtaken()
-            names = frozenset(name for name in self._waiting.values if PARAMS[name].applies is not Applies.AT_ONCE)
-            if names and shown_ns >= self._seen_ns(self._waiting.beat) - period_ns // 2 and self._encoded(names):
-                self._launch(names)
+            names = self._waiting.painted
+            if not names or shown_ns < self._seen_ns(self._waiting.beat) - period_ns // 2 or not self._encoded(names):
+                return
+            launched = self._taken(names)
+        self._launch(launched, on_beat=True)
 
     def look(self) -> None:
         """Launch what acts on the output itself, when its time has come; also the rest, where no chunks are taken.
@@ -150,20 +144,20 @@ class Launcher:
         if not self._waiting.values:
             return
         try:
-            self._look()
+            self._launch(self._ripe(), on_beat=False)
         except Exception:  # the output's thread: what waits is lost, the frame is sent
             log.exception("what waited for the beat could not be launched")
-            self.counters.lost += len(self._waiting.values)
-            self._waiting = Waiting()
+            self.counters.lost += 1
 
-    def _look(self) -> None:
+    def _ripe(self) -> Waiting:
+        """Take what the output itself does now, or, where no chunks are taken, anything."""
         with self._lock:
             self._overtaken()
             left_ns = self._seen_ns(self._waiting.beat) - self._now()
             if left_ns <= 0:
-                self._launch(frozenset(self._waiting.values))
-            elif "input_select" in self._waiting.values and not self._store.latest().bypass and left_ns <= self.delay_ns():
-                self._launch(frozenset({"input_select"}))
+                return self._taken()
+            early = "input_select" in self._waiting.values and not self._store.latest().bypass and left_ns <= self.delay_ns()
+            return self._taken(frozenset({"input_select"}) if early else frozenset())
 
     def steer(self, captured_ns: int, frame_ns: float, chunk_frames: int) -> int:
         """How many input frames to leave out before a chunk of so many that would begin with the frame captured then: 0..3.
@@ -172,7 +166,7 @@ class Launcher:
         """
         with self._lock:
             waiting = self._waiting
-            if not self.steers or all(PARAMS[name].applies is Applies.AT_ONCE for name in waiting.values):
+            if not self.steers or not waiting.painted:
                 return 0
             until_ns = self._seen_ns(waiting.beat) - self.delay_ns() - captured_ns
             return frames_to_leave_out(until_ns / frame_ns, chunk_frames)
@@ -191,10 +185,10 @@ class Launcher:
         """When a beat's picture has to be seen."""
         return self._clock.tempo.time_at(beat) + self._heard_ns
 
-    def _boundary(self, names: Mapping[str, Any], grid: int) -> float:
+    def _boundary(self, waiting: Waiting, grid: int) -> float:
         """The first grid line that can still be had: keys act at once, all else is seen with the next chunk at the soonest."""
         now, shown, slack = self._now(), self._now(), 0
-        if any(PARAMS[name].applies is not Applies.AT_ONCE for name in names):
+        if waiting.painted:
             shown, period = self._next or (now + self.delay_ns(), 0)
             while shown < now:  # no chunks were taken for a while
                 shown, period = now, 0
@@ -205,7 +199,7 @@ class Launcher:
         """Choose another boundary where the beat has jumped away from it."""
         grid = self._grid
         if grid:
-            soonest = self._boundary(self._waiting.values, grid)
+            soonest = self._boundary(self._waiting, grid)
             if self._seen_ns(self._waiting.beat) - self._seen_ns(soonest) > SOON_NS + grid * self._clock.tempo.beat_ns:
                 self._waiting = replace(self._waiting, beat=soonest)
 
@@ -218,20 +212,22 @@ class Launcher:
                 value = self._own(name, asked)
                 if PARAMS[name].kind is Kind.TRIGGER and not value:  # a button's release
                     continue
-                if name in self._waiting.values:
-                    self.counters.cancelled += 1
                 if PARAMS[name].kept and value == value_of(params, PARAMS[name]):
-                    self._drop(frozenset({name}))
-                    continue
-                begins = not self._waiting.values
-                self._waiting = Waiting({**self._waiting.without({name}).values, name: value}, self._waiting.beat)
-                soonest = self._boundary(self._waiting.values, grid)
-                if begins or soonest > self._waiting.beat:
-                    self._waiting = replace(self._waiting, beat=soonest)
-                self.on_waiting(name, value)
-            texts = self._texts(frozenset(self._waiting.values))
+                    self.take_back(name)
+                else:
+                    self._add(name, value, grid)
+            texts = self._texts(self._waiting)
         if texts:
             self.encode(texts)
+
+    def _add(self, name: str, value: Value, grid: int, call: Call | None = None) -> None:
+        self.counters.cancelled += name in self._waiting.values
+        begins = not self._waiting.values
+        self._waiting = self._waiting.also(name, value, call)
+        soonest = self._boundary(self._waiting, grid)
+        if begins or soonest > self._waiting.beat:
+            self._waiting = replace(self._waiting, beat=soonest)
+        self.on_waiting(name, value)
 
     def _own(self, name: str, value: Any) -> Value:
         """A value in the parameter's own type; a preset by its name. Words that stand for a number, as a seed's, stay words."""
@@ -241,10 +237,10 @@ class Launcher:
         words = spec.kind is Kind.INT and isinstance(value, str) and not value.strip().isdigit()
         return value if words else coerce(spec, value).value
 
-    def _texts(self, names: frozenset[str]) -> list[str]:
+    def _texts(self, waiting: Waiting) -> list[str]:
         """The prompts that these would bring."""
         try:
-            meant = self._store.meaning({name: self._waiting.values[name] for name in names})
+            meant = self._store.meaning(waiting.params)
         except ParamError:  # it is said when its beat comes
             return []
         texts = (str(value) for name, value in meant.items() if PARAMS[name].kind is Kind.TEXT and name != "cue_prompt")
@@ -252,7 +248,7 @@ class Launcher:
 
     def _encoded(self, names: frozenset[str]) -> bool:
         """True when every prompt can be painted; else all wait for the next grid line."""
-        missing = set(self._texts(names)) & set(self.encoding())
+        missing = set(self._texts(self._waiting.only(names))) & set(self.encoding())
         if not missing:
             self._postponed = False
             return True
@@ -263,17 +259,29 @@ class Launcher:
         self._waiting = replace(self._waiting, beat=self._waiting.beat + max(self._grid, 1))
         return False
 
-    def _launch(self, names: frozenset[str]) -> None:
-        values = {name: value for name, value in self._waiting.values.items() if name in names}
-        self._drop(names)
-        if not values:
+    def _taken(self, names: frozenset[str] | None = None) -> Waiting:
+        """Take out of what waits: all, or these."""
+        with self._lock:
+            taken = self._waiting if names is None else self._waiting.only(names)
+            self._drop(frozenset(taken.values))
+            return taken
+
+    def _launch(self, what: Waiting, *, on_beat: bool) -> None:
+        """Do what was taken out. The lock is not held: writers of the store hold locks of their own."""
+        if not what.values:
             return
-        try:
-            self._store.set_many(values, ORIGIN)
-            self.counters.launched += 1
-        except ParamError as error:  # another writer came between, as with a cue that was taken back
-            self.counters.lost += len(values)
-            log.warning("what waited for the beat cannot be done any more: %s", error)
+        params = what.params
+        doings: list[tuple[Callable[[], object], int]] = [(partial(call, on_beat), 1) for call in what.calls.values()]
+        if params:  # last: what a hand has set lies on top of what a timeline sets
+            doings.append((lambda: self._store.set_many(params, ORIGIN), len(params)))
+        for doing, changes in doings:
+            try:
+                doing()
+            except ParamError as error:  # another writer came between, as with a cue that was taken back
+                self.counters.lost += changes
+                log.warning("what waited for the beat cannot be done any more: %s", error)
+            else:
+                self.counters.launched += 1
 
     def _drop(self, names: frozenset[str]) -> None:
         gone = [name for name in self._waiting.values if name in names]
@@ -288,9 +296,9 @@ class Launcher:
         if "tempo/cancel" in change.values:
             self.cancel()
         if change.values.keys() & {"tempo/quantise", "tempo/beats_per_bar"} and self._waiting.values:
+            grid = self._grid
+            if not grid:
+                self.go()
+                return
             with self._lock:
-                grid = self._grid
-                if grid:
-                    self._waiting = replace(self._waiting, beat=self._boundary(self._waiting.values, grid))
-                else:
-                    self.go()
+                self._waiting = replace(self._waiting, beat=self._boundary(self._waiting, grid))

@@ -23,9 +23,10 @@ from sdv2_live.control.presets.keeper import PresetKeeper, Snap
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.prompt_history import PromptHistory
 from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline.buttons import transport_actions
 from sdv2_live.control.timeline.keeper import TimelineKeeper
 from sdv2_live.control.timeline.model import EMPTY, Timeline
-from sdv2_live.control.timeline.transport import Transport, transport_actions
+from sdv2_live.control.timeline.transport import Transport
 from sdv2_live.errors import ConfigError, Sdv2Error
 from sdv2_live.show.expander import Expander
 from sdv2_live.show.journal import Journal, LiveState, journal_path
@@ -128,7 +129,7 @@ class ControlPlane(Service):
         if osc.enabled:
             actions: dict[str, Action] = {
                 **self._keeper.actions(self.store.latest),
-                **transport_actions(self.transport),
+                **transport_actions(self.transport, self.music.launcher),
                 **self.timelines.actions,
                 **self.takes.actions,
                 **self._expander.actions,

@@ -18,6 +18,7 @@ from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.page.lists import Lists
 from sdv2_live.control.params import Value
 from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline.buttons import QUANTISED
 from sdv2_live.music.clock import BeatClock
 from sdv2_live.music.running import RunningBeats
 from sdv2_live.show.link import LinkKeeper
@@ -90,8 +91,7 @@ class Music(Service):
         self.launcher.on_waiting = partial(_tell_waiting, osc, changed)
 
     def _waiting(self) -> Mapping[str, Any]:
-        waiting = self.launcher.waiting.items()
-        return {"items": [{"name": name, "text": " ".join(map(str, arguments(value)))} for name, value in waiting]}
+        return {"items": [{"name": name, "text": _words(name, value)} for name, value in self.launcher.waiting.items()]}
 
     def start(self) -> None:
         """Start all parts."""
@@ -107,6 +107,15 @@ class Music(Service):
         self.sound.close()
         self.launcher.forget()
         self.tempo.close()
+
+
+def _words(name: str, value: Value) -> str:
+    """What waits, as the page shows it: a value, or the name of what is pressed."""
+    pressed = name.replace("/", " ")
+    if isinstance(value, bool):
+        return pressed if value else f"{pressed} off"
+    words = " ".join(map(str, arguments(value)))
+    return f"{pressed} {words}" if name in QUANTISED else words
 
 
 def _tell_waiting(osc: OscServer, changed: Callable[[], None], name: str, value: Value | None) -> None:

@@ -14,6 +14,7 @@ from sdv2_live.control.osc.news import BEAT
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.params import PARAMS
 from sdv2_live.control.store import ParamStore
+from sdv2_live.control.timeline.buttons import QUANTISED
 from sdv2_live.errors import ConfigError
 from sdv2_live.music.dmx.chart import layout
 from sdv2_live.music.dmx.fixture import Fixture
@@ -97,4 +98,5 @@ def _told() -> Iterator[str]:
     """What is told at /sdv2/<that>, beside the parameters themselves."""
     yield BEAT.removeprefix("/sdv2/")
     yield from (kind + name for kind in OF_PARAMS for name in PARAMS)
+    yield from ("pending/" + name for name in QUANTISED)
     yield from (kind + row.osc for kind in ("status/", "info/") for row in STATUS if row.osc)

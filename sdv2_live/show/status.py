@@ -8,9 +8,9 @@ from typing import Any
 
 from sdv2_live.control.dmx.words import DmxNow
 from sdv2_live.control.http.door import HttpCounters
-from sdv2_live.control.launcher import LaunchCounters
 from sdv2_live.control.osc.dispatch import OscCounters
 from sdv2_live.control.store import StoreCounters
+from sdv2_live.control.waiting import LaunchCounters
 from sdv2_live.live.adaptation import AdaptationState
 from sdv2_live.live.input_policy import ActiveInput, InputState
 from sdv2_live.music.clock import ClockCounters

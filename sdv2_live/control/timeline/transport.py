@@ -11,7 +11,6 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from sdv2_live.control.params import PARAMS, Applies, Kind, Value
 from sdv2_live.control.store import ParamStore
@@ -66,10 +65,13 @@ class Transport:
         self.digest = timeline.digest
         self._times = [event.at for event in timeline.events]
 
-    def _clock(self) -> float:
-        """The time in the timeline's seconds, from an origin that stays while one timeline is loaded."""
+    def _clock(self, *, on_beat: bool = False) -> float:
+        """The time, or that of the nearest beat, in the timeline's seconds, from an origin that stays while one is loaded."""
         bpm = self.timeline.bpm
-        return self._seconds_of_clock() if bpm is None or self._beats is None else self._beats.count() * 60 / bpm
+        if bpm is None or self._beats is None:
+            return self._seconds_of_clock()
+        beats = self._beats.count()
+        return (round(beats) if on_beat else beats) * 60 / bpm
 
     @property
     def loaded(self) -> bool:
@@ -85,7 +87,7 @@ class Transport:
     def position(self) -> float:
         """Seconds from the timeline's start; may be past the end until the next tick."""
         with self._lock:
-            return self._held if self._since is None else self._clock() - self._since
+            return self._held if self._since is None else max(self._clock() - self._since, 0.0)
 
     @property
     def mark(self) -> float:
@@ -105,13 +107,17 @@ class Transport:
             following = self._times[bisect_right(self._times, self._done) :][:1] or [self.timeline.duration]
             return None if self._since is None else self._since + following[0]
 
-    def play(self) -> None:
-        """Start from the current position; at the end, from the start."""
+    def play(self, *, on_beat: bool = False) -> None:
+        """Start from the current position; at the end, from the start.
+
+        on_beat: the present moment is a beat, by the time of the chunk that is taken; a timeline in beats is put exactly there.
+        """
         with self._lock:
-            if self._held >= self.timeline.duration and self._since is None:
-                self._held, self._done = 0.0, -math.inf
             if self._since is None:
-                self._since = self._clock() - self._held
+                if self._held >= self.timeline.duration:
+                    self._held, self._done = 0.0, -math.inf
+                self._since = self._clock(on_beat=on_beat) - self._held
+                self._apply_until(self._held + EPSILON_S)
         self.tick()
 
     def stop(self) -> None:
@@ -119,10 +125,10 @@ class Transport:
         with self._lock:
             self._held, self._since = min(self.position, self.timeline.duration), None
 
-    def seek(self, target: float | str) -> None:
+    def seek(self, target: float | str, *, on_beat: bool = False) -> None:
         """Move to a time in seconds or to a marker, and set all values of that time.
 
-        A trigger fires only if it is due at exactly that time.
+        A trigger fires only if it is due at exactly that time. `play` says what `on_beat` is.
 
         Raises:
             ParamError: the marker is unknown or the time outside the timeline.
@@ -135,7 +141,11 @@ class Transport:
             self._apply_until(seconds)
             self._held = self._done = seconds
             if self._since is not None:
-                self._since = self._clock() - seconds
+                self._since = self._clock(on_beat=on_beat) - seconds
+
+    def check(self, target: float | str) -> None:
+        """Say whether there is such a place. Raises ParamError as `seek` does."""
+        self._seconds(target)
 
     def hold(self, position: float, applied: float) -> None:
         """Stop at `position` seconds, with the events up to `applied` seconds taken as applied, and set nothing."""
@@ -161,8 +171,10 @@ class Transport:
             if self._held < duration:
                 self._since = self._clock() - self._held
 
-    def next(self) -> None:
+    def next(self, *, on_beat: bool = False) -> None:
         """Move to the next marker, or in a timeline without markers to the next event; after the last, to the start if looping.
+
+        `play` says what `on_beat` is.
 
         Raises:
             ParamError: nothing follows.
@@ -172,7 +184,7 @@ class Transport:
             following = [at for at in times if at > self.position] or ([0.0] if self.looping else [])
             if not following:
                 raise ParamError("the timeline has nothing further; seek to a marker, or switch timeline/loop on")
-            self.seek(following[0])
+            self.seek(following[0], on_beat=on_beat)
 
     def tick(self) -> None:
         """Apply the events that have become due. Call often: events are late by up to the time between calls."""
@@ -229,37 +241,3 @@ class Transport:
         if not 0 <= seconds <= self.timeline.duration:
             raise ParamError(f"{seconds:g} s is outside the timeline; give 0..{self.timeline.duration:g} seconds or a marker")
         return seconds
-
-
-def transport_actions(transport: Transport) -> dict[str, Callable[[tuple[Any, ...]], None]]:
-    """The functions of the OSC addresses `/sdv2/timeline/...`. A button's release (a single 0) does nothing."""
-
-    def button(act: Callable[[], None]) -> Callable[[tuple[Any, ...]], None]:
-        return lambda args: act() if not args or args[0] else None
-
-    def of_a_timeline(act: Callable[[tuple[Any, ...]], None]) -> Callable[[tuple[Any, ...]], None]:
-        def acts(args: tuple[Any, ...]) -> None:
-            if not transport.loaded:
-                raise ParamError("no timeline is loaded; load one of timeline.dir, or start with --timeline FILE")
-            act(args)
-
-        return acts
-
-    def seek(args: tuple[Any, ...]) -> None:
-        if len(args) != 1:
-            raise ParamError("timeline/seek takes seconds, or a marker's name")
-        transport.seek(args[0])
-
-    def loop(args: tuple[Any, ...]) -> None:
-        if len(args) != 1 or not isinstance(args[0], bool | int | float):
-            raise ParamError("timeline/loop takes true or false")
-        transport.looping = bool(args[0])
-
-    actions = {
-        "timeline/play": button(transport.play),
-        "timeline/stop": button(transport.stop),
-        "timeline/next": button(transport.next),
-        "timeline/seek": seek,
-        "timeline/loop": loop,
-    }
-    return {name: of_a_timeline(act) for name, act in actions.items()}

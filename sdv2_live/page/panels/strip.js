@@ -87,7 +87,7 @@ export class Strip extends HTMLElement {
     const { left, width } = this.getBoundingClientRect();
     const at = Math.min(1, Math.max(0, (event.clientX - left) / width)) * this.#list.seconds;
     link.send("timeline/seek", at);
-    this.#told = { at, when: performance.now() };
+    if (link.value("tempo/quantise") === "none") this.#told = { at, when: performance.now() }; // else it waits for the beat
   }
 
   /** @param {KeyboardEvent} event */

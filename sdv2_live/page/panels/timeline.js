@@ -15,7 +15,7 @@ export class Timeline extends Panel {
 
   file = h("b", {}, "No timeline");
   time = h("small", { class: "num" });
-  play = iconButton("play", "Play", () => link.send(this.playing ? "timeline/stop" : "timeline/play"), "btn");
+  play = iconButton("play", "Play", () => this.#press(), "btn");
   next = iconButton("next", "Next marker", () => link.send("timeline/next"), "btn");
   loop = iconButton("loop", "Loop", () => link.send("timeline/loop", !live.lists.timeline?.loop), "btn");
   record = h("button", { type: "button", class: "btn recm", "aria-label": "Record the moves of the hand", onclick: () => this.#record() });
@@ -30,6 +30,7 @@ export class Timeline extends Panel {
     this.#show(NONE);
     this.follow(live.watch("timeline", (list) => this.#show(list)));
     this.follow(link.watch("/sdv2/status/timeline_playing", () => this.#keys()));
+    this.follow(live.watch("pending", ({ items }) => this.#waits(new Set(items.map(({ name }) => name)))));
     for (const name of ["load", "play", "stop", "next", "seek", "loop", "record", "save"]) {
       this.follow(link.onAnswer(`/sdv2/timeline/${name}`, ({ text }) => this.#say(text.replace(/^\S+:\d+: /, ""))));
     }
@@ -37,6 +38,18 @@ export class Timeline extends Panel {
 
   get playing() {
     return Boolean(link.value("status/timeline_playing"));
+  }
+
+  /** Play, or stop; a play that waits for the beat is taken back. */
+  #press() {
+    link.send(this.playing || this.play.classList.contains("waiting") ? "timeline/stop" : "timeline/play");
+  }
+
+  /** @param {Set<string>} names of what waits for the beat */
+  #waits(names) {
+    this.play.classList.toggle("waiting", names.has("timeline/play"));
+    this.next.classList.toggle("waiting", names.has("timeline/next"));
+    this.strip.classList.toggle("waiting", names.has("timeline/seek"));
   }
 
   /** Draw what moves; called once a frame. */

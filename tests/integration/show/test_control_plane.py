@@ -78,6 +78,26 @@ def test_start_preset_and_timeline(config: Config, client_of: Any, wait: Any) ->
     desk.close()
 
 
+def test_a_button_of_the_timeline_waits_for_the_bar_and_says_so(config: Config, client_of: Any, wait: Any) -> None:
+    timeline = Timeline((Event(0.0, {"seed": 9}, "top"), Event(30.0, {"seed": 10}, "drop")), 60.0)
+    with ControlPlane(config, timeline=timeline) as desk:
+        wait(lambda: desk.store.latest().seed == 9)
+        client, waiting = client_of(desk.osc.port), lambda: desk.music._waiting()["items"]
+        client.send("/sdv2/tempo/quantise", "8bars")
+        client.send("/sdv2/timeline/seek", "drop")
+        client.send("/sdv2/timeline/next", 1)
+        wait(lambda: len(waiting()) == 2)
+        assert [item["text"] for item in waiting()] == ["timeline seek drop", "timeline next"]
+        client.send("/sdv2/timeline/seek", "dorp")
+        assert "no marker 'dorp'; did you mean 'drop'" in client.answer()[2]
+        client.send("/sdv2/tempo/cancel")
+        wait(lambda: not waiting())
+        assert desk.store.latest().seed == 9
+        client.send("/sdv2/timeline/seek", "drop")
+        client.send("/sdv2/tempo/go")
+        wait(lambda: desk.store.latest().seed == 10)
+
+
 def test_unknown_start_preset(config: Config) -> None:
     with pytest.raises(ParamError, match=r"^--preset inkk: there is no preset 'inkk'; did you mean 'ink'\?$"):
         ControlPlane(config, preset="inkk")

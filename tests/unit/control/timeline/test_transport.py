@@ -12,7 +12,7 @@ from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import Change, ParamStore
 from sdv2_live.control.timeline.files import load_timeline
 from sdv2_live.control.timeline.model import Event, Timeline
-from sdv2_live.control.timeline.transport import Transport, transport_actions
+from sdv2_live.control.timeline.transport import Transport
 from sdv2_live.errors import ParamError
 from sdv2_live.music.clock import BeatClock
 from sdv2_live.music.running import RunningBeats
@@ -162,24 +162,6 @@ def test_presets_in_a_timeline_and_one_that_is_gone(tmp_path: Path, clock: Clock
     clock.now += 2
     transport.tick()
     assert (store.latest().seed, transport.refused) == (6, 1)
-
-
-def test_osc_actions(transport: Transport, clock: Clock) -> None:
-    actions = transport_actions(transport)
-    actions["timeline/play"](())
-    actions["timeline/stop"]((0,))  # a button's release
-    assert transport.playing
-    actions["timeline/stop"]((1.0,))
-    assert not transport.playing
-    actions["timeline/seek"](("drop",))
-    assert transport.position == 8.0
-    actions["timeline/loop"]((1,))
-    assert transport.looping
-    actions["timeline/next"](())
-    assert transport.position == 0.0
-    for name, args in (("timeline/seek", ()), ("timeline/loop", ("x",)), ("timeline/seek", (1, 2))):
-        with pytest.raises(ParamError, match=f"^{name} takes "):
-            actions[name](args)
 
 
 def test_a_seek_past_a_take_leaves_what_was_taken(store: ParamStore, clock: Clock) -> None:
