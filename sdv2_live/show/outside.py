@@ -22,8 +22,6 @@ from sdv2_live.music.dmx.merge import DmxCounters
 from sdv2_live.show.status import STATUS
 from sdv2_live.wording import nearest, shown
 
-OF_PARAMS = ("", "applied/", "pending/")  # what is told of each parameter
-
 
 class Outside(Service):
     """The light desks and Companion of one show, as far as they are wanted.
@@ -55,7 +53,7 @@ class Outside(Service):
 
     def _open_companion(self, osc: OscServer) -> Companion:
         config = self._config.companion
-        told = set(_told())
+        told = dict.fromkeys(_told())  # in this order: no more than some are compared with a mistake
         for variable, source in config.variables.items():
             if self._store.names.find(source) is None and source not in told:
                 raise ConfigError(
@@ -95,8 +93,9 @@ def open_desks(config: DmxConfig, write: Write) -> LightDesks:
 
 
 def _told() -> Iterator[str]:
-    """What is told at /sdv2/<that>, beside the parameters themselves."""
+    """What is told at /sdv2/<that>, beginning with what is asked for most."""
+    yield from PARAMS
     yield BEAT.removeprefix("/sdv2/")
-    yield from (kind + name for kind in OF_PARAMS for name in PARAMS)
-    yield from ("pending/" + name for name in QUANTISED)
     yield from (kind + row.osc for kind in ("status/", "info/") for row in STATUS if row.osc)
+    yield from (kind + name for kind in ("pending/", "applied/") for name in PARAMS)
+    yield from ("pending/" + name for name in QUANTISED)

@@ -18,7 +18,7 @@ from typing import Any
 from sdv2_live.closing import Service
 from sdv2_live.control.loop import ControlLoop
 from sdv2_live.control.osc.addresses import ROOT
-from sdv2_live.control.osc.news import Args, News
+from sdv2_live.control.osc.news import PENDING, Args, News
 from sdv2_live.control.osc.packet import encode
 from sdv2_live.control.params import PARAMS, Value, value_of
 from sdv2_live.control.store import ParamStore
@@ -86,7 +86,7 @@ class Companion(Service):
     def told(self, messages: Mapping[str, Args]) -> None:
         """Send what is told beside them."""
         for address, args in messages.items():
-            self._put(address, args[0] if args else 1)
+            self._put(address, args[0] if args else "" if address.startswith(PENDING) else 1)
 
     def told_at_once(self, address: str, args: Args) -> None:
         """Send a beat."""
@@ -127,8 +127,9 @@ class Companion(Service):
         sent = _sent(value)
         if again or address in self._waiting or self._told.get(address) != sent:
             self._waiting[address] = sent
-            if self._due is None:
-                self._due = self._events.call_soon(self._flush)
+            if self._due is not None:  # for another variable, which was sent a moment ago
+                self._due.cancel()
+            self._due = self._events.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._due, at = None, monotonic()

@@ -44,6 +44,31 @@ def test_what_a_desk_plays_comes_to_companion(tmp_path: Path) -> None:
         dump.wait()
 
 
+def test_what_a_desk_plays_waits_for_the_beat_but_its_faders_do_not(tmp_path: Path) -> None:
+    keys = [f"state.dir={tmp_path}", f"timeline.dir={tmp_path}", "osc.port=0", "dmx.enabled=true"]
+    with ControlPlane(load_config(None, keys)) as control, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as desk:
+        launcher, latest = control.music.launcher, control.store.latest
+        control.store.set("tempo/quantise", "8bars", "hand")
+
+        def plays(*levels: int) -> None:
+            desk.sendto(artnet(bytes(levels)), ("127.0.0.1", 6454))
+
+        plays(0, 0, 0, 0, 0, 0, 0, 0, 255)  # the last: which grid
+        plays(0, 0, 3, 0, 255, 0, 0, 255, 255)
+        plays(51, 0, 3, 0, 255, 0, 0, 0, 255)
+        eventually("the fader", lambda: latest().noise_scale == 0.2)
+        eventually("all else", lambda: launcher.waiting.keys() == {"freeze", "reset", "preset"})
+        assert not latest().freeze
+        assert launcher.waiting["preset"] == control.presets.get(3).name
+        plays(51, 0, 3, 0, 0, 0, 0, 0, 255)
+        eventually("the switch to be taken back", lambda: launcher.waiting.keys() == {"reset", "preset"})
+        plays(51, 0, 3, 0, 255, 0, 0, 0, 255)
+        eventually("the switch again", lambda: "freeze" in launcher.waiting)
+        plays(51, 0, 3, 0, 255, 0, 0, 0, 0)  # no grid: what waits is launched
+        eventually("all of it", lambda: latest().freeze and latest().preset == control.presets.get(3).name)
+        assert not launcher.waiting
+
+
 def test_a_variable_that_shows_nothing_is_refused_and_leaves_no_port_open(tmp_path: Path) -> None:
     keys = [f"state.dir={tmp_path}", f"timeline.dir={tmp_path}", "osc.port=0", "companion.enabled=true"]
     config = tmp_path / "show.yaml"
