@@ -32,7 +32,7 @@ class LoraConfig(Section):
     """
 
     OR: ClassVar[str] = "a file, or "
-    file: Folder = key(..., "a .safetensors file")
+    file: Folder = key(..., "a .safetensors or .pt file")
     name: str = key("", f"1 to {MAX_NAME} letters, digits, - or _, not digits alone", pattern=f"^({NAME})?$", max_length=MAX_NAME)
     scale: float = number(1.0, -MAX_LORA_SCALE, MAX_LORA_SCALE)
     live: bool = switch(True)

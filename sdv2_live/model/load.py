@@ -16,7 +16,7 @@ from sdv2_live.model.checkpoints.files import find_file, missing_text
 from sdv2_live.model.cpu import faster_in_bf16
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.load_text import EMBEDDED, new_text
-from sdv2_live.model.lora.lora import LoraSet
+from sdv2_live.model.lora.lora import LoraSet, LoraSource, merge_loras, read_loras
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.text.encoder import Placement, Text
 from sdv2_live.model.vae.ops import channels_last
@@ -118,7 +118,10 @@ def load_models(
         return _load_embedded(profile, kind, device, dtype, text)
     files = profile.files
     dit = on_meta(lambda: CausalDiT(profile.dit))
-    assign(dit, find_file(weights_dir, files.dit), dit_device or device, dtype)
+    assign(dit, find_file(weights_dir, files.dit), dit_device or device, dtype, member=files.member)
+    if files.lora is not None:
+        own = LoraSource(profile.name, find_file(weights_dir, (files.lora.file,)), live=False, alpha=files.lora.alpha)
+        merge_loras(dit, read_loras(dit, [own]))
     autoencoder = on_meta(lambda: make_vae(profile, kind))
     rename = autoencoder.own_rows if isinstance(autoencoder, TAEHV) else dict
     assign(autoencoder, find_file(weights_dir, files.vae(kind)), device, dtype, rename)

@@ -108,6 +108,8 @@ def load(config: Config) -> Models:
     if chosen.files is not None:  # before their memory is spoken of
         require_painter(chosen.name, chosen.files, config.model.vae, config.model.weights_dir)
     require_room(config, chosen)
+    if not chosen.licence.commercial:
+        log.warning("%s: weights under %s", chosen.name, chosen.licence)
     begin = monotonic()
     models = load_models(
         chosen,

@@ -1,4 +1,4 @@
-"""A check that a file fits its model, by keys and shapes alone: no tensor is read, no memory taken."""
+"""A check that a file fits its model, by keys and shapes alone: but for a LoRA, no tensor is read, no memory taken."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import nn
 
 from sdv2_live.model.checkpoints.assign import on_meta, read_shapes, require_fit
 from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.lora.file import read_lora
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.text.umt5 import UMT5, transformers_state
 from sdv2_live.model.vae.taehv import TAEHV
@@ -19,7 +20,14 @@ def check_fit(file: WeightFile, path: Path, profile: Profile) -> None:
     """Raise WeightsError naming the keys and shapes of the file that do not fit its model in this profile."""
     if file.part == "tokenizer":
         return
-    state = read_shapes(path)
+    if file.part == "lora":
+        lora = profile.files.lora if profile.files else None
+        shapes = on_meta(lambda: CausalDiT(profile.dit)).state_dict()
+        alpha = lora.alpha if lora else None
+        read_lora(path, {key: tuple(value.shape) for key, value in shapes.items()}, alpha)
+        return
+    member = profile.files.member if profile.files and file.part == "dit" else None
+    state = read_shapes(path, member)
     model = on_meta(lambda: _model(file, profile))
     if file.part == "text":
         state = transformers_state(state)

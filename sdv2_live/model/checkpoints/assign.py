@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.checkpoint import open_checkpoint
 from sdv2_live.model.checkpoints.mmap import release, touch
+from sdv2_live.model.checkpoints.scaled import scaled
 from sdv2_live.model.checkpoints.stored import stored_kind
 from sdv2_live.model.lora.keys import ModuleNames
 
@@ -26,7 +27,6 @@ Rename = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 SHOWN = 6  # keys listed in an error before "and N more"
 KEPT_SIZE = 1 << 16  # elements from which `keep` keeps a matrix as it is; smaller ones are not worth it
 MODULATION = "scale_shift_table"  # diffusers' name of it; the head's stands beside no module
-SCALE, SCALED = ".scale_weight", "scaled_fp8"  # ComfyUI's scaled fp8 files: one factor a matrix, and a mark without meaning
 
 
 def require_fit(model: nn.Module, state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
@@ -86,6 +86,7 @@ def assign(
     rename: Rename = dict,
     *,
     keep: bool = False,
+    member: str | None = None,
 ) -> None:
     """Take a file's tensors over into a model on meta, at its device and precision.
 
@@ -100,11 +101,12 @@ def assign(
         rename: translates the file's keys to the model's.
         keep: leave large matrices of lower precision as they are in the file and widen them at each use, see stored.py; on
             the CPU they are read from the file at their first use.
+        member: see `open_checkpoint`.
 
     Raises:
         WeightsError: as in `require_fit`.
     """
-    state, scales, mapped = _read(file)
+    state, scales, mapped = _read(file, member)
     state = require_fit(model, rename(state), str(file))
     _place_buffers(model, device, dtype)
     done: dict[int, Tensor] = {}  # tied tensors have two keys and one place
@@ -113,7 +115,8 @@ def assign(
         value = state.pop(key)  # where the file is not mapped, a tensor's memory is free once its turn has passed
         scale = scales.get(id(value))
         layer, _, leaf = key.rpartition(".")
-        worth = keep and leaf == "weight" and value.numel() >= KEPT_SIZE and value.dtype.itemsize < dtype.itemsize
+        whole = scale is None or scale.ndim == 0
+        worth = keep and whole and leaf == "weight" and value.numel() >= KEPT_SIZE and value.dtype.itemsize < dtype.itemsize
         kind = stored_kind(model.get_submodule(layer)) if worth else None
         if id(value) not in done:
             done[id(value)] = value.to(device) if kind else _placed(value, scale, device, dtype, mapped)
@@ -124,26 +127,18 @@ def assign(
     model.load_state_dict(placed, strict=True, assign=True)
 
 
-def read_shapes(file: Path) -> dict[str, Tensor]:
+def read_shapes(file: Path, member: str | None = None) -> dict[str, Tensor]:
     """A file's tensors, maybe on meta, without the scales of its fp8 matrices: the shapes that must fit the model.
 
     Raises WeightsError.
     """
-    return _read(file, shapes_only=True)[0]
+    return _read(file, member, shapes_only=True)[0]
 
 
-def _read(file: Path, *, shapes_only: bool = False) -> tuple[dict[str, Tensor], dict[int, Tensor], bool]:
+def _read(file: Path, member: str | None, *, shapes_only: bool = False) -> tuple[dict[str, Tensor], dict[int, Tensor], bool]:
     """A file's tensors without scales, the scale of each tensor (by its id) that has one, and whether the file is mapped."""
-    checkpoint = open_checkpoint(file, shapes_only=shapes_only)
-    tensors = checkpoint.tensors
-    state = {key: value for key, value in tensors.items() if not key.endswith(SCALE) and key != SCALED}
-    scales: dict[int, Tensor] = {}
-    for key, scale in tensors.items():
-        if key.endswith(SCALE):
-            weight = state.get(f"{key.removesuffix(SCALE)}.weight")
-            if weight is None or weight.dtype.itemsize != 1 or scale.numel() != 1 or not scale.is_floating_point():
-                raise WeightsError(f"{file}: {key} {list(scale.shape)} is not the one scale of an fp8 weight; use another file")
-            scales[id(weight)] = scale.float().reshape(())
+    checkpoint = open_checkpoint(file, member=member, shapes_only=shapes_only)
+    state, scales = scaled(checkpoint.tensors, file)
     return state, scales, checkpoint.mapped
 
 

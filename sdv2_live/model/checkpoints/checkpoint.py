@@ -11,7 +11,7 @@ import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sdv2_live.errors import WeightsError
-from sdv2_live.model.checkpoints.foreign import foreign
+from sdv2_live.model.checkpoints.foreign import foreign, plain_parts
 
 WRAPPERS = ("generator", "generator_ema", "state_dict")  # where training scripts keep the state dict; StreamDiffusionV2's order
 INDEX = ".safetensors.index.json"  # ending of the file that tells the shard of each key
 
 _PREFIXES = ("module", "model")  # what DistributedDataParallel and the training wrapper put before every key
-_INSERTED = frozenset({"_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_orig_mod"})  # torch's wrappers, anywhere in a key
 
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -54,15 +53,16 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return open_checkpoint(path).tensors
 
 
-def open_checkpoint(path: Path, *, shapes_only: bool = False) -> Checkpoint:
+def open_checkpoint(path: Path, *, member: str | None = None, shapes_only: bool = False) -> Checkpoint:
     """All tensors of a file, or of the shards that an index names; mapped where the format allows.
 
     Args:
         path: the file or the index.
+        member: which of WRAPPERS is meant where a file holds any; None: the first that is there.
         shapes_only: read only the headers of .safetensors files; their tensors may then be on the meta device.
 
     Raises:
-        WeightsError: a file is missing, damaged or unsafe, holds anything but tensors, or one key twice.
+        WeightsError: a file is missing, damaged or unsafe, lacks the member, holds anything but tensors, or one key twice.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file; check model.weights_dir")
@@ -70,12 +70,28 @@ def open_checkpoint(path: Path, *, shapes_only: bool = False) -> Checkpoint:
         return Checkpoint(_own_keys(_sharded(path, shapes_only), path), mapped=True)
     if path.suffix == ".safetensors":
         return Checkpoint(_own_keys(_safetensors(path, shapes_only), path), mapped=True)
+    content, mapped = load_pickle(path)
+    wanted = WRAPPERS if member is None else (member,)
+    if member is not None and isinstance(content, Mapping) and member not in content:
+        others = [name for name in WRAPPERS if isinstance(content.get(name), Mapping)]
+        if others:
+            raise WeightsError(
+                f"{path}: holds {' and '.join(others)}, not {member}, which is the one that its profile means; fetch the file "
+                "that the profile names, or change weights.member in the profile"
+            )
+    return Checkpoint(_own_keys(state_dict_in(content, path, wanted), path), mapped)
+
+
+def load_pickle(path: Path) -> tuple[object, bool]:
+    """The content of a .pt or .pth file, of which nothing but tensors and plain data is read; and whether it is mapped.
+
+    Raises WeightsError.
+    """
     try:
         mapped = zipfile.is_zipfile(path)  # files of torch before 1.6 are none, and cannot be mapped
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped), mapped
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    return Checkpoint(_own_keys(state_dict_in(content, path), path), mapped)
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -91,13 +107,13 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def state_dict_in(content: object, path: Path) -> Mapping[str, Tensor]:
-    """The state dict inside a checkpoint's content: itself, or what is under one of WRAPPERS. Raises WeightsError."""
+def state_dict_in(content: object, path: Path, wrappers: Sequence[str] = WRAPPERS) -> Mapping[str, Tensor]:
+    """The state dict inside a checkpoint's content: itself, or what is under the first of `wrappers`. Raises WeightsError."""
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path}: holds a {type(content).__name__} and no state dict; save the model's state dict")
-    inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), content)
+    inner = next((content[name] for name in wrappers if isinstance(content.get(name), Mapping)), content)
     if not any(isinstance(value, Tensor) for value in inner.values()):
-        raise WeightsError(f"{path}: holds no state dict, neither bare nor under {', '.join(WRAPPERS)}")
+        raise WeightsError(f"{path}: holds no state dict, neither bare nor under {', '.join(wrappers)}")
     for key, value in inner.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided or value.is_quantized:
             raise WeightsError(f"{path}: {key} is a {type(value).__name__} and no plain tensor; save the state dict alone")
@@ -106,7 +122,7 @@ def state_dict_in(content: object, path: Path) -> Mapping[str, Tensor]:
 
 def own_key(key: str) -> str:
     """A key without what training wrappers added to it."""
-    parts = [part for part in key.split(".") if part not in _INSERTED]
+    parts = plain_parts(key)
     while len(parts) > 1 and parts[0] in _PREFIXES:
         parts = parts[1:]
     return ".".join(parts)

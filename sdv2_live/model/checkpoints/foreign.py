@@ -1,4 +1,4 @@
-"""Files mistaken for weights, recognised by their first bytes: without this a reader only says that it cannot read them."""
+"""What others leave in weights: files mistaken for them, recognised by their first bytes, and insertions in keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from pathlib import Path
 
 HEAD = 512  # bytes that are looked at
 _POINTER = b"version https://git-lfs.github.com/spec/"
+_INSERTED = frozenset({"_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_orig_mod"})  # torch's wrappers, anywhere in a key
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
+
+
+def plain_parts(key: str) -> list[str]:
+    """A key cut at its dots, without what torch's wrappers insert."""
+    return [part for part in key.split(".") if part not in _INSERTED]
 
 
 def foreign(path: Path) -> str:

@@ -21,7 +21,8 @@ MAX_PATTERNS = 4096  # in a PEFT configuration; a model has some hundred modules
 class Alphas:
     """The training scales that a file without alpha tensors states elsewhere."""
 
-    def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, metadata: Mapping[str, str], alpha: float | None = None) -> None:
+        """alpha: of modules of which nobody else says it."""
         self._path = path
         config: dict[str, Any] = {}
         beside = path.with_name(PEFT_CONFIG)
@@ -31,7 +32,7 @@ class Alphas:
             elif path.name == PEFT_FILE and beside.is_file():
                 config = json.loads(beside.read_text(encoding="utf-8"))
             given = {key.removeprefix("transformer."): value for key, value in config.items()}
-            self._alpha = None if given.get("lora_alpha") is None else float(given["lora_alpha"])
+            self._alpha = alpha if given.get("lora_alpha") is None else float(given["lora_alpha"])
             patterns = given.get("alpha_pattern") or {}
             self._patterns = [(_Pattern(pattern), float(alpha)) for pattern, alpha in patterns.items()]
             self._root = bool(given.get("use_rslora"))

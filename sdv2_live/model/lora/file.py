@@ -17,11 +17,12 @@ from safetensors import safe_open
 from torch import Tensor
 
 from sdv2_live.errors import WeightsError
-from sdv2_live.model.checkpoints.checkpoint import UNREADABLE
+from sdv2_live.model.checkpoints.checkpoint import UNREADABLE, load_pickle, state_dict_in
 from sdv2_live.model.checkpoints.foreign import foreign
 from sdv2_live.model.lora.alpha import Alphas
 from sdv2_live.model.lora.keys import ModuleNames, Part, other_method, split
 
+MEMBERS = ("generator_lora", "state_dict")  # where training scripts keep the LoRA of the model that paints
 SHOWN = 4  # keys listed in a message before "and N more"
 
 Shapes = Mapping[str, tuple[int, ...]]  # of the model's parameters, by their names
@@ -57,8 +58,13 @@ class LoraFile:
     sha256: str
 
 
-def read_lora(path: Path, shapes: Shapes) -> LoraFile:
-    """Read a .safetensors file of any usual key style. The result is finite and has the model's shapes.
+def read_lora(path: Path, shapes: Shapes, alpha: float | None = None) -> LoraFile:
+    """Read a .safetensors or .pt file of any usual key style. The result is finite and has the model's shapes.
+
+    Args:
+        path: the file. Of a .pt that holds several LoRAs, as training leaves them, the generator's is read.
+        shapes: of the model's parameters.
+        alpha: where the file does not say it; None: the rank.
 
     Raises:
         WeightsError: the file is missing, damaged, of another method than LoRA, not made for a model of these shapes, or for
@@ -72,7 +78,7 @@ def read_lora(path: Path, shapes: Shapes) -> LoraFile:
         raise WeightsError(
             f"{path}: none of its {len(tensors)} keys names a part of the model ({_some(unmatched)}); is it for Wan2.1?"
         )
-    reader = _Reader(path, shapes, Alphas(path, metadata))
+    reader = _Reader(path, shapes, Alphas(path, metadata, alpha))
     for module, parts in modules.items():
         reader.read(module, parts)
     unmatched += reader.unmatched
@@ -84,11 +90,13 @@ def read_lora(path: Path, shapes: Shapes) -> LoraFile:
 
 
 def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str], str]:
-    if path.suffix != ".safetensors":
-        raise WeightsError(f"{path}: a LoRA is a .safetensors file; convert it")
+    if path.suffix not in (".safetensors", ".pt", ".pth"):
+        raise WeightsError(f"{path}: a LoRA is a .safetensors or .pt file; convert it")
     try:
         with path.open("rb") as raw:
             sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
+        if path.suffix != ".safetensors":
+            return dict(state_dict_in(load_pickle(path)[0], path, MEMBERS)), {}, sha256
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}, sha256  # noqa: SIM118
     except UNREADABLE as error:

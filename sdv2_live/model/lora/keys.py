@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from enum import Enum
 
-_INSERTS = re.compile(r"_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.|_orig_mod\.")  # of training frameworks
+from sdv2_live.model.checkpoints.foreign import plain_parts
+
 _OF_OTHERS = "vace_"  # the blocks that VACE adds have names and shapes of the model's own, and are others
 
 _DIFFUSERS = (
@@ -87,7 +88,7 @@ def other_method(keys: Iterable[str]) -> tuple[str, str] | None:
 
 def split(key: str) -> tuple[str, Part] | None:
     """(module as the file names it, part) of a key; None when the key is none of a LoRA."""
-    names = key.split(".")
+    names = plain_parts(key)
     for at in range(1, len(names)):
         width, part = 1, _PAIR.get(names[at])
         if names[at] == "lora" and at + 1 < len(names):
@@ -100,7 +101,7 @@ def split(key: str) -> tuple[str, Part] | None:
     if names[-2:] == ["modulation", "diff"]:
         return (".".join(names[:-2]), Part.MODULATION) if len(names) > 2 else None
     end = _ENDS.get(names[-1]) if len(names) > 1 else None
-    return (key.rpartition(".")[0], end) if end is not None else None
+    return (".".join(names[:-1]), end) if end is not None else None
 
 
 class ModuleNames:
@@ -128,7 +129,7 @@ class ModuleNames:
 
     def _place(self, name: str) -> tuple[str, str] | None:
         """(prefix, module) by the longest end of the name that fits, None where none does. Never looks at more than the end."""
-        flat = _flat(_INSERTS.sub("", name))
+        flat = _flat(".".join(plain_parts(name)))
         for begin in range(max(len(flat) - self._longest, 0), len(flat)):
             module = self._modules.get(flat[begin:]) if begin == 0 or not flat[begin - 1].isalnum() else None
             if module is not None:

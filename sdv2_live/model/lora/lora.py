@@ -35,12 +35,14 @@ class LoraSource:
     Attributes:
         name: the performer's name for it.
         scale: of a merged LoRA; a live one gets its scale with every chunk.
+        alpha: where its file does not say it; None: the rank.
     """
 
     name: str
     file: Path
     scale: float = 1.0
     live: bool = True
+    alpha: float | None = None
 
 
 class LoraLinear(nn.Module):
@@ -141,7 +143,7 @@ def read_loras(dit: CausalDiT, sources: Sequence[LoraSource]) -> Loaded:
     if not sources:
         return ()
     shapes = _shapes(dit)
-    loras = [(source, read_lora(source.file, shapes)) for source in sources]
+    loras = [(source, read_lora(source.file, shapes, source.alpha)) for source in sources]
     for source, file in loras:
         for key, pair in file.low_rank.items():
             _require_range(max(pair.down, pair.up, key=_largest), dit.dtype, f"{source.file}: what it adds to {key}")

@@ -66,7 +66,7 @@ def test_names_come_from_files_and_are_unique() -> None:
     [
         ("- a@9", "3: model.loras[0].scale: cannot be 'a@9'; give a number -4..4"),
         ("- {file: a, scale: x}", "3: model.loras[0].scale: cannot be 'x'; give a number -4..4"),
-        ("- a\n  - {fil: a}", "4: model.loras[1].file: is missing; give a .safetensors file"),
+        ("- a\n  - {fil: a}", "4: model.loras[1].file: is missing; give a .safetensors or .pt file"),
         ("- {file: a, nme: b}", "3: model.loras[0].nme: there is no such key; did you mean 'name'?"),
         (
             "- {file: a, name: a/b}",

@@ -113,8 +113,8 @@ def test_the_scale_of_an_fp8_matrix_is_applied(tmp_path: Path, keep: bool) -> No
 @pytest.mark.parametrize(
     ("further", "said"),
     [
-        ({"linear.scale_weight": torch.ones(1)}, r"linear\.scale_weight \[1\] is not the one scale of an fp8 weight"),
-        ({"other.scale_weight": torch.ones(1)}, r"other\.scale_weight \[1\] is not the one scale"),
+        ({"linear.scale_weight": torch.ones(1)}, r"linear\.scale_weight \[1\] is no scale of an fp8 weight"),
+        ({"other.scale_weight": torch.ones(1)}, r"other\.scale_weight \[1\] is no scale"),
         ({"linear.scale_input": torch.ones(1)}, r"unexpected linear\.scale_input \[1\]"),
         ({"norm": torch.ones(256, dtype=torch.int64)}, r"norm is int64 in the file, a floating-point tensor in the model"),
         ({"norm": torch.ones(255)}, r"norm is \[255\] in the file, \[256\] in the model"),

@@ -51,6 +51,7 @@ def test_every_form_and_prefix(tmp_path: Path, name: str, prefix: str) -> None:
     ("key", "own"),
     [
         ("model._fsdp_wrapped_module.blocks.3._checkpoint_wrapped_module.ffn.0.weight", "blocks.3.ffn.0.weight"),
+        ("model.blocks.0.self_attn._fsdp_wrapped_module.q._orig_mod.weight", "blocks.0.self_attn.q.weight"),
         ("blocks.0.model.weight", "blocks.0.model.weight"),  # only at the beginning is it a wrapper's
         ("model", "model"),
     ],
@@ -65,6 +66,27 @@ def test_of_several_state_dicts_the_one_that_streamdiffusionv2_takes(tmp_path: P
     assert same(read_checkpoint(save(content, tmp_path / "m.pt")))
     del content["generator"]
     assert torch.equal(read_checkpoint(save(content, tmp_path / "m.pt"))["weight"], other["weight"])
+
+
+def test_the_member_that_a_profile_means_is_read(tmp_path: Path) -> None:
+    other = {key: value + 1 for key, value in STATE.items()}
+    path = save(
+        {"generator": other, "generator_ema": {f"model._fsdp_wrapped_module.{key}": v for key, v in STATE.items()}},
+        tmp_path / "m.pt",
+    )
+    assert same(open_checkpoint(path, member="generator_ema").tensors)
+    assert torch.equal(open_checkpoint(path, member="generator").tensors["weight"], other["weight"])
+
+
+def test_a_member_that_is_not_there_is_not_replaced_by_another(tmp_path: Path) -> None:
+    path = save({"generator": STATE, "critic": STATE}, tmp_path / "m.pt")
+    with pytest.raises(WeightsError, match=r"m\.pt: holds generator, not generator_ema, which is the one that its profile means"):
+        open_checkpoint(path, member="generator_ema")
+
+
+@pytest.mark.parametrize("name", ["m.pt", "m.safetensors"])
+def test_a_file_of_one_state_dict_has_no_members(tmp_path: Path, name: str) -> None:
+    assert same(open_checkpoint(save(STATE, tmp_path / name), member="generator_ema").tensors)
 
 
 def test_a_file_of_torch_before_1_6_is_read_without_mapping(tmp_path: Path) -> None:

@@ -385,13 +385,13 @@ def test_files_that_are_no_lora(tmp_path: Path) -> None:
     broken.write_bytes(b"\x10" * 40)
     other = tmp_path / "other.safetensors"
     save_file({"lora_unet_down_blocks_0_attentions_0.lora_down.weight": torch.ones(4, 4)}, other)
-    pickled = tmp_path / "old.pt"
+    pickled = tmp_path / "old.bin"
     pickled.touch()
     for path, message in (
         (tmp_path / "none.safetensors", "cannot be read as a LoRA"),
         (broken, "cannot be read as a LoRA"),
         (other, "none of its 1 keys names a part of the model"),
-        (pickled, "a LoRA is a .safetensors file"),
+        (pickled, "a LoRA is a .safetensors or .pt file; convert it"),
     ):
         with pytest.raises(WeightsError, match=message) as caught:
             merged(path)
