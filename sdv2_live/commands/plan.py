@@ -4,7 +4,8 @@ Nothing is loaded and no weights need to be there. --gpu-memory reckons for a ca
 driver and the desktop; else the free memory of this machine's GPU (or RAM) counts. --fit shows the best settings that fit.
 Weights, caches and prompts (two: one gives way to the next) are exact; a stage's peak is an upper bound, and what CUDA graphs
 keep is estimated from it; figures for GPUs have not been measured on one. --card names a card that need not be in this
-machine. Frames a second are reckoned from the card's figures: public programs reach 0.7 to 0.85 of what is reckoned for them.
+machine; several, such as 4090,3090, or --gpus, are a group, and what each of them computes is shown. Frames a second are
+reckoned from the card's figures: public programs reach 0.7 to 0.85 of what is reckoned for them.
 Where model.vae or video.size is auto, `run` takes what is reckoned to reach 25 frames a second.
 The exit code is 5 when it does not fit.
 """
@@ -18,6 +19,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from sdv2_live import logs
+from sdv2_live.commands import plan_group
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
 from sdv2_live.commands.table import SECTION, Table
 from sdv2_live.errors import MemoryShortageError
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 CARDS = (24, 16, 12, 8)  # GB, of --markdown
 MODELS = ("1.3b", "14b")
-RESERVED = 1_000_000_000  # bytes of a card that the driver, the CUDA context and the desktop take
+GROUPS = (2, 4)
 GB, GIB = 1e9, 1 << 30
 
 
@@ -43,7 +45,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_config_options(parser)
     add_model_options(parser)
     parser.add_argument("--gpu-memory", type=_card, metavar="SIZE", help="reckon for a card of so much, such as 16GB")
-    parser.add_argument("--card", type=_known, metavar="NAME", help="reckon for this card, such as 4090 or H100")
+    parser.add_argument("--card", type=_known, metavar="NAME", help="reckon for this card, such as 4090, or these: 4090,3090")
     parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="picture size (video.size)")
     parser.add_argument("--vae", metavar="NAME", help="autoencoder: wan, light, taehv or lighttae (default: model.vae)")
     form = parser.add_mutually_exclusive_group()
@@ -62,9 +64,13 @@ def run(args: argparse.Namespace) -> int:
     from sdv2_live.memory.fit import affordable
 
     config = configured(args, video__size=args.size, model__vae=args.vae)
-    memory = args.gpu_memory
-    card = args.card or (_present(config) if memory is None else None)
-    wish, free = _wish(config, int(args.card.gigabytes * GIB) if args.card and memory is None else memory)
+    memory, named = args.gpu_memory, args.card
+    wish, free = _wish(config, int(named[0].gigabytes * GIB) if named and memory is None else memory)
+    cards = plan_group.cards_of(config, wish, named, memory)
+    if len(cards) > 1:
+        how = plan_group.Asked(here=not (named or memory), figures=bool(named) or not (memory or wish.unified))
+        return plan_group.run(config, wish, cards, how, as_json=args.json)
+    card = named[0] if named else (_present(config) if memory is None else None)
     if card is not None and wish.profile.files is not None:
         wish = _live(config, card, wish)
     got = _best(config, wish, free) if config.model.fit else plan(affordable(wish, free))
@@ -86,32 +92,52 @@ def markdown() -> str:
     import torch
 
     from sdv2_live.config.profiles import PROFILES
-    from sdv2_live.memory.budget import fit, lighter_vaes, smaller_sizes
+    from sdv2_live.memory.budget import RESERVED, fit, lighter_vaes, smaller_sizes, ways
+    from sdv2_live.memory.group import fit_group
     from sdv2_live.memory.request import MemoryRequest
     from sdv2_live.model.text.encoder import Placement
 
     lines = [
-        "| card | model | text encoder | CUDA graphs | autoencoder | size | cache | linear layers | memory |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| card | model | text encoder | CUDA graphs | autoencoder | size | cache | linear layers | memory | 2 cards | 4 cards |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for card in CARDS:
         for name in MODELS:
-            profile = PROFILES[name]
+            profile, room = PROFILES[name], card * GIB - RESERVED
             wish = MemoryRequest(profile, profile.vae, (480, 832), torch.bfloat16, graphs=True, overlap=True)
-            best = fit(
-                wish, card * GIB - RESERVED, vaes=lighter_vaes(profile, wish.vae), sizes=smaller_sizes(wish.size),
-                texts=(Placement.GPU, Placement.CPU), fp8=True,
+            tries = list(
+                ways(
+                    wish, vaes=lighter_vaes(profile, wish.vae), sizes=smaller_sizes(wish.size),
+                    texts=(Placement.GPU, Placement.CPU), fp8=True,
+                )
             )  # fmt: skip
-            if best is None:
-                lines.append(f"| {card} GB | `{name}` | does not fit | | | | | | |")
-                continue
-            got = best.wish
-            cells = (
-                got.text.value, "yes" if got.graphs else "no", f"`{got.vae}`", "{}x{}".format(*got.size),
-                f"{got.kv_frames} frames", "8 bits" if got.fp8 else "16 bits", f"{best.total / GB:.1f} GB",
-            )  # fmt: skip
+            best = fit(tries, room)
+            groups = [fit_group(tries, [room] * count) for count in GROUPS]
+            cells = (*_cells(best), *(_kept(group) for group in groups))
             lines.append(f"| {card} GB | `{name}` | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cells(best: Budget | None) -> tuple[str, ...]:
+    if best is None:
+        return ("does not fit", *[""] * 6)
+    got = best.wish
+    return (
+        got.text.value, "yes" if got.graphs else "no", f"`{got.vae}`", "{}x{}".format(*got.size),
+        f"{got.kv_frames} frames", _bits(got), f"{best.total / GB:.1f} GB",
+    )  # fmt: skip
+
+
+def _kept(got: MemoryRequest | None) -> str:
+    """The settings of a group in one cell."""
+    if got is None:
+        return "does not fit"
+    graphs = "graphs" if got.graphs else "no graphs"
+    return f"`{got.vae}`, {'{}x{}'.format(*got.size)}, {got.kv_frames} frames, {_bits(got)}, {graphs}"
+
+
+def _bits(wish: MemoryRequest) -> str:
+    return "8 bits" if wish.fp8 else "16 bits"
 
 
 def _wish(config: Config, card: int | None) -> tuple[MemoryRequest, int]:
@@ -119,6 +145,7 @@ def _wish(config: Config, card: int | None) -> tuple[MemoryRequest, int]:
     import torch
 
     from sdv2_live.config.profiles import find_profile
+    from sdv2_live.memory.budget import RESERVED
     from sdv2_live.memory.fit import chosen_placement, free_bytes, wish_of
     from sdv2_live.model.load import choose_device
     from sdv2_live.pipeline.build import chosen_profile
@@ -147,11 +174,13 @@ def _present(config: Config) -> Card | None:
 
 def _live(config: Config, card: Card, wish: MemoryRequest) -> MemoryRequest:
     """The request as `run` has it on that card. Files need not be there: any autoencoder may be taken that is left open."""
-    from sdv2_live.cost.choice import choices, live
+    from sdv2_live.cost.choice import choices, fps_on, live
     from sdv2_live.memory.budget import lighter_vaes
 
     vaes, sizes = choices(config, config, wish)
-    return live(card, wish, vaes=lighter_vaes(wish.profile, wish.vae) if config.model.vae == "auto" else vaes, sizes=sizes)
+    return live(
+        fps_on(card), wish, vaes=lighter_vaes(wish.profile, wish.vae) if config.model.vae == "auto" else vaes, sizes=sizes
+    )
 
 
 def _speed(card: Card | None, wish: MemoryRequest) -> dict[str, Any]:
@@ -177,17 +206,10 @@ def _print_speed(card: Card | None, wish: MemoryRequest) -> None:
 
 
 def _best(config: Config, wish: MemoryRequest, free: int) -> Budget | None:
-    from sdv2_live.memory.budget import fit, lighter_vaes, smaller_sizes
-    from sdv2_live.model.text.encoder import Placement
+    from sdv2_live.memory.budget import fit
+    from sdv2_live.memory.fit import open_ways
 
-    return fit(
-        wish,
-        free,
-        vaes=lighter_vaes(wish.profile, wish.vae) if config.model.vae == "auto" else (wish.vae,),
-        texts=(Placement.GPU, Placement.CPU) if config.model.text_encoder == "auto" else (wish.text,),
-        sizes=smaller_sizes(wish.size) if config.video.size is None else (wish.size,),
-        fp8=not wish.unified,
-    )
+    return fit(open_ways(config, wish, fp8=not wish.unified, files=False), free)
 
 
 def _report(plan: Budget, free: int, fits: bool) -> dict[str, Any]:
@@ -199,12 +221,13 @@ def _report(plan: Budget, free: int, fits: bool) -> dict[str, Any]:
         "free": free,
         "total": plan.total,
         "parts": plan.parts,
-        "settings": _settings(wish),
+        "settings": settings(wish),
         "savings": [asdict(way) for way in savings(wish)],
     }
 
 
-def _settings(wish: MemoryRequest) -> dict[str, Any]:
+def settings(wish: MemoryRequest) -> dict[str, Any]:
+    """The settings that a plan is for, by their keys."""
     return {
         "model.profile": wish.profile.name,
         "model.vae": wish.vae,
@@ -224,10 +247,10 @@ def _settings(wish: MemoryRequest) -> dict[str, Any]:
 def _print(plan: Budget, asked: MemoryRequest, free: int, fits: bool) -> None:
     from sdv2_live.memory.fit import differences
 
-    settings = ", ".join(f"{name.partition('.')[2]} {value}" for name, value in _settings(plan.wish).items())
+    told = ", ".join(f"{name.partition('.')[2]} {value}" for name, value in settings(plan.wish).items())
     parts = [(part, f"{size / GB:.2f}") for part, size in plan.parts.items() if size]
     sums = [("together", f"{plan.total / GB:.2f}"), ("free", f"{free / GB:.2f}")]
-    logs.say(settings)
+    logs.say(told)
     Table({"part": "part", "size": "GB"}, [*parts, SECTION, *sums]).print()
     for change in differences(asked, plan.wish):
         logs.say(f"  {change}")
@@ -236,13 +259,13 @@ def _print(plan: Budget, asked: MemoryRequest, free: int, fits: bool) -> None:
     logs.say("fits" if fits else f"{(plan.total - free) / GB:.1f} GB too little")
 
 
-def _known(text: str) -> Card:
+def _known(text: str) -> list[Card]:
     from sdv2_live.cost.cards import CARDS, known
 
-    card = known(text)
-    if card is None:
-        raise argparse.ArgumentTypeError(f"{text} is not one of the known cards: {', '.join(card.name for card in CARDS)}")
-    return card
+    cards = [(name, known(name)) for name in text.split(",")]
+    if odd := [name for name, card in cards if card is None]:
+        raise argparse.ArgumentTypeError(f"{odd[0]} is not one of the known cards: {', '.join(card.name for card in CARDS)}")
+    return [card for _, card in cards if card]
 
 
 def _card(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -24,6 +24,11 @@ log = logging.getLogger("sdv2_live.cost")
 LIVE = 25.0  # frames a second: the slowest that video is shot at; fewer are seen as jerks
 
 
+def fps_on(card: Card) -> Callable[[MemoryRequest], float]:
+    """The reckoned frames a second of requests on a card."""
+    return lambda wish: rate_of(card, wish).fps
+
+
 def rate_of(card: Card, wish: MemoryRequest) -> Rate:
     """The reckoned rate of a show with these settings."""
     count, batch = len(wish.steps), wish.schedule is Schedule.STREAM_BATCH
@@ -32,19 +37,21 @@ def rate_of(card: Card, wish: MemoryRequest) -> Rate:
     return chunk_rate(card, dit, wish.vae, wish.size, steps=calls, kv_frames=kept, levels=levels, fp8=wish.fp8)
 
 
-def live(card: Card, wish: MemoryRequest, *, vaes: Sequence[str], sizes: Sequence[Size]) -> MemoryRequest:
+def live(
+    fps: Callable[[MemoryRequest], float], wish: MemoryRequest, *, vaes: Sequence[str], sizes: Sequence[Size]
+) -> MemoryRequest:
     """The request with the best of these autoencoders and sizes that reaches LIVE; the fastest where none does.
 
     The autoencoder is given up before the size.
 
     Args:
-        card: the card.
+        fps: the frames a second of a request.
         wish: the request.
         vaes: autoencoders that may be taken, the best first.
         sizes: sizes that may be taken, the best first.
     """
     tried = [replace(wish, vae=vae, size=size) for size in sizes for vae in vaes]
-    return next((each for each in tried if rate_of(card, each).fps >= LIVE), max(tried, key=lambda each: rate_of(card, each).fps))
+    return next((each for each in tried if fps(each) >= LIVE), None) or max(tried, key=fps)
 
 
 def told(card: Card, wish: MemoryRequest) -> str:
@@ -91,7 +98,7 @@ def paced(config: Config, room: Config, profile: Profile, device: torch.device, 
     """
     wish = wish_of(room, profile, device)
     vaes, sizes = choices(config, room, wish)
-    got = live(card, wish, vaes=vaes, sizes=sizes)
+    got = live(fps_on(card), wish, vaes=vaes, sizes=sizes)
     log.info("%s", told(card, got))
     if got == wish:
         return room

@@ -62,7 +62,7 @@ def memory(config: Config) -> Check:
 def speed(config: Config) -> Check:
     """Is the card reckoned to paint at a live rate?"""
     from sdv2_live.cost.cards import card_of
-    from sdv2_live.cost.choice import LIVE, choices, live, rate_of, told
+    from sdv2_live.cost.choice import LIVE, choices, fps_on, live, rate_of, told
     from sdv2_live.memory.fit import wish_of
     from sdv2_live.model.load import choose_device
     from sdv2_live.pipeline.build import chosen_profile
@@ -72,7 +72,7 @@ def speed(config: Config) -> Check:
         return ok("speed", f"reckoned for a GPU alone; {chosen.name} on {device}: see engine")
     card, wish = card_of(device), wish_of(config, chosen, device)
     vaes, sizes = choices(config, config, wish)
-    got = live(card, wish, vaes=vaes, sizes=sizes)
+    got = live(fps_on(card), wish, vaes=vaes, sizes=sizes)
     if rate_of(card, got).fps < LIVE:
         return warn(
             "speed", told(card, got), f"fewer steps, a faster model.vae or a smaller video.size; {LIVE:.0f} are a live rate"

@@ -7,7 +7,7 @@ margin comes on top, for the allocator's rounding and the libraries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -30,7 +30,8 @@ from sdv2_live.model.text.encoder import Placement
 from sdv2_live.model.vae_choice import VAES
 from sdv2_live.ranks.partition import Part
 
-GB = 1e9
+GB, GIB = 1e9, 1 << 30
+RESERVED = 1_000_000_000  # bytes of a card that the driver, the CUDA context and the desktop take
 MARGIN, MARGIN_SHARE = 300_000_000, 0.03  # handles and workspaces of cuBLAS and cuDNN; rounding by the allocator
 FAST = (5, 2)  # kv_frames and sink_frames of the authors' fast profile
 SMALLER = (0.8, 0.64, 0.5)  # of both sides
@@ -66,7 +67,7 @@ def plan(wish: MemoryRequest) -> Budget:
     With CUDA graphs each stage has a pool of its own (engine/graphs.py, engine/vae_graphs.py). It is as large as the most that
     was alive while a steady chunk was captured; cuBLAS has a workspace for each stream, and what cuDNN keeps is not known.
     """
-    own, fixed, vae = _dit_parts(wish), _fixed(wish), _vae(wish)
+    own, fixed, vae = dit_parts(wish), _fixed(wish), _vae(wish)
     denoise, kept = _denoising(wish)
     together = wish.overlap and not wish.graphs
     parts = {
@@ -90,21 +91,28 @@ def plan(wish: MemoryRequest) -> Budget:
 def savings(wish: MemoryRequest) -> list[Saving]:
     """Every single change that saves memory, the one that costs least of the picture first."""
     total = plan(wish).total
-    changes = [(setting, total - plan(changed).total) for setting, changed in _changes(wish)]
-    return [Saving(setting, saved) for setting, saved in changes if saved > 0]
+    saved = [Saving(setting, total - plan(changed).total) for setting, changed in changes(wish)]
+    return [each for each in saved if each.bytes > 0]
 
 
-def fit(
-    wish: MemoryRequest, free: int, *, vaes: tuple[str, ...], texts: tuple[Placement, ...], sizes: tuple[Size, ...], fp8: bool
-) -> Budget | None:
-    """The best plan that fits into `free` bytes, None when none does.
+def fit(tries: Iterable[MemoryRequest], free: int) -> Budget | None:
+    """The plan of the first request that fits into `free` bytes, None when none does."""
+    for tried in tries:
+        if sum(dit_parts(tried).values()) <= free and (planned := plan(tried)).total <= free:
+            return planned
+    return None
+
+
+def ways(
+    wish: MemoryRequest, *, vaes: tuple[str, ...], texts: tuple[Placement, ...], sizes: tuple[Size, ...], fp8: bool
+) -> Iterator[MemoryRequest]:
+    """The request, and what takes less memory, the best first.
 
     What costs least is given up first: the text encoder's place, CUDA graphs with the overlap of chunks, stream_batch,
     remembered frames, 16-bit linear layers, then the autoencoder, and the size last.
 
     Args:
         wish: the request, with its settings as asked for.
-        free: bytes available.
         vaes: autoencoders that may be taken, the best first.
         texts: places of the text encoder that may be taken, the best first.
         sizes: sizes that may be taken, the best first.
@@ -119,9 +127,7 @@ def fit(
     ):
         kept = replace(wish, size=size, vae=vae, fp8=eight, kv_frames=kv, sink_frames=sinks)
         tried = replace(kept, schedule=schedule, graphs=graphs, overlap=overlap, text=text)
-        if sum(_dit_parts(tried).values()) <= free and (planned := plan(tried)).total <= free:
-            return planned
-    return None
+        yield tried
 
 
 def smaller_sizes(size: Size) -> tuple[Size, ...]:
@@ -135,7 +141,8 @@ def lighter_vaes(profile: Profile, kind: str) -> tuple[str, ...]:
     return VAES[VAES.index(kind) :] if profile.files is not None else (kind,)
 
 
-def _changes(wish: MemoryRequest) -> Iterator[tuple[str, MemoryRequest]]:
+def changes(wish: MemoryRequest) -> Iterator[tuple[str, MemoryRequest]]:
+    """Single settings that may save memory, with the request that has them, the one that costs least of the picture first."""
     if wish.text is Placement.GPU and not wish.unified:
         yield "model.text_encoder: cpu (or on-demand)", replace(wish, text=Placement.CPU)
     if wish.graphs:
@@ -155,7 +162,7 @@ def _changes(wish: MemoryRequest) -> Iterator[tuple[str, MemoryRequest]]:
         yield f"video.size: {size[0]}x{size[1]}", replace(wish, size=size)
 
 
-def _dit_parts(wish: MemoryRequest) -> dict[str, int]:
+def dit_parts(wish: MemoryRequest) -> dict[str, int]:
     """The parts that need no run on the meta device."""
     fixed = _fixed(wish)
     text = text_bytes(wish.profile, "fp32" if wish.profile.files is None else wish.precision)

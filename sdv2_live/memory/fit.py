@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import psutil
@@ -14,7 +14,8 @@ from sdv2_live.config.stream_spec import cache_spec, schedule_of
 from sdv2_live.engine.spec import Mode
 from sdv2_live.errors import MemoryShortageError
 from sdv2_live.gpu.geometry import model_size
-from sdv2_live.memory.budget import GB, Budget, Saving, fit, lighter_vaes, plan, savings, smaller_sizes
+from sdv2_live.memory.budget import GB, Budget, Saving, fit, lighter_vaes, plan, savings, smaller_sizes, ways
+from sdv2_live.memory.group import remedy
 from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.checkpoints.files import PRECISIONS
 from sdv2_live.model.dit.fp8 import why_not_fp8
@@ -129,19 +130,37 @@ def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
             _saved(wish) / GB,
         )
         return config.replaced(engine=config.engine.model_copy(update={"cuda_graphs": "off", "overlap": "off"}))
-    vaes = lighter_vaes(profile, wish.vae) if model.vae == "auto" else (wish.vae,)
-    there = tuple(vae for vae in vaes if vae == wish.vae or has_weights(profile, vae, model.weights_dir, text=False))
-    texts = (Placement.GPU, Placement.CPU) if model.text_encoder == "auto" else (wish.text,)
-    sizes = smaller_sizes(wish.size) if config.video.size is None else (wish.size,)
-    best = fit(wish, free, vaes=there, texts=texts, sizes=sizes, fp8=why_not_fp8(device) is None)
+    best = fit(open_ways(config, wish, fp8=why_not_fp8(device) is None), free)
     if best is None:
-        asked = _placed(wish, texts[-1])
+        asked = _placed(wish, open_texts(config, wish)[-1])
         raise MemoryShortageError(
             shortage(plan(asked), free, str(device), savings(asked)) + "; model.fit found nothing that fits"
         )
     if best.wish != wish:
         log.warning("model.fit: %s", ", ".join(differences(wish, best.wish)))
     return _with(config, best.wish)
+
+
+def open_texts(config: Config, wish: MemoryRequest) -> tuple[Placement, ...]:
+    """The places of the text encoder that the configuration leaves open, the best first."""
+    return (Placement.GPU, Placement.CPU) if config.model.text_encoder == "auto" else (wish.text,)
+
+
+def open_ways(config: Config, wish: MemoryRequest, *, fp8: bool, files: bool = True) -> Iterator[MemoryRequest]:
+    """The request, and what takes less memory by settings that the configuration leaves open, the best first.
+
+    Args:
+        config: the configuration.
+        wish: the request.
+        fp8: linear layers may be in 8 bits.
+        files: take only autoencoders whose weights are there.
+    """
+    profile, model = wish.profile, config.model
+    vaes = lighter_vaes(profile, wish.vae) if model.vae == "auto" else (wish.vae,)
+    if files:
+        vaes = tuple(vae for vae in vaes if vae == wish.vae or has_weights(profile, vae, model.weights_dir, text=False))
+    sizes = smaller_sizes(wish.size) if config.video.size is None else (wish.size,)
+    return ways(wish, vaes=vaes, texts=open_texts(config, wish), sizes=sizes, fp8=fp8)
 
 
 def differences(asked: MemoryRequest, got: MemoryRequest) -> list[str]:
@@ -163,7 +182,7 @@ def differences(asked: MemoryRequest, got: MemoryRequest) -> list[str]:
 def shortage(wanted: Budget, free: int, where: str, ways: Sequence[Saving]) -> str:
     """The error's sentence: by how much, and what helps."""
     lacking = wanted.total - free
-    saves = _told(ways)
+    saves = "; ".join(filter(None, (_told(ways), remedy(wanted.wish, free))))
     return (
         f"{wanted.wish.profile.name} at {wanted.wish.size[0]}x{wanted.wish.size[1]} needs {wanted.total / GB:.1f} GB on {where}, "
         f"where {free / GB:.1f} GB are free: {lacking / GB:.1f} GB too little. Close what else uses it, or: {saves}; "

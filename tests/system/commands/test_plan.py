@@ -46,6 +46,41 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "what CUDA graphs keep is an estimate" in out
 
 
+def test_a_group_shows_what_each_card_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--model", "14b", "--card", "4090", "--gpus", "2", "--size", "480x832", "--vae", "wan"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("0\t0\tRTX 4090\tencode, blocks 0-")
+    assert lines[2].startswith("1\t1\tRTX 4090\tblocks ")
+    assert lines[2].split("\t")[3].endswith("-39, decode") or lines[1].split("\t")[3].endswith("decode")
+    assert "frames a second" in lines[3]
+    assert "reckoned, not measured" in lines[3]
+    assert lines[-1] == "fits"
+
+
+def test_a_group_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = report(capsys, "--card", "4090,3090")
+    assert (code, told["fits"]) == (0, True)
+    ranks = told["ranks"]
+    assert [rank["card"] for rank in ranks] == ["RTX 4090", "RTX 3090"]  # type: ignore[attr-defined]
+    assert all(0 < rank["bytes"] <= rank["free"] and rank["ms"] > 0 for rank in ranks)  # type: ignore[attr-defined]
+    assert told["reckoned"]["fps"] > 25  # type: ignore[index]
+    code, told = report(capsys, "--gpu-memory", "16GB", "--gpus", "2", "--vae", "taehv")  # no figures of speed
+    assert (code, "reckoned" in told, "ms" in told["ranks"][0]) == (0, False, False)  # type: ignore[index]
+
+
+def test_a_group_that_is_too_small(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--model", "14b", "--gpu-memory", "12GB", "--gpus", "2"]) == 5
+    assert "14b at 480x832 does not fit on 2 cards" in (out := capsys.readouterr().out)
+    assert "six 12 GB cards hold it (model.gpus: 6)" in out
+
+
+def test_cards_that_contradict_or_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--card", "4090,3090", "--gpus", "3"]) == 2
+    assert "--card names 2 cards, and model.gpus 3; leave one of them out" in capsys.readouterr().err
+    assert main(["plan", "--model", "tiny", "--card", "4090", "--gpus", "8"]) == 2
+    assert "8 cards, but the model has 6 blocks: at most 7 cards can take part" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("size", ["much", "0GB", "-4", "1e9GB"])
 def test_a_card_that_is_none(size: str) -> None:
     with pytest.raises(SystemExit):

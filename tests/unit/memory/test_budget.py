@@ -13,7 +13,7 @@ from sdv2_live.config.load import load_config
 from sdv2_live.config.profiles import PROFILES
 from sdv2_live.engine.spec import Schedule
 from sdv2_live.errors import MemoryShortageError
-from sdv2_live.memory.budget import fit, lighter_vaes, plan, savings, smaller_sizes
+from sdv2_live.memory.budget import fit, lighter_vaes, plan, savings, smaller_sizes, ways
 from sdv2_live.memory.fit import affordable, chosen_placement, fitted, require_room, wish_of
 from sdv2_live.memory.footprint import WORKSPACE, denoise_peak, vae_need
 from sdv2_live.memory.request import MemoryRequest
@@ -58,8 +58,8 @@ def test_graphs_keep_what_is_alive_in_a_steady_chunk_of_each_pool(schedule: Sche
     pools = captured.parts["CUDA graphs"]
     assert vae.steady < pools <= denoise + vae.encode + vae.decode + 3 * WORKSPACE
     assert captured.total > without.total + pools
-    ways = {way.setting: way.bytes for way in savings(replace(wish, graphs=True))}
-    assert ways["engine.cuda_graphs: off, engine.overlap: off"] == captured.total - without.total
+    found = {way.setting: way.bytes for way in savings(replace(wish, graphs=True))}
+    assert found["engine.cuda_graphs: off, engine.overlap: off"] == captured.total - without.total
 
 
 def test_chunks_that_overlap_take_their_stages_at_once() -> None:
@@ -67,8 +67,8 @@ def test_chunks_that_overlap_take_their_stages_at_once() -> None:
     vae = vae_need(LARGE, "wan", torch.bfloat16, WISH.size)
     denoise = denoise_peak(LARGE, torch.bfloat16, WISH.spec, WISH.steps)
     assert alone.parts["largest stage"] < together.parts["largest stage"] == vae.encode + denoise + vae.decode
-    ways = {way.setting: way.bytes for way in savings(replace(WISH, overlap=True))}
-    assert ways["engine.overlap: off"] == together.total - alone.total
+    found = {way.setting: way.bytes for way in savings(replace(WISH, overlap=True))}
+    assert found["engine.overlap: off"] == together.total - alone.total
     # What is captured has its memory in the graphs already.
     captured = replace(WISH, graphs=True)
     assert plan(captured).parts == plan(replace(captured, overlap=True)).parts
@@ -77,8 +77,8 @@ def test_chunks_that_overlap_take_their_stages_at_once() -> None:
 def test_graphs_are_given_up_after_the_text_encoders_place() -> None:
     wish = replace(WISH, graphs=True)
     without_text = plan(replace(wish, text=Placement.CPU))
-    assert fit(wish, without_text.total, **ANY) == without_text
-    assert fit(wish, without_text.total - 1, **ANY).wish == replace(WISH, text=Placement.CPU)
+    assert fit(ways(wish, **ANY), without_text.total) == without_text
+    assert fit(ways(wish, **ANY), without_text.total - 1).wish == replace(WISH, text=Placement.CPU)
 
 
 def test_stream_batch_has_a_cache_a_level_and_one_to_begin() -> None:
@@ -89,27 +89,27 @@ def test_stream_batch_has_a_cache_a_level_and_one_to_begin() -> None:
 
 def test_every_saving_is_what_the_change_saves() -> None:
     wish = replace(WISH, schedule=Schedule.STREAM_BATCH)
-    ways = {way.setting.partition(":")[0]: way.bytes for way in savings(wish)}
-    assert {"model.text_encoder", "engine.schedule", "model.fp8", "model.vae", "video.size"} <= ways.keys()
-    assert min(ways.values()) > 0
+    found = {way.setting.partition(":")[0]: way.bytes for way in savings(wish)}
+    assert {"model.text_encoder", "engine.schedule", "model.fp8", "model.vae", "video.size"} <= found.keys()
+    assert min(found.values()) > 0
     changed = plan(replace(wish, text=Placement.CPU)).total
-    assert ways["model.text_encoder"] == plan(wish).total - changed
+    assert found["model.text_encoder"] == plan(wish).total - changed
 
 
 def test_the_text_encoder_goes_first_and_the_size_last() -> None:
     whole = plan(WISH).total
-    assert fit(WISH, whole, **ANY).wish == WISH
-    without_text = fit(WISH, whole - 1, **ANY)
+    assert fit(ways(WISH, **ANY), whole).wish == WISH
+    without_text = fit(ways(WISH, **ANY), whole - 1)
     assert without_text.wish == replace(WISH, text=Placement.CPU)
-    fewer = fit(WISH, without_text.total - 1, **ANY)
+    fewer = fit(ways(WISH, **ANY), without_text.total - 1)
     assert (fewer.wish.kv_frames, fewer.wish.vae, fewer.wish.size) == (5, "wan", WISH.size)
-    lighter = fit(WISH, fewer.total - 1, **ANY)
+    lighter = fit(ways(WISH, **ANY), fewer.total - 1)
     assert (lighter.wish.vae, lighter.wish.size) == ("light", WISH.size)
     least = replace(WISH, text=Placement.CPU, kv_frames=5, sink_frames=2)
     smallest = min(plan(replace(least, vae=vae)).total for vae in ANY["vaes"])
-    smaller = fit(WISH, smallest - 1, **ANY)
+    smaller = fit(ways(WISH, **ANY), smallest - 1)
     assert smaller.wish.size == smaller_sizes(WISH.size)[1]
-    assert fit(WISH, GB, **ANY) is None
+    assert fit(ways(WISH, **ANY), GB) is None
 
 
 def test_sizes_and_autoencoders_to_fall_back_to() -> None:
