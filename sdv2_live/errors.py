@@ -48,6 +48,12 @@ class DeviceError(VideoError):
     """A camera, a screen or another device is missing, busy, forbidden or gone. It may be there at another try."""
 
 
+class LutError(Sdv2Error):
+    """A colour look-up table cannot be read."""
+
+    exit_code = 3
+
+
 class SoundError(Sdv2Error):
     """A sound card cannot be opened or listened to."""
 

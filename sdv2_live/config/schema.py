@@ -19,6 +19,7 @@ from sdv2_live.config.fields import (
     SIZE,
     AutoGpus,
     AutoInt,
+    AutoPath,
     AutoSize,
     Listed,
     OrOff,
@@ -121,12 +122,18 @@ class VideoConfig(Section):
 
 
 class OutputConfig(Section):
-    """The outputs, each as the URI that `io` opens."""
+    """The outputs, each as the URI that `io` opens. `luts` is None for auto: ./luts."""
 
     sink: Listed = key(("ndi:sdv2-live",), 'text such as "ndi:NAME", or a list of such', min_length=1)
     audio: Annotated[Literal["pass", "off"], OrOff] = "pass"
     failover: Annotated[str, OrOff] = key("auto", 'auto, off, or a source such as "Camera 1" or IP:PORT', min_length=1)
     delay_beats: int = integer(0, 0, 16, "beats")
+    luts: AutoPath = key(None, "auto or a folder")
+
+    @property
+    def luts_folder(self) -> Path:
+        """The folder of colour look-up tables."""
+        return self.luts or Path("luts")
 
     @property
     def main(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
@@ -23,6 +24,7 @@ log = logging.getLogger("sdv2_live.control")
 
 _TRUE = {"true", "on", "yes"}
 _FALSE = {"false", "off", "no"}
+_NAME = re.compile(r"\w[\w .+-]*")
 
 
 class Coerced(NamedTuple):
@@ -102,7 +104,7 @@ def read_params(
                 raise ParamError(f"{where(name)}: {name} happens once and has no value to keep here; leave it out")
             if spec.keeps is Keeps.SESSION and not session:
                 raise ParamError(f"{where(name)}: {name} belongs to the session, and no preset moves it; leave it out")
-            if spec.kind in (Kind.TEXT, Kind.PRESET):
+            if spec.kind in (Kind.TEXT, Kind.PRESET, Kind.NAME):
                 value = _as_written(name, value, written.get(name), where)
             values[spec.name] = exact(spec, names.meant(spec, value), where(name))
         except ParamError as error:
@@ -188,6 +190,15 @@ def _read_text(spec: ParamSpec, value: Any) -> Coerced:
     return Coerced(text[:limit], note)
 
 
+def _read_name(spec: ParamSpec, value: Any) -> Coerced:
+    """A file's name, which leads to no other folder."""
+    if not isinstance(value, str) or len(value) > int(spec.high or 0):
+        raise _RefusedError
+    if value.strip() and not _NAME.fullmatch(value.strip()):
+        raise _RefusedError("letters, digits, spaces and _ - + . alone make a name, and a letter or digit begins it")
+    return Coerced(value.strip())
+
+
 def _read_preset(spec: ParamSpec, value: Any) -> Coerced:
     if isinstance(value, bool):
         raise _RefusedError("a truth value is no number of a preset")
@@ -233,4 +244,5 @@ _READERS = {
     Kind.STEPS: _read_steps,
     Kind.PRESET: _read_preset,
     Kind.TRIGGER: _read_trigger,
+    Kind.NAME: _read_name,
 }

@@ -15,13 +15,14 @@ _WIDGETS = {
     Kind.STEPS: Widget.STEPS,
     Kind.PRESET: Widget.TILES,
     Kind.TRIGGER: Widget.TRIGGER,
+    Kind.NAME: Widget.TEXT,
 }
 
 
 def hints(spec: ParamSpec, name: str) -> Mapping[str, Any]:
     """The hints of a row, by names that JSON takes. name: the one by which the parameter is shown, which may be an alias."""
     default = spec.default
-    longest = {"length": spec.high} if spec.kind is Kind.TEXT else {}
+    longest = {"length": spec.high} if spec.kind in (Kind.TEXT, Kind.NAME) else {}
     return {
         "default": None if spec.kind is Kind.TRIGGER else ",".join(map(str, default)) if isinstance(default, tuple) else default,
         "label": _label(spec, name),

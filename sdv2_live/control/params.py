@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
+from sdv2_live.control.params_frame import FrameParams
 from sdv2_live.control.params_mod import ModParams
 from sdv2_live.control.params_picture import DEFAULT_PROMPT as DEFAULT_PROMPT
 from sdv2_live.control.params_picture import LORA_SLOTS as LORA_SLOTS
@@ -35,19 +36,20 @@ from sdv2_live.wording import nearest, shown
 
 
 @dataclass(frozen=True)
-class Params(SoundParams, ModParams, TempoParams, PictureParams):
+class Params(SoundParams, ModParams, TempoParams, FrameParams, PictureParams):
     """One immutable snapshot of every parameter."""
 
 
 # In the table's order.
 _SUBJECTS: tuple[tuple[type[Any], tuple[ParamSpec, ...]], ...] = (
     (PictureParams, PICTURE_TRIGGERS),
+    (FrameParams, ()),
     (TempoParams, TEMPO_TRIGGERS),
     (ModParams, ()),
     (SoundParams, ()),
 )
 
-ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt", "preset/name": "preset"})
+ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt", "preset/name": "preset", "feedback/amount": "feedback"})
 
 _KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT, tuple[int, ...]: Kind.STEPS}
 

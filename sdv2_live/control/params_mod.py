@@ -5,23 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import partial
 
+from sdv2_live.control.params_frame import FrameParams
 from sdv2_live.control.params_picture import PictureParams
 from sdv2_live.control.rows import Applies, Group, names_of, param
 from sdv2_live.music.modulation import Polarity, Source
 from sdv2_live.music.waves import Rate, Shape
 
 MOD_SLOTS = 8
-SWING = 4.0  # at most, in the unit of the target: as far as the scale of a LoRA reaches
+SWING = 180.0  # at most, in the unit of the target: as far as a hue turns
+SCALED = (-4.0, 4.0)  # of /norm: as far as the scale of a LoRA reaches, where a finer hand is needed
 
 STEPS_TARGET = "steps"  # all but the first of them; 1 is a thousand timesteps, as for noise_scale
 
 
+def _moving(subject: type[PictureParams | FrameParams]) -> list[tuple[str, ...]]:
+    """The names of each field whose values lie close together and count from one chunk to the next."""
+    rows = [(field.metadata["row"], names_of(field)) for field in fields(subject)]
+    return [names for row, names in rows if row["continuous"] and row["applies"] is not Applies.NEXT_RESET]
+
+
 def _targets() -> tuple[str, ...]:
-    """What the next chunk can be painted with, anywhere between two settings: single parameters, then families."""
-    rows = [(field.metadata["row"], names_of(field)) for field in fields(PictureParams)]
-    moving = [names for row, names in rows if row["continuous"] and row["applies"] is not Applies.NEXT_RESET]
-    singles, families = ([name for names in moving if (len(names) > 1) is many for name in names] for many in (False, True))
-    return (*singles, STEPS_TARGET, *families)
+    """What the next chunk can be painted with, anywhere between two settings: single parameters, families, then the frame's."""
+    picture, frame = (_moving(kind) for kind in (PictureParams, FrameParams))
+    singles, families = ([name for names in picture if (len(names) > 1) is many for name in names] for many in (False, True))
+    # Controllers that send numbers alone choose by the place: what has one keeps it.
+    return (*singles, STEPS_TARGET, *families, *(name for names in frame for name in names))
 
 
 TARGETS = _targets()
@@ -99,6 +107,7 @@ class ModParams:
         family="mod/{}/min",
         low=-SWING,
         high=SWING,
+        scaled=SCALED,
         continuous=True,
         doc="With max the swing of a depth of 1, in the target's own unit (of steps: thousands). With the fader at min and the "
         "depth at 1 the target moves from min to max.",
@@ -110,6 +119,7 @@ class ModParams:
         family="mod/{}/max",
         low=-SWING,
         high=SWING,
+        scaled=SCALED,
         continuous=True,
         doc="See min.",
         label="Max {}",

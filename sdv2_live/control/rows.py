@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 from typing import Any, cast
 
 Value = bool | int | float | str | tuple[int, ...]
@@ -24,6 +27,7 @@ class Kind(Enum):
     STEPS = "timesteps"
     PRESET = "preset"
     TRIGGER = "trigger"
+    NAME = "name"
 
 
 class Group(Enum):
@@ -37,6 +41,9 @@ class Group(Enum):
     TEMPO = "tempo"
     MOD = "mod"
     SOUND = "sound"
+    FEEDBACK = "feedback"
+    INPUT = "input"
+    OUTPUT = "output"
     MORE = "more"
 
 
@@ -137,13 +144,22 @@ class ParamSpec:
             case Kind.BOOL:
                 return "true or false"
             case Kind.CHOICE:
-                return f"one of {', '.join(self.choices)}"
+                return f"one of {', '.join(_families(self.choices))}"
             case Kind.STEPS:
                 return f"1 to {MAX_STEPS} strictly descending integers 1..{MAX_TIMESTEP}, such as 700,500"
             case Kind.PRESET:
                 return "a preset's name or number"
+            case Kind.NAME:
+                return f"the name of a file without its ending, of at most {self.high} characters, or nothing"
             case Kind.TRIGGER:
                 return "no value, or any number but 0, to fire"
+
+
+def _families(names: Sequence[str]) -> Iterator[str]:
+    """The names, those that differ by their number alone as one: lora/1..8/scale."""
+    for pattern, group in groupby(names, lambda name: re.sub(r"/\d+/", "/{}/", name)):
+        numbers = [re.sub(r"\D", "", name) for name in group]
+        yield pattern.format(f"{numbers[0]}..{numbers[-1]}") if len(numbers) > 1 else pattern.format(numbers[0])
 
 
 def param(

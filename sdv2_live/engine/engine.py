@@ -11,7 +11,7 @@ from torch import Tensor
 from sdv2_live.engine.anchor import Anchor
 from sdv2_live.engine.denoising import Denoising
 from sdv2_live.engine.graphs import Capture, Graphs
-from sdv2_live.engine.spec import ChunkPlan, ChunkSettings, Schedule, StreamSpec, frames_of
+from sdv2_live.engine.spec import ChunkPlan, ChunkSettings, Mode, Schedule, StreamSpec, frames_of
 from sdv2_live.engine.state import BatchQueue, StreamState
 from sdv2_live.engine.timesteps import timesteps_of
 from sdv2_live.engine.warm_up import warm_up
@@ -133,12 +133,18 @@ class Engine:
         state.pushed = 0
         return self.vae.encode(rest, state.vae, normalize=state.spec.normalize_latents).float()
 
+    @torch.inference_mode()
+    def encode_still(self, pixels_1CTHW: Tensor) -> Tensor:
+        """Latents (1, F, 16, h, w), float32, of all but the first of 1 + 4 F frames (1, 3, T, H, W), apart from any stream."""
+        return self.vae.encode(pixels_1CTHW.to(self.device, self._vae_dtype), self.vae.new_memory())[:, 1:].float()
+
     def plan(self, pixels_1CTHW: Tensor | None, settings: ChunkSettings, state: StreamState) -> ChunkPlan:
         """The amount of noise this chunk gets. `pixels_1CTHW` as given to `encode`, or None in text mode."""
         if state.given is not None and not state.started:
             return ChunkPlan(0.0, ())
-        first, state.generated, scale = not state.generated, True, 1.0
-        if pixels_1CTHW is not None:
+        first, state.generated = not state.generated, True
+        scale = 1 - settings.kept * (1 - settings.noise_scale)
+        if state.spec.mode is not Mode.TEXT and pixels_1CTHW is not None:
             scale = state.motion.update(pixels_1CTHW, settings.noise_scale, settings.noise_controller)
         return ChunkPlan(scale, timesteps_of(state.spec, settings.steps, scale, first=first), settings.memory)
 
@@ -147,7 +153,7 @@ class Engine:
         """Clean latents (1, F, 16, h, w) of this chunk, or None while stream_batch's pipeline is filling.
 
         Args:
-            latent: the result of `encode`, or None in text mode (a block of pure noise).
+            latent: the result of `encode` or `encode_still`, or None in text mode (a block of pure noise).
             cross: keys and values of the prompt.
             plan: the chunk's noise.
             seed: seed of the noise.

@@ -128,6 +128,7 @@ class ChunkSettings:
         seed: 0 .. 2**63 - 1.
         noise_controller: lower the noise scale with motion.
         memory: 0.01..1, the weight of the past in self-attention; 1 as trained.
+        kept: of text mode: share, 0..1, in which a chunk starts from given pixels rather than from noise.
     """
 
     noise_scale: float = 0.7
@@ -135,6 +136,7 @@ class ChunkSettings:
     seed: int = 42
     noise_controller: bool = True
     memory: float = 1.0
+    kept: float = 0.0
 
     def __post_init__(self) -> None:
         steps, descending = self.steps, all(a > b for a, b in pairwise(self.steps))

@@ -83,6 +83,7 @@ class StreamState:
     clean: deque[Clean] = field(default_factory=deque)
     given: Tensor | None = None
     anchor: Anchor | None = None
+    painted: Tensor | None = None  # (3, H, W), the last picture, for feedback
 
     @property
     def frames_needed(self) -> int:
@@ -108,6 +109,7 @@ class StreamState:
             self.queue.reset_()
         self.next_start = self.latents = 0
         self.clean.clear()
+        self.painted = None
         if self.anchor is not None:
             self.anchor.reset_()
 

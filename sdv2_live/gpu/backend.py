@@ -11,8 +11,12 @@ import torch
 
 from sdv2_live.errors import EngineError
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
-from sdv2_live.gpu.fused import DTYPES, FusedPostprocessor, FusedPreprocessor, Kernels
+from sdv2_live.gpu.feedback import Feedback, Move
+from sdv2_live.gpu.fused import FusedPostprocessor, FusedPreprocessor
+from sdv2_live.gpu.fused_effects import FusedFeedback
 from sdv2_live.gpu.geometry import Fit, Size
+from sdv2_live.gpu.kernels import DTYPES, Kernels
+from sdv2_live.gpu.look import Look
 from sdv2_live.gpu.postprocess import Postprocessor
 from sdv2_live.gpu.preprocess import Preprocessor
 
@@ -45,6 +49,12 @@ def new_postprocessor(
     if kernels is None:
         return Postprocessor(format, color=color, input_size=input_size, fit=fit)
     return FusedPostprocessor(kernels, format, color=color, input_size=input_size, fit=fit, device=device)
+
+
+def new_feedback(device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Feedback:
+    """The fastest Feedback that works on `device`, for pixels of a type."""
+    kernels = find_kernels(torch.device(device))
+    return Feedback() if kernels is None or dtype not in DTYPES else FusedFeedback(kernels)
 
 
 def frames_by(device: torch.device) -> str:
@@ -87,6 +97,11 @@ def check(kernels: Kernels, device: torch.device) -> None:
         soft = pixels / 2
         detailed = _difference(mine(soft, [frame], guide, 1.0), plain(soft, [frame], guide, 1.0))
         error = float((fused - pixels).abs().max())
+        chunk, move = pixels[None, :, None], Move(1.1, 5.0, 0.05, 0.1, 20.0, "wrap")
+        fed = (each(chunk, pixels, move, 0.5, range(1, 2)) for each in (FusedFeedback(kernels), Feedback()))
+        error = max(error, float(torch.sub(*fed).abs().max()))
+        look = Look(0.1, 1.2, 1.3, 40.0, mirror=True, flip=True)
+        codes = max(codes, _difference(mine(pixels, [frame], look=look), plain(pixels, [frame], look=look)))
     except (RuntimeError, TypeError) as problem:  # of PyTorch, CuPy or the driver
         raise EngineError(f"the frame kernels failed on {device} ({problem})") from problem
     if not error < TOLERANCE or codes > 1 or detailed > DETAIL_TOLERANCE:

@@ -6,12 +6,13 @@ E'Cr = (R - E'Y) / (2 - 2 Kr). Eight-bit codes: limited Y = 16 + 219 E'Y, C = 12
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from sdv2_live.frame import ColorRange, ColorSpec
+from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,11 @@ class Affine:
         """This, then `scale * out + offset` on every component."""
         matrix = np.array(self.matrix) * scale
         return _affine(matrix, np.array(self.offset) * scale + offset)
+
+    def then(self, after: Affine) -> Affine:
+        """This, then another."""
+        matrix = np.array(after.matrix)
+        return _affine(matrix @ np.array(self.matrix), matrix @ np.array(self.offset) + np.array(after.offset))
 
     def inverse(self) -> Affine:
         """The way back."""
@@ -53,6 +59,18 @@ def ycbcr_to_rgb(color: ColorSpec) -> Affine:
 def code_limits(color: ColorSpec) -> tuple[tuple[int, int], tuple[int, int]]:
     """Lowest and highest nominal code: of Y, of Cb and Cr."""
     return ((16, 235), (16, 240)) if color.range is ColorRange.LIMITED else ((0, 255), (0, 255))
+
+
+UNCHANGED = Affine(((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), (0.0, 0.0, 0.0))
+
+
+@lru_cache
+def turned(hue: float, saturation: float, matrix: ColorMatrix) -> Affine:
+    """R'G'B' with its colours turned by `hue` degrees and strengthened, at the same luma; on any scale, as no offset is in it."""
+    there = np.array(rgb_to_ycbcr(ColorSpec(matrix, ColorRange.FULL)).matrix)
+    sine, cosine = saturation * math.sin(math.radians(hue)), saturation * math.cos(math.radians(hue))
+    turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    return _affine(np.linalg.inv(there) @ turn @ there, np.zeros(3))
 
 
 def _affine(matrix: np.ndarray, offset: np.ndarray) -> Affine:

@@ -1,4 +1,4 @@
-"""The kernels of frames.cu, compiled by NVRTC and launched by CuPy on PyTorch's stream. CuPy allocates nothing here."""
+"""The kernels of frames.cu and effects.cu, compiled by NVRTC and launched by CuPy on PyTorch's stream. CuPy allocates nothing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ BLOCK = (32, 8, 1)
 OPTIONS = ("--std=c++17", "--fmad=false")
 
 
+def source() -> str:
+    """All kernels, as one source."""
+    return "".join(files("sdv2_live.gpu").joinpath(name).read_text("utf-8") for name in ("frames.cu", "effects.cu"))
+
+
 class CupyKernels:
     """Compiled for one CUDA device. Raises EngineError when CuPy is not there or cannot compile or load them."""
 
@@ -30,10 +35,9 @@ class CupyKernels:
             raise EngineError(f"CuPy {cupy.__version__} is too old: install 14 or newer")
         self._cupy = cupy
         self._index = torch.cuda.current_device() if device.index is None else device.index
-        source = files("sdv2_live.gpu").joinpath("frames.cu").read_text("utf-8")
         try:
             with cupy.cuda.Device(self._index):
-                module = cupy.RawModule(code=source, options=OPTIONS)
+                module = cupy.RawModule(code=source(), options=OPTIONS)
                 module.compile()
                 self._kernel = cache(module.get_function)
         # What CuPy and NVRTC raise without a driver or a library is a RuntimeError; for a source a CompileException.

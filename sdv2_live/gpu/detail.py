@@ -22,6 +22,7 @@ import torch.nn.functional as F
 
 from sdv2_live.frame import ColorRange, ColorSpec, Frame, PixelFormat
 from sdv2_live.gpu.geometry import Rect
+from sdv2_live.gpu.look import PLAIN, Look
 from sdv2_live.gpu.preprocess import RGB_OFFSETS
 from sdv2_live.gpu.resample import resize_planes
 from sdv2_live.gpu.staging import upload
@@ -67,14 +68,19 @@ class Detail:
     planes: torch.Tensor
     guide: torch.Tensor
 
+    def turned(self, look: Look) -> Detail:
+        """The detail of the same pictures, mirrored and flipped."""
+        return Detail(look.turned(self.planes).contiguous(), look.turned(self.guide).contiguous())
 
-def new_guide(frames: Sequence[Frame], shown: Rect | None, pixels: torch.Tensor) -> Guide:
+
+def new_guide(frames: Sequence[Frame], shown: Rect | None, pixels: torch.Tensor, look: Look = PLAIN) -> Guide:
     """The guide of a chunk.
 
     Args:
         frames: the input frames, all alike.
         shown: the part of them that the output shows; None where the output has the model's size.
         pixels: the same frames as the model sees them, (1, 3, T, h, w) in [-1, 1].
+        look: which these have.
     """
     color = frames[0].color
     kr, kb = color.matrix.value
@@ -84,7 +90,12 @@ def new_guide(frames: Sequence[Frame], shown: Rect | None, pixels: torch.Tensor)
         return Guide(small[:, 0].round().to(torch.uint8), small)
     full = torch.stack([_luma(frame, shown, pixels.device) for frame in frames])
     limited = frames[0].format is PixelFormat.UYVY and color.range is ColorRange.LIMITED
-    return Guide(full, small, 255 / 219, -16 * 255 / 219) if limited else Guide(full, small)
+    scale, offset = (255 / 219, -16 * 255 / 219) if limited else (1.0, 0.0)
+    if not look.colors:
+        return Guide(look.turned(full).contiguous(), small, scale, offset)
+    scale, offset = look.luma(scale, offset)  # what black and white swallow is gone from the pixels, too
+    full = full.to(torch.float32).mul_(scale).add_(offset).clamp_(0, 255).round_().to(torch.uint8)
+    return Guide(look.turned(full).contiguous(), small)
 
 
 def _luma(frame: Frame, part: Rect, device: torch.device) -> torch.Tensor:

@@ -75,7 +75,9 @@ struct Preprocess {
     int format;
     int width, height;           // of the output
     int x, y;                    // where the picture lies in it; the rest is black
-    float color[3][4];           // Y'CbCr codes to R'G'B' in [-1, 1]
+    int graded;                  // R'G'B' codes change their colours, too
+    int mirror, flip;            // left and right, or top and bottom of the picture are swapped
+    float color[3][4];           // Y'CbCr codes, and R'G'B' codes where they are graded, to R'G'B' in [-1, 1]
 };
 
 // Codes 0..255 of one output pixel, resized: R'G'B' or, from UYVY, Y'CbCr.
@@ -119,10 +121,10 @@ __device__ inline void preprocess(const Preprocess& p) {
     const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= p.width || y >= p.height) return;
     Triple rgb = {-1, -1, -1};
-    const int left = x - p.x, top = y - p.y;
-    if (left >= 0 && top >= 0 && left < p.columns.outputs && top < p.rows.outputs) {
-        const Triple codes = sample(p, left, top);
-        if (p.format == UYVY)
+    const int left = x - p.x, top = y - p.y, right = p.columns.outputs - 1, bottom = p.rows.outputs - 1;
+    if (left >= 0 && top >= 0 && left <= right && top <= bottom) {
+        const Triple codes = sample(p, p.mirror ? right - left : left, p.flip ? bottom - top : top);
+        if (p.format == UYVY || p.graded)
             rgb = {mix(p.color[0], codes), mix(p.color[1], codes), mix(p.color[2], codes)};
         else
             rgb = {codes.a / 127.5f - 1, codes.b / 127.5f - 1, codes.c / 127.5f - 1};

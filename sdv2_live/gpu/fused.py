@@ -11,21 +11,23 @@ launches them is a `Kernels`.
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
-from sdv2_live.gpu.color import Affine, code_limits, rgb_to_ycbcr, ycbcr_to_rgb
+from sdv2_live.gpu.color import UNCHANGED, Affine, code_limits, rgb_to_ycbcr, ycbcr_to_rgb
 from sdv2_live.gpu.detail import CORE, LIMIT, Detail
+from sdv2_live.gpu.fused_effects import graded_by
 from sdv2_live.gpu.geometry import Fit, FitPlan, Size
+from sdv2_live.gpu.kernels import DTYPES, Kernels, named, rows_of
+from sdv2_live.gpu.look import PLAIN, Look
 from sdv2_live.gpu.postprocess import Postprocessor
-from sdv2_live.gpu.preprocess import Preprocessor
+from sdv2_live.gpu.preprocess import Preprocessor, graded
 from sdv2_live.gpu.staging import upload
 from sdv2_live.gpu.taps import Taps, downsample_chroma, resample, upsample_chroma
 
-DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 PLANS = 32  # that keep their tables; a stream uses one or two
 FORMATS = {PixelFormat.RGBA: 0, PixelFormat.RGBX: 0, PixelFormat.BGRA: 1, PixelFormat.BGRX: 1, PixelFormat.UYVY: 2}
 
@@ -35,7 +37,7 @@ _AXES = [("rows", _AXIS), ("columns", _AXIS), ("chroma", _AXIS)]
 _COLOR = ("color", "f4", (3, 4))
 PREPROCESS = np.dtype(
     [("source", "u8"), ("out", "u8"), ("channel", "i8"), *_AXES]
-    + [(name, "i4") for name in ("words", "format", "width", "height", "x", "y")]
+    + [(name, "i4") for name in ("words", "format", "width", "height", "x", "y", "graded", "mirror", "flip")]
     + [_COLOR],
     align=True,
 )
@@ -48,18 +50,6 @@ POSTPROCESS = np.dtype(
     + [_COLOR],
     align=True,
 )
-
-
-class Kernels(Protocol):
-    """The compiled kernels of frames.cu on one device."""
-
-    name: str
-
-    def launch(self, kernel: str, threads: tuple[int, int, int], args: np.ndarray) -> None:
-        """Queue `kernel` on the current stream, with at least that many threads along x, y and z.
-
-        args: one PREPROCESS or POSTPROCESS, whose pointers are good until the stream has done it.
-        """
 
 
 class FusedPreprocessor(Preprocessor):
@@ -77,15 +67,18 @@ class FusedPreprocessor(Preprocessor):
         super().__init__(size, fit=fit, dtype=dtype, device=device)
         self.backend = kernels.name
         self._kernels = kernels
-        self._kernel = f"preprocess_{str(dtype)[6:]}"
+        self._kernel = named("preprocess", dtype)
         self._args = lru_cache(PLANS)(partial(self._make_args, self.device))  # not of `self`: its tables go with the stream
 
-    def write(self, frame: Frame, out: torch.Tensor) -> None:
+    def write(self, frame: Frame, out: torch.Tensor, look: Look = PLAIN) -> None:
         plan = self.plan(frame)
         source = self._upload(frame, plan.source).contiguous()
-        args = self._args(plan, frame.format, frame.color).fill(
-            source=source.data_ptr(), out=out.data_ptr(), channel=out.stride(0)
-        )
+        fields: dict[str, Any] = {"source": source.data_ptr(), "out": out.data_ptr(), "channel": out.stride(0)}
+        if not look.plain:
+            uyvy = frame.format is PixelFormat.UYVY
+            color = graded(ycbcr_to_rgb(frame.color) if uyvy else UNCHANGED, look, frame.color.matrix)
+            fields |= {"color": rows_of(color), "graded": look.colors, "mirror": look.mirror, "flip": look.flip}
+        args = self._args(plan, frame.format, frame.color).fill(**fields)
         self._kernels.launch(self._kernel, (plan.size[1], plan.size[0], 1), args)
 
     @staticmethod
@@ -132,6 +125,9 @@ class FusedPostprocessor(Postprocessor):
     def _detailed(self, pixels: torch.Tensor, size: Size, detail: Detail) -> torch.Tensor:
         return self._launched(pixels, size, detail)
 
+    def _graded(self, pixels: torch.Tensor, look: Look) -> torch.Tensor:
+        return graded_by(self._kernels, pixels.to(self.device), look)
+
     def _launched(self, pixels: torch.Tensor, size: Size, detail: Detail | None) -> torch.Tensor:
         pixels = pixels.to(self.device, pixels.dtype if pixels.dtype in DTYPES else torch.float32)
         frames, height, words = pixels.shape[0], size[0], size[1] * self.format.bytes_per_pixel // 4
@@ -144,7 +140,7 @@ class FusedPostprocessor(Postprocessor):
         crop = int(pixels.shape[2]), int(pixels.shape[3])
         guide = (int(detail.guide.shape[1]), int(detail.guide.shape[2])) if detail is not None else None
         args = self._args(crop, size, guide).fill(**fields)
-        self._kernels.launch(f"postprocess_{str(pixels.dtype)[6:]}", (words, height, frames), args)
+        self._kernels.launch(named("postprocess", pixels.dtype), (words, height, frames), args)
         return out
 
     def _make_args(self, crop: Size, size: Size, guide: Size | None) -> _Args:
@@ -191,7 +187,7 @@ class _Args:
             self._record[name] = value
         return self
 
-    def fill(self, **fields: int) -> np.ndarray:
+    def fill(self, **fields: Any) -> np.ndarray:
         """The whole record, with the fields that are a call's own."""
         record = self._record.copy()
         for name, value in fields.items():
@@ -208,4 +204,4 @@ class _Args:
 
     def color(self, affine: Affine) -> None:
         """A colour change, each row with its offset."""
-        self._record["color"] = np.column_stack([affine.matrix, affine.offset])
+        self._record["color"] = rows_of(affine)

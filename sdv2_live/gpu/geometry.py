@@ -6,6 +6,7 @@ Sizes are (height, width), as tensors have them. Nothing here depends on time: f
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -120,10 +121,14 @@ def return_crop(input_size: Size, size: Size, fit: Fit) -> Rect:
     return fit_plan(input_size, size, fit).target
 
 
-def shown_part(input_size: Size, size: Size, fit: Fit) -> Rect:
-    """The part of the input whose painting `return_crop` shows, to the nearest pixel."""
-    plan, crop = fit_plan(input_size, size, fit), return_crop(input_size, size, fit)
+def shown_part(input_size: Size, size: Size, fit: Fit, turned: Callable[[Rect, Rect], Rect] = lambda part, whole: part) -> Rect:
+    """The part of the input whose painting `return_crop` shows, to the nearest pixel.
+
+    turned: the part that lies at a part of the target, where the input does not lie in it as it came.
+    """
+    plan = fit_plan(input_size, size, fit)
     source, target = plan.source, plan.target
+    crop = turned(return_crop(input_size, size, fit), target)
     across, down = source.width / target.width, source.height / target.height
     x, y = source.x + (crop.x - target.x) * across, source.y + (crop.y - target.y) * down
     left, top = min(round(x), input_size[1] - 1), min(round(y), input_size[0] - 1)

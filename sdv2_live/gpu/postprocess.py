@@ -11,6 +11,7 @@ from sdv2_live.frame import ColorSpec, Frame, PixelFormat
 from sdv2_live.gpu.color import code_limits, rgb_to_ycbcr
 from sdv2_live.gpu.detail import Detail, Guide, add_detail, new_detail, new_guide
 from sdv2_live.gpu.geometry import Fit, Rect, Size, return_crop, shown_part
+from sdv2_live.gpu.look import PLAIN, Look
 from sdv2_live.gpu.preprocess import RGB_OFFSETS
 from sdv2_live.gpu.resample import change_color, downsample_chroma, pack_uyvy, resize_bytes, resize_columns, resize_rows
 from sdv2_live.gpu.staging import begin_download
@@ -48,16 +49,19 @@ class Postprocessor:
             width = max(width - width % 2, 2)
         return crop, (height, width)
 
-    def guide(self, frames: Sequence[Frame], pixels: torch.Tensor) -> Guide | None:
-        """The guide of a chunk's input frames and of their pixels (1, 3, T, h, w), for `begin`; None where they are not alike."""
+    def guide(self, frames: Sequence[Frame], pixels: torch.Tensor, look: Look = PLAIN) -> Guide | None:
+        """The guide of a chunk's input frames and of their pixels (1, 3, T, h, w), for `begin`; None where they are not alike.
+
+        look: which the pixels have, and the frames have not.
+        """
         first = frames[0]
         if any(not frame.alike(first) or frame.color != first.color for frame in frames):
             return None
         size = int(pixels.shape[-2]), int(pixels.shape[-1])
-        return new_guide(frames, shown_part(first.size, size, self.fit) if self.input_size else None, pixels)
+        return new_guide(frames, shown_part(first.size, size, self.fit, look.seen_in) if self.input_size else None, pixels, look)
 
     def __call__(
-        self, pixels: torch.Tensor, like: Sequence[Frame], guide: Guide | None = None, detail: float = 0.0
+        self, pixels: torch.Tensor, like: Sequence[Frame], guide: Guide | None = None, detail: float = 0.0, look: Look = PLAIN
     ) -> list[Frame]:
         """Frames from pixels (3, H, W) or (1, 3, T, H, W), one for each of `like`, the input frames they were made from.
 
@@ -67,11 +71,12 @@ class Postprocessor:
         Args:
             guide: of the same frames; None leaves the pictures as they were painted.
             detail: how much of the input's detail they take, 0..1.
+            look: of the pictures.
         """
-        return self.begin(pixels, like, guide, detail)()
+        return self.begin(pixels, like, guide, detail, look)()
 
     def begin(
-        self, pixels: torch.Tensor, like: Sequence[Frame], guide: Guide | None = None, detail: float = 0.0
+        self, pixels: torch.Tensor, like: Sequence[Frame], guide: Guide | None = None, detail: float = 0.0, look: Look = PLAIN
     ) -> Callable[[], list[Frame]]:
         """Queue the work of a call on the current stream. Returns what waits for it and gives the frames."""
         if pixels.ndim == 3:
@@ -79,21 +84,32 @@ class Postprocessor:
         if pixels.ndim != 5 or pixels.shape[:2] != (1, 3) or pixels.shape[2] != len(like):
             raise EngineError(f"{len(like)} output frames need pixels (1, 3, {len(like)}, H, W), not {tuple(pixels.shape)}")
         pixels = pixels[0].transpose(0, 1)
+        if look.colors or look.lut is not None:
+            pixels = self._graded(pixels, look)
         size = int(pixels.shape[-2]), int(pixels.shape[-1])
         plans = [self.plan(size, frame) for frame in like]
         if len(set(plans)) == 1:
             crop = plans[0][0]
-            return self._frames(pixels, *plans[0], like, new_detail(pixels, guide, detail, crop) if guide and detail else None)
+            added = new_detail(pixels, guide, detail, crop) if guide and detail else None
+            return self._frames(pixels, *plans[0], like, look, added)
         # The input changed size within the chunk.
-        parts = [self._frames(pixels[i : i + 1], *plans[i], [frame]) for i, frame in enumerate(like)]
+        parts = [self._frames(pixels[i : i + 1], *plans[i], [frame], look) for i, frame in enumerate(like)]
         return lambda: [frame for part in parts for frame in part()]
 
+    def _graded(self, pixels: torch.Tensor, look: Look) -> torch.Tensor:
+        """float32 pixels (T, 3, h, w) in [-1, 1], with the look's colours."""
+        pixels = pixels.to(torch.float32).clamp(-1, 1)
+        if look.colors:
+            pixels = change_color(pixels, look.affine()).clamp_(-1, 1)
+        return look.lut(pixels) if look.lut is not None else pixels
+
     def _frames(
-        self, pixels: torch.Tensor, crop: Rect, size: Size, like: Sequence[Frame], detail: Detail | None = None
+        self, pixels: torch.Tensor, crop: Rect, size: Size, like: Sequence[Frame], look: Look, detail: Detail | None = None
     ) -> Callable[[], list[Frame]]:
         """Frames of one size from pixels (T, 3, H, W), to be waited for."""
         height, width = size
-        pixels = crop.of(pixels)
+        pixels = look.turned(crop.of(pixels))
+        detail = detail.turned(look) if detail is not None and (look.mirror or look.flip) else detail
         fetch = begin_download(self._bytes(pixels, size) if detail is None else self._detailed(pixels, size, detail))
         return lambda: [
             Frame(rows, width, height, self.format, frame.rate, frame.captured_ns, frame.index, self.color)

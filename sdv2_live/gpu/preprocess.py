@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from sdv2_live.errors import EngineError
-from sdv2_live.frame import Frame, PixelFormat
-from sdv2_live.gpu.color import ycbcr_to_rgb
+from sdv2_live.frame import ColorMatrix, Frame, PixelFormat
+from sdv2_live.gpu.color import Affine, ycbcr_to_rgb
 from sdv2_live.gpu.geometry import Fit, FitPlan, Rect, Size, fit_plan
+from sdv2_live.gpu.look import PLAIN, Look
 from sdv2_live.gpu.resample import change_color, resize_columns, resize_rows, upsample_chroma
 from sdv2_live.gpu.staging import upload
 
@@ -52,30 +53,31 @@ class Preprocessor:
         """Pixels (3, H, W) in [-1, 1] of one frame."""
         return self.chunk([frame])[0, :, 0]
 
-    def chunk(self, frames: Sequence[Frame]) -> torch.Tensor:
+    def chunk(self, frames: Sequence[Frame], look: Look = PLAIN) -> torch.Tensor:
         """Pixels (1, 3, T, H, W) of T frames, which need not be alike."""
-        return Coming(self, len(frames)).fill(frames)
+        return Coming(self, len(frames), look).fill(frames)
 
-    def write(self, frame: Frame, out: torch.Tensor) -> None:
+    def write(self, frame: Frame, out: torch.Tensor, look: Look = PLAIN) -> None:
         """Pixels of one frame into `out`, a view (3, H, W) whose pictures have no gaps."""
         plan = self.plan(frame)
         if plan.target.size != plan.size:
             out.fill_(-1.0)
-        plan.target.of(out).copy_(self._picture(frame, plan).clamp_(-1, 1)[0])
+        plan.target.of(out).copy_(look.turned(self._picture(frame, plan, look).clamp_(-1, 1)[0]))
 
-    def _picture(self, frame: Frame, plan: FitPlan) -> torch.Tensor:
+    def _picture(self, frame: Frame, plan: FitPlan, look: Look) -> torch.Tensor:
         """Unclamped RGB (1, 3, *plan.target.size), 0..255 scaled to [-1, 1]."""
         rows = self._upload(frame, plan.source)
         height, width = plan.target.size
         if frame.format is not PixelFormat.UYVY:
             rgb = _planes(rows, 4, RGB_OFFSETS[frame.format])
             rgb = resize_columns(resize_rows(rgb, height, "bilinear"), width, "bilinear")
-            return rgb.div_(127.5).sub_(1)
+            rgb = rgb.div_(127.5).sub_(1)
+            return change_color(rgb, look.affine(frame.color.matrix)) if look.colors else rgb
         luma = resize_rows(_planes(rows, 2, (1,)), height, "bilinear")
         chroma = resize_rows(_planes(rows, 4, (0, 2)), height, "bilinear")
         chroma = resize_columns(upsample_chroma(chroma), width, "bilinear")
         ycbcr = torch.cat([resize_columns(luma, width, "bilinear"), chroma], 1)
-        return change_color(ycbcr, ycbcr_to_rgb(frame.color).scaled(1 / 127.5, -1))
+        return change_color(ycbcr, graded(ycbcr_to_rgb(frame.color), look, frame.color.matrix))
 
     def _upload(self, frame: Frame, source: Rect) -> torch.Tensor:
         """The rows of a part of the frame, uint8 (height, bytes), on the device. Cropped rows are not uploaded."""
@@ -84,11 +86,18 @@ class Preprocessor:
         return upload(frame.data[source.y : source.y + source.height, left:right], self.device)
 
 
+def graded(to_codes: Affine, look: Look, matrix: ColorMatrix) -> Affine:
+    """The change to R'G'B' in [-1, 1], with the look's colours, from one to R'G'B' codes."""
+    scaled = to_codes.scaled(1 / 127.5, -1)
+    return scaled.then(look.affine(matrix)) if look.colors else scaled
+
+
 class Coming:
     """A chunk of `count` frames while they come. frames: those that have come, in order."""
 
-    def __init__(self, preprocess: Preprocessor, count: int) -> None:
+    def __init__(self, preprocess: Preprocessor, count: int, look: Look = PLAIN) -> None:
         self.frames: list[Frame] = []
+        self.look = look
         self._preprocess = preprocess
         self._pixels = torch.empty((1, 3, count, *preprocess.size), dtype=preprocess.dtype, device=preprocess.device)
 
@@ -102,7 +111,7 @@ class Coming:
         if len(frames) > count or [*map(_identity, frames[:known])] != [*map(_identity, self.frames)]:
             raise EngineError(f"{len(frames)} frames do not go on from the {known} of {count} that the chunk had: begin it anew")
         for i, frame in enumerate(frames[known:], known):
-            self._preprocess.write(frame, self._pixels[0, :, i])
+            self._preprocess.write(frame, self._pixels[0, :, i], self.look)
             self.frames.append(frame)
         return self._pixels[:, :, : len(frames)]
 

@@ -29,6 +29,7 @@ from sdv2_live.engine.spec import CHUNK_FRAMES
 from sdv2_live.errors import EngineLostError
 from sdv2_live.frame import Frame
 from sdv2_live.live.adaptation import Adaptation
+from sdv2_live.live.early import frames_wait, held
 from sdv2_live.live.intake import Intake
 from sdv2_live.live.load_shedding import render_scale
 from sdv2_live.live.playout import Playout
@@ -114,6 +115,7 @@ class LiveLoop:
         self._to_leave_out: int | None = None  # before the next chunk; None: not asked yet
         self._times = ShowTimes()
         self._moment: Moment | None = None  # of the newest chunk
+        self._first: Params | None = None  # with which the coming chunk's first frame was taken in
         self._adaptation = adaptation or Adaptation(Config(), counters)
         self._modulation = modulation
         self._hands = OneThread("engine-flight")  # hands on what is painted
@@ -172,6 +174,7 @@ class LiveLoop:
         wait(self._in_flight)  # one loss is told for all of them
         self._in_flight.clear()
         self._broken = False
+        self._first = None
         self._number = self._counters["chunks"]
         if not self._stop.is_set():
             self._counters.add("engine_failures")
@@ -187,6 +190,7 @@ class LiveLoop:
             if self._rests() and not self._stop.is_set():
                 self._changed.wait(WAIT_S)
             self._intake.skip()
+            self._first = None
             self._times.paused()
             return
         newest = self._intake.newest(WAIT_S)
@@ -195,11 +199,14 @@ class LiveLoop:
         adaptation = self._adaptation
         measures = adaptation.state.measures
         scale = render_scale(measures)
-        needed = self._stream.prepare(newest, adaptation.used(self._store.latest()), render_scale=scale)
+        coming = held(adaptation.used(self._store.latest()), self._first)
+        needed = self._stream.prepare(newest, coming, render_scale=scale)
         self._needed = needed
         begun = self._intake.begin(needed, newest)
         if begun:
-            self._stream.push(begun)
+            if self._first is not None or not frames_wait(coming):
+                self._first = coming
+                self._stream.push(begun)
             return
         # Snapshot as late as possible, so that a control change reaches this chunk, not the next.
         moment = self._times.of(self._intake.first_ns(needed) or newest.captured_ns, self._playout.delay_ns)
@@ -208,7 +215,8 @@ class LiveLoop:
         asked = self._store.snapshot(self._number)
         if self._moves is not None:
             self._moves.taken(asked)
-        snapshot = adaptation.used_by(replace(asked, params=with_transition(asked.params, moment.period_ns)))
+        params = held(with_transition(asked.params, moment.period_ns), self._first)
+        snapshot = adaptation.used_by(replace(asked, params=params))
         recorder = self._recorder
         starting = recorder is not None and recorder.waiting  # a take stands on its own: it begins with a new stream
         anew = starting or "reset" in snapshot.fired or adaptation.due()
@@ -221,7 +229,7 @@ class LiveLoop:
             frames = self._intake.pop_chunk(needed, timeout=1.0, like=newest)
         if frames is None:
             return
-        self._to_leave_out = None
+        self._to_leave_out = self._first = None
         if self._moves is not None:
             self._moves.chunk(frames[0].captured_ns)
         chunk = self._moved(Chunk(self._number, frames, snapshot, measures), moment.shown_ns - moment.captured_ns)

@@ -195,7 +195,7 @@ def _argument(item: dict[str, Any], key: str, target: Target, default: Any) -> A
 
 def _range(item: dict[str, Any], target: Target) -> tuple[float, float]:
     spec = target.spec
-    if spec is None or spec.kind in (Kind.TEXT, Kind.STEPS, Kind.TRIGGER):
+    if spec is None or spec.kind in (Kind.TEXT, Kind.NAME, Kind.STEPS, Kind.TRIGGER):
         raise MistakeError("address", f"a fader cannot send {target.address} a value; use a button with action: set or trigger")
     limits = full_range(target)
     ends = item.get("range", limits)

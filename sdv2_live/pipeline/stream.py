@@ -22,16 +22,18 @@ from sdv2_live.config.stream_spec import stream_spec
 from sdv2_live.control.params import Params
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptDirector
-from sdv2_live.engine.spec import ChunkSettings, Mode, Painting, PromptMix, StreamSpec
+from sdv2_live.engine.spec import ChunkPlan, ChunkSettings, Mode, Painting, PromptMix, StreamSpec
 from sdv2_live.engine.state import StreamState
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
 from sdv2_live.gpu.detail import Guide
 from sdv2_live.gpu.geometry import Size, model_size, shrunk
 from sdv2_live.gpu.lanes import new_lanes
+from sdv2_live.gpu.look import PLAIN, Look
 from sdv2_live.gpu.preprocess import Coming, Preprocessor
 from sdv2_live.model.lora.lora import LoraSet
 from sdv2_live.model.profiles import StreamKind
+from sdv2_live.pipeline.effects import Effects, input_look
 from sdv2_live.pipeline.mixing import mixed
 from sdv2_live.stats import StageTimer
 from sdv2_live.system.clock import monotonic
@@ -74,6 +76,9 @@ class Stream:
             fit=config.video.fit,
             device=engine.device,
         )
+        self._effects = Effects(config, engine.device, engine.pixel_dtype)
+        self._look = PLAIN  # of the frames that come
+        self._feeds = False  # the next chunk is to have the last picture in it
         self._preprocess: Preprocessor | None = None
         self._state: StreamState | None = None
         self._lanes = new_lanes(timer, engine.device)
@@ -107,6 +112,7 @@ class Stream:
             log.info("the input became %dx%d %s in the midst of a chunk", like.height, like.width, like.format.value)
             self._coming = None
             reset = reset or (self._state is not None and self._state.pushed > 0)
+        self._look, self._feeds = input_look(params), params.feedback > 0
         size = model_size(like.size, self._config.video.size, self._max_pixels)
         if render_scale < 1:
             size = shrunk(size, render_scale)
@@ -170,7 +176,7 @@ class Stream:
 
         Call `prepare` first. Pushed frames belong to the next chunk: the encoder's memory cannot be rolled back. A prompt cut
         keeps them, as it keeps the autoencoder's memory. A new stream, a reset and `discard` forget them, and the next call takes
-        all frames in again. Text mode reads no frames: nothing happens.
+        all frames in again. Text mode reads no frames, and feedback waits for the chunk before: nothing happens then.
 
         Args:
             frames: the chunk's frames so far, from its first on. Frames taken in before are skipped; `paint` gets all of them
@@ -181,12 +187,12 @@ class Stream:
         """
         state = self._state
         assert state is not None
-        if state.spec.mode is not Mode.VIDEO:
+        if state.spec.mode is not Mode.VIDEO or self._feeds:
             return
         if self._coming is None:
             self._lanes.begin()
         with self._lanes.stage("push", "input"):
-            self.engine.push(self._pixels(frames, state), state)
+            self.engine.push(self._pixels(frames, state, self._look), state)
 
     def paint(
         self,
@@ -215,7 +221,6 @@ class Stream:
         assert state is not None
         while len(self._launched) >= AHEAD:
             wait([self._launched.popleft()])
-        settings = ChunkSettings(params.noise_scale, params.steps, params.seed, params.noise_controller)
         mix = PromptMix(params.standing, params.interpolation)
         if self._coming is None:
             lanes.begin()
@@ -227,16 +232,15 @@ class Stream:
             with lanes.alone():
                 state.cut_()
             self._in_flight.clear()
-        pixels = latent = guide = None
+        pixels = guide = None
         if state.spec.mode is Mode.VIDEO:
             with lanes.stage("preprocess", "input"):
-                pixels, self._coming = self._pixels(frames, state), None
+                look = input_look(params)
+                pixels, self._coming = self._pixels(frames, state, look), None
                 if params.detail > 0 and convert:  # now: a frame's memory may be another's before its pictures are made
-                    guide = self._postprocess.guide(frames, pixels)
-            with lanes.stage("encode", "input"):
-                latent = lanes.hand_over(self.engine.encode(pixels, state))
+                    guide = self._postprocess.guide(frames, pixels, look)
         self._in_flight.append((list(frames), pixels, chunk.swing, guide))
-        plan = self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
+        latent, plan = self._encoded(pixels, params, state)
         state.started = True
 
         before, self._painted = self._painted, None
@@ -246,12 +250,40 @@ class Stream:
                 before.result()
                 lanes.follow("denoise", "output")
             with lanes.stage("denoise", "denoise", latent):
-                clean = self.engine.denoise(latent, conditioning.cross, plan, settings.seed, state)
+                clean = self.engine.denoise(latent, conditioning.cross, plan, params.seed, state)
                 return None if clean is None else lanes.hand_over(clean)
 
         denoised = lanes.go("denoise", denoise)
         self._painted = fetch = lanes.go("output", partial(self._output, denoised, state, params, convert=convert))
         return self._finish(chunk, recipe, begin, lanes.end(), fetch)
+
+    def _encoded(self, pixels: Tensor | None, params: Params, state: StreamState) -> tuple[Tensor | None, ChunkPlan]:
+        """The start of a chunk's denoising: its latents, None for noise alone, and how much noise they get."""
+        lanes, last = self._lanes, None
+        if params.feedback > 0 and self._painted is not None:  # by the chunk before, which is waited for
+            self._painted.result()
+            lanes.follow("input", "output")
+            last = state.painted
+        settings = ChunkSettings(
+            params.noise_scale,
+            params.steps,
+            params.seed,
+            params.noise_controller,
+            kept=params.feedback if last is not None else 0.0,
+        )
+        if pixels is None and last is None:
+            return None, self.engine.plan(None, settings, state)
+        if last is not None:
+            with lanes.stage("feedback", "input", last):
+                if pixels is None:
+                    pixels = self._effects.start(last, params, state.spec.chunk_frames)
+                else:
+                    pixels = self._effects.fed(pixels, last, params)
+        assert pixels is not None
+        with lanes.stage("encode", "input"):
+            text = state.spec.mode is Mode.TEXT
+            latent = lanes.hand_over(self.engine.encode_still(pixels) if text else self.engine.encode(pixels, state))
+        return latent, self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
 
     def _output(
         self, denoised: Future[Tensor | None], state: StreamState, params: Params, *, convert: bool
@@ -262,19 +294,20 @@ class Stream:
             return list
         with lanes.stage("decode", "output", clean):
             painted = self.engine.decode(clean, state)
+            state.painted = painted[0, :, -1]
         like, seen, swing, guide = self._in_flight.popleft()
         if not convert:
             return list
         with lanes.stage("postprocess", "output", seen, *(guide.tensors if guide else ())):
             if seen is not None:
                 painted = mixed(seen, painted, params.mix, swing)
-            return self._postprocess.begin(painted, like, guide, params.detail)
+            return self._postprocess.begin(painted, like, guide, params.detail, self._effects.output_look(params))
 
-    def _pixels(self, frames: Sequence[Frame], state: StreamState) -> Tensor:
-        """Pixels of the next chunk's frames so far; pushed frames have theirs already."""
+    def _pixels(self, frames: Sequence[Frame], state: StreamState, look: Look) -> Tensor:
+        """Pixels of the next chunk's frames so far; pushed frames have theirs already, with the look that was theirs then."""
         assert self._preprocess is not None
-        if self._coming is None:
-            self._coming = Coming(self._preprocess, state.frames_needed)
+        if self._coming is None or (self._coming.look != look and not state.pushed):
+            self._coming = Coming(self._preprocess, state.frames_needed, look)
         return self._coming.fill(frames)
 
     def _finish(

@@ -22,6 +22,7 @@ static inline float __uint_as_float(unsigned int bits) {
 }
 
 #include "frames.cu"
+#include "effects.cu"
 
 // Whole blocks, as a device runs them: threads beyond the picture must see that they are.
 template <typename Args>
@@ -41,10 +42,18 @@ void run_preprocess(void (*kernel)(const Preprocess), const Preprocess* args, un
 void run_postprocess(void (*kernel)(const Postprocess), const Postprocess* args, unsigned int x, unsigned int y, unsigned int z) {
     run(kernel, args, x, y, z);
 }
+void run_grade(void (*kernel)(const Grade), const Grade* args, unsigned int x, unsigned int y, unsigned int z) {
+    run(kernel, args, x, y, z);
+}
+void run_feedback(void (*kernel)(const Feedback), const Feedback* args, unsigned int x, unsigned int y, unsigned int z) {
+    run(kernel, args, x, y, z);
+}
 float half_to_float(unsigned short bits) { return to_float(Half{bits}); }
 float bfloat16_to_float(unsigned short bits) { return to_float(BFloat16{bits}); }
 unsigned int float_to_half(float value) { Half half; assign(half, value); return half.bits; }
 unsigned int float_to_bfloat16(float value) { BFloat16 half; assign(half, value); return half.bits; }
 unsigned int size_of_preprocess() { return sizeof(Preprocess); }
 unsigned int size_of_postprocess() { return sizeof(Postprocess); }
+unsigned int size_of_grade() { return sizeof(Grade); }
+unsigned int size_of_feedback() { return sizeof(Feedback); }
 }

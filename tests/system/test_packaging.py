@@ -62,7 +62,13 @@ def test_the_wheel_holds_the_package_and_its_configuration_and_nothing_else(whee
     about = {name for name in held if name.startswith(f"sdv2_live-{__version__}.dist-info/")}
     assert held - about == wanted
     assert {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"} == {n.split("/", 1)[1] for n in about}
-    for needed in ("takes/recorder.py", "gpu/frames.cu", "assets/tiny.safetensors", "assets/touchdesigner.py.in"):
+    for needed in (
+        "takes/recorder.py",
+        "gpu/frames.cu",
+        "gpu/effects.cu",
+        "assets/tiny.safetensors",
+        "assets/touchdesigner.py.in",
+    ):
         assert f"sdv2_live/{needed}" in held
 
 

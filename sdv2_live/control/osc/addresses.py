@@ -182,7 +182,7 @@ def scalable(spec: ParamSpec) -> bool:
 def _given(spec: ParamSpec, args: tuple[Any, ...]) -> Any:
     if not args and spec.kind is not Kind.TRIGGER:
         raise ParamError(f"{spec.name} came without a value; give {spec.expected}")
-    if spec.kind in (Kind.TEXT, Kind.PRESET) and (sentence := _sentence(args)):
+    if spec.kind in (Kind.TEXT, Kind.PRESET, Kind.NAME) and (sentence := _sentence(args)):
         return sentence
     return args[0] if len(args) == 1 else args
 

@@ -15,6 +15,7 @@ _PLACES = {  # by the field of Params, or a trigger's name; all others: picture
         ("prompt", "prompts", "weights", "interpolation", "cue_prompt", "take", "prompt_change", "transition_chunks"), "prompts"
     ),
     **dict.fromkeys(("preset", "morph_seconds"), "presets"),
+    "feedback": "feedback",
     **dict.fromkeys(("audio_auto_gain", "audio_gain"), "tempo"),
     **dict.fromkeys(("record", "input_select", "normalize_latents", "adapt_sink_threshold"), "system"),
 }
@@ -85,7 +86,7 @@ def fits_a_fader(spec: ParamSpec) -> bool:
 def cells(spec: ParamSpec) -> int:
     """The width of a parameter's control, in cells."""
     values = values_of(spec)
-    return 4 if spec.kind is Kind.TEXT or len(values) > 5 else 2 if len(values) > 2 or fits_a_fader(spec) else 1
+    return 4 if spec.kind in (Kind.TEXT, Kind.NAME) or len(values) > 5 else 2 if len(values) > 2 or fits_a_fader(spec) else 1
 
 
 def values_of(spec: ParamSpec) -> tuple[int | str, ...]:

@@ -46,7 +46,7 @@ def row(spec: ParamSpec) -> dict[str, Any]:
         entry |= {"low": spec.low, "high": spec.high}
     if style == "Menu":
         entry["choices"] = list(spec.choices)
-    if spec.kind is Kind.TEXT:
+    if spec.kind in (Kind.TEXT, Kind.NAME):
         entry["empty"] = True  # is a value too: it clears the prompt
     if style != "Pulse":
         text = ", ".join(map(str, spec.default)) if isinstance(spec.default, tuple) else str(spec.default)

@@ -65,6 +65,7 @@ def layout(presets: Sequence[Preset] = ()) -> Document:
     makers = {"picture": _picture(picture, inside), "prompts": _prompts(inside, presets), "presets": _presets(inside, presets)}
     makers |= {name: _faders(specs, inside) for name, specs in families().items()}
     makers |= {"tempo": _more(of("tempo"), inside), "mod": _slots("mod", page_box)}
+    makers |= {"tunnel": _more(of("feedback"), inside)} | {name: _more(of(name), inside) for name in ("input", "output")}
     makers |= {"more": _more(more, inside)} if more else {}
     makers |= {"system": _system(inside)}
     pages = [_page(name, page_box, children) for name, children in makers.items()]
@@ -166,7 +167,7 @@ def _cell(spec: ParamSpec, box: Box, accent: str) -> Iterator[Control]:
             yield from toggle(spec, box, accent)
         case Kind.TRIGGER:
             yield from push(spec.name, title(spec.name), box, ROOT + spec.name, 1, accent)
-        case Kind.TEXT:
+        case Kind.TEXT | Kind.NAME:
             head, rest = box.cut_top(22, 4)
             yield caption(spec, head)
             yield paper(spec.name, spec, rest, tag=spec.name)

@@ -54,7 +54,7 @@
 /** @typedef {"fader" | "value" | "seed" | "switch" | "key" | "choice" | "text" | "steps" | "tiles" | "trigger"} Widget */
 
 export const ROOT = "/sdv2/";
-export const GROUPS = ["look", "motion", "prompts", "safety", "model", "tempo", "mod", "sound"];
+export const GROUPS = ["look", "motion", "prompts", "safety", "model", "tempo", "mod", "sound", "feedback", "input", "output"];
 export const MORE = "more"; // what has no group
 
 const READ = 1;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ def perform(rig: Rig) -> None:
     rig.set(normalize_latents=True)  # applies with the reset
     rig.store.trigger("reset", "test")
     rig.chunks()
+    rig.set(**{"feedback": 0.7, "feedback/zoom": 1.1, "input/hue": 60.0})
+    rig.chunks(3)
+    rig.set(**{"feedback/border": "wrap", "input/mirror": True, "output/contrast": 1.3, "output/flip": True})
+    rig.chunks()
+    rig.store.trigger("reset", "test")
+    rig.chunks()
+    rig.set(**{"feedback": 0.0, "input/brightness": 0.2})
+    rig.chunks()
     rig.set(freeze=True)
     rig.set(freeze=False, record=False)
     rig.chunks()
@@ -103,7 +112,10 @@ def test_a_chunk_whose_frames_were_encoded_as_they_came_is_painted_again_bit_by_
         rig.chunks(1)
         rig.source.fps = 20  # the engine waits for them
         rig.record()
-        rig.chunks(3)
+        for hue in range(8):  # whenever it comes, it holds for whole chunks
+            rig.set(**{"input/hue": 20.0 * hue, "feedback": 0.5 * (hue == 3)})
+            time.sleep(0.03)
+        rig.chunks(2)
         rig.source.format = PixelFormat.UYVY  # most likely in the midst of a chunk
         rig.chunks(3)
         while rig.stream.timer.summaries()["push"].count < 6:  # on a busy machine the engine does not always wait

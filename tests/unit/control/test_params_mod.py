@@ -18,8 +18,9 @@ from sdv2_live.errors import ParamError
 
 def test_targets_are_what_can_be_in_between_from_chunk_to_chunk() -> None:
     assert TARGETS[:4] == ("noise_scale", "mix", "detail", "steps")
-    assert {name.split("/")[0] for name in TARGETS[4:]} == {"prompt", "lora"}
-    assert len(TARGETS) == 4 + 8 + 8
+    assert {name.split("/")[0] for name in TARGETS[4:20]} == {"prompt", "lora"}
+    assert {name.split("/")[0] for name in TARGETS[20:]} == {"feedback", "input", "output"}
+    assert len(TARGETS) == 4 + 8 + 8 + 6 + 4 + 4
     left_out = {
         name
         for name, spec in PARAMS.items()
@@ -31,7 +32,8 @@ def test_targets_are_what_can_be_in_between_from_chunk_to_chunk() -> None:
 def test_an_unknown_target_is_refused_in_a_sentence_and_changes_nothing() -> None:
     store = ParamStore()
     with pytest.raises(
-        ParamError, match=r"^test: mod/3/target cannot be 'seed'; give one of noise_scale, mix, detail, steps, prompt/1/weight, "
+        ParamError,
+        match=r"^test: mod/3/target cannot be 'seed'; give one of noise_scale, mix, detail, steps, prompt/1..8/weight, ",
     ):
         store.set("mod/3/target", "seed", "test")
     assert store.latest() == Params()

@@ -14,8 +14,9 @@ from support.reference import random_frame
 from sdv2_live.errors import EngineError
 from sdv2_live.frame import PixelFormat
 from sdv2_live.gpu import backend
-from sdv2_live.gpu.fused import DTYPES, FusedPostprocessor, FusedPreprocessor
+from sdv2_live.gpu.fused import FusedPostprocessor, FusedPreprocessor
 from sdv2_live.gpu.geometry import Fit
+from sdv2_live.gpu.kernels import DTYPES
 
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda")

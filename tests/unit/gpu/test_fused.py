@@ -15,8 +15,9 @@ from support.reference import COLORS, change, postprocess, preprocess, random_fr
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
 from sdv2_live.gpu.backend import DETAIL_TOLERANCE
 from sdv2_live.gpu.detail import new_detail
-from sdv2_live.gpu.fused import DTYPES, FORMATS, FusedPostprocessor, FusedPreprocessor
+from sdv2_live.gpu.fused import FORMATS, FusedPostprocessor, FusedPreprocessor
 from sdv2_live.gpu.geometry import Fit, Size
+from sdv2_live.gpu.kernels import DTYPES
 from sdv2_live.gpu.postprocess import Postprocessor
 from sdv2_live.gpu.preprocess import Coming, Preprocessor
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import sdv2_live.gpu
-from sdv2_live.gpu.cupy_kernels import OPTIONS
+from sdv2_live.gpu.cupy_kernels import OPTIONS, source
 
 
 def nvrtc() -> ctypes.CDLL | None:
@@ -30,10 +29,10 @@ def test_the_kernels_compile_for_every_gpu() -> None:
     assert library.nvrtcGetNumSupportedArchs(ctypes.byref(count)) == 0
     known = (ctypes.c_int * count.value)()
     assert library.nvrtcGetSupportedArchs(known) == 0
-    source = Path(sdv2_live.gpu.__file__).with_name("frames.cu").read_bytes()
+    kernels = source().encode()
     for arch in (arch for arch in known if arch >= 60):  # from Pascal on
         program, size = ctypes.c_void_p(), ctypes.c_size_t()
-        assert library.nvrtcCreateProgram(ctypes.byref(program), source, b"frames.cu", 0, None, None) == 0
+        assert library.nvrtcCreateProgram(ctypes.byref(program), kernels, b"frames.cu", 0, None, None) == 0
         options = [*(option.encode() for option in OPTIONS), f"-arch=sm_{arch}".encode(), b"-ftz=true"]
         outcome = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
         library.nvrtcGetProgramLogSize(program, ctypes.byref(size))

@@ -37,6 +37,7 @@ def bundle(*elements: bytes) -> bytes:
 def test_every_parameter_has_an_address(name: str, store: ParamStore, client: Any, wait: Any) -> None:
     values = {
         Kind.TEXT: "ink",
+        Kind.NAME: "ink",
         Kind.INT: 3,
         Kind.FLOAT: (PARAMS[name].low or 0) + 0.5,
         Kind.BOOL: not PARAMS[name].default,

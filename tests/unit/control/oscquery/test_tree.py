@@ -47,7 +47,7 @@ def test_a_strict_client_reaches_everything() -> None:
     loras = {name for name in PARAMS if name.startswith("lora/") and name != "lora/1/scale"}
     assert meant >= PARAMS.keys() - loras | ACTIONS.keys() | {"lora/ink/scale", "status/fps", "info/source"}
     assert not meant & loras
-    assert len(reached) == len(every) - 2  # /sdv2/prompt and /sdv2/preset, which lie above others
+    assert len(reached) == len(every) - 3  # /sdv2/prompt, /sdv2/preset and /sdv2/feedback, which lie above others
 
 
 def test_every_address_answers_for_itself() -> None:
@@ -157,7 +157,7 @@ def test_every_parameter_hints_how_it_may_be_shown() -> None:
     assert all(
         set(one) - {"length"} == {"default", "label", "group", "rank", "span", "widget", "applies"} for one in hints.values()
     )
-    assert {one.get("length") for one in hints.values() if one["widget"] == "text"} == {4000}
+    assert {one.get("length") for one in hints.values() if one["widget"] == "text"} == {64, 4000}
     assert {one["group"] for one in hints.values()} == {group.value for group in Group} - {"more"}
     assert {one["rank"] for one in hints.values()} == {1, 2, 3}
     assert all(one["label"] and "{" not in one["label"] and "_" not in one["label"] for one in hints.values())
