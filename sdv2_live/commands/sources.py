@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if rows or here or sounds:
         Table({"source": "source", "address": "address", "use": "use as"}, [*rows, *here, *sounds]).print(as_json=args.json)
-    return 0 if rows or here else 1
+    return 0 if rows or here or sounds else 1
 
 
 def quoted(word: str) -> str:

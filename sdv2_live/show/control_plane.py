@@ -148,6 +148,7 @@ class ControlPlane(Service):
                 launcher=self.music.launcher,
                 status=status,
                 moving=lambda: self.music.modulation.state.values,
+                levels=self.music.sound.levels,
             )
             self.music.tell(self.osc, self.lists)
             if config.oscquery.enabled:

@@ -27,6 +27,7 @@ from sdv2_live.system.clock import monotonic_ns
 SOURCE = "audio"  # of the tempo
 TELL_NS = 200_000_000  # between two tellings of the meters
 NDI_NS = 1_000_000_000  # for auto: the input's sound is there when it came within that time
+LEVELS_NS = 80_000_000  # the same for who asks 25 times a second: two blocks of sound, so that no onset is missed
 STATUS_NS = 500_000_000  # of the past that meters show: from one status to the next
 
 
@@ -109,6 +110,13 @@ class ShowSound(Service):
         meters = self.ears.meters(TELL_NS)
         levels = {name: round(getattr(meters.heard, name), 2) for name in Heard.__slots__}
         return {"source": self._words(), "live": meters.live, "peak_db": round(meters.peak_db, 1), **levels}
+
+    def levels(self) -> tuple[float, ...]:
+        """Level, bass, middle, top, onset and kick, each 0..1, of the last moment; none where no sound is listened to."""
+        if self.ears is None:
+            return ()
+        heard = self.ears.meters(LEVELS_NS).heard
+        return tuple(round(getattr(heard, name), 3) for name in Heard.__slots__)
 
     def _words(self) -> str:
         if self._card is not None and not self._input_sounds:

@@ -18,10 +18,12 @@ from support.waiting import DEADLINE_S, eventually
 
 from sdv2_live import __version__
 from sdv2_live.cli import COMMANDS, main
+from sdv2_live.commands import sources
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.files.source import FileSource
 from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
+from sdv2_live.io.sound.lib import SoundInput
 from sdv2_live.io.synthetic import TestSource
 
 TINY = ("--model", "tiny", "--device", "cpu")
@@ -158,12 +160,20 @@ def test_a_wrong_option_is_refused(arguments: list[str], capsys: pytest.CaptureF
     assert "error: " in capsys.readouterr().err
 
 
-def test_sources_without_any_tells_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    group = f"ndi.groups=nobody-{uuid.uuid4().hex}"
-    assert main(["sources", "--wait", "0.2", "--set", group, "--set", "ndi.extra_ips=127.0.0.2"]) == 1
+def test_sources_without_any_tells_what_to_do(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    sounds: list[SoundInput] = []
+    for look in ("list_cameras", "list_screens", "list_loopbacks"):
+        monkeypatch.setattr(sources, look, list)
+    monkeypatch.setattr(sources, "list_cards", lambda: sounds)
+    command = ["sources", "--wait", "0.2", "--set", f"ndi.groups=nobody-{uuid.uuid4().hex}", "--set", "ndi.extra_ips=127.0.0.2"]
+    assert main(command) == 1
     said = capsys.readouterr().out
     for part in ("no NDI source", "127.0.0.2", "ndi.extra_ips"):
         assert part in said
+    monkeypatch.setenv("COLUMNS", "200")
+    sounds.append(SoundInput("card", "Scarlett", 0, 2, 48_000, True))
+    assert main(command) == 0, "sound alone is something, too"
+    assert "audio.source='card:Scarlett'" in capsys.readouterr().out
 
 
 def test_sources_names_what_is_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ SENT = {  # of its own accord
         "status/<name>",
         "info/<name>",
         "tempo/beat",
+        "meters",
         "tempo/lead",
         "mod/value/<param>",
     ),

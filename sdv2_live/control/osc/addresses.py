@@ -57,6 +57,7 @@ _ACTIONS = (
     ActionSpec("unsubscribe", "nothing, a port, or a host and a port", "Stop sending there."),
     ActionSpec("dump", "nothing", "Send all values again to the subscriptions of this sender."),
     ActionSpec("mod/listen", "true or false", "Tell this sender's subscriptions of what moves, too, at mod/value/<param>."),
+    ActionSpec("audio/listen", "true or false", "Tell this sender's subscriptions how loud it is, too, at meters."),
     ActionSpec("prompt/expand", "a text, or nothing", "Make a text (or the cue, or the prompt) long, and cue it.", text=True),
     ActionSpec("preset/save", "a name", "Save the present values as a new preset.", text=True),
     ActionSpec("preset/replace", "a name", "Save the present values in the place of that preset.", text=True),

@@ -18,7 +18,7 @@ from typing import Any
 from sdv2_live.closing import Service
 from sdv2_live.control.loop import ControlLoop
 from sdv2_live.control.osc.addresses import ROOT
-from sdv2_live.control.osc.news import PENDING, Args, News
+from sdv2_live.control.osc.news import PENDING, Args, Asked, News
 from sdv2_live.control.osc.packet import encode
 from sdv2_live.control.params import PARAMS, Value, value_of
 from sdv2_live.control.store import ParamStore
@@ -92,8 +92,8 @@ class Companion(Service):
         """Send a beat."""
         self.told({address: args})
 
-    def moved(self, messages: Mapping[str, Args]) -> None:
-        """Nothing: variables show what hands wrote."""
+    def asked(self, what: Asked, messages: Mapping[str, Args]) -> None:
+        """Nothing: Companion asks for none of it."""
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:

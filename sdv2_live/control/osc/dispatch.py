@@ -15,7 +15,7 @@ from sdv2_live.control.osc.answers import ERROR, WARNING, Answers
 from sdv2_live.control.osc.feedback import Feedback, target_of
 from sdv2_live.control.osc.foreign import Question, Relative
 from sdv2_live.control.osc.message import Message, UnreadableError
-from sdv2_live.control.osc.news import BEAT, LEAD, PENDING
+from sdv2_live.control.osc.news import BEAT, LEAD, METERS, PENDING, Asked
 from sdv2_live.control.osc.packet import MAX_MESSAGES, encode
 from sdv2_live.control.osc.peers import Links
 from sdv2_live.control.osc.subscriber import Peer
@@ -29,7 +29,7 @@ MAX_WORK = MAX_MESSAGES  # messages, and addresses that patterns match, of one p
 ACTION_WORK = 20  # messages: an action may set all there is
 ARGUMENTS = 20  # that a message has at most; more are worth several messages
 
-TOLD_ONCE = (ERROR, WARNING, BEAT, LEAD)
+TOLD_ONCE = (ERROR, WARNING, BEAT, LEAD, METERS)
 TOLD = (ROOT + "applied/", ROOT + "status/", ROOT + "info/", PENDING)  # what shows say and are never told
 MAX_OWED = 64  # answers that wait for another thread's work
 
@@ -220,8 +220,8 @@ class Applier:
                 self._subscriptions.unsubscribe(target_of(call.args, peer, self._datagram_peer), peer)
             elif name == "dump":
                 self._feedback.dump(peer)
-            elif name == "mod/listen":
-                self._feedback.listen(peer, call.args)
+            elif name in tuple(Asked):
+                self._feedback.ask(Asked(name), peer, call.args)
             elif name in self._actions:
                 self._owe(address, self._actions[name](call.args), peer)
             elif name in self._timed:

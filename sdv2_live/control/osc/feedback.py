@@ -14,7 +14,7 @@ from typing import Any
 
 from sdv2_live.control.coerce import coerce
 from sdv2_live.control.osc.addresses import ROOT
-from sdv2_live.control.osc.news import RATE, Args, News
+from sdv2_live.control.osc.news import RATE, Args, Asked, News
 from sdv2_live.control.osc.packet import encode
 from sdv2_live.control.osc.subscriber import Peer, Subscriber
 from sdv2_live.control.osc.subscriptions import Subscriptions
@@ -24,7 +24,7 @@ from sdv2_live.errors import ParamError
 from sdv2_live.stats import Fill
 from sdv2_live.wording import shown
 
-_SWITCH = ParamSpec("mod/listen", Kind.BOOL, False, "")
+_SWITCH = ParamSpec("the request", Kind.BOOL, False, "")
 BURST = 8  # messages a flush and subscriber
 CONFIRM_S = (0.1, 0.4)
 
@@ -100,16 +100,16 @@ class Feedback:
             subscriber.tell(messages)
         self._wake()
 
-    def listen(self, sender: Peer, args: Args) -> None:
-        """Tell the subscriptions of `sender` of effective values, or no more. Raises ParamError when it has none."""
+    def ask(self, what: Asked, sender: Peer, args: Args) -> None:
+        """Tell the subscriptions of `sender` of this, too, or no more. Raises ParamError when it has none."""
         wanted = not args or bool(coerce(_SWITCH, args).value)
         for subscriber in self._own(sender):
-            subscriber.moving = wanted
+            subscriber.asks = subscriber.asks | {what} if wanted else subscriber.asks - {what}
 
-    def moved(self, messages: Mapping[str, Args]) -> None:
-        """Send effective values, by address, to those who asked for them."""
+    def asked(self, what: Asked, messages: Mapping[str, Args]) -> None:
+        """Send messages, by address, to those who have asked for them."""
         for subscriber in self._subscriptions:
-            if subscriber.moving:
+            if what in subscriber.asks:
                 subscriber.tell(messages)
         self._wake()
 

@@ -6,6 +6,7 @@
     /sdv2/info/<name> text           status in words
     /sdv2/tempo/beat number          at every beat
     /sdv2/mod/value/<param> value    what modulation makes of a value, to those who ask for it
+    /sdv2/meters number...           how loud the sound is, to those who ask for it
     /sdv2/pending/<param> value...   what waits for the beat from now on; without a value: it waits no more
 
 All but beats and what is pending wait for each listener in an `Outbox`, which every address leaves at most RATE times a second;
@@ -18,6 +19,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from typing import Any, Protocol
 
 from sdv2_live.control.loop import ControlLoop
@@ -29,13 +31,23 @@ BEAT = ROOT + "tempo/beat"
 PENDING = ROOT + "pending/"
 LEAD = ROOT + "tempo/lead"  # the tempo that the source's session shall have, where it may be led
 MOVED = ROOT + "mod/value/"
+METERS = ROOT + "meters"
 RATE = 30.0  # times a second that an address is sent
 STATUS_PERIOD_S = 0.5
 MOVED_PERIOD_S = 0.1
+METERS_PERIOD_S = 0.04
 
 Args = tuple[Any, ...]
 Moving = Callable[[], Mapping[str, Value]]  # the effective values of what moves, by parameter
 Status = Callable[[], Mapping[str, float | str]]  # numbers and words, by name
+Levels = Callable[[], tuple[float, ...]]  # of the sound's meters
+
+
+class Asked(StrEnum):
+    """What is told only to those who ask for it, by the action that asks."""
+
+    MOVES = "mod/listen"
+    METERS = "audio/listen"
 
 
 class Outbox:
@@ -76,8 +88,8 @@ class Listener(Protocol):
     def told(self, messages: Mapping[str, Args]) -> None:
         """Pass on messages, by address, that are no values of parameters."""
 
-    def moved(self, messages: Mapping[str, Args]) -> None:
-        """Pass on effective values, by address, to those who ask for them."""
+    def asked(self, what: Asked, messages: Mapping[str, Args]) -> None:
+        """Pass on messages, by address, to those who have asked for them."""
 
     def told_at_once(self, address: str, args: Args) -> None:
         """Pass on a message whose moment matters, before all that waits."""
@@ -86,10 +98,13 @@ class Listener(Protocol):
 class News:
     """Collects events of other threads and hands them to the listeners on the loop, all pending ones at once."""
 
-    def __init__(self, store: ParamStore, loop: ControlLoop, status: Status | None, moving: Moving = dict) -> None:
+    def __init__(
+        self, store: ParamStore, loop: ControlLoop, status: Status | None, moving: Moving = dict, levels: Levels = tuple
+    ) -> None:
         self._store, self._loop, self._status = store, loop, status
-        self.moving = moving
+        self.moving, self.levels = moving, levels
         self._moved: Mapping[str, Value] = {}  # as it was told last
+        self._metered: tuple[float, ...] = ()  # the same
         self.listeners: list[Listener] = []
         self.status: dict[str, Args] = {}  # as it was told last, by address; empty while nobody listens
         self._changes: dict[str, dict[str, Value]] = {}  # since the listeners were told, by origin
@@ -105,11 +120,12 @@ class News:
         removals = [self._store.add_listener(self._changed), self._store.add_applied_listener(self._applied)]
         self._due: asyncio.Handle = asyncio.get_running_loop().call_soon(self._tell_status)
         self._moved_due: asyncio.Handle = asyncio.get_running_loop().call_soon(self._tell_moved)
+        self._meters_due: asyncio.Handle = asyncio.get_running_loop().call_soon(self._tell_meters)
         try:
             yield
         finally:
-            self._due.cancel()
-            self._moved_due.cancel()
+            for due in (self._due, self._moved_due, self._meters_due):
+                due.cancel()
             for remove in removals:
                 remove()
 
@@ -165,8 +181,18 @@ class News:
         self._moved = now
         if news:
             spoken = {MOVED + told: args_of(value) for name, value in news.items() for told in self._store.names.told(name)}
-            for listener in self.listeners:
-                listener.moved(spoken)
+            self._tell_asked(Asked.MOVES, spoken)
+
+    def _tell_meters(self) -> None:
+        self._meters_due = asyncio.get_running_loop().call_later(METERS_PERIOD_S, self._tell_meters)
+        levels = self.levels() if self._listening else ()
+        if levels != self._metered:
+            self._metered = levels
+            self._tell_asked(Asked.METERS, {METERS: levels})
+
+    def _tell_asked(self, what: Asked, messages: Mapping[str, Args]) -> None:
+        for listener in self.listeners:
+            listener.asked(what, messages)
 
     def _tell(self, messages: Mapping[str, Args]) -> None:
         for listener in self.listeners:

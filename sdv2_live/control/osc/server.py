@@ -23,7 +23,7 @@ from sdv2_live.control.osc.dispatch import Action, Applier, OscCounters, TimedAc
 from sdv2_live.control.osc.feedback import Feedback
 from sdv2_live.control.osc.flood_sockets import Address
 from sdv2_live.control.osc.framing import MAX_PACKET
-from sdv2_live.control.osc.news import Moving, News, Status
+from sdv2_live.control.osc.news import Levels, Moving, News, Status
 from sdv2_live.control.osc.reception import OscInput
 from sdv2_live.control.osc.sockets import bind_osc, deliver, endpoint, plain, reaches
 from sdv2_live.control.osc.subscriber import Peer
@@ -62,6 +62,7 @@ class OscServer(Service):
         launcher: Launcher | None = None,
         status: Status | None = None,
         moving: Moving = dict,
+        levels: Levels = tuple,
     ) -> None:
         """Bind the sockets.
 
@@ -80,6 +81,7 @@ class OscServer(Service):
             launcher: gets the values in the store's place, and keeps some of them until the beat.
             status: returns numbers and words for subscribers; called twice a second on the loop, must not block.
             moving: returns the effective values of what modulation moves; called ten times a second, must not block.
+            levels: returns the meters of the sound, the same in number each time; called 25 times a second, must not block.
 
         Raises:
             ConfigError: the address is not available; the message has the remedy.
@@ -100,7 +102,7 @@ class OscServer(Service):
         applier = Applier(store, launcher, actions or {}, timed or {}, *parts)
         self._input = OscInput(applier, self.counters, store.names)
         self.loop = ControlLoop(self._failed)
-        self.news = News(store, self.loop, status, moving)
+        self.news = News(store, self.loop, status, moving, levels)
         self._feedback: Feedback | None = None
         self._configured = [self._subscriber(*one) for one in wanted]
 

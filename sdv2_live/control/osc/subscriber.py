@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sdv2_live.control.osc.news import Args, Outbox
+from sdv2_live.control.osc.news import Args, Asked, Outbox
 
 CROSSED_S = 1.0  # what comes so soon after another value was sent there may have been sent before that one arrived
 REFUSES_S = 10.0  # a port that refuses for so long is nobody's: a program that starts anew takes less
@@ -50,14 +50,14 @@ class Subscriber:
     """One subscription: its target, its owner and its waiting messages. Times are the event loop's, in seconds.
 
     owner: the peer that subscribed it; None: the configuration, so that it never ends.
-    moving: it wants to hear of effective values.
+    asks: what it wants to hear of beside all that everybody hears.
     """
 
     target: Peer
     owner: Peer | None
     heard: float  # when it last sent anything, or was subscribed
     echo: bool = False  # it wants to hear of its own changes, too
-    moving: bool = False
+    asks: frozenset[Asked] = frozenset()
     pending: Outbox = field(default_factory=Outbox)
     origins: frozenset[str] = frozenset()  # how the store names the writers whose changes are its own
     confirming: set[str] = field(default_factory=set)  # addresses that a timer will have told again

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from sdv2_live.control.http.server import HttpServer
+from sdv2_live.control.osc.news import Asked
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.oscquery.announce import announced
 from sdv2_live.control.oscquery.replies import Replies
@@ -30,7 +31,7 @@ from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.oscquery")
 
-FEEDBACK_ACTIONS = ("subscribe", "unsubscribe", "dump", "mod/listen")  # which the OSC server carries out by itself
+FEEDBACK_ACTIONS = ("subscribe", "unsubscribe", "dump", *Asked)  # which the OSC server carries out by itself
 METHODS_S = 0.1
 
 Presets = Callable[[], Sequence[str]]
@@ -113,6 +114,7 @@ class OscQuery:
             presets=self._presets(),
             status=self._osc.news.now(),
             moving=self._osc.news.moving(),
+            levels=self._osc.news.levels(),
             actions=self._actions,
             names=self._store.names,
         )

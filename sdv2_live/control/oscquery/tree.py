@@ -21,7 +21,7 @@ from typing import Any
 from sdv2_live.control.hints import hints
 from sdv2_live.control.names import TABLE, ParamNames
 from sdv2_live.control.osc.addresses import ACTIONS, MIDI, MIDI_MAX, NORM, ROOT, scalable
-from sdv2_live.control.osc.news import BEAT, MOVED
+from sdv2_live.control.osc.news import BEAT, METERS, MOVED
 from sdv2_live.control.params import PARAMS, Kind, Params, ParamSpec, Value, value_of
 from sdv2_live.control.params_mod import TARGETS
 
@@ -36,6 +36,7 @@ _MAX_EXACT = 2**53  # of a double
 _TYPES = {Kind.FLOAT: "f", Kind.TRIGGER: "I"}  # the others depend on value or range, or are text
 _ACTION_VALUES: Mapping[str, bool | float | str] = {
     "mod/listen": True,
+    "audio/listen": True,
     "prompt/expand": "",
     "preset/save": "",
     "preset/replace": "",
@@ -50,6 +51,7 @@ _ACTION_VALUES: Mapping[str, bool | float | str] = {
 }
 _SCALED = f"Also at {NORM} as 0..1 and at {MIDI} as 0..{MIDI_MAX}, scaled to the range."
 _BEAT = "Told at every beat: its number in the bar, from 1."
+_METERS = "How loud the sound is, each 0..1: level, bass, middle, top, onset, kick."
 _MOVED = "What modulation makes of {} now; the value of the fader where it does not move."
 _RULE = f"The controls of the show. Numbers, switches and choices are also taken with {NORM} or {MIDI} behind the address."
 
@@ -60,6 +62,7 @@ def methods(
     presets: Sequence[str] = (),
     status: Mapping[str, float | str] | None = None,
     moving: Mapping[str, Value] | None = None,
+    levels: Sequence[float] = (),
     actions: Collection[str] = (),
     names: ParamNames = TABLE,
 ) -> dict[str, Node]:
@@ -70,6 +73,7 @@ def methods(
         presets: names of presets.
         status: numbers and words of the running show.
         moving: effective values of the parameters that modulation moves now; None where nothing can move.
+        levels: of the meters of the sound; none where nothing is heard.
         actions: names of the actions that this show carries out.
         names: the show's parameter names.
 
@@ -86,6 +90,8 @@ def methods(
         found |= {MOVED + name: _moved(spec, moving.get(spec.name, value_of(params, spec))) for name, spec in _targets(names)}
     if "tempo/clock" in actions:
         found[BEAT] = {"TYPE": "f", "ACCESS": READ, "DESCRIPTION": _BEAT, "VALUE": [(status or {}).get("beat", 1)]}
+    if levels:
+        found[METERS] = {"TYPE": "f" * len(levels), "ACCESS": READ, "DESCRIPTION": _METERS, "VALUE": list(levels)}
     return {address: {"FULL_PATH": address} | node for address, node in found.items()}
 
 

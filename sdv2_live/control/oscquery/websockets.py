@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from sdv2_live.control.http.places import Places
 from sdv2_live.control.http.server import HttpServer, peer_of
 from sdv2_live.control.osc.datagrams import PAUSE_S
-from sdv2_live.control.osc.news import Args
+from sdv2_live.control.osc.news import Args, Asked
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.oscquery.session import MAX_WAITING, Client
 from sdv2_live.control.oscquery.tree import Node
@@ -92,8 +92,8 @@ class Sessions:
         for client in self.clients:
             client.tell(messages)
 
-    def moved(self, messages: Mapping[str, Args]) -> None:
-        """Send effective values to the clients that listen to them."""
+    def asked(self, what: Asked, messages: Mapping[str, Args]) -> None:
+        """Send messages to the clients that listen to them."""
         self.told(messages)
 
     def told_at_once(self, address: str, args: Args) -> None:

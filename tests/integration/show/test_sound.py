@@ -90,6 +90,7 @@ def test_flash_and_kick_are_in_one_chunk_and_the_beat_leads(camera: Camera) -> N
         assert now.meters.heard.kick > 0.3
         assert shown.told.is_set()
         assert shown.sound.listed().keys() == {"source", "live", "peak_db", *Heard.__slots__}
+        eventually("a kick in the meters", lambda: shown.sound.levels()[5] > 0.3)
     finally:
         shown.close()
 
@@ -102,6 +103,7 @@ def test_where_sound_is_off_none_is_asked_for(camera: Camera) -> None:
         assert shown.sound.hearing.between(0, monotonic_ns()) == Heard()
         assert shown.sound.now().words == "off"
         assert shown.sound.listed() == {"source": "off", "live": False}
+        assert shown.sound.levels() == ()
     finally:
         shown.close()
 

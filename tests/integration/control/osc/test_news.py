@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.waiting import DEADLINE_S, eventually
 
-from sdv2_live.control.osc.news import Args, Outbox
+from sdv2_live.control.osc.news import Args, Asked, Outbox
 from sdv2_live.control.osc.server import OscServer
 from sdv2_live.control.store import ParamStore
 
@@ -29,7 +29,7 @@ class Ear:
     def told(self, messages: Mapping[str, Args]) -> None:
         self.messages.append(dict(messages))
 
-    def moved(self, messages: Mapping[str, Args]) -> None:
+    def asked(self, what: Asked, messages: Mapping[str, Args]) -> None:
         self.messages.append(dict(messages))
 
     def told_at_once(self, address: str, args: Args) -> None:
