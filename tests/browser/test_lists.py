@@ -58,3 +58,29 @@ def test_a_timeline_is_chosen_among_the_files_and_sought_by_a_tap(page: Browser,
     page.until("document.querySelectorAll('sdv2-strip .mk').length === 2")
     page.tap("sdv2-strip")
     eventually("the middle", lambda: 4 < float(stage["status/timeline"]) < 6)
+
+
+def test_play_that_waits_for_the_beat_blinks_and_is_taken_back_by_another_press(page: Browser, stage: Stage) -> None:
+    stage.set("timeline/load", "two-looks")
+    page.until("document.querySelector('sdv2-timeline .file b').textContent.includes('two-looks')")
+    stage.set("timeline/stop", 1)
+    stage.until("status/timeline_playing", 0)
+    stage.set("tempo/bpm", 20.0)  # eight bars last 96 seconds
+    stage.set("tempo/quantise", "8bars")
+    stage.until("tempo/quantise", "8bars")
+    try:
+        play = "sdv2-timeline [aria-label=Play]"
+        page.click(play)
+        page.until(f"document.querySelector('{play}').classList.contains('waiting')")
+        page.until("document.querySelector('.pend b')?.textContent === 'timeline play'")
+        page.click(play)
+        page.until("document.querySelector('.pending .none') !== null")
+        page.click(play)
+        page.until("document.querySelector('.pend b')?.textContent === 'timeline play'")
+        page.click(".pending .btn")
+        stage.until("status/timeline_playing", 1)
+    finally:
+        for name, value in (("tempo/cancel", 1), ("tempo/quantise", "none"), ("tempo/bpm", 120.0), ("timeline/stop", 1)):
+            stage.set(name, value)
+        stage.until("tempo/quantise", "none")
+        stage.until("status/timeline_playing", 0)
