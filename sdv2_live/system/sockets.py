@@ -78,8 +78,9 @@ def join(udp: socket.socket, group: str, address: str) -> None:
 def hear_only(udp: socket.socket, interface: str) -> None:
     """Receive from one interface alone, as far as the system can do that: a name of an interface, as the system gives it."""
     if sys.platform == "linux":
+        device = interface.partition(":")[0]  # of eth0:1, the label of a further address of eth0
         with suppress(PermissionError):  # before Linux 5.7 it takes root
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
 
 
 def heard_at(address: str, shared: Iterable[str], interface: str) -> tuple[tuple[str, str], ...]:

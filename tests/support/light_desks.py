@@ -67,6 +67,10 @@ class Machine:
         ):
             _run(*self.command("ip", *words))
 
+    def second(self, address: str) -> None:
+        """Give our end of the cable another address."""
+        _run("ip", "address", "add", f"{address}/24", "label", f"{self.cable}:1", "dev", self.cable)
+
     def command(self, *command: str) -> list[str]:
         """The command line that runs a program there."""
         return ["nsenter", "-t", str(self._holder.pid), "-n", *command]

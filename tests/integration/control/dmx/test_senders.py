@@ -82,6 +82,15 @@ def test_another_interface_is_not_heard(desk: Machine, stranger: Machine, store:
         assert (desks.counters.packets, desks.now().desks, other.now().desks) == (2, 1, 1)
 
 
+def test_a_second_address_of_an_interface_is_one_like_the_first(desk: Machine, store: ParamStore) -> None:
+    desk.second("10.77.0.9")
+    with light_desks(store, f"{desk.cable}:1") as desks:
+        assert desks.where.endswith(" at 10.77.0.9")
+        for level in (0, 51):
+            desk.send(packet(ARTNET, level, 0), "10.77.0.9", PORTS[ARTNET])
+        eventually("the noise", lambda: store.latest().noise_scale == 0.2)
+
+
 @pytest.mark.parametrize("way", ["to us", "to all"])
 def test_a_program_on_this_machine_is_heard_at_the_interface_too(desk: Machine, store: ParamStore, way: str) -> None:
     with light_desks(store, desk.here) as desks, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
