@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from sdv2_live import logs
-from sdv2_live.commands import plan_group
+from sdv2_live.commands import plan_group, plan_models
 from sdv2_live.commands.options import add_config_options, add_model_options, configured
 from sdv2_live.commands.table import SECTION, Table
 from sdv2_live.errors import MemoryShortageError
@@ -48,15 +48,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--card", type=_known, metavar="NAME", help="reckon for this card, such as 4090, or these: 4090,3090")
     parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="picture size (video.size)")
     parser.add_argument("--vae", metavar="NAME", help="autoencoder: wan, light, taehv or lighttae (default: model.vae)")
+    parser.add_argument("--models", action="store_true", help="all models side by side, on --card or two usual ones")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--markdown", action="store_true", help="print the manual's table of cards")
+    form.add_argument("--markdown", action="store_true", help="print the manual's table of cards, or of models")
     parser.set_defaults(run=run)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan and return 0 when it fits (or nothing is known to fit into), else 5."""
+    if args.models:
+        config = configured(args, video__size=args.size, model__vae=args.vae)
+        return plan_models.run(config, args.card or (), as_json=args.json, markdown=args.markdown)
     if args.markdown:
         logs.say(markdown())
         return 0
@@ -155,7 +159,7 @@ def _wish(config: Config, card: int | None) -> tuple[MemoryRequest, int]:
         chosen, free = chosen_profile(config), free_bytes(device)
         wish = wish_of(config, chosen, device)
         return (wish if config.model.fit else replace(wish, text=chosen_placement(config, chosen, device, free))), free
-    chosen = find_profile("1.3b" if config.model.profile == "auto" else config.model.profile)
+    chosen = find_profile("1.3b" if config.model.profile == "auto" else config.model.profile, config.model.profiles_dir)
     wish = wish_of(config, chosen, torch.device("cpu"))  # as on a card, which need not be in this machine
     dtype = torch.bfloat16 if config.model.dtype == "auto" else wish.dtype
     engine = config.engine

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sdv2_live import logs
 from sdv2_live.commands.table import SECTION, Table
 from sdv2_live.config.schema import Config
+from sdv2_live.control.params import Params
 from sdv2_live.model.profiles import Profile
 
 GB = 1e9
@@ -46,8 +47,9 @@ def _whole(profile: Profile) -> dict[str, Any]:
 
 def _short(profile: Profile) -> tuple[str, ...]:
     kind, files = profile.stream, profile.files
-    steps = ", ".join(map(str, profile.steps or kind.steps))
-    first = f"; first {', '.join(map(str, kind.first_steps))}" if kind.first_steps else ""
+    start = profile.suited.get("steps", Params().steps)
+    steps = _steps(start) + (f"; from noise alone {_steps(kind.steps)}" if kind.steps != start else "")
+    first = f"; first {_steps(kind.first_steps)}" if kind.first_steps else ""
     past = "" if kind.attention_bias == 1 else f", the past weighs {kind.attention_bias:g}"
     context = "no context pass" if kind.context_t is None else f"context pass at {kind.context_t:g}"
     context = context if kind.recompute is None else f"{kind.recompute} latents recomputed"
@@ -67,6 +69,10 @@ def _short(profile: Profile) -> tuple[str, ...]:
         source,
         str(profile.licence),
     )
+
+
+def _steps(steps: Sequence[int]) -> str:
+    return ", ".join(map(str, steps))
 
 
 def show_files(config: Config, profiles: Iterable[Profile], *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from sdv2_live.control.params import Params
 from sdv2_live.engine.spec import Mode, Schedule, StreamSpec
 from sdv2_live.gpu.geometry import Size
 from sdv2_live.model.dit.cache_spec import TIME_ROWS, CacheSpec
-from sdv2_live.model.profiles import StreamKind
+from sdv2_live.model.profiles import Profile, StreamKind
 
 
 def stream_spec(config: Config, kind: StreamKind, size: Size, params: Params) -> StreamSpec:
@@ -47,6 +47,11 @@ def spec_of(kind: StreamKind, size: Size, cache: CacheSpec) -> StreamSpec:
         positions=kind.positions,
         recompute=kind.recompute,
     )
+
+
+def start_values(config: Config, profile: Profile) -> Params:
+    """The start values of the parameters: as configured, and as suits the model where nobody chose."""
+    return replace(config.params, **{name: value for name, value in profile.suited.items() if name not in config.given})
 
 
 def schedule_of(engine: EngineConfig, kind: StreamKind) -> Schedule:

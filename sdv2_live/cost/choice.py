@@ -33,8 +33,11 @@ def rate_of(card: Card, wish: MemoryRequest) -> Rate:
     """The reckoned rate of a show with these settings."""
     count, batch = len(wish.steps), wish.schedule is Schedule.STREAM_BATCH
     calls, levels = (1, count) if batch else (count, 1)
-    dit, kept = wish.profile.dit, wish.kv_frames
-    return chunk_rate(card, dit, wish.vae, wish.size, steps=calls, kv_frames=kept, levels=levels, fp8=wish.fp8)
+    dit, kept, kind = wish.profile.dit, wish.kv_frames, wish.profile.stream
+    calls += not kind.own  # a context pass, or a refill, takes about as long
+    return chunk_rate(
+        card, dit, wish.vae, wish.size, steps=calls, kv_frames=kept, levels=levels, fp8=wish.fp8, latents=kind.block
+    )
 
 
 def live(

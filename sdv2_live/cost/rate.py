@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from sdv2_live.cost.cards import Card
-from sdv2_live.engine.spec import CHUNK_FRAMES
+from sdv2_live.engine.spec import CHUNK_FRAMES, LATENT_FRAMES
 from sdv2_live.gpu.geometry import MULTIPLE, Size
 from sdv2_live.model.dit.tiles import attention_tiles, rounds
 from sdv2_live.model.sizes import DitConfig
@@ -61,19 +61,33 @@ VAE_WORK = {
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Seconds of a chunk's parts. denoise: all steps."""
+    """Seconds of a chunk's parts. denoise: all steps. frames: of a chunk."""
 
     denoise: float
     vae: float
+    frames: int = CHUNK_FRAMES
 
     @property
     def fps(self) -> float:
         """Frames a second, when chunks follow each other."""
-        return CHUNK_FRAMES / (self.denoise + self.vae)
+        return self.frames / (self.denoise + self.vae)
+
+    def latency(self, fps: float) -> float:
+        """Seconds from a chunk's first frame to its first picture, frames coming at this rate."""
+        return (self.frames - 1) / fps + self.denoise + self.vae
 
 
 def chunk_rate(
-    card: Card, dit: DitConfig, vae: str, size: Size, *, steps: int, kv_frames: int, levels: int = 1, fp8: bool = False
+    card: Card,
+    dit: DitConfig,
+    vae: str,
+    size: Size,
+    *,
+    steps: int,
+    kv_frames: int,
+    levels: int = 1,
+    fp8: bool = False,
+    latents: int = 1,
 ) -> Rate:
     """The rate of chunks in the middle of a stream, in bf16.
 
@@ -86,18 +100,22 @@ def chunk_rate(
         kv_frames: latent frames that attention sees.
         levels: samples of a call, with stream_batch.
         fp8: linear layers in 8 bits.
+        latents: of a chunk.
     """
-    return Rate(steps * call_seconds(card, dit, size, kv_frames, levels, fp8), vae_seconds(card, vae, size))
+    calls = steps * call_seconds(card, dit, size, kv_frames, levels, fp8, latents)
+    return Rate(calls, latents * vae_seconds(card, vae, size), latents * LATENT_FRAMES)
 
 
-def call_seconds(card: Card, dit: DitConfig, size: Size, kv_frames: int, levels: int = 1, fp8: bool = False) -> float:
-    """One call of the transformer: a latent frame of each level."""
-    tokens, share = _tokens(size), _shares(card)
+def call_seconds(
+    card: Card, dit: DitConfig, size: Size, kv_frames: int, levels: int = 1, fp8: bool = False, latents: int = 1
+) -> float:
+    """One call of the transformer: so many latent frames of each level."""
+    tokens, share = latents * _tokens(size), _shares(card)
     rows, bandwidth = levels * tokens, share.memory * card.bandwidth * 1e12
     d, wide = dit.dim, dit.ffn
     products = sum(_product(card, rows, n, k, fp8) for n, k in ((3 * d, d), (d, d), (d, d), (d, d), (wide, d), (d, wide)))
     heads = levels * dit.heads
-    attended = _attention(card, tokens, kv_frames * tokens, heads, dit.head_dim)
+    attended = _attention(card, tokens, kv_frames * _tokens(size), heads, dit.head_dim)
     attended += _attention(card, tokens, TEXT, heads, dit.head_dim) / CROSS
     moved = rows * (2.0 * NORMS * d + (3 * (wide + 2 * d) if fp8 else 0))  # fp8 rounds three tensors in passes of their own
     return dit.layers * (products + attended + moved / bandwidth + LAUNCHES * GAP)

@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from sdv2_live.config.schema import Config
-from sdv2_live.config.stream_spec import cache_spec, schedule_of
+from sdv2_live.config.stream_spec import cache_spec, schedule_of, start_values
 from sdv2_live.engine.spec import Mode
 from sdv2_live.errors import MemoryShortageError
 from sdv2_live.gpu.geometry import model_size
@@ -49,7 +49,7 @@ def wish_of(config: Config, profile: Profile, device: torch.device) -> MemoryReq
         vae_there(profile, model.vae, model.weights_dir),
         size,
         choose_dtype(model.dtype, device),
-        config.params.steps,
+        profile.stream.steps if engine.mode is Mode.TEXT else start_values(config, profile).steps,
         cache.kv_frames,
         cache.sink_frames,
         cache.adapt_sink_threshold,

@@ -68,9 +68,14 @@ class Licence:
     commercial: bool = True
     note: str = ""
 
+    @property
+    def short(self) -> str:
+        """Its name, and whether paid shows are left out."""
+        return self.name if self.commercial else f"{self.name}, not for paid shows"
+
     def __str__(self) -> str:
         """The licence in a line."""
-        return f"{self.name}{'' if self.commercial else ', not for paid shows'}{f' ({self.note})' if self.note else ''}"
+        return f"{self.short} ({self.note})" if self.note else self.short
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ class Profile:
     """One model: its sizes, its files (None: embedded in the package), its stream, and the defaults that suit it.
 
     max_pixels: cap on height * width when the resolution follows the input. vae: the autoencoder taken for `auto`.
-    noise_scale, steps, detail: start values of these parameters where nobody chose others; None keeps the table's.
+    noise_scale, steps, detail: start values of these parameters where nobody chose others; None keeps the table's, but nominal
+        steps are those of the stream.
     """
 
     name: str
@@ -100,5 +106,6 @@ class Profile:
     @property
     def suited(self) -> dict[str, Any]:
         """The start values by parameter."""
-        values = {name: getattr(self, name) for name in ("noise_scale", "steps", "detail")}
+        steps = self.stream.steps if self.steps is None and self.stream.warp else self.steps
+        values = {"noise_scale": self.noise_scale, "steps": steps, "detail": self.detail}
         return {name: value for name, value in values.items() if value is not None}

@@ -14,6 +14,7 @@ import torch
 
 from sdv2_live.config.profiles import PROFILES, find_profile
 from sdv2_live.config.schema import Config
+from sdv2_live.config.stream_spec import start_values
 from sdv2_live.control.params import Params
 from sdv2_live.cost.cards import card_of
 from sdv2_live.cost.choice import paced
@@ -87,8 +88,7 @@ def live_settings(config: Config) -> Config:
 
 def start_params(config: Config) -> Params:
     """The start values of the parameters: as configured, and as suits the model where nobody chose."""
-    suited = chosen_profile(config).suited
-    return replace(config.params, **{name: value for name, value in suited.items() if name not in config.given})
+    return start_values(config, chosen_profile(config))
 
 
 def load(config: Config) -> Models:

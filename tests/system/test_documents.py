@@ -19,6 +19,7 @@ from support.places import ROOT as TOP
 
 from sdv2_live import cli, errors, manual
 from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import read_profile
 from sdv2_live.config.schema import Config
 from sdv2_live.control.names import ParamNames
 from sdv2_live.control.osc.addresses import ACTIONS, ROOT, resolve
@@ -252,11 +253,14 @@ def test_the_examples_of_files_can_be_used(tmp_path: Path) -> None:
         elif "name" in held:
             assert load_preset(path).values
             kinds.add("preset")
+        elif "licence" in held:
+            assert read_profile(path).files
+            kinds.add("profile")
         else:
             assert held.keys() <= Config.model_fields.keys()
             load_config(path)
             kinds.add("configuration")
-    assert kinds == {"timeline", "preset", "configuration"}
+    assert kinds == {"timeline", "preset", "profile", "configuration"}
 
 
 def anchors(page: Path) -> set[str]:

@@ -8,7 +8,10 @@ import pytest
 from support.places import MANUAL
 
 from sdv2_live.cli import main
-from sdv2_live.commands import plan
+from sdv2_live.commands import plan, plan_models
+from sdv2_live.config.load import load_config
+from sdv2_live.config.profiles import PROFILES
+from sdv2_live.cost.cards import known
 
 
 def report(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:
@@ -85,6 +88,15 @@ def test_cards_that_contradict_or_are_not_there(capsys: pytest.CaptureFixture[st
 def test_a_card_that_is_none(size: str) -> None:
     with pytest.raises(SystemExit):
         main(["plan", "--gpu-memory", size])
+
+
+def test_the_manual_has_the_figures_of_the_models() -> None:
+    begin, end = "<!-- models: begin -->\n", "\n<!-- models: end -->"
+    told = (MANUAL / "models.md").read_text(encoding="utf-8").partition(begin)[2].partition(end)[0].splitlines()
+    cards = [card for name in plan_models.USUAL if (card := known(name)) is not None]
+    found = plan_models.rows(load_config(None, ["model.vae=taehv"]), [PROFILES["causal-forcing-2step"]], cards)
+    assert set(plan_models.table(found).splitlines()) <= set(told)
+    assert [line.split("`")[1] for line in told[2:]] == [name for name, profile in PROFILES.items() if profile.files]
 
 
 @pytest.mark.parametrize("cards", [(24, 16, 12), pytest.param(plan.CARDS, marks=pytest.mark.slow)])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.places import MANUAL
 from support.systems import without
 
 from sdv2_live.config.load import load_config
 from sdv2_live.config.profiles import PROFILES, find_profile, known_profiles, read_profile
-from sdv2_live.config.stream_spec import stream_spec
+from sdv2_live.config.stream_spec import start_values, stream_spec
 from sdv2_live.control.params import Params
 from sdv2_live.engine.spec import Mode, StreamSpec
 from sdv2_live.errors import ConfigError
@@ -74,6 +75,17 @@ def test_the_family_is_as_it_was_trained(
     )
 
 
+def test_a_performer_sees_the_steps_that_the_model_was_trained_with() -> None:
+    def steps(name: str, *options: str) -> tuple[int, ...]:
+        return start_values(load_config(None, [f"model.profile={name}", *options]), PROFILES[name]).steps
+
+    assert steps("longlive") == FOUR
+    assert steps("causal-forcing-2step") == (1000, 500)
+    assert steps("1.3b") == Params().steps
+    assert steps("tiny") == (400,)
+    assert steps("longlive", "params.steps=[900, 300]") == (900, 300)
+
+
 def test_only_longlive_brings_a_lora() -> None:
     loras = {name: profile.files.lora for name, profile in PROFILES.items() if profile.files and profile.files.lora}
     assert {name: (lora.file, lora.alpha) for name, lora in loras.items()} == {"longlive": ("longlive/lora.pt", 256.0)}
@@ -92,6 +104,13 @@ def test_a_file_in_the_performers_folder_is_a_model(tmp_path: Path) -> None:
     assert profile.dit == PROFILES["1.3b"].dit
     assert profile.files is not None
     assert profile.files.dit[0] == "mine/model.safetensors"
+
+
+def test_the_manuals_example_is_a_profile(tmp_path: Path) -> None:
+    text = (MANUAL / "models.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    profile = read_profile(put(tmp_path, text))
+    assert profile.stream == PROFILES["longlive"].stream
+    assert profile.suited == {"noise_scale": 0.7, "steps": FOUR}
 
 
 def test_a_performers_file_takes_the_place_of_a_shipped_one(tmp_path: Path) -> None:

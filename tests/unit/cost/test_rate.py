@@ -72,7 +72,7 @@ def test_published_rates_are_near_what_is_reckoned(reckoned, published: float) -
 def _in_threes(vae: str, decoding: float) -> float:
     """decoding: its share of encoding and decoding."""
     h100 = card("H100")
-    calls = 5 * call_seconds(h100, DIT, (3 * 480, 832), 4)  # attention over twelve frames, in the middle of a clip
+    calls = 5 * call_seconds(h100, DIT, BIG, 12, latents=3)  # attention over twelve frames, in the middle of a clip
     return 12 / (calls + 3 * decoding * vae_seconds(h100, vae, BIG))
 
 
@@ -83,4 +83,8 @@ def test_more_work_never_takes_less_time() -> None:
         assert chunk_rate(each, DIT, "light", BIG, steps=2, kv_frames=6).fps > base
         assert chunk_rate(each, DIT, "wan", (240, 416), steps=2, kv_frames=6).fps > base
         assert chunk_rate(each, DIT, "wan", BIG, steps=2, kv_frames=5).fps >= base
+        three = chunk_rate(each, DIT, "wan", BIG, steps=2, kv_frames=6, latents=3)
+        assert three.frames == 12
+        assert base < 1.5 * three.fps  # larger calls keep a card busier, and do the same work
+        assert three.latency(30) > three.latency(60) > 11 / 60
         assert chunk_rate(each, DIT, "wan", BIG, steps=1, levels=2, kv_frames=6).fps >= base  # stream_batch

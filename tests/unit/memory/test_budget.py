@@ -196,3 +196,13 @@ def test_where_the_text_encoder_goes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sdv2_live.memory.fit.free_bytes", lambda device: 10 * GB)
     assert chosen_placement(asked, LARGE, gpu, whole - 1) is Placement.ON_DEMAND
     assert chosen_placement(config(tmp_path, "model.text_encoder=gpu"), LARGE, gpu, 1) is Placement.GPU
+
+
+def test_a_model_is_planned_for_as_it_was_trained() -> None:
+    def wish(*options: str) -> MemoryRequest:
+        return wish_of(load_config(None, list(options)), PROFILES["longlive"], torch.device("cpu"))
+
+    assert (wish().kv_frames, wish().sink_frames, wish().spec.block, wish().steps) == (12, 3, 3, (1000, 750, 500, 250))
+    fewer = wish("engine.kv_frames=9", "params.steps=[1000]")
+    assert (fewer.kv_frames, fewer.steps) == (9, (1000,))
+    assert wish("engine.mode=text", "params.steps=[1000]").steps == (1000, 750, 500, 250)
