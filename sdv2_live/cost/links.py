@@ -53,9 +53,9 @@ def between(a: Card, b: Card) -> Link:
 
 
 def boundary_bytes(dit: DitConfig, size: Size, dtype: torch.dtype) -> int:
-    """What one rank hands to the next in a call of one latent frame: the residual stream, and the branch not yet added to it."""
+    """What one rank hands to the next in a call of one latent frame: the residual stream."""
     tokens = (size[0] // MULTIPLE) * (size[1] // MULTIPLE)
-    return 2 * tokens * dit.dim * dtype.itemsize
+    return tokens * dit.dim * dtype.itemsize
 
 
 def latent_bytes(dit: DitConfig, size: Size) -> int:

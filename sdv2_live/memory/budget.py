@@ -37,7 +37,7 @@ FAST = (5, 2)  # kv_frames and sink_frames of the authors' fast profile
 SMALLER = (0.8, 0.64, 0.5)  # of both sides
 LEAST = 128  # pixels; no side is made smaller
 LIBRARY = 256 << 20  # that NCCL keeps for its channels to two neighbours: an assumption, for its defaults
-PASSING = 2 * 2 * 2  # tensors between neighbours: the residual stream and its branch, in and out, of two chunks
+PASSING = 2 * 16  # tensors between neighbours that are kept until later ones follow, in and out
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Which rank computes what: a chunk's stages (encode, the transformer's blocks, decode), dealt out to cards in a ring.
 
-Rank 0, the leader, encodes, and has the first blocks or none. The others follow with at least one block each; the last of them
-decodes, or the leader does. A rank that has nothing to do in a chunk costs speed, and the slowest rank sets the pace: of all
-ways to cut the chain of blocks the one with the shortest time between two chunks is found, not only a good one.
+Rank 0, the leader, encodes and decodes, and has the first blocks or none. The others follow with at least one block each. (In
+StreamDiffusionV2's own rings the last one decodes, which can be asked for.) The slowest rank sets the pace: of all ways to cut
+the chain of blocks the one with the shortest time between two chunks is found, not only a good one.
 """
 
 from __future__ import annotations
@@ -66,12 +66,14 @@ class Ring:
         alone: a chunk's first call waits until the last call of the chunk before it has left the rank, for they share a cache
             (sequential). Else each step has a cache of its own, and calls follow each other without a gap (stream_batch).
         hop: seconds that tensors take from one rank to the next.
+        apart: the last rank may decode in place of the leader.
     """
 
     blocks: int
     steps: int
     alone: bool = True
     hop: float = 0.0
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def partition(seats: Sequence[Seat], ring: Ring, need: Need) -> Partition | None
         only = _dealt(seats, [ring.blocks], True, ring, need)
         return only if only.fits else None
     ways = []
-    for here in (True, False):  # where pictures are decoded: by the leader, or by the last
+    for here in (True, False) if ring.apart else (True,):  # the leader decodes, or the last
         cuts = _best_cuts(seats, ring, here, need)
         ways += [_dealt(seats, cuts, here, ring, need)] if cuts else []
         last_leads = [seats[-1], *seats[:-1]]

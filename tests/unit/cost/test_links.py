@@ -16,9 +16,9 @@ def card(name: str) -> Card:
     return found
 
 
-def test_what_passes_is_the_stream_and_its_branch() -> None:
-    assert boundary_bytes(PROFILES["1.3b"].dit, (480, 832), torch.bfloat16) == 2 * 30 * 52 * 1536 * 2
-    assert boundary_bytes(PROFILES["14b"].dit, (512, 512), torch.float32) == 2 * 32 * 32 * 5120 * 4
+def test_what_passes_is_the_residual_stream() -> None:
+    assert boundary_bytes(PROFILES["1.3b"].dit, (480, 832), torch.bfloat16) == 30 * 52 * 1536 * 2
+    assert boundary_bytes(PROFILES["14b"].dit, (512, 512), torch.float32) == 32 * 32 * 5120 * 4
     assert latent_bytes(PROFILES["1.3b"].dit, (480, 832)) == 16 * 60 * 104 * 4
 
 

@@ -9,7 +9,7 @@ import torch
 
 from sdv2_live.config.profiles import PROFILES
 from sdv2_live.engine.spec import Schedule
-from sdv2_live.memory.budget import LIBRARY, plan
+from sdv2_live.memory.budget import LIBRARY, PASSING, plan
 from sdv2_live.memory.footprint import _fixed_need, fixed_need
 from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.text.encoder import Placement
@@ -59,7 +59,7 @@ def test_a_rank_of_the_autoencoder_alone_has_nothing_of_the_transformer() -> Non
 def test_neighbours_have_buffers_for_each_other() -> None:
     tokens = 30 * 52
     assert plan(WISH).parts["other ranks"] == 0
-    assert of(Part(0, 8, encode=True))["other ranks"] == LIBRARY + 8 * tokens * 1536 * 2
+    assert of(Part(0, 8, encode=True))["other ranks"] == LIBRARY + PASSING * tokens * 1536 * 2
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4, 9, 30])
