@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdv2_live.doctor.group import look_group
 from sdv2_live.doctor.light_desks import look_dmx
 from sdv2_live.doctor.link import look_link
 from sdv2_live.doctor.machine import look_attention, look_cupy, look_system, look_torch
@@ -18,6 +19,7 @@ PROBES = (
     Probe(("torch", "cuda", "gpu"), look_torch, 120, "the GPU's driver does not answer: restart the machine"),
     Probe(("cupy",), look_cupy, 60, "the GPU's driver does not answer: restart the machine"),
     Probe(("attention",), look_attention, 120, "the GPU's driver does not answer: restart the machine"),
+    Probe(("ranks",), look_group, 120, "a card does not answer another: restart the machine, or set model.gpus to 1"),
     Probe(("ndi_library", "ndi_loopback"), look_ndi, 60, "NDI does not answer: reinstall ndi-python, check the firewall"),
     Probe(("spout",), look_spout, 60, "the graphics driver does not answer: restart the machine"),
     Probe(("sound",), look_sound, 60, "a sound driver does not answer: restart the sound server, or set audio.source: ndi"),

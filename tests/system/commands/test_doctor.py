@@ -14,7 +14,8 @@ from sdv2_live.doctor.probe import Probe, fail, ok, warn
 from sdv2_live.doctor.probes import PROBES
 
 NAMES = [
-    "python", "seen", "disk", "prompt_cache", "torch", "cuda", "gpu", "cupy", "attention", "ndi_library", "ndi_loopback", "spout",
+    "python", "seen", "disk", "prompt_cache", "torch", "cuda", "gpu", "cupy", "attention", "ranks", "ndi_library", "ndi_loopback",
+    "spout",
     "sound", "link", "midi", "light_desks", "discovery", "osc_port", "oscquery_port", "weights", "memory", "speed", "engine",
 ]  # fmt: skip
 
