@@ -50,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--output",
         metavar="SINK",
         action="append",
-        help="ndi:NAME, file:PATH or none; several may be given, the first is the clock",
+        help="ndi:NAME, window:2, camera:NAME, file:PATH or none; several may be given, the first is the clock",
     )
     parser.add_argument("--timeline", type=Path, metavar="FILE", help="play a timeline (.yaml, or Scope's .json) from its start")
     parser.add_argument(

@@ -90,15 +90,10 @@ class Sink(Port):
         live: viewers watch it meanwhile, so any picture is better than none. False for a recording, which begins with the
             paintings.
         full_name: its name in other programs, so that it is not taken for an input; empty where none see it.
-        trouble: why it shows no picture now, and what to do; empty while all is well.
-        dropped: frames that it left out, as newer ones had come.
-        failures: times that it failed and was opened again.
     """
 
     live = True
     full_name = ""
-    trouble = ""
-    dropped = failures = 0
 
     @abstractmethod
     def send(self, frame: Frame) -> None:
@@ -108,6 +103,21 @@ class Sink(Port):
     def watched(self) -> bool:
         """False when no receiver is connected, so that conversion and sending may be skipped."""
         return True
+
+    @property
+    def trouble(self) -> str:
+        """Why it shows no picture now, and what to do; empty while all is well."""
+        return ""
+
+    @property
+    def dropped(self) -> int:
+        """Frames that it left out, as newer ones had come."""
+        return 0
+
+    @property
+    def failures(self) -> int:
+        """Times that it failed and was opened again."""
+        return 0
 
     @property
     def members(self) -> tuple[Sink, ...]:

@@ -20,20 +20,26 @@ from sdv2_live.io.files.source import FileSource
 from sdv2_live.io.ndi.settings import NdiSettings
 from sdv2_live.io.ndi.sink import NdiSink
 from sdv2_live.io.ndi.source import NdiSource
+from sdv2_live.io.outlets.sink import OutletSink
+from sdv2_live.io.outlets.virtual_camera import virtual_camera
+from sdv2_live.io.outlets.window import Window
 from sdv2_live.io.spout.sink import SpoutSink
 from sdv2_live.io.spout.source import SpoutSource
 from sdv2_live.io.synthetic import TestSource
+from sdv2_live.io.syphon.sink import syphon_sink
+from sdv2_live.io.syphon.source import open_syphon
 
 SOURCES = (
     "ndi:NAME",
     "spout:NAME",
+    "syphon:NAME",
     "camera:NAME[@HEIGHTxWIDTH[@FPS]]",
     "screen:[MONITOR|x,y,w,h]",
     "file:PATH",
     "test[:HEIGHTxWIDTH]",
     "none",
 )
-SINKS = ("ndi:NAME", "spout:NAME", "file:PATH", "none")
+SINKS = ("ndi:NAME", "spout:NAME", "syphon:NAME", "camera:NAME", "window:[MONITOR]", "file:PATH", "none")
 
 
 class NullSource(Source):
@@ -83,6 +89,7 @@ def open_source(
     """Open the source of a text.
 
     `ndi:NAME` (`ndi:` takes the first found, `ndi:IP:PORT` connects directly), `spout:NAME` (`spout:` takes the active sender),
+    `syphon:NAME`,
     `camera:NAME|NUMBER[@HEIGHTxWIDTH[@FPS]]` (`camera:` takes the first), `screen:[MONITOR|x,y,w,h]`, `file:PATH`,
     `test[:HEIGHTxWIDTH]`, `none`.
 
@@ -104,6 +111,8 @@ def open_source(
             return NdiSource(rest, ndi, receiver_timeout_s=receiver_timeout_s, ignore=ignore, color=color)
         case "spout":
             return SpoutSource(rest, ignore=ignore)
+        case "syphon":
+            return open_syphon(rest, ignore=ignore, silent_s=receiver_timeout_s)
         case "camera":
             return open_camera(rest, ignore=ignore, silent_s=receiver_timeout_s)
         case "screen":
@@ -117,10 +126,14 @@ def open_source(
 
 
 def open_sink(spec: str, *, ndi: NdiSettings | None = None) -> Sink:
-    """Open the sink of a text: `ndi:NAME`, `spout:NAME`, `file:PATH` (.mp4 or .mkv) or `none`.
+    """Open the sink of a text.
+
+    `ndi:NAME`, `spout:NAME`, `syphon:NAME`, `camera:NAME` (a virtual one; `camera:` takes the first), `window:[MONITOR]`,
+    `file:PATH` (.mp4 or .mkv), `none`.
 
     Raises:
         VideoError: it cannot be opened.
+        DeviceError: its device is not there now.
     """
     scheme, rest = _split(spec, SINKS, "sink")
     match scheme:
@@ -128,6 +141,12 @@ def open_sink(spec: str, *, ndi: NdiSettings | None = None) -> Sink:
             return NdiSink(rest, ndi)
         case "spout":
             return SpoutSink(rest)
+        case "syphon":
+            return syphon_sink(rest)
+        case "camera":
+            return OutletSink(f"camera:{rest}", virtual_camera, rest)
+        case "window":
+            return OutletSink(f"window:{rest}", Window, rest)
         case "file":
             return FileSink(_path(spec, rest))
     return NullSink()

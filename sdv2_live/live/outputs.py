@@ -70,7 +70,8 @@ class Follower(Sink):
         self._closing = threading.Event()
         self._began: float | None = None  # when the frame was begun that is being sent
         self._watched = False
-        self._told = ""  # the trouble that was told last
+        self._trouble = ""
+        self._dropped = self._failures = 0
         self._sink: Sink | None = None
         try:
             self._take(self._open())
@@ -78,6 +79,18 @@ class Follower(Sink):
             self._fail(error)
         self._thread = threading.Thread(target=self._run, name=f"output {spec}", daemon=True)
         self._thread.start()
+
+    @property
+    def trouble(self) -> str:
+        return self._trouble or next((sink.trouble for sink in self.opened), "")
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped + sum(sink.dropped for sink in self.opened)
+
+    @property
+    def failures(self) -> int:
+        return self._failures + sum(sink.failures for sink in self.opened)
 
     @property
     def opened(self) -> tuple[Sink, ...]:
@@ -102,7 +115,7 @@ class Follower(Sink):
         """Take a frame over. Never waits."""
         with self._news:
             if self._frame is not None:
-                self.dropped += 1
+                self._dropped += 1
                 began = self._began
                 if began is not None and self._clock() - began > HANG_S:
                     self._tell(f"has taken no frame for {HANG_S:g} s: it hangs")
@@ -152,12 +165,12 @@ class Follower(Sink):
 
     def _mend(self) -> None:
         self._pause.reset()
-        if self.trouble:
-            self.trouble = self._told = ""
+        if self._trouble:
+            self._trouble = ""
             log.info("%s shows the picture again", self.name, extra={MENDED: self.name})
 
     def _fail(self, error: Exception) -> None:
-        self.failures += 1
+        self._failures += 1
         self._watched, self._began = False, None
         self._tell(str(error))
         sink, self._sink = self._sink, None
@@ -167,9 +180,8 @@ class Follower(Sink):
 
     def _tell(self, trouble: str) -> None:
         """Say it, once."""
-        self.trouble = trouble
-        if trouble != self._told:
-            self._told = trouble
+        if trouble != self._trouble:
+            self._trouble = trouble
             again = "; it is tried again and again" if self.live else ""
             log.warning("%s: %s%s; the other outputs go on", self.name, trouble, again, extra={TROUBLE: self.name})
 

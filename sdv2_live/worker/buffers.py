@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdv2_live.frame import Frame
+from sdv2_live.system.shm import BufferPool, Segment
 from sdv2_live.worker.messages import FrameAt
-from sdv2_live.worker.shm import BufferPool, Segment
 
 CHUNK = 16  # places offered for one chunk's pictures; more than any chunk has
 INPUT_PLACES = 3 * CHUNK  # of frames: three chunks; pages that nothing was ever put into take no memory

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from sdv2_live.system.process import Connection
+from sdv2_live.system.shm import Segment
 from sdv2_live.worker.messages import ANY, FrameAt, Reply, Request, ShareSegment
-from sdv2_live.worker.shm import Segment
 
 
 class Channel:

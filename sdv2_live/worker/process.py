@@ -20,6 +20,7 @@ from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
 from sdv2_live.system.process import Connection, ends_with_this, how_it_ended, uninterrupted
+from sdv2_live.system.shm import Segment
 from sdv2_live.threads import fulfil
 from sdv2_live.worker.buffers import InputBuffers, OutputBuffers
 from sdv2_live.worker.channel import Channel
@@ -40,7 +41,6 @@ from sdv2_live.worker.messages import (
     Setup,
 )
 from sdv2_live.worker.pending import POLL_S, Pending, Read
-from sdv2_live.worker.shm import Segment
 
 log = logging.getLogger("sdv2_live.worker")
 

@@ -22,6 +22,7 @@ from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.errors import NO_MEMORY, Sdv2Error, gpu_lost
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill, StageTimer
+from sdv2_live.system.shm import Segment
 from sdv2_live.threads import OneThread
 from sdv2_live.worker.channel import Channel
 from sdv2_live.worker.messages import (
@@ -42,7 +43,6 @@ from sdv2_live.worker.messages import (
     Settle,
     ShareSegment,
 )
-from sdv2_live.worker.shm import Segment
 
 if TYPE_CHECKING:
     from sdv2_live.engine.prompt_cache import PromptCache

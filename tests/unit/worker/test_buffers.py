@@ -9,9 +9,9 @@ from collections.abc import Callable
 from support.fakes import fake_frame
 
 from sdv2_live.frame import Frame
+from sdv2_live.system.shm import Segment
 from sdv2_live.worker.buffers import CHUNK, INPUT_PLACES, OUTPUT_PLACES, InputBuffers, OutputBuffers
 from sdv2_live.worker.messages import FrameAt
-from sdv2_live.worker.shm import Segment
 
 
 def frames(first: int, count: int, side: int = 16) -> list[Frame]:

@@ -93,7 +93,7 @@ class BufferPool:
     """
 
     def __init__(self, count: int, size: int) -> None:
-        self.size = size
+        self.size, self._count = size, count
         self.segment = Segment(aligned(size) * count or ALIGN)
         # A deque, as its ends are safe without a lock: the garbage collector may free a place in the midst of anything.
         self._free = deque(place * aligned(size) for place in range(count))
@@ -104,6 +104,11 @@ class BufferPool:
         while len(lent) < most and self._free:
             lent.append(self._free.pop())  # the one that was used last: its memory is warm, and the rest may stay untouched
         return lent
+
+    @property
+    def lent(self) -> int:
+        """Places in use."""
+        return self._count - len(self._free)
 
     def release(self, offset: int) -> None:
         """Free a place that was lent."""

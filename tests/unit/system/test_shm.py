@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from sdv2_live.worker.shm import ALIGN, BufferPool, Segment
+from sdv2_live.system.shm import ALIGN, BufferPool, Segment
 
 
 def write_into(connection: Connection) -> None:
