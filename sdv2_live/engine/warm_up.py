@@ -8,11 +8,13 @@ full weight and below it. A recache is met over a full cache; over a shorter one
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
-from sdv2_live.engine.spec import CHUNK_FRAMES, FIRST_FRAMES, TEXT_STEPS, ChunkPlan, Mode
+from sdv2_live.engine.spec import ChunkPlan, Mode, Schedule, StreamSpec
 from sdv2_live.engine.state import StreamState
 
 if TYPE_CHECKING:
@@ -34,21 +36,24 @@ def warm_up(engine: Engine, state: StreamState) -> None:
 def _autoencoder(engine: Engine, state: StreamState) -> None:
     """The first chunk is like no other; the second runs as it is, the third is captured (see `graphs.Captured`)."""
     spec = state.spec
-    for frames in (FIRST_FRAMES, CHUNK_FRAMES, CHUNK_FRAMES):
-        latent = torch.zeros(1, 1, engine.dit.config.channels, *spec.latent_hw, device=engine.device)
+    for first in (True, False, False):
+        latent = torch.zeros(1, spec.latents(first=first), engine.dit.config.channels, *spec.latent_hw, device=engine.device)
         if spec.mode is Mode.VIDEO:
+            frames = spec.frames_needed(first=first)
             pixels = torch.zeros(1, 3, frames, spec.height, spec.width, dtype=engine.pixel_dtype, device=engine.device)
             latent = engine.encode(pixels, state)
         engine.decode(latent, state)
 
 
 def _denoising(engine: Engine, state: StreamState) -> None:
-    """Every length of the cache: after a stream's first chunk of two latents, and from one latent on, as after a prompt cut."""
+    """Every length of the cache: after a stream's first chunk, which may be longer, and as after a prompt cut."""
     spec, dit = state.spec, engine.dit
     cross = dit.condition(torch.zeros(1, 1, dit.config.text_dim, device=engine.device))
 
     def chunk(frames: int, steps: int, memory: float) -> None:
         latent = torch.zeros(1, frames, dit.config.channels, *spec.latent_hw, device=engine.device)
+        if state.anchor is not None:
+            state.anchor.latent = latent[:, :1]
         state.noise.begin(0, 0)
         noise = state.draw(steps, latent.shape, engine.device)
         engine.denoising(latent, noise, cross, ChunkPlan(0.5, STEPS[:steps], memory), state)
@@ -56,25 +61,28 @@ def _denoising(engine: Engine, state: StreamState) -> None:
     batch = state.queue is not None
     steady = spec.levels if batch else 1  # steps of a chunk that meet all that more of them would
     for memory in MEMORIES:
-        state.cut_()
-        if spec.mode is Mode.VIDEO:
-            chunk(2, 1, memory)
-            if batch:  # all levels at once, over what two latents have left
-                chunk(1, steady, memory)
+        for begin in dict.fromkeys((spec.latents(first=True), spec.block)):
             state.cut_()
-        chunk(1, 1, memory)
-        for _ in range(spec.cache.kv_frames + max(steady - 2, 0)):  # the last one turns the full ring of the first level
-            chunk(1, steady, memory)
+            chunk(begin, 1, memory)
+            if begin == spec.block or begin % spec.block:
+                for _ in range(math.ceil((spec.recompute or spec.cache.kv_frames) / spec.block) + max(steady - 2, 0)):
+                    chunk(spec.block, steady, memory)  # the last one turns the full ring of the first level
+            elif batch:  # all levels at once, over what the first chunk has left; the other lengths come after a cut, too
+                chunk(spec.block, steady, memory)
     engine.recache(cross, state)
-    counts = [*range(1, len(STEPS) + 1)]
-    if spec.mode is Mode.TEXT:
-        counts = [len(TEXT_STEPS)]
-    elif batch:
-        counts = [spec.levels]
+    counts = _step_counts(spec)
+    beside = (spec.context_t is not None) + math.ceil((spec.recompute or 0) / spec.block)
     for count in counts:  # a product of so many rows
-        dit.times(torch.zeros(count, 1, dtype=torch.float64, device=engine.device))
+        dit.times(torch.zeros(count + beside, 1, dtype=torch.float64, device=engine.device))
     if state.graphs is not None:
         with state.graphs.ahead():
             for memory in MEMORIES:
                 for count in counts:
-                    chunk(1, count, memory)
+                    chunk(spec.block, count, memory)
+
+
+def _step_counts(spec: StreamSpec) -> Sequence[int]:
+    """The numbers of steps that a chunk may have."""
+    if spec.mode is Mode.TEXT:
+        return tuple(dict.fromkeys((len(spec.steps), len(spec.first_steps or spec.steps))))
+    return (spec.levels,) if spec.schedule is Schedule.STREAM_BATCH else range(1, len(STEPS) + 1)

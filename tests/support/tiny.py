@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -70,17 +72,36 @@ def clip(frames: int, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Tensor
 def run(
     engine: Engine, state: StreamState, video: Tensor | None, cross: CrossKV, chunks: int, settings: ChunkSettings | None = None
 ) -> list[Tensor | None]:
-    """Latents out of `chunks` chunks, from the frames of the video in order."""
+    """Latents out of `chunks` chunks, from the frames of the video in order, again and again."""
     settings = settings or ChunkSettings()
     out: list[Tensor | None] = []
     at = 0
     for _ in range(chunks):
         needed = state.frames_needed
+        if video is not None and at + needed > video.shape[2]:
+            at = 0
         pixels = None if video is None else video[:, :, at : at + needed]
         at += needed
         latent = None if pixels is None else engine.encode(pixels, state)
-        out.append(engine.denoise(latent, cross, engine.plan(pixels, settings, state), settings.seed, state))
+        clean = engine.denoise(latent, cross, engine.plan(pixels, settings, state), settings.seed, state)
+        out.append(clean)
+        if state.anchor is not None and clean is not None:  # the next chunk looks back on these pictures
+            engine.decode(clean, state)
     return out
+
+
+def kin() -> dict[str, StreamSpec]:
+    """Streams of the other students: of blocks, of single latents, by place, and refilled from a context."""
+    blocks = StreamSpec(
+        32, 32, cache=CacheSpec(6, 3, -1), block=3, first_frames=9, shift=5.0, warp=True, context_t=0.0, normalize_latents=True,
+        rope_refresh_frame=36,
+    )  # fmt: skip
+    return {
+        "blocks": blocks,
+        "single latents": replace(blocks, cache=CacheSpec(5, 0, -1), block=1, first_frames=1, first_steps=(1000, 600)),
+        "by place, four latents first": replace(blocks, cache=CacheSpec(7, 1, -1), first_frames=13, positions="relative"),
+        "refilled": replace(blocks, cache=CacheSpec(6, 0, -1), context_t=None, recompute=3),
+    }
 
 
 def spec(height: int = 32, width: int = 32, **keys: object) -> StreamSpec:

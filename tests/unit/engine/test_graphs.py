@@ -22,6 +22,7 @@ SPECS = {
     "adaptive sinks": StreamSpec(32, 32, cache=CacheSpec(4, 2, 0.9)),
     "stream_batch": StreamSpec(32, 32, Schedule.STREAM_BATCH, 2, cache=CacheSpec(4, 1, -1)),
     "stream_batch, adaptive sinks": StreamSpec(32, 32, Schedule.STREAM_BATCH, 2, cache=CacheSpec(4, 2, 0.9)),
+    **tiny.kin(),
 }
 specs = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 
@@ -95,7 +96,8 @@ def test_warm_up_captures_and_leaves_no_trace(plain: Engine, spec: StreamSpec, m
         spec = replace(spec, schedule=Schedule.SEQUENTIAL, mode=mode)
     capture, engine, mine, theirs = pair(plain, spec)
     engine.warm_up(mine)
-    assert capture.captures == 2 * (4 if spec.schedule is Schedule.SEQUENTIAL and mode is Mode.VIDEO else 1)
+    video_steps = 4 if spec.schedule is Schedule.SEQUENTIAL else 1
+    assert capture.captures == 2 * (video_steps if mode is Mode.VIDEO else 1 + (spec.first_steps is not None))
     cross = tiny.prompt(plain, 3)
     video = tiny.clip(60) if mode is Mode.VIDEO else None
     assert_same(

@@ -31,6 +31,8 @@ SHOWS = {  # the autoencoder, and the stream
     "text": ("taehv", replace(SEQUENTIAL, cache=PLAIN, mode=Mode.TEXT)),
     **{f"stream_batch of {n}": ("taehv", replace(BATCH, cache=PLAIN, levels=n)) for n in (1, 2, 4)},
     "stream_batch, adaptive sinks": ("taehv", replace(BATCH, cache=ADAPTIVE)),
+    **{name: ("taehv", spec) for name, spec in tiny.kin().items()},
+    "single latents of noise": ("taehv", replace(tiny.kin()["single latents"], mode=Mode.TEXT)),
 }
 # Encodings, steps and decodings of a warm-up that takes whole chunks until every number of steps is captured, with either memory.
 BEFORE = 16 + 2 * 36 + 16
@@ -72,7 +74,7 @@ def play(engine: Engine, state: StreamState) -> None:
     with torch.inference_mode():
         cross = engine.dit.condition(torch.zeros(1, 1, tiny.TEXT_DIM))
     length = state.spec.cache.kv_frames + state.spec.levels
-    video = None if state.spec.mode is Mode.TEXT else tiny.clip(5, size=(state.spec.height, state.spec.width))
+    video = None if state.spec.mode is Mode.TEXT else tiny.clip(13, size=(state.spec.height, state.spec.width))
     usual, others = (state.spec.levels, ()) if state.queue is not None else (2, (1, 3, 4))
     acts: list[tuple[Callable[[], None], list[int], float]] = [
         (lambda: None, [usual] * length, 1.0),
