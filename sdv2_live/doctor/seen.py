@@ -38,7 +38,7 @@ SEEN = (
     ("virtual cameras", "stand-in: a file in place of v4l2loopback", "not yet", "not yet", "not yet"),
     ("Syphon", "-", "-", "-", "not yet"),
     ("CUDA with CuPy and Triton", "stand-in: Triton's interpreter", "not yet", "not yet", "-"),
-    ("`1.3b` and `14b` with real weights", "stand-in: random weights of their shapes", "not yet", "not yet", "not yet"),
+    ("all models but `tiny` with real weights", "stand-in: random weights of their shapes", "not yet", "not yet", "not yet"),
     ("OBS Studio", "independent: OBS 29 with obs-ndi", "not yet", "not yet", "not yet"),
     ("TouchDesigner", "stand-in", "not yet", "not yet", "not yet"),
     ("Resolume", "stand-in", "not yet", "not yet", "not yet"),

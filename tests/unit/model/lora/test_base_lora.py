@@ -23,6 +23,8 @@ from sdv2_live.model.load import load_models
 from sdv2_live.model.lora.file import read_lora
 from sdv2_live.model.lora.keys import ModuleNames, split
 from sdv2_live.model.vae.wan import WanVAE
+from sdv2_live.weights.catalog import profile_files
+from sdv2_live.weights.fit import check_fit
 
 SELF, CROSS = "blocks.0.self_attn.q", "blocks.1.cross_attn.k"
 
@@ -117,3 +119,20 @@ def test_it_is_merged_at_load_into_the_member_that_the_profile_means(tmp_path: P
     (tmp_path / "lora.pt").unlink()
     with pytest.raises(WeightsError, match=r"holds none of lora\.pt"):
         load_models(replace(SMALL, files=files), device=cpu, dtype=torch.float32, vae="wan", weights_dir=tmp_path)
+
+
+def test_the_check_of_weights_reads_the_lora_and_the_member(tmp_path: Path) -> None:
+    assert SMALL.files is not None
+    lora = tmp_path / "lora.pt"
+    profile = replace(SMALL, files=replace(SMALL.files, member="generator_ema", lora=BaseLora("lora.pt", alpha=ALPHA)))
+    dit, own = profile_files(profile)[:2]
+    torch.save({"generator_lora": trained(pairs_for(new_dit(), (SELF,)))}, lora)
+    check_fit(own, lora, profile)
+    torch.save({"generator_lora": {PEFT.format(SELF, part): torch.ones(3, 3) for part in "AB"}}, lora)
+    with pytest.raises(WeightsError, match="does not fit the model"):
+        check_fit(own, lora, profile)
+    torch.save({"generator_ema": synthetic(new_dit())}, tmp_path / "model.pt")
+    check_fit(dit, tmp_path / "model.pt", profile)
+    torch.save({"generator": synthetic(new_dit())}, tmp_path / "model.pt")
+    with pytest.raises(WeightsError, match="holds generator, not generator_ema"):
+        check_fit(dit, tmp_path / "model.pt", profile)
