@@ -76,6 +76,10 @@ class EngineLostError(EngineError):
     """The engine's process has ended, or was ended because it did not answer."""
 
 
+class GroupLostError(EngineError):
+    """The ranks of an engine cannot come together, or one of them is gone: all begin anew."""
+
+
 class MemoryShortageError(EngineError):
     """The models and their state do not fit the memory that is free."""
 

@@ -5,6 +5,7 @@ The steps themselves are in `steps`; here the host says where they begin, what t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -20,6 +21,8 @@ from sdv2_live.model.dit.dit import CausalDiT, check_starts
 from sdv2_live.model.dit.kv_cache import CachePlan
 from sdv2_live.model.dit.layers import CrossKV
 
+Denoised = Tensor | Callable[[], Tensor] | None  # see `Denoising`
+
 
 class Denoising:
     """Runs the steps of one chunk with a DiT. It holds weights, never state."""
@@ -27,8 +30,10 @@ class Denoising:
     def __init__(self, dit: CausalDiT) -> None:
         self._dit = dit
 
-    def __call__(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor | None:
+    def __call__(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Denoised:
         """Clean latents (1, F, 16, h, w), or None while stream_batch's pipeline is filling.
+
+        Where other processes still compute them, the result is what waits for them; the next chunk can be begun before that.
 
         Args:
             latent: the chunk's latents, as they come in.

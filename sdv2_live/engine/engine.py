@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sdv2_live.engine.anchor import Anchor
-from sdv2_live.engine.denoising import Denoising
+from sdv2_live.engine.denoising import Denoised, Denoising
 from sdv2_live.engine.graphs import Capture, Graphs
 from sdv2_live.engine.spec import ChunkPlan, ChunkSettings, Mode, Schedule, StreamSpec, frames_of
 from sdv2_live.engine.state import BatchQueue, StreamState
@@ -162,6 +162,12 @@ class Engine:
         Raises:
             EngineError: stream_batch is called with another number of steps than the state was made for.
         """
+        clean = self.launch(latent, cross, plan, seed, state)
+        return clean if clean is None or isinstance(clean, Tensor) else clean()
+
+    @torch.inference_mode()
+    def launch(self, latent: Tensor | None, cross: CrossKV, plan: ChunkPlan, seed: int, state: StreamState) -> Denoised:
+        """Same as `denoise`, but latents that other processes still compute are not waited for: see `Denoising`."""
         state.noise.begin(state.chunk, seed)
         state.chunk += 1
         state.started = True

@@ -20,6 +20,7 @@ from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.config.stream_spec import stream_spec
 from sdv2_live.control.params import Params
+from sdv2_live.engine.denoising import Denoised
 from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.spec import ChunkPlan, ChunkSettings, Mode, Painting, PromptMix, StreamSpec
@@ -245,13 +246,13 @@ class Stream:
 
         before, self._painted = self._painted, None
 
-        def denoise() -> Tensor | None:
+        def denoise() -> Denoised:
             if state.anchor is not None and before is not None:  # it is a picture of the chunk before
                 before.result()
                 lanes.follow("denoise", "output")
             with lanes.stage("denoise", "denoise", latent):
-                clean = self.engine.denoise(latent, conditioning.cross, plan, params.seed, state)
-                return None if clean is None else lanes.hand_over(clean)
+                clean = self.engine.launch(latent, conditioning.cross, plan, params.seed, state)
+                return lanes.hand_over(clean) if isinstance(clean, Tensor) else clean
 
         denoised = lanes.go("denoise", denoise)
         self._painted = fetch = lanes.go("output", partial(self._output, denoised, state, params, convert=convert))
@@ -286,12 +287,15 @@ class Stream:
         return latent, self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
 
     def _output(
-        self, denoised: Future[Tensor | None], state: StreamState, params: Params, *, convert: bool
+        self, denoised: Future[Denoised], state: StreamState, params: Params, *, convert: bool
     ) -> Callable[[], list[Frame]]:
         """The last stages of a chunk. Returns what waits for its pictures."""
         clean, lanes = denoised.result(), self._lanes
         if clean is None:
             return list
+        if not isinstance(clean, Tensor):  # other processes compute it
+            with lanes.stage("ring", "output"):
+                clean = clean()
         with lanes.stage("decode", "output", clean):
             painted = self.engine.decode(clean, state)
             state.painted = painted[0, :, -1]

@@ -48,6 +48,15 @@ class CachePlan:
         return self.before == self.filled and len(set(self.filled)) == 1 and len(set(self.fresh)) == 1
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a cache has been told, by level: see `KVCache`."""
+
+    filled: tuple[int, ...]
+    recent: tuple[int, ...]
+    last: tuple[tuple[int, int] | None, ...]
+
+
 class KVCache:
     """Keys and values of all layers and levels, allocated once: (layers, B, slots, L, heads, head_dim)."""
 
@@ -129,6 +138,15 @@ class KVCache:
                 self.filled[level] = min(filled + frames, spec.kv_frames)
         self._last = [(start, frames) for start in starts]
         return CachePlan(frames, before, tuple(self.filled), fresh, adapts)
+
+    @property
+    def counts(self) -> Counts:
+        """The part of the cache that is kept on the host."""
+        return Counts(tuple(self.filled), tuple(self.recent), tuple(self._last))
+
+    @counts.setter
+    def counts(self, counts: Counts) -> None:
+        self.filled, self.recent, self._last = list(counts.filled), list(counts.recent), list(counts.last)
 
     def recall(self) -> CachePlan:
         """Plan a call over the last `recent` latents of a one-level cache once more, which rewrites their slots and no other.

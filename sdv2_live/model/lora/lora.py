@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -156,7 +156,7 @@ def read_loras(dit: CausalDiT, sources: Sequence[LoraSource]) -> Loaded:
 @torch.no_grad()
 def merge_loras(dit: CausalDiT, loras: Loaded) -> None:
     """Add those that are not live to the weights: in float32, all that changes a weight together, rounded once."""
-    merged = [(file, source.scale) for source, file in loras if not source.live and source.scale]
+    merged = [(_here(dit, file), source.scale) for source, file in loras if not source.live and source.scale]
     for key in {key: None for file, _ in merged for key in (*file.low_rank, *file.shifts)}:  # each once, in the files' order
         weight = _tensor(dit, key)
         wide = weight.float().clone()  # of one weight at a time: all of them would need twice the model's memory
@@ -175,16 +175,23 @@ def attach_loras(dit: CausalDiT, loras: Loaded) -> LoraSet:
     """Put the live ones beside the weights, at scale 0."""
     if not loras:
         return LoraSet()
-    live = {index: file for index, (source, file) in enumerate(loras) if source.live}
+    everywhere = {index: file for index, (source, file) in enumerate(loras) if source.live}
+    live = {index: _here(dit, file) for index, file in everywhere.items()}
     linear = {key for key, shape in _shapes(dit).items() if len(shape) == 2 and key.endswith(".weight")}
     shifted = _shifted(dit, live, linear)  # before the layers are wrapped: afterwards a parameter is at another place
     return LoraSet(
         tuple(f"{source.name} {file.sha256[:16]}" for source, file in loras),
         _wrapped(dit, live, linear),
         shifted,
-        tuple(index for index, file in live.items() if any(map(_TEXT.search, (*file.low_rank, *file.shifts)))),
+        tuple(index for index, file in everywhere.items() if any(map(_TEXT.search, (*file.low_rank, *file.shifts)))),
         dict.fromkeys(live, 0.0),
     )
+
+
+def _here(dit: CausalDiT, file: LoraFile) -> LoraFile:
+    """The changes of what the model holds: other processes may have the rest of its blocks."""
+    low_rank = {key: pair for key, pair in file.low_rank.items() if dit.holds(key)}
+    return replace(file, low_rank=low_rank, shifts={key: shift for key, shift in file.shifts.items() if dit.holds(key)})
 
 
 def _shapes(dit: CausalDiT) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,129 @@
+"""The ranks of one stream as a group of torch.distributed: gloo between CPUs, NCCL between GPUs, gloo beside it for messages."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from datetime import timedelta
+from typing import Any
+
+import psutil
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from sdv2_live.errors import GroupLostError
+from sdv2_live.ranks.links import Link
+from sdv2_live.ranks.messages import SIZE, End, Message, packed, unpacked
+
+SILENT_S = 60.0  # a rank that says nothing for so long is lost; each says something every second
+STEP_S = 3600.0  # the longest wait for a tensor: kernels may be compiled on the way; the show's own deadlines are shorter
+MESSAGES, TENSORS, REPORTS, HOP = 1, 2, 3, 4  # tags
+
+
+def join(store: TCPStore, rank: int, size: int, device: torch.device, address: str) -> None:
+    """Join the group, and wait until all others have.
+
+    Args:
+        store: where the ranks meet.
+        rank: 0 is the leader.
+        size: how many ranks there are.
+        device: where tensors between ranks lie.
+        address: of this machine, as the others reach it.
+
+    Raises:
+        GroupLostError: the others do not come.
+    """
+    name = _interface(address)
+    if name:
+        os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = name
+    backend = "cpu:gloo,cuda:nccl" if over_nccl(device) else "gloo"
+    try:
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=STEP_S))
+    except (RuntimeError, ValueError) as error:
+        raise GroupLostError(f"rank {rank} cannot join the others ({_first_line(error)}); is a firewall between them?") from error
+
+
+def leave() -> None:
+    """Leave the group, so that another can be joined."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def over_nccl(device: torch.device) -> bool:
+    """True when tensors go from GPU to GPU."""
+    return device.type == "cuda" and dist.is_nccl_available()
+
+
+class Member:
+    """This rank's ways to the others of a ring: rank i passes on to rank i + 1, the last one to the leader.
+
+    Messages go from the leader to each, and reports back. Any thread of the leader may send; each is whole, with its tensor.
+    """
+
+    def __init__(self, rank: int, size: int, device: torch.device) -> None:
+        self.rank = rank
+        self.size = size
+        before, after = (rank - 1) % size, (rank + 1) % size
+        cpu = torch.device("cpu")
+        hops: list[Any] = [None] * size
+        if over_nccl(device):  # each way a communicator of its own: one would have what is received wait for what is sent
+            hops = [dist.new_group([i, (i + 1) % size], backend="nccl") for i in range(size)]
+        self.before = Link(before, HOP, device, hops[before])
+        self.after = Link(after, HOP, device, hops[rank])
+        self._telling = threading.Lock()
+        others = range(1, size) if rank == 0 else (0,)
+        self._messages = {peer: Link(peer, MESSAGES, cpu) for peer in others}
+        self._tensors = {peer: Link(peer, TENSORS, cpu) for peer in others}
+        self._reports = {peer: Link(peer, REPORTS, cpu) for peer in others}
+
+    def tell(self, message: Message, tensor: Tensor | None = None) -> None:
+        """Tell all other ranks; of the leader. tensor: follows the message."""
+        wire, following = packed(message), None if tensor is None else tensor.cpu()
+        with self._telling:
+            for peer, link in self._messages.items():
+                link.send(wire)
+                if following is not None:
+                    self._tensors[peer].send(following)
+
+    def hear(self) -> Any:
+        """Wait for what the leader tells next. Raises RuntimeError when it is gone."""
+        return unpacked(self._messages[0].receive((SIZE,), torch.uint8)())
+
+    def tensor(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """The tensor that follows the last message."""
+        return self._tensors[0].receive(shape, dtype)()
+
+    def report(self, message: Message) -> None:
+        """Tell the leader."""
+        self._reports[0].send(packed(message))
+
+    def reported(self, rank: int) -> Any:
+        """Wait for the next report of a rank; of the leader. Raises RuntimeError when it is gone."""
+        return unpacked(self._reports[rank].receive((SIZE,), torch.uint8)())
+
+    def end(self) -> None:
+        """End the ring; of the leader. Waits until the others have all that they were told."""
+        self.tell(End())
+        with self._telling:
+            for link in (self.after, self.before, *self._messages.values(), *self._tensors.values()):
+                link.drain()
+
+
+def address_towards(host: str, port: int) -> str:
+    """The address of this machine from which another is reached."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, port))
+        return str(probe.getsockname()[0])
+
+
+def _interface(address: str) -> str:
+    """The name of the interface that has an address; empty where none has."""
+    found = (name for name, all_of in psutil.net_if_addrs().items() if any(one.address == address for one in all_of))
+    return next(found, "")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
