@@ -128,6 +128,7 @@ class OutputConfig(Section):
     audio: Annotated[Literal["pass", "off"], OrOff] = "pass"
     failover: Annotated[str, OrOff] = key("auto", 'auto, off, or a source such as "Camera 1" or IP:PORT', min_length=1)
     delay_beats: int = integer(0, 0, 16, "beats")
+    fps: int = integer(0, 0, 120, "frames a second", note="; 0 sends pictures as they are painted")
     luts: AutoPath = key(None, "auto or a folder")
 
     @property

@@ -8,6 +8,7 @@ import torch
 
 from sdv2_live.errors import EngineError
 from sdv2_live.frame import ColorSpec, Frame, PixelFormat
+from sdv2_live.gpu.between import Between
 from sdv2_live.gpu.color import code_limits, rgb_to_ycbcr
 from sdv2_live.gpu.detail import Detail, Guide, add_detail, new_detail, new_guide
 from sdv2_live.gpu.geometry import Fit, Rect, Size, return_crop, shown_part
@@ -40,6 +41,12 @@ class Postprocessor:
         self.color = color
         self.input_size = input_size
         self.fit = fit
+        self.between: Between | None = None  # makes more frames of the pictures
+
+    def forget(self) -> None:
+        """A new stream begins: its first pictures follow none."""
+        if self.between is not None:
+            self.between.forget()
 
     def plan(self, size: Size, like: Frame) -> tuple[Rect, Size]:
         """The part of a picture of the model's `size` that becomes a frame, and the frame's size, for the input frame `like`."""
@@ -110,7 +117,10 @@ class Postprocessor:
         height, width = size
         pixels = look.turned(crop.of(pixels))
         detail = detail.turned(look) if detail is not None and (look.mirror or look.flip) else detail
-        fetch = begin_download(self._bytes(pixels, size) if detail is None else self._detailed(pixels, size, detail))
+        made = self._bytes(pixels, size) if detail is None else self._detailed(pixels, size, detail)
+        if self.between is not None:
+            made, like = self.between(made, like)
+        fetch = begin_download(made)
         return lambda: [
             Frame(rows, width, height, self.format, frame.rate, frame.captured_ns, frame.index, self.color)
             for rows, frame in zip(fetch(), like, strict=True)

@@ -40,7 +40,7 @@ def render(
     max_frames: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Render `source` into `target` and return the number of frames written: as many as were read.
+    """Render `source` into `target` and return the number of frames written: as many as were read, but for output.fps.
 
     Noise depends on seed and chunk alone, so the same input and settings give the same frames.
 
@@ -119,11 +119,14 @@ def restyled(
 ) -> Iterator[Frame]:
     """Every frame restyled, in order. Timeline and modulation go by the frames' `captured_ns`, their time in the video.
 
+    With output.fps the pictures are those of its ticks.
+
     A change of the timeline applies to the first chunk that begins at its time or later. Copies of the last frame fill up the
     last chunk and flush stream_batch's pipeline; their pictures are not returned.
     """
     owed = 0  # frames read and not yet returned
     launched: deque[Future[Generated]] = deque()
+    counts: deque[int] = deque()  # frames read of each chunk whose pictures have not come
     clock, beat = clock or VideoClock(), VideoBeat(store.latest())
     modulation = Modulation(beat)
     transport = Transport(timeline, store, clock) if timeline is not None else None
@@ -132,9 +135,13 @@ def restyled(
     last: Frame | None = None
     while (first := next(frames, None)) or owed:
         if launched and (first is None or len(launched) > 1):  # one chunk may run while the next is read and launched
-            for frame in launched.popleft().result().pictures[:owed]:
-                owed -= 1
-                yield frame
+            pictures = launched.popleft().result().pictures
+            if stream.moves:  # there are more or fewer of them than frames; of copies of the last one there are none
+                yield from pictures
+                owed -= counts.popleft() if pictures or first is None else 0
+            else:
+                yield from pictures[:owed]
+                owed -= min(owed, len(pictures))
         if first is None and (launched or not owed):
             continue
         begins = first or last
@@ -145,6 +152,7 @@ def restyled(
         needed = stream.prepare(begins, snapshot.params, reset="reset" in snapshot.fired)
         read = [first, *islice(frames, needed - 1)] if first is not None else []
         owed += len(read)
+        counts.append(len(read))
         last = read[-1] if read else begins
         filled = read + [last] * (needed - len(read))
         beat.follow(snapshot.params, begins.captured_ns)

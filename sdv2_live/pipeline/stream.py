@@ -27,6 +27,7 @@ from sdv2_live.engine.spec import ChunkPlan, ChunkSettings, Mode, Painting, Prom
 from sdv2_live.engine.state import StreamState
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
+from sdv2_live.gpu.between import Between
 from sdv2_live.gpu.detail import Guide
 from sdv2_live.gpu.geometry import Size, model_size, shrunk
 from sdv2_live.gpu.lanes import new_lanes
@@ -77,6 +78,8 @@ class Stream:
             fit=config.video.fit,
             device=engine.device,
         )
+        self.moves = config.output.fps > 0  # pictures are at the ticks of that rate, some of them moved
+        self._postprocess.between = Between(config.output.fps, config.video.pixel_format) if self.moves else None
         self._effects = Effects(config, engine.device, engine.pixel_dtype)
         self._look = PLAIN  # of the frames that come
         self._feeds = False  # the next chunk is to have the last picture in it
@@ -126,6 +129,7 @@ class Stream:
         if reset:
             with self._lanes.alone():
                 self._state.reset_()
+                self._postprocess.forget()
             self._in_flight.clear()
             self._coming = None
         return self._state.frames_needed
@@ -167,6 +171,7 @@ class Stream:
             wait(self._launched)  # not even a graph that is running is thrown away
             with self._lanes.alone():  # nobody uses its memory any more when it is given to others
                 self._state = None
+                self._postprocess.forget()
         finally:  # also where the device is lost, and nothing can be waited for
             self._state = self._coming = self._painted = None
             self._launched.clear()

@@ -13,10 +13,10 @@ from support import tiny
 from support.prompts import Dictionary
 
 from sdv2_live.chunk import Chunk, Generated
-from sdv2_live.config.schema import Config
+from sdv2_live.config.schema import Config, OutputConfig
 from sdv2_live.config.schema_files import config_dir
 from sdv2_live.control.macros import Macros
-from sdv2_live.control.params import Params, updated
+from sdv2_live.control.params import Params, Value, updated
 from sdv2_live.control.presets.library import PresetLibrary
 from sdv2_live.control.store import ParamStore
 from sdv2_live.control.timeline.files import load_timeline
@@ -92,7 +92,7 @@ def test_a_glide_begins_at_its_event_and_not_at_the_next_chunk(tmp_path: Path) -
     assert rendered == pytest.approx(live, abs=0.1 * 0.02 / 3 + 1e-9)  # 0.7 to 0.8 in three seconds, 20 ms late at most
 
 
-MOVING = {
+MOVING: dict[str, Value] = {
     "mod/1/on": True,
     "mod/1/shape": "random",
     "mod/1/rate": "beat",
@@ -105,7 +105,7 @@ MOVING = {
 }
 
 
-def rendered(**values: object) -> tuple[list[str], list[Params]]:
+def rendered(values: dict[str, Value] | None = None, fps: int = 0) -> tuple[list[str], list[Params]]:
     """Digests of the pictures of two seconds that were rendered, and what each chunk was painted with."""
     painted: list[Params] = []
 
@@ -115,11 +115,11 @@ def rendered(**values: object) -> tuple[list[str], list[Params]]:
             return super().launch(chunk, wait_for_prompt=wait_for_prompt, convert=convert)
 
     engine = tiny.small_engine()
-    store = ParamStore(updated(Params(), MOVING | values))  # type: ignore[arg-type]
+    store = ParamStore(updated(Params(), MOVING | (values or {})))
     picture = np.full((32, 128), 90, np.uint8)
     frames = (Frame(picture, 32, 32, PixelFormat.RGBX, Fraction(30), n * 10**9 // 30, n) for n in range(61))
     with closing(PromptCache(Dictionary())) as prompts:
-        stream = Noting(engine, PromptDirector(engine.dit, prompts), Config(), 32 * 32, StageTimer())
+        stream = Noting(engine, PromptDirector(engine.dit, prompts), Config(output=OutputConfig(fps=fps)), 32 * 32, StageTimer())
         return [sha256_of([one]) or "" for one in restyled(stream, frames, store)], painted
 
 
@@ -130,6 +130,13 @@ def test_what_moves_is_the_same_at_every_rendering_and_goes_by_the_videos_time()
     middles = [(number * CHUNK + 3) / FPS for number in range(len(painted))]  # of what each chunk shows, in seconds
     draws = [drawn(42, int(middle * 97 / 60)) for middle in middles]
     assert [params.noise_scale for params in painted] == pytest.approx([0.7 - 0.6 * draw for draw in draws])
-    faster = rendered(**{"tempo/bpm": 120.0})[0]
+    faster = rendered({"tempo/bpm": 120.0})[0]
     assert faster != once
-    assert rendered(**{"mod/1/on": False, "mod/2/depth": 0.0})[0] != once
+    assert rendered({"mod/1/on": False, "mod/2/depth": 0.0})[0] != once
+
+
+def test_with_a_rate_of_its_own_a_rendering_has_the_pictures_of_its_ticks() -> None:
+    plain, moved = rendered()[0], rendered(fps=60)[0]
+    assert len(moved) == 121
+    assert moved[::2] == plain
+    assert len(rendered(fps=20)[0]) == 41

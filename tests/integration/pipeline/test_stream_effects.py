@@ -36,8 +36,8 @@ def prompts() -> Iterator[PromptCache]:
     cache.close()
 
 
-def new_stream(prompts: PromptCache, luts: Path | None = None, **engine: Any) -> Stream:
-    config = Config(engine=EngineConfig(**engine), video=VideoConfig(size=SIZE), output=OutputConfig(luts=luts))
+def new_stream(prompts: PromptCache, luts: Path | None = None, fps: int = 0, **engine: Any) -> Stream:
+    config = Config(engine=EngineConfig(**engine), video=VideoConfig(size=SIZE), output=OutputConfig(luts=luts, fps=fps))
     return tiny.stream(tiny.small_engine(), prompts, config)
 
 
@@ -150,3 +150,13 @@ def test_the_outputs_look_changes_the_picture_and_not_what_is_painted(prompts: P
     assert all(np.abs(255 - one - other).max() <= 1 for one, other in zip(others[9:13], pictures[9:13], strict=True))
     assert made[13:] == plain[13:]
     assert sum("output/lut" in record.getMessage() for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize("schedule", ["sequential", "stream_batch"])
+def test_moved_pictures_depend_on_no_time_and_a_reset_forgets_the_last(prompts: PromptCache, schedule: str) -> None:
+    stream = new_stream(prompts, fps=60, schedule=schedule)
+    alone = painted(stream, [PARAMS] * 4)
+    assert len(alone) == {"sequential": 32, "stream_batch": 24}[schedule]  # to 528 and 396 ms
+    assert painted(new_stream(prompts, fps=60, schedule=schedule), [PARAMS] * 4, ahead=True, push=2) == alone
+    stream.prepare(frames(0, 1)[0], PARAMS, reset=True)
+    assert painted(stream, [PARAMS] * 4) == alone
