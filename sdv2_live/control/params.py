@@ -49,7 +49,14 @@ _SUBJECTS: tuple[tuple[type[Any], tuple[ParamSpec, ...]], ...] = (
     (SoundParams, ()),
 )
 
-ALIASES: Mapping[str, str] = MappingProxyType({"prompt/1/text": "prompt", "preset/name": "preset", "feedback/amount": "feedback"})
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "prompt/1/text": "prompt",
+        "preset/name": "preset",
+        "feedback/amount": "feedback",
+        "kv_cache_attention_bias": "memory",  # as Scope calls it
+    }
+)
 
 _KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.TEXT, tuple[int, ...]: Kind.STEPS}
 

@@ -15,6 +15,7 @@ MOD_SLOTS = 8
 SWING = 180.0  # at most, in the unit of the target: as far as a hue turns
 SCALED = (-4.0, 4.0)  # of /norm: as far as the scale of a LoRA reaches, where a finer hand is needed
 
+LATER = ("memory",)  # targets that came after the others
 STEPS_TARGET = "steps"  # all but the first of them; 1 is a thousand timesteps, as for noise_scale
 
 
@@ -25,11 +26,12 @@ def _moving(subject: type[PictureParams | FrameParams]) -> list[tuple[str, ...]]
 
 
 def _targets() -> tuple[str, ...]:
-    """What the next chunk can be painted with, anywhere between two settings: single parameters, families, then the frame's."""
+    """What the next chunk can be painted with, between two settings: single parameters, families, the frame's, then LATER."""
     picture, frame = (_moving(kind) for kind in (PictureParams, FrameParams))
     singles, families = ([name for names in picture if (len(names) > 1) is many for name in names] for many in (False, True))
     # Controllers that send numbers alone choose by the place: what has one keeps it.
-    return (*singles, STEPS_TARGET, *families, *(name for names in frame for name in names))
+    earlier = [*singles, STEPS_TARGET, *families, *(name for names in frame for name in names)]
+    return (*(name for name in earlier if name not in LATER), *LATER)
 
 
 TARGETS = _targets()

@@ -110,10 +110,11 @@ class PictureParams:
         rank=1,
         span=(0.0, 1.5),
     )
-    prompt_change: Literal["soft", "cut"] = param(
+    prompt_change: Literal["soft", "cut", "flush", "recache"] = param(
         "soft",
         prepares=True,
-        doc="soft: a new prompt grows out of the running picture; cut: it starts from fresh caches.",
+        doc="soft: a new prompt grows out of the running picture; cut: it starts from fresh caches; flush: of the past it keeps "
+        "the first and the last two latents; recache: the past is made anew as if it had been there (soft with stream_batch).",
         group=Group.MOTION,
         rank=2,
     )
@@ -150,6 +151,15 @@ class PictureParams:
         high=1.0,
         continuous=True,
         doc="Edges and fine luminance of the input, carried into the painted picture at the output's size; 0 costs nothing.",
+        group=Group.LOOK,
+        rank=2,
+    )
+    memory: float = param(
+        1.0,
+        low=0.01,
+        high=1.0,
+        continuous=True,
+        doc="Weight of the past in the model's attention: 1 as trained; lower follows the input and the prompt sooner.",
         group=Group.LOOK,
         rank=2,
     )

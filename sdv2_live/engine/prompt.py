@@ -57,10 +57,14 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """The prompt of one chunk: keys and values for the DiT, and a record of what they stand for."""
+    """The prompt of one chunk: keys and values for the DiT, and a record of what they stand for.
+
+    arrived: with this chunk the transition to a new prompt is complete.
+    """
 
     cross: CrossKV
     step: PromptStep
+    arrived: bool
 
 
 class PromptDirector:
@@ -119,13 +123,13 @@ class PromptDirector:
                 began = self._target is not None
                 self._begin(mix, embedding, 0 if self._anew else transition_chunks)
         self._new = False
-        self._step()
+        arrived = self._step()
         if self._cross is None or scales != self._scales:
             assert self._current is not None
             self._cross, self._scales = self._dit.condition(self._current), scales
         assert self._target is not None
         anew, self._anew = self._anew, False
-        return Conditioning(self._cross, PromptStep(self._target, *self._fade, began, anew))
+        return Conditioning(self._cross, PromptStep(self._target, *self._fade, began, anew), arrived and not anew)
 
     def _embedding(self, mix: PromptMix, wait: bool) -> Tensor | None:
         """The blended embedding, or None while it is being computed or when it cannot be."""
@@ -157,18 +161,20 @@ class PromptDirector:
         self._from, self._to = self._current, embedding
         self._fade = (0, max(chunks, 1))
 
-    def _step(self) -> None:
-        done, chunks = self._fade
-        if done >= chunks and self._current is self._to:
-            return
+    def _step(self) -> bool:
+        """Go one chunk on. Returns True with the one that completes a transition."""
+        before, chunks = self._fade
+        if before >= chunks and self._current is self._to:
+            return False
         assert self._to is not None
-        done = chunks if self._anew else min(done + 1, chunks)
+        done = chunks if self._anew else min(before + 1, chunks)
         if done == chunks or self._from is None:
             self._current, self._from = self._to, None
         else:
             self._current = blend([self._from, self._to], [1 - done / chunks, done / chunks])
         self._fade = (done, chunks)
         self._cross = None
+        return before < done == chunks
 
 
 def _texts(mix: PromptMix) -> tuple[str, ...]:

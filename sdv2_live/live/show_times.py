@@ -42,7 +42,7 @@ class Moment:
 def with_transition(params: Params, period_ns: int) -> Params:
     """The parameters of a chunk whose prompts fade in for so many beats: in chunks, of which one takes `period_ns`."""
     beats = params.tempo_morph_beats
-    if not beats or params.prompt_change == "cut":
+    if not beats or params.prompt_change in ("cut", "flush"):
         return params
     chunks = round(beats * 60e9 / params.tempo_bpm / period_ns)
     most = int(PARAMS["transition_chunks"].high or 0)

@@ -256,6 +256,10 @@ class Stream:
                 before.result()
                 lanes.follow("denoise", "output")
             with lanes.stage("denoise", "denoise", latent):
+                if params.prompt_change == "flush" and conditioning.step.began:
+                    state.flush_()
+                elif params.prompt_change == "recache" and conditioning.arrived:
+                    self.engine.recache(conditioning.cross, state)
                 clean = self.engine.launch(latent, conditioning.cross, plan, params.seed, state)
                 return lanes.hand_over(clean) if isinstance(clean, Tensor) else clean
 
@@ -276,6 +280,7 @@ class Stream:
             params.seed,
             params.noise_controller,
             kept=params.feedback if last is not None else 0.0,
+            memory=params.memory,
         )
         if pixels is None and last is None:
             return None, self.engine.plan(None, settings, state)

@@ -17,6 +17,7 @@ aten = torch.ops.aten
 
 NOTHING_DONE = {"detach", "alias", "lift_fresh", "empty", "empty_strided", "new_empty", "empty_like", "new_empty_strided"}
 PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "_scaled_mm", "_addmm_activation"}
+ATTENTIONS = {"_scaled_dot_product_flash_attention", "_scaled_dot_product_efficient_attention"}
 WAITS = {"nonzero", "masked_select", "unique", "_unique2", "_local_scalar_dense"}
 INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index"}
 NUMBER = 0.05  # what tensors are full of that are copied back: a plausible motion, or pixel
@@ -130,6 +131,8 @@ def _launched(func: Any, name: str, args: Sequence[Any], kwargs: dict[str, Any],
             (writes if (i, argument.name) in changed else reads).extend(x for x in tensors(value) if isinstance(x, DeviceTensor))
     if name in PRODUCTS:
         device.meet(f"product {name} {_layouts(reads)}")
+    if name in ATTENTIONS:
+        device.meet(f"attention {name} {_layouts(reads)}")
     device.launch(name, map(device.memory, reads), map(device.memory, writes))
 
 

@@ -65,6 +65,11 @@ BASICS = (
     Act("cut", 9, {"prompt": PROMPTS[2], "prompt_change": "cut"}),
     Act("mix", 2, {"mix": 0.5}),
     Act("detail", 3, {"detail": 0.8}),
+    Act("recache", 3, {"prompt": PROMPTS[1], "prompt_change": "recache", "transition_chunks": 0}),
+    Act("memory", 3, {"memory": 0.4}),
+    Act("a moving memory", 2, {"memory": 0.6}),
+    Act("flush", 9, {"prompt": PROMPTS[2], "prompt_change": "flush"}),
+    Act("full memory", 2, {"memory": 1.0, "prompt_change": "cut"}),
 )
 BRIEF = (
     Act("start", 1),

@@ -56,7 +56,7 @@ class Rig(LoopRig):
         modulation: Modulation | None = None,
         **keys: Any,
     ) -> None:
-        given: dict[str, Any] = {"dir": folder / "takes", "min_free_mb": 0} | (takes or {})
+        given: dict[str, Any] = {"dir": folder / "takes", "min_free_mb": 0, "max_queue_chunks": 64} | (takes or {})
         self.config = Config(
             engine=EngineConfig(**keys),
             takes=TakesConfig(**given),

@@ -46,7 +46,7 @@ export class Prompts extends Panel {
     const chunks = link.row("transition_chunks");
     fill(
       this.settings,
-      change && new Choice(change, { soft: "Soft", cut: "Cut" }),
+      change && new Choice(change, { soft: "Soft", cut: "Cut", flush: "Flush", recache: "Recache" }),
       chunks && h("span", { class: "over" }, h("small", {}, "over"), new Fader(chunks, true, "Transition")),
     );
     fill(this.blend, ...this.#slots.map((row) => this.#slot(row)));

@@ -25,7 +25,7 @@ def test_table_is_derived_from_the_fields() -> None:
         assert spec.doc.endswith(".")
         if spec.kind is not Kind.TRIGGER:
             assert value_of(start, spec) == spec.default
-    assert PARAMS["prompt_change"].choices == ("soft", "cut")
+    assert PARAMS["prompt_change"].choices == ("soft", "cut", "flush", "recache")
     assert PARAMS["freeze"].applies is Applies.AT_ONCE
 
 
@@ -56,6 +56,8 @@ def test_every_default_reads_as_itself(spec: ParamSpec) -> None:
         ("prompt", "\ud800", "?"),
         ("prompt_change", "CUT", "cut"),
         ("prompt_change", 1.0, "cut"),
+        ("prompt_change", 3, "recache"),
+        ("memory", 1, 1.0),
         ("steps", [700, 500], (700, 500)),
         ("steps", (700.0, 500.0), (700, 500)),
         ("steps", "700,500", (700, 500)),
@@ -83,7 +85,7 @@ def test_tolerant_reading(name: str, given: Any, value: Any) -> None:
         ("seed", 1e300, 2**63 - 1, None),
         ("transition_chunks", 100, 64, "transition_chunks 100 was clamped to 64 (an integer 0..64 chunks)"),
         ("prompt", "x" * 4001, "x" * 4000, "prompt of 4001 characters was cut to 4000"),
-        ("prompt_change", 7, "cut", "prompt_change 7 was clamped to 1 (cut)"),
+        ("prompt_change", 7, "recache", "prompt_change 7 was clamped to 3 (recache)"),
         ("steps", [1400, 500], (1000, 500), "steps [1400, 500] was clamped to [1000, 500] (1..1000)"),
     ],
 )
@@ -103,7 +105,7 @@ def test_out_of_range_is_clamped_and_noted(name: str, given: Any, value: Any, no
         ("transition_chunks", None, "here: transition_chunks cannot be nothing; give an integer 0..64 chunks"),
         ("prompt", 3, "here: prompt cannot be 3; give text of at most 4000 characters"),
         ("freeze", "maybe", "here: freeze cannot be 'maybe'; give true or false"),
-        ("prompt_change", "hard", "here: prompt_change cannot be 'hard'; give one of soft, cut"),
+        ("prompt_change", "hard", "here: prompt_change cannot be 'hard'; give one of soft, cut, flush, recache"),
         (
             "steps",
             [500, 700],
