@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdv2_live.doctor.devices import look_devices
 from sdv2_live.doctor.group import look_group
 from sdv2_live.doctor.light_desks import look_dmx
 from sdv2_live.doctor.link import look_link
@@ -22,6 +23,12 @@ PROBES = (
     Probe(("ranks",), look_group, 120, "a card does not answer another: restart the machine, or set model.gpus to 1"),
     Probe(("ndi_library", "ndi_loopback"), look_ndi, 60, "NDI does not answer: reinstall ndi-python, check the firewall"),
     Probe(("spout",), look_spout, 60, "the graphics driver does not answer: restart the machine"),
+    Probe(
+        ("cameras", "monitors", "windows", "virtual_camera"),
+        look_devices,
+        60,
+        "a device's driver does not answer: unplug it, or restart the machine",
+    ),
     Probe(("sound",), look_sound, 60, "a sound driver does not answer: restart the sound server, or set audio.source: ndi"),
     Probe(("link",), look_link, 30, "Ableton Link does not answer: reinstall LinkPython-extern"),
     Probe(("midi",), look_midi, 30, "a MIDI driver does not answer: unplug the controllers, or restart the machine"),

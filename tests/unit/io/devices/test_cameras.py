@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -82,8 +83,6 @@ def test_what_there_is_not_is_told_with_what_there_is(text: str, there: tuple[Ca
     ],
 )
 def test_why_a_device_does_not_open_is_told_with_the_remedy(number: int, kind: str, system: str, says: str) -> None:
-    import re
-
     error = OSError(number, "in the system's words")
     assert re.search(says, problem(Device("Cam", kind, "v4l2", "/dev/video0"), error, system))
 
