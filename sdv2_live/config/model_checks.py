@@ -18,7 +18,7 @@ def against_model(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """The key and a sentence on each setting that the model cannot have. An unknown model is one, too."""
     model = config.model
     try:
-        profile = PROFILES[AUTO] if model.profile == "auto" else find_profile(model.profile, model.profiles_dir)
+        profile = find_profile(AUTO if model.profile == "auto" else model.profile, model.profiles_dir)
     except ConfigError as error:
         yield ("model", "profile"), str(error)
         return

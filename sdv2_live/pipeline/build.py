@@ -53,7 +53,7 @@ def chosen_profile(config: Config) -> Profile:
         return find_profile(config.model.profile, config.model.profiles_dir)
     if choose_device(config.model.device).type != "cuda":
         return PROFILES["tiny"]
-    large, folder = PROFILES["1.3b"], config.model.weights_dir
+    large, folder = find_profile("1.3b", config.model.profiles_dir), config.model.weights_dir
     if has_weights(large, config.model.vae, folder, text=False):
         text = new_text(large, device=torch.device("cpu"), dtype=torch.float32, weights_dir=folder)
         if not text.missing or not _unknown(config, text):

@@ -58,6 +58,8 @@ def test_every_spelling_of_a_scale(tmp_path: Path, factor: str, shape: tuple[int
 
 def diffusers(key: str) -> str:
     module, _, leaf = key.rpartition(".")
+    if not module:
+        return key
     if leaf == "modulation":
         return "scale_shift_table" if module == "head" else f"{module}.scale_shift_table"
     return f"{diffusers_name(module)}.{leaf}"
@@ -71,7 +73,8 @@ def comfy(key: str) -> str:
 def test_scaled_in_another_layout_with_scales_of_inputs_and_the_mark(tmp_path: Path, name: Callable[[str], str]) -> None:
     stored, meant = eighths(weights(), "scale_weight", ())
     stored = {name(key): value for key, value in stored.items()}
-    stored |= {name(f"{LINEAR}.scale_input"): torch.ones(()), "scaled_fp8": torch.zeros(0, dtype=FP8)}
+    stored |= {name(f"{LINEAR}.scale_input"): torch.ones(()), name(f"{LINEAR}.comfy_quant"): torch.zeros(9, dtype=torch.uint8)}
+    stored[name("scaled_fp8")] = torch.zeros(0, dtype=FP8)
     save_file(stored, tmp_path / "m.safetensors")
     assert same(loaded(tmp_path / "m.safetensors"), meant)
 
