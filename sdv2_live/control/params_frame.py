@@ -55,7 +55,7 @@ class FrameParams:
         high=1.5,
         continuous=True,
         doc="The fed picture grows by this factor a frame; below 1 it shrinks.",
-        label="Feedback zoom",
+        label="Zoom",
         rank=2,
         span=(0.9, 1.1),
     )
@@ -64,10 +64,10 @@ class FrameParams:
         name="feedback/rotate",
         low=-10.0,
         high=10.0,
-        unit="degrees a frame",
+        unit="degrees",
         continuous=True,
         doc="The fed picture turns by so much a frame, above 0 clockwise.",
-        label="Feedback rotate",
+        label="Rotate",
         rank=2,
         span=(-3.0, 3.0),
     )
@@ -76,10 +76,9 @@ class FrameParams:
         name="feedback/x",
         low=-0.25,
         high=0.25,
-        unit="widths a frame",
         continuous=True,
         doc="The fed picture moves to the right by this share of its width a frame.",
-        label="Feedback x",
+        label="Shift x",
         span=(-0.05, 0.05),
     )
     feedback_y: float = _feedback(
@@ -87,10 +86,9 @@ class FrameParams:
         name="feedback/y",
         low=-0.25,
         high=0.25,
-        unit="heights a frame",
         continuous=True,
         doc="The fed picture moves down by this share of its height a frame.",
-        label="Feedback y",
+        label="Shift y",
         span=(-0.05, 0.05),
     )
     feedback_hue: float = _feedback(
@@ -98,17 +96,17 @@ class FrameParams:
         name="feedback/hue",
         low=-30.0,
         high=30.0,
-        unit="degrees a frame",
+        unit="degrees",
         continuous=True,
         doc="The fed picture's colours turn by so much a frame.",
-        label="Feedback hue",
+        label="Hue a frame",
         rank=2,
     )
     feedback_border: Border = _feedback(  # noqa: RUF009 (a field, as all here)
         "mirror",
         name="feedback/border",
         doc="What lies beyond the fed picture's edges: black, its last pixels, its mirror image, or it again (wrap).",
-        label="Feedback border",
+        label="Border",
     )
 
     input_brightness: float = _number(

@@ -1,6 +1,6 @@
 /** The faders: a bank that stands on large pages, two that lie on small ones; steps, seed, and what else has its place here. */
 
-import { fill, h } from "../dom.js";
+import { chosen, fill, h, segments } from "../dom.js";
 import { link } from "../show.js";
 import { Fader } from "../widgets/fader.js";
 import { make } from "../widgets/make.js";
@@ -10,12 +10,21 @@ import { Panel } from "./panel.js";
 /** @typedef {import("../net/table.js").Row} Row */
 
 // These have a place of their own on the page, made by hand.
-const ELSEWHERE = /^(prompt|prompt\/.*|cue_prompt|prompt_change|transition_chunks|take|preset\/.*|morph_seconds|record|freeze|bypass|blackout|reset|input_select|seed_mode|tempo\/.*|mod\/.*|audio\/.*)$/;
+const ELSEWHERE = /^(prompt|prompt\/.*|cue_prompt|prompt_change|transition_chunks|take|preset\/.*|morph_seconds|record|freeze|bypass|blackout|reset|input_select|seed_mode|tempo\/.*|mod\/.*|audio\/.*|feedback(\/.*)?|input\/.*|output\/.*)$/;
 const TEXT = /^prompt\/\d+\/text$/;
 const WEIGHT = /^prompt\/(\d+)\/weight$/;
 const NUMBERED_LORA = /^lora\/\d+\/scale$/;
 const LORA = /^lora\/.+\/scale$/;
+const AMOUNT = /\/amount$/;
 const DUO = 2;
+// The banks of the panel: the group of their rows, and what the tab says.
+const LOOK = "look";
+const BANKS = [
+  { key: LOOK, text: "Look" },
+  { key: "feedback", text: "Feedback" },
+  { key: "input", text: "In", name: "Input" },
+  { key: "output", text: "Out", name: "Output" },
+];
 const narrow = matchMedia("(max-width: 767px), (max-width: 1199px) and (orientation: portrait)");
 
 /** Numbers that are always on screen, and the weights of further prompts that are written. */
@@ -98,22 +107,43 @@ export class Duo extends Panel {
 export class Look extends Panel {
   switches = h("div", { class: "switches" });
   others = h("div", { class: "others" });
+  banks = segments("Bank", BANKS, (key) => this.#bank(key), "seg banks");
+  frame = h("div", { class: "others frame" });
+  #group = LOOK;
 
   setup() {
     const all = h("button", { type: "button", class: "btn allp", "data-open": "all" }, "All parameters");
-    this.append(h("div", { class: "head" }, h("h2", {}, "Look"), h("span", { class: "sp" }), this.switches));
-    this.append(document.createElement("sdv2-bank"), this.others, all);
+    this.append(h("div", { class: "head" }, this.banks, h("span", { class: "sp" }), this.switches));
+    this.append(document.createElement("sdv2-bank"), this.others, this.frame, all);
+    this.#bank(LOOK);
   }
 
   get rows() {
     const bank = new Set(bankRows());
-    return shownRows().filter((row) => row.rank <= 2 && !bank.has(row) && !ELSEWHERE.test(row.name));
+    const look = shownRows().filter((row) => row.rank <= 2 && !bank.has(row) && !ELSEWHERE.test(row.name));
+    return [...look, ...shownRows().filter((row) => row.group !== LOOK && BANKS.some(({ key }) => key === row.group))];
+  }
+
+  /** @param {string} key */
+  #bank(key) {
+    this.#group = key;
+    this.dataset.bank = key;
+    chosen(this.banks, key);
+    this.#frame();
+  }
+
+  /** The rows of the bank, with the amount of it first. */
+  #frame() {
+    const rows = this.#group === LOOK ? [] : this.rows.filter((row) => row.group === this.#group);
+    fill(this.frame, ...rows.sort((a, b) => Number(AMOUNT.test(b.name)) - Number(AMOUNT.test(a.name))).map(line));
   }
 
   build() {
-    const [first, ...rest] = this.rows.filter((row) => row.boolean);
+    const look = this.rows.filter((row) => !BANKS.some(({ key }) => key !== LOOK && key === row.group));
+    const [first, ...rest] = look.filter((row) => row.boolean);
     fill(this.switches, first && new Switch(first, first.label));
-    const others = this.rows.filter((row) => !row.boolean).sort((a, b) => Number(b.widget === "steps") - Number(a.widget === "steps"));
+    this.#frame();
+    const others = look.filter((row) => !row.boolean).sort((a, b) => Number(b.widget === "steps") - Number(a.widget === "steps"));
     fill(this.others, ...[...others, ...rest].map(line));
   }
 }
