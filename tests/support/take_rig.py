@@ -17,6 +17,7 @@ from sdv2_live.engine.engine import Engine
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.spec import PromptMix
 from sdv2_live.live.playout import Playout
+from sdv2_live.model.profiles import StreamKind
 from sdv2_live.stats import Counters
 from sdv2_live.takes.format import Header
 from sdv2_live.takes.recorder import Recorder
@@ -54,6 +55,7 @@ class Rig(LoopRig):
         refresh: RefreshConfig | None = None,
         overlap: bool = False,
         modulation: Modulation | None = None,
+        kind: StreamKind | None = None,
         **keys: Any,
     ) -> None:
         given: dict[str, Any] = {"dir": folder / "takes", "min_free_mb": 0, "max_queue_chunks": 64} | (takes or {})
@@ -67,7 +69,7 @@ class Rig(LoopRig):
         counters = Counters()
         store = ParamStore(updated(Params(), {"prompt": "red", "adapt_sink_threshold": -1.0}))
         self.source = Camera(value=0, size=(32, 32), fps=500, noise=256)
-        self.stream = tiny.stream(engine, self.prompts, self.config)
+        self.stream = tiny.stream(engine, self.prompts, self.config, kind)
         self.recorder = Recorder(self.config, store, counters)
         parts = self.stream, self.source, Playout(FakeSink(), counters), store, counters
         super().__init__(*parts, config=self.config, overlap=overlap, recorder=self.recorder, modulation=modulation)

@@ -13,10 +13,12 @@ from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.engine.spec import ChunkSettings, StreamSpec
 from sdv2_live.engine.state import StreamState
+from sdv2_live.frame import Frame
 from sdv2_live.model.checkpoints.assign import synthetic_state_dict
 from sdv2_live.model.dit.cache_spec import CacheSpec
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.layers import CrossKV
+from sdv2_live.model.profiles import StreamKind
 from sdv2_live.model.sizes import DitConfig, Stage, TaehvConfig, WanVaeConfig
 from sdv2_live.model.vae.taehv import TAEHV
 from sdv2_live.model.vae.wan import WanVAE
@@ -51,9 +53,16 @@ def small_engines() -> dict[str, Engine]:
     return {"wan": wan, "taehv": Engine(wan.dit, taehv)}
 
 
-def stream(engine: Engine, prompts: PromptCache, config: Config | None = None) -> Stream:
+def stream(
+    engine: Engine,
+    prompts: PromptCache,
+    config: Config | None = None,
+    kind: StreamKind | None = None,
+    image: Frame | None = None,
+) -> Stream:
     """A stream over the engine, of 64 x 64 pixels at most."""
-    return Stream(engine, PromptDirector(engine.dit, prompts), config or Config(), 64 * 64, StageTimer())
+    director = PromptDirector(engine.dit, prompts)
+    return Stream(engine, director, config or Config(), 64 * 64, StageTimer(), kind=kind, image=image)
 
 
 def prompt(engine: Engine, seed: int = 1) -> CrossKV:

@@ -19,6 +19,7 @@ from sdv2_live.engine.engine import Engine
 from sdv2_live.errors import TakeError
 from sdv2_live.frame import PixelFormat
 from sdv2_live.live.load_shedding import LoadShedder
+from sdv2_live.model.profiles import StreamKind
 from sdv2_live.music.clock import BeatClock
 from sdv2_live.music.heard import Heard
 from sdv2_live.music.tempo import Tempo
@@ -113,6 +114,20 @@ def test_a_whole_performance_is_painted_again_bit_by_bit(tmp_path: Path, engine:
     assert [chunk.line.chunk for chunk in again if not chunk.same] == []
     assert len(again) == len(lines) - 1
     assert len({line.get("sha256") for line in lines}) > len(lines) / 2  # the pictures do differ from one another
+
+
+def test_blocks_that_look_back_on_pictures_are_painted_again_bit_by_bit(tmp_path: Path) -> None:
+    kind = StreamKind(3, 9, shift=5.0, warp=True, sinks=0, adaptive_sinks=False, recompute=3, normalize_latents=True)
+    with Rig(tmp_path, kind=kind, overlap=True) as rig:
+        rig.record()
+        rig.chunks(3)
+        rig.set(prompt="blue", transition_chunks=2)
+        rig.chunks(2)
+        rig.store.trigger("reset", "test")
+        rig.chunks(2)
+    (take,) = takes_of(rig)
+    assert {len(line["frames"]) for line in lines_of(take)[:-1]} == {9, 12}
+    assert [chunk.line.chunk for chunk in repainted(take, rig.config) if not chunk.same] == []
 
 
 def test_a_chunk_whose_frames_were_encoded_as_they_came_is_painted_again_bit_by_bit(tmp_path: Path) -> None:
