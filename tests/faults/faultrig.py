@@ -155,7 +155,7 @@ class Rig:
         """The engine's process, 0 while there is none."""
         children = Path(f"/proc/{self.pid}/task").glob("*/children")
         pids = [int(pid) for child in children for pid in child.read_text().split()]
-        return next((pid for pid in pids if b"spawn_main" in _command(pid)), 0)
+        return next((pid for pid in pids if b"spawn_main" in command_of(pid)), 0)
 
     def metric(self, name: str) -> float:
         """A counter or gauge of the metrics page, 0 while it is not there."""
@@ -217,7 +217,7 @@ def shown(values: tuple[Any, ...]) -> tuple[str, ...]:
     return tuple(f"{part:.5g}" if isinstance(part, float) else str(part) for part in parts)
 
 
-def _command(pid: int) -> bytes:
+def command_of(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
 pytest.importorskip("resource", reason="the faults are Linux' own: signals, limits, /proc")
 
-from faults import control_faults, engine_faults, http_faults, input_faults, music_faults, preset_faults, system_faults
+from faults import (
+    control_faults,
+    device_faults,
+    engine_faults,
+    http_faults,
+    input_faults,
+    music_faults,
+    preset_faults,
+    system_faults,
+)
 from faults.fault_report import Report
 from faults.faultrig import Rig
 from faults.injection import Fault, injected
@@ -87,3 +97,17 @@ def test_nobody_reads_what_it_prints(rigs: Rigs, fault_report: Report) -> None:
     rigs.drop()  # two at once would be in each other's way
     with Rig(daemon=system_faults.Piped) as rig:
         inject(rig, system_faults.CLOSED, TIMES, fault_report)
+
+
+@pytest.fixture(scope="module")
+def devices(rigs: Rigs) -> Iterator[Rig]:
+    rigs.drop()
+    with device_faults.DeviceRig() as rig:
+        yield rig
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(find_spec("sdl2") is None, reason="there is no PySDL2 (the extra window)")
+@pytest.mark.parametrize("fault", device_faults.FAULTS, ids=lambda fault: fault.name)
+def test_this_machines_own_devices(fault: Fault, devices: Rig, fault_report: Report) -> None:
+    inject(devices, fault, TIMES, fault_report)

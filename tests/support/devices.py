@@ -12,12 +12,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from sdv2_live.errors import DeviceError
 from sdv2_live.frame import Frame, PixelFormat
 from sdv2_live.system.clock import monotonic_ns
+
+ESCAPE, F = 0xFF1B, 0x66  # keysyms of X11
 
 
 class FakeCamera:
@@ -154,6 +157,22 @@ class Display:
         root = ctypes.c_ulong(x11.XDefaultRootWindow(display))
         x11.XSetWindowBackground(display, root, ctypes.c_ulong(rgb[0] << 16 | rgb[1] << 8 | rgb[2]))
         x11.XClearWindow(display, root)
+        x11.XCloseDisplay(display)
+
+    def pixel(self, left: int, top: int) -> tuple[int, ...]:
+        """The colour that is seen at a place."""
+        options = {"video_size": "16x16", "draw_mouse": "0"}
+        with av.open(f"{self.name}+{left},{top}", format="x11grab", options=options) as screen:
+            return tuple(next(screen.decode(video=0)).to_ndarray(format="rgb24")[0, 0].tolist())
+
+    def press(self, key: int) -> None:
+        """Press a key, by its keysym, and let it go; on the window below the middle of the screen."""
+        x11, test = ctypes.CDLL("libX11.so.6"), ctypes.CDLL("libXtst.so.6")
+        x11.XOpenDisplay.restype = ctypes.c_void_p
+        display = ctypes.c_void_p(x11.XOpenDisplay(self.name.encode()))
+        code = x11.XKeysymToKeycode(display, ctypes.c_ulong(key))
+        for down in (1, 0):
+            test.XTestFakeKeyEvent(display, code, down, ctypes.c_ulong(0))
         x11.XCloseDisplay(display)
 
     def stop(self) -> None:

@@ -16,7 +16,8 @@ from sdv2_live.system.shm import BufferPool
 
 PLACES = 3  # of pictures: one is shown, one waits, one is written
 OPEN_S = 20.0  # a cold disk, and a driver that looks for its devices
-END_S = 1.0  # for the process to be gone after it was killed
+END_S = 1.0  # for a process whose pipe has ended to say how
+KILLED_S = 0.3  # for one that was killed to be gone; its drivers' threads may take longer, and nobody waits for them
 
 
 class ClosedByHandError(DeviceError):
@@ -109,5 +110,5 @@ class OutletProcess:
         """End the process. Idempotent."""
         if self._process.is_alive():
             self._process.kill()  # no driver is waited for
-        self._process.join(END_S)
+        self._process.join(KILLED_S)
         self._ours.close()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import ctypes.util
 import importlib.util
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from support.devices import Display
+from support.devices import ESCAPE, Display, F
 from support.pictures import bars, to_uyvy, with_fourth
 from support.waiting import eventually
 
@@ -20,7 +19,6 @@ from sdv2_live.io.open import open_sink, open_source
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("sdl2") is None, reason="there is no PySDL2 (the extra window)")
 HEIGHT, WIDTH = 480, 640
-ESCAPE, F = 0xFF1B, 0x66  # keysyms of X11
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +75,8 @@ def test_another_shape_has_black_beside_it(window: Sink, screen: Source) -> None
     eventually("a wide picture", there)
 
 
-def press(key: int) -> None:
-    """Press a key of X11, and let it go."""
-    x11, test = ctypes.CDLL("libX11.so.6"), ctypes.CDLL("libXtst.so.6")
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    opened = ctypes.c_void_p(x11.XOpenDisplay(None))
-    code = x11.XKeysymToKeycode(opened, ctypes.c_ulong(key))
-    for down in (1, 0):
-        test.XTestFakeKeyEvent(opened, code, down, ctypes.c_ulong(0))
-    x11.XCloseDisplay(opened)
-
-
 @pytest.mark.skipif(ctypes.util.find_library("Xtst") is None, reason="nobody can press a key: there is no libXtst")
-def test_esc_leaves_full_screen_and_f_takes_it_again(window: Sink, screen: Source) -> None:
+def test_esc_leaves_full_screen_and_f_takes_it_again(display: Display, window: Sink, screen: Source) -> None:
     white = frame_of(np.full((HEIGHT, WIDTH, 3), 255, np.uint8))
 
     def share() -> float:
@@ -97,9 +84,9 @@ def test_esc_leaves_full_screen_and_f_takes_it_again(window: Sink, screen: Sourc
         return float((screenshot(screen) == 255).mean())
 
     eventually("the whole screen", lambda: share() == 1.0)
-    press(ESCAPE)
+    display.press(ESCAPE)
     eventually("a quarter of it", lambda: 0.2 < share() < 0.3)
-    press(F)
+    display.press(F)
     eventually("the whole screen again", lambda: share() == 1.0)
 
 
