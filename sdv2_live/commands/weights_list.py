@@ -24,9 +24,9 @@ def show_profiles(profiles: Iterable[Profile], *, as_json: bool) -> None:
         whole = [_whole(profile) for profile in profiles]
         Table({key: key for key in whole[0]}, [tuple(each.values()) for each in whole]).print(as_json=True)
         return
-    names = ("model", "trained for", "latents", "steps", "window", "positions", "from", "licence")
+    names = ("model", "trained for", "latents", "steps", "window", "positions", "licence")
     rows = [_short(profile) for profile in profiles]
-    wraps = ("trained for", "steps", "positions", "from", "licence")
+    wraps = ("trained for", "steps", "window", "licence")
     Table({name: name for name in names}, rows, wraps=wraps, title="models").print()
 
 
@@ -46,19 +46,15 @@ def _whole(profile: Profile) -> dict[str, Any]:
 
 
 def _short(profile: Profile) -> tuple[str, ...]:
-    kind, files = profile.stream, profile.files
+    kind = profile.stream
     start = profile.suited.get("steps", Params().steps)
     steps = _steps(start) + (f"; from noise alone {_steps(kind.steps)}" if kind.steps != start else "")
     first = f"; first {_steps(kind.first_steps)}" if kind.first_steps else ""
     past = "" if kind.attention_bias == 1 else f", the past weighs {kind.attention_bias:g}"
     context = "no context pass" if kind.context_t is None else f"context pass at {kind.context_t:g}"
     context = context if kind.recompute is None else f"{kind.recompute} latents recomputed"
-    latents = f"{kind.block} a chunk, {'normalised' if kind.normalize_latents else 'raw'}"
+    latents = f"{kind.block}, {'normalised' if kind.normalize_latents else 'raw'}"
     end = f" to {kind.rope_refresh_frame}" if kind.positions == "absolute" else ""
-    source = "part of sdv2-live"
-    if files is not None:
-        member = f" [{files.member}]" if files.member else ""
-        source = f"{files.dit[0]}{member}" + (f" + {files.lora.file}" if files.lora else "")
     return (
         profile.name,
         profile.trained_for,
@@ -66,8 +62,7 @@ def _short(profile: Profile) -> tuple[str, ...]:
         f"{steps}{first}; shift {kind.shift:g}{', warped' if kind.warp else ''}",
         f"{kind.window}, {kind.sinks} sinks; {context}{past}",
         f"{kind.positions}{end}",
-        source,
-        str(profile.licence),
+        profile.licence.short,
     )
 
 
@@ -95,11 +90,18 @@ def show_files(config: Config, profiles: Iterable[Profile], *, as_json: bool) ->
         styles[len(rows)] = COLOURS.get(state, "")
         size, origin = folder.size(file), str(file.origins[0]) if file.origins else ""
         part = f"{file.part} {file.kind}" if file.part in ("vae", "text") else file.part
+        if file.part == "dit" and not as_json:
+            part = f"{part} {_member(files[file])}".rstrip()
         rows.append((files[file].name if file.own else SHARED, part, name, size if as_json else _size(size), shown, origin))
     heads = {name: name for name in ("profile", "part", "file", "size", "state", "from")}
     Table(heads, rows, wraps=("from",), title=str(folder.path), styles=styles).print(as_json=as_json)
     if sys.stdout.isatty():
         logs.say("tiny is part of sdv2-live. A size of '?' is asked of the server. Fetch with: sdv2-live weights download")
+
+
+def _member(profile: Profile) -> str:
+    """Which of the models in the file is meant; empty where the first is."""
+    return (profile.files and profile.files.member) or ""
 
 
 def _size(size: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,22 @@ def test_list_shows_every_file_and_what_is_there(
     assert out.count("damaged") == 1
     assert "CC BY-NC-SA 4.0, not for paid shows" in out
     assert "missing (optional)" in out
+    assert "dit generator_ema\tself-forcing/self_forcing_dmd.pt" in out
+
+
+def test_list_shows_how_each_model_streams(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.yaml").write_text("{size: 1.3b, licence: {name: mine}, weights: {file: mine/a.pt}, stream: {block: 2}}")
+    (tmp_path / "wrong.yaml").write_text("size: 1.3b")
+    assert weights(tmp_path, "list", "--profiles", "--json", "--set", f"model.profiles_dir={tmp_path}") == 0
+    out, err = capsys.readouterr()
+    models = {model["model"]: model for model in json.loads(out)}
+    assert set(models) == {*PROFILES, "mine"}
+    assert models["mine"]["stream"]["block"] == 2
+    assert models["krea-14b"]["stream"]["recompute"] == 3
+    assert models["longlive"]["lora"]["alpha"] == 256
+    assert models["self-forcing"]["weights"]["member"] == "generator_ema"
+    assert models["self-forcing"]["licence"]["commercial"] is False
+    assert "wrong.yaml:1: licence: is missing" in err
 
 
 def test_check_tells_damaged_files_and_returns_the_code_of_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
