@@ -29,7 +29,7 @@ class StreamKind:
         positions: temporal positions count the stream's latents, or the places in the window.
         rope_refresh_frame: absolute positions end here.
         recompute: latents with which the cache is filled anew before each chunk; None: it rolls.
-        attention_bias: weight of the past in attention, 0.01..1.
+        attention_bias: start value of the weight of the past in attention, 0.01..1.
         normalize_latents: latents are normalised per channel.
     """
 
@@ -107,5 +107,6 @@ class Profile:
     def suited(self) -> dict[str, Any]:
         """The start values by parameter."""
         steps = self.stream.steps if self.steps is None and self.stream.warp else self.steps
-        values = {"noise_scale": self.noise_scale, "steps": steps, "detail": self.detail}
+        memory = None if self.stream.attention_bias == 1 else self.stream.attention_bias
+        values = {"noise_scale": self.noise_scale, "steps": steps, "detail": self.detail, "memory": memory}
         return {name: value for name, value in values.items() if value is not None}

@@ -86,6 +86,12 @@ def test_a_performer_sees_the_steps_that_the_model_was_trained_with() -> None:
     assert steps("longlive", "params.steps=[900, 300]") == (900, 300)
 
 
+def test_the_weight_of_the_past_begins_as_the_profile_says() -> None:
+    assert start_values(load_config(None, ["model.profile=krea-14b"]), PROFILES["krea-14b"]).memory == 0.3
+    assert start_values(load_config(None, ["params.memory=1.0"]), PROFILES["krea-14b"]).memory == 1
+    assert "memory" not in PROFILES["longlive"].suited
+
+
 def test_only_longlive_brings_a_lora() -> None:
     loras = {name: profile.files.lora for name, profile in PROFILES.items() if profile.files and profile.files.lora}
     assert {name: (lora.file, lora.alpha) for name, lora in loras.items()} == {"longlive": ("longlive/lora.pt", 256.0)}
