@@ -22,7 +22,13 @@ class Port(Closing):
 
 
 class Source(Port):
-    """Gives frames, one at a time."""
+    """Gives frames, one at a time.
+
+    Attributes:
+        dropped: frames that were not read in time, as newer ones had come.
+    """
+
+    dropped = 0
 
     @abstractmethod
     def read(self, timeout: float) -> Frame | None:

@@ -11,7 +11,7 @@ from functools import partial
 from sdv2_live.backoff import Backoff
 from sdv2_live.errors import DeviceError, VideoError
 from sdv2_live.frame import Frame
-from sdv2_live.io.base import Sink
+from sdv2_live.io.base import Sink, Source
 from sdv2_live.logs import MENDED, TROUBLE
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
@@ -39,9 +39,10 @@ def opened(specs: Sequence[str], open_sink: Callable[[str], Sink]) -> Sink:
     return Outputs(main, others)
 
 
-def counted(outputs: Sequence[Sink]) -> dict[str, int]:
-    """The totals of all outputs."""
+def counted(inputs: Sequence[Source], outputs: Sequence[Sink]) -> dict[str, int]:
+    """The totals of all inputs and outputs."""
     return {
+        "inputs_dropped": sum(one.dropped for one in inputs),
         "outputs_dropped": sum(one.dropped for one in outputs),
         "outputs_failed": sum(one.failures for one in outputs),
     }

@@ -245,7 +245,7 @@ class Show(Closing):
             fps_out=self.playout.rate.per_second(),
             latency_p50=latency.p50,
             latency_p95=latency.p95,
-            counters=self.counters.snapshot() | self.control.counted | counted(outputs),
+            counters=self.counters.snapshot() | self.control.counted | counted(self.input.inputs, outputs),
             recording=self.recorder.recording,
             engine=self.engine.state(),
             tally=self.playout.sink.tally,

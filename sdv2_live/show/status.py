@@ -171,6 +171,7 @@ STATUS: tuple[Published, ...] = (
     _total("inputs_lost", "Times the main input gave no frames any more."),
     _total("inputs_frozen", "Times the main input stood still."),
     _total("inputs_black", "Times the main input was black."),
+    _total("inputs_dropped", "Frames of the inputs that were not read in time, as newer ones had come."),
     _total("inputs_repeated", "Frames of a silent but connected input that were given once more."),
     _total("inputs_returned", "Times the main input took its place again."),
     _total("audio_blocks", "Blocks of sound sent."),

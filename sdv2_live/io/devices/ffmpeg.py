@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -14,11 +15,13 @@ from av.video.reformatter import VideoReformatter
 
 from sdv2_live.errors import DeviceError
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat, plausible_rate
+from sdv2_live.io.devices.listings import logged
 from sdv2_live.io.files.ffmpeg import EXACT, MATRICES, PIX_FMT, RANGES, STREAM_MATRICES, fraction, reason, rows_of
 from sdv2_live.system.clock import monotonic_ns
 
 _PACKED = {"bgr0": PixelFormat.BGRX, "bgra": PixelFormat.BGRX, "rgb0": PixelFormat.RGBX, "rgba": PixelFormat.RGBX}
 _MATRIX_OF = {number: matrix for matrix, number in STREAM_MATRICES.items()}
+_TALKS = ("dshow", "avfoundation")  # their errors are all one, and their logs say why
 _BUSY = (errno.EBUSY, errno.EAGAIN)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 _ALLOW = {
@@ -57,11 +60,13 @@ class FfmpegCapture:
         self.name = device.name
         self._device = device
         self._picture = Pictures()
+        lines: list[str] = []
         try:
-            self._container = av.open(device.url, format=device.format, options=dict(device.options))
-            self._stream = self._container.streams.video[0]
+            with logged() if device.format in _TALKS else nullcontext(lines) as lines:
+                self._container = av.open(device.url, format=device.format, options=dict(device.options))
+                self._stream = self._container.streams.video[0]
         except (av.error.FFmpegError, OSError, IndexError, ValueError) as error:
-            raise DeviceError(problem(device, error)) from error
+            raise DeviceError(problem(device, error, " ".join(lines))) from error
         self._packets = self._container.demux(self._stream)
         self._rate = plausible_rate(fraction(self._stream.average_rate)) or Fraction(30)
 
@@ -136,12 +141,12 @@ def gone(device: Device) -> str:
     return f"{device.name} is gone: {_BACK[device.kind]}"
 
 
-def problem(device: Device, error: Exception, system: str = sys.platform) -> str:
-    """Why a device cannot be opened, and what to do."""
+def problem(device: Device, error: Exception, logs: str = "", system: str = sys.platform) -> str:
+    """Why a device cannot be opened, and what to do. logs: what libavdevice has logged meanwhile."""
     number, said = getattr(error, "errno", None), reason(error)
-    if number in _BUSY or "in use" in said:
+    if number in _BUSY or "already in use" in logs:
         return f"{device.name} is busy: another program has it; close that program"
-    if number in _FORBIDDEN or "not authorized" in said:
+    if number in _FORBIDDEN or "Cannot use" in logs:  # so macOS says it, of a camera that is there
         allow = _ALLOW.get(system, _GROUP).format(setting=_SETTING[device.kind].get(system, ""))
         return f"this system does not let sdv2-live use {device.name}: {allow}"
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):

@@ -1,10 +1,10 @@
-"""What libavdevice says of the cameras of Windows and macOS: it has no other list of their modes than what it logs."""
+"""What libavdevice says of the cameras of Windows and macOS: it logs their modes, and why one cannot be opened, and no more."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 
 import av
@@ -42,15 +42,22 @@ def avfoundation_modes(lines: Iterable[str]) -> list[Mode]:
 def said_by(format: str, url: str) -> list[str]:
     """The lines that libavdevice logs when it is asked for a device's modes; untried here, as both systems are."""
     options = {"dshow": {"list_options": "true"}, "avfoundation": {"framerate": _NO_RATE}}[format]
-    before = av.logging.get_level()
+    with logged() as lines, suppress(av.error.FFmpegError, OSError):  # raised each time: a list is no stream
+        av.open(url, format=format, options=options).close()
+    return lines
+
+
+@contextmanager
+def logged() -> Iterator[list[str]]:
+    """Take down what libavdevice logs on this thread; the lines are there at the end."""
+    before, lines = av.logging.get_level(), list[str]()
     av.logging.set_level(av.logging.INFO)
     try:
-        # An error comes each time: a list is no stream.
-        with av.logging.Capture() as lines, suppress(av.error.FFmpegError, OSError):
-            av.open(url, format=format, options=options).close()
-        return [line for _, _, line in lines]
+        with av.logging.Capture() as said:
+            yield lines
     finally:
         av.logging.set_level(before)
+        lines += [line for _, _, line in said]
 
 
 def _rate(text: str) -> Fraction:

@@ -84,7 +84,19 @@ def test_what_there_is_not_is_told_with_what_there_is(text: str, there: tuple[Ca
 )
 def test_why_a_device_does_not_open_is_told_with_the_remedy(number: int, kind: str, system: str, says: str) -> None:
     error = OSError(number, "in the system's words")
-    assert re.search(says, problem(Device("Cam", kind, "v4l2", "/dev/video0"), error, system))
+    assert re.search(says, problem(Device("Cam", kind, "v4l2", "/dev/video0"), error, system=system))
+
+
+@pytest.mark.parametrize(
+    ("logs", "system", "says"),
+    [
+        ("Could not run graph (sometimes caused by a device already in use by other application)", "win32", "Cam is busy"),
+        ("Failed to create AV capture input device: Cannot use FaceTime HD Camera", "darwin", "Privacy & Security, Camera"),
+    ],
+)
+def test_windows_and_macos_say_why_in_their_logs_alone(logs: str, system: str, says: str) -> None:
+    error = OSError(errno.EIO, "Input/output error")
+    assert says in problem(Device("Cam", "camera", "dshow", "video=Cam"), error, logs, system)
 
 
 def test_a_show_may_begin_without_its_camera(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import av
+import pytest
+
 from sdv2_live.io.devices.cameras import Camera, device_of, seen, with_modes
-from sdv2_live.io.devices.listings import avfoundation_modes, dshow_modes
+from sdv2_live.io.devices.listings import avfoundation_modes, dshow_modes, logged
 from sdv2_live.io.devices.modes import Mode, asked
 
 DSHOW = """\
@@ -23,6 +26,12 @@ Supported modes:
   1280x720@[29.970030 29.970030]fps
   1920x1080@[30.000030 30.000030]fps
 """.splitlines()
+
+
+def test_what_libavdevice_logs_is_taken_down() -> None:
+    with logged() as lines, pytest.raises(av.error.FFmpegError):
+        av.open("nonsense=1", format="lavfi")
+    assert any("nonsense" in line for line in lines)
 
 
 class Listed:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -91,6 +92,10 @@ def test_a_device_gives_its_own_rate_and_numbers_its_frames() -> None:
 def test_a_device_that_cannot_be_opened_raises_one_sentence() -> None:
     with pytest.raises(DeviceError, match=r"Lavfi cannot be opened: .*sdv2-live sources lists"):
         FfmpegCapture(lavfi("nonsense=1"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="v4l2 is Linux' own")
+def test_a_device_file_that_is_gone_is_told() -> None:
     with pytest.raises(DeviceError, match=r"Cam is gone: plug it in again"):
         FfmpegCapture(Device("Cam", "camera", "v4l2", "/dev/no such video"))
 
