@@ -17,16 +17,17 @@ from sdv2_live.engine.prompt_disk import PromptDisk
 from sdv2_live.model.checkpoints.assign import on_meta
 from sdv2_live.model.checkpoints.files import text_identities
 from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.profiles import StreamKind
 
 RANK = 16
 
 
 @contextmanager
-def shallow(name: str, layers: int | None) -> Iterator[None]:
-    """Give a profile so many layers; None leaves it as it is."""
+def shallow(name: str, layers: int | None, kind: StreamKind | None = None) -> Iterator[None]:
+    """Give a profile so many layers, and a use of them; None leaves it as it is."""
     before = PROFILES[name]
     if layers is not None:
-        PROFILES[name] = replace(before, dit=replace(before.dit, layers=layers))
+        PROFILES[name] = replace(before, dit=replace(before.dit, layers=layers), stream=kind or before.stream)
     try:
         yield
     finally:

@@ -113,7 +113,7 @@ def report(name: str, folder: Path) -> dict[str, Any]:
     """Play a scenario and say what happened."""
     scenario = SCENARIOS[name]
     device.forget()
-    with files.shallow(scenario.settings[0].partition("=")[2], scenario.layers):
+    with files.shallow(scenario.settings[0].partition("=")[2], scenario.layers, scenario.kind):
         player = Player(scenario, folder)
         player.play()
     device.phase = "the end"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fakecuda.mutations import MUTATIONS
 from sdv2_live.control.params import Value
+from sdv2_live.model.profiles import StreamKind
 
 Size = tuple[int, int]  # height and width
 
@@ -43,6 +44,7 @@ class Scenario:
     Attributes:
         settings: as on the command line, KEY=VALUE.
         layers: of the DiT; None leaves it as deep as it is.
+        kind: how the model is used; None leaves it as it is.
         loras: LoRAs of every linear layer of the DiT, live, from files.
         cupy: the compiled frame kernels are there.
     """
@@ -50,6 +52,7 @@ class Scenario:
     settings: tuple[str, ...]
     acts: tuple[Act, ...]
     layers: int | None = None
+    kind: StreamKind | None = None
     loras: int = 0
     cupy: bool = True
     source: Size = (480, 832)
@@ -117,6 +120,11 @@ MUTATED = tuple(
 )
 SET_UPS = tuple(Act(f"set-up {i}", 2, source=((480, 640), (640, 480))[i % 2]) for i in range(10))
 
+BLOCKS = StreamKind(
+    3, 9, 5.0, warp=True, sinks=2, adaptive_sinks=False, context_t=0.0, positions="relative", normalize_latents=True
+)
+REFILLED = replace(BLOCKS, sinks=0, context_t=None, recompute=3, positions="absolute")
+
 LARGE = ("model.profile=1.3b", "engine.overlap=on")
 TINY = ("model.profile=tiny", "video.output_size=input")
 
@@ -131,6 +139,8 @@ SCENARIOS = {
     "text mode": Scenario(
         (*LARGE, "model.vae=taehv", "engine.mode=text", "video.size=480x832"), (*START, *BASICS[3:6]), layers=2
     ),
+    "blocks": Scenario((*LARGE, "model.vae=wan"), BRIEF, layers=2, kind=BLOCKS),
+    "refilled blocks": Scenario((*LARGE, "model.vae=taehv"), BRIEF, layers=2, kind=REFILLED),
     "fp16": Scenario((*LARGE, "model.vae=wan", "model.dtype=fp16"), BRIEF, layers=2),
     "without CuPy": Scenario((*LARGE, "model.vae=taehv"), BRIEF, layers=2, cupy=False),
     "without graphs": Scenario((*LARGE, "model.vae=wan", "engine.cuda_graphs=off"), (*BRIEF, *STEPS), layers=2),

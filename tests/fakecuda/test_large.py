@@ -7,7 +7,18 @@ import pytest
 from fakecuda.reports import Report, assert_clean, play
 from fakecuda.scenarios import SET_UPS
 
-SHOWS = ("1.3b wan", "1.3b taehv", "stream batch", "frames encoded ahead", "loras", "text mode", "fp16", "without CuPy")
+SHOWS = (
+    "1.3b wan",
+    "1.3b taehv",
+    "stream batch",
+    "frames encoded ahead",
+    "loras",
+    "text mode",
+    "blocks",
+    "refilled blocks",
+    "fp16",
+    "without CuPy",
+)
 
 
 @pytest.fixture(scope="module")
