@@ -75,22 +75,26 @@ class Lut:
 
 def _curves(table: torch.Tensor, first: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """(3, ...) from a curve for each channel."""
-    below, above = (torch.stack([table[first[i] + step, i] for i in range(3)]) for step in (0, 1))
+    curves = [curve.contiguous() for curve in table.unbind(1)]
+    below, above = (torch.stack([curves[i].take(first[i] + step) for i in range(3)]) for step in (0, 1))
     return below.lerp_(above, share)
 
 
 def _solid(table: torch.Tensor, size: int, first: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """(3, ...) by tetrahedra: from black to white along the axes, that of the largest share first."""
-    steps = torch.tensor([1, size, size * size], device=table.device).view(3, *[1] * (share.ndim - 1))
-    corner = (first * steps).sum(0)
-    order = share.argsort(dim=0, descending=True, stable=True)
-    shares, steps = share.gather(0, order), steps.expand_as(order).gather(0, order)
-    out = table[corner] * (1 - shares[0])[..., None]
-    for i in range(3):
-        corner = corner + steps[i]
-        weight = shares[i] - (shares[i + 1] if i < 2 else 0)
-        out += table[corner] * weight[..., None]
-    return out.movedim(-1, 0)
+    """(3, ...) by tetrahedra: from the corner at the black end along the axes, that of the largest share first."""
+    steps = torch.tensor([1, size, size * size], device=table.device)
+    largest, to_second = share.max(0)
+    least, from_last = share.min(0)
+    middle = share.sum(0) - largest - least
+    corner = first[0] + size * (first[1] + size * first[2])
+    last = corner + 1 + size + size * size
+    corners = corner, corner + steps.take(to_second), last - steps.take(from_last), last
+    weights = 1 - largest, largest - middle, middle - least, least
+    out = sum(
+        table.index_select(0, corner.flatten()) * weight.reshape(-1, 1) for corner, weight in zip(corners, weights, strict=True)
+    )
+    assert isinstance(out, torch.Tensor)
+    return out.view(*corner.shape, 3).movedim(-1, 0)
 
 
 def read_lut(path: Path) -> Lut:
