@@ -66,8 +66,9 @@ def _contradictions(data: ProfileFile) -> Iterator[tuple[KeyPath, str]]:
         yield ("weights",), own if embedded else "is missing; give the keys file, origins, member"
     if stream.sinks >= stream.window:
         yield ("stream", "sinks"), f"{stream.sinks} do not fit a window of {stream.window}; give at most {stream.window - 1}"
-    if stream.block > stream.window:
-        yield ("stream", "window"), f"{stream.window} is less than a block of {stream.block}; give more"
+    most = max(stream.block, ((stream.first_frames or 1) + 3) // 4)
+    if most > stream.window:
+        yield ("stream", "window"), f"{stream.window} is less than a chunk's {most} latents; give more"
     if stream.rope_refresh_frame <= stream.window:
         yield ("stream", "rope_refresh_frame"), f"{stream.rope_refresh_frame} is not above the window {stream.window}; give more"
     if stream.first_frames is not None and stream.first_frames % 4 != 1:
@@ -77,11 +78,14 @@ def _contradictions(data: ProfileFile) -> Iterator[tuple[KeyPath, str]]:
     if stream.recompute is not None and stream.window != stream.recompute + stream.block:
         least = stream.recompute + stream.block
         yield ("stream", "window"), f"holds what is recomputed and the block, {least} latents; give {least}"
-    for key, steps in (("steps", stream.steps), ("first_steps", stream.first_steps or ())):
-        if not all(a > b for a, b in pairwise(steps)):
-            yield ("stream", key), f"{list(steps)} do not descend; give the largest first"
-    if data.params.steps is not None and not all(a > b for a, b in pairwise(data.params.steps)):
-        yield ("params", "steps"), f"{list(data.params.steps)} do not descend; give the largest first"
+    given = {
+        ("stream", "steps"): stream.steps,
+        ("stream", "first_steps"): stream.first_steps,
+        ("params", "steps"): data.params.steps,
+    }
+    for key, steps in given.items():
+        if not all(a > b for a, b in pairwise(steps or ())):
+            yield key, f"{list(steps or ())} do not descend; give the largest first"
 
 
 def _profile(name: str, data: ProfileFile) -> Profile:
