@@ -21,8 +21,8 @@ from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.dit.fp8 import CAPABILITY as FP8_FROM
 from sdv2_live.model.load import choose_device, gpu_dtype
 from sdv2_live.model.profiles import Profile
-from sdv2_live.ranks.measured import Measured, recall
-from sdv2_live.ranks.partition import Partition, Ring, Seat, partition, worth_it
+from sdv2_live.ranks.measured import Measured, recall, remember
+from sdv2_live.ranks.partition import Partition, Ring, Seat, StageTimes, partition, worth_it
 
 CPU = Card("CPU", (0, 0), 1, 0.1, 0.02, 0)  # one core, roughly: ranks are alike, and what they do is measured soon
 
@@ -168,13 +168,43 @@ def ring_of(wish: MemoryRequest, cards: Sequence[Card]) -> Ring:
 
 def seats(cards: Sequence[Present], wish: MemoryRequest) -> list[Seat]:
     """The cards with the times of their stages: as measured where all were, else as reckoned."""
-    dit, precision = wish.profile.dit, "fp8" if wish.fp8 else str(wish.dtype).removeprefix("torch.")
-    seen = [recall(Measured(each.name, wish.profile.name, wish.vae, wish.size, precision, wish.kv_frames)) for each in cards]
+    seen = [recall(_measured(each.name, wish)) for each in cards]
     times = [known for known in seen if known is not None]
     if len(times) < len(cards):
-        vae = wish.vae if wish.profile.files else "tiny"
+        vae, dit = wish.vae if wish.profile.files else "tiny", wish.profile.dit
         times = [stage_times(each.card, dit, vae, wish.size, kv_frames=wish.kv_frames, fp8=wish.fp8) for each in cards]
-    return [Seat(each.number, time, each.free) for each, time in zip(cards, times, strict=True)]
+    return [Seat(each.number, time, each.free, each.name) for each, time in zip(cards, times, strict=True)]
+
+
+def learn(wish: MemoryRequest, found: Partition, calls: Sequence[float], encode: float, decode: float) -> None:
+    """Keep what a running group has measured, for its next set-up.
+
+    Args:
+        wish: the show.
+        found: who computes what.
+        calls: seconds of one call of each rank's blocks; 0 where it has none, or has not said.
+        encode: seconds of a chunk on the leader.
+        decode: seconds of a chunk on the leader. A card that has not coded is taken to be as much slower as its blocks are.
+    """
+    ranks = found.ranks
+    blocks = [call / rank.part.blocks if rank.part.blocks else 0.0 for call, rank in zip(calls, ranks, strict=True)]
+    if not all(block for block, rank in zip(blocks, ranks, strict=True) if rank.part.blocks) or not encode or not decode:
+        return
+    planned_by = [rank.seat.times.block for rank in ranks]
+    if not blocks[0]:  # the leader has none: by the others' and what was planned
+        blocks[0] = sum(blocks) * planned_by[0] / sum(planned_by[1:])
+    by_name: dict[str, list[float]] = {}
+    for rank, block in zip(ranks, blocks, strict=True):
+        by_name.setdefault(rank.seat.name, []).append(block)
+    for name, seen in by_name.items():
+        block = sum(seen) / len(seen)
+        slower = 1.0 if name == ranks[0].seat.name else block / blocks[0]
+        remember(_measured(name, wish), StageTimes(slower * encode, block, slower * decode))
+
+
+def _measured(name: str, wish: MemoryRequest) -> Measured:
+    precision = "fp8" if wish.fp8 else str(wish.dtype).removeprefix("torch.")
+    return Measured(name, wish.profile.name, wish.vae, wish.size, precision, wish.kv_frames)
 
 
 def grouped(cards: Sequence[Present], wish: MemoryRequest, *, every: bool) -> Partition | None:

@@ -34,11 +34,13 @@ class Seat:
         card: its number.
         times: of the stages on it.
         room: bytes that are free.
+        name: as its driver has it.
     """
 
     card: int
     times: StageTimes
     room: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from sdv2_live.config.load import load_config
 from sdv2_live.config.profiles import PROFILES
 from sdv2_live.cost import group
 from sdv2_live.cost.cards import Card, known
-from sdv2_live.cost.group import Present, chosen, fps_of, grouped, planned, processes, seats, shortage
+from sdv2_live.cost.group import Present, chosen, fps_of, grouped, learn, planned, processes, seats, shortage
 from sdv2_live.engine.spec import Schedule
 from sdv2_live.errors import ConfigError, EngineError, MemoryShortageError
 from sdv2_live.memory.budget import GIB, RESERVED
@@ -91,6 +91,33 @@ def test_what_was_measured_counts_where_all_was() -> None:
     assert seats(there, WISH)[0].times != times
     measured.remember(replace(key, card=there[1].name), replace(times, block=0.001))
     assert [seat.times.block for seat in seats(there, WISH)] == [0.005, 0.001]
+
+
+def test_what_a_group_has_measured_balances_the_next(tmp_path: Path) -> None:
+    there = cards("4090", "3090")
+    found = grouped(there, WISH, every=True)
+    assert found is not None
+    counts = [rank.part.blocks for rank in found.ranks]
+    learn(WISH, found, [counts[0] * 0.002, 0.0], 0.006, 0.010)  # the second has not said anything yet
+    assert seats(there, WISH)[0].times == found.ranks[0].seat.times
+    learn(WISH, found, [counts[0] * 0.002, counts[1] * 0.001], 0.006, 0.010)  # the second is the faster one
+    first, second = (seat.times for seat in seats(there, WISH))
+    assert astuple(first) == pytest.approx((0.006, 0.002, 0.010))
+    assert astuple(second) == pytest.approx((0.003, 0.001, 0.005))
+    again = grouped(there, WISH, every=True)
+    assert again is not None
+    assert again.ranks[1].part.blocks > counts[1]
+
+
+def test_a_leader_without_blocks_is_measured_by_the_others() -> None:
+    there = cards("4090", "4090")
+    wan = replace(WISH, vae="wan")
+    found = grouped(there, wan, every=True)
+    assert found is not None
+    assert found.ranks[0].part.blocks == 0
+    learn(wan, found, [0.0, 30 * 0.003], 0.02, 0.04)
+    for seat in seats(there, wan):
+        assert astuple(seat.times) == pytest.approx((0.02, 0.003, 0.04))
 
 
 def test_a_second_card_makes_it_faster_and_stream_batch_more_so() -> None:
