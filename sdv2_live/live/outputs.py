@@ -123,11 +123,15 @@ class Follower(Sink):
             self._frame = frame
             self._news.notify()
 
-    def close(self) -> None:
-        """Send the frame that waits, and close the output. Idempotent. One that hangs is left behind."""
+    def finish(self) -> None:
+        """Begin to close: the frame that waits is the last. Never waits."""
         self._closing.set()
         with self._news:
             self._news.notify()
+
+    def close(self) -> None:
+        """Send the frame that waits, and close the output. Idempotent. One that hangs is left behind."""
+        self.finish()
         ended(self._thread, writes=not self.live)
 
     def _run(self) -> None:
@@ -155,8 +159,9 @@ class Follower(Sink):
             frame, self._frame = self._frame, None
             self._began = self._clock() if frame is not None else None
         self._watched = self._sink.watched
-        if frame is not None and self._watched:
-            self._sink.send(frame)
+        if frame is not None:
+            if self._watched:
+                self._sink.send(frame)
             self._mend()
         self._began = None
 
@@ -231,7 +236,11 @@ class Outputs(Sink):
             self._main.send(frame)
 
     def close(self) -> None:
-        """Close all of them, the first one last. Idempotent."""
+        """Close all of them. Idempotent. One that hangs is waited for at last, when the others are closed."""
         for one in self._others:
-            one.close()
-        self._main.close()
+            one.finish()
+        try:
+            self._main.close()
+        finally:
+            for one in self._others:
+                one.close()

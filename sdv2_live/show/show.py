@@ -239,7 +239,7 @@ class Show(Closing):
             adaptation=self.adaptation.state,
             watched=self.playout.sink.watched,
             outputs=tuple(f"{one.name} ({one.trouble})" if one.trouble else one.name for one in outputs),
-            failing=tuple(f"{one.name}: {one.trouble}" for one in outputs if one.trouble),
+            failing=tuple(one.name for one in outputs if one.trouble),
             fps_in=self.intake.rate.per_second(),
             fps_painted=self.loop.rate.per_second(),
             fps_out=self.playout.rate.per_second(),

@@ -38,7 +38,7 @@ class Status:
         moves: a timeline is being recorded.
         take_rendering: a take is being painted again.
         outputs: each with what is wrong with it.
-        failing: those that show no picture now, and why.
+        failing: those that show no picture now.
         encoding: prompts that are not encoded yet, as far as they are told.
 
     Latencies are in milliseconds.
@@ -142,7 +142,7 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: s.watched, "1 while somebody receives the output.", "watched", "watched", None, " (no receiver)", True),
     Published(lambda s: s.outputs, "The outputs, and what is wrong with each.", "outputs"),
     Published(lambda s: len(s.failing), "Outputs that show no picture now.", "outputs_failing", "outputs_failing"),
-    Published(lambda s: s.failing, "Outputs that show no picture now, and why.", line="output {}", usual=()),
+    Published(lambda s: s.failing, "Outputs that show no picture now.", line="no picture on {}", usual=()),
     _total("outputs_failed", "Times that an output failed and was opened again."),
     _total("outputs_dropped", "Frames that an output left out, as newer ones had come."),
     Published(lambda s: s.latency_p50, "Median from capture to sending, in ms.", "latency_ms", "", 1, "latency {:3.0f} ms"),

@@ -62,42 +62,75 @@ def list_monitors(system: str = sys.platform) -> list[Monitor]:
 
 
 class _XMonitor(ctypes.Structure):
-    """XRRMonitorInfo of X11/extensions/Xrandr.h."""
+    """xcb_randr_monitor_info_t of xcb/randr.h, without the list of outputs that follows it."""
 
     _fields_ = (
-        ("name", ctypes.c_ulong),
-        *(
-            (key, ctypes.c_int)
-            for key in ("primary", "automatic", "outputs", "x", "y", "width", "height", "mm_width", "mm_height")
-        ),
-        ("output_ids", ctypes.c_void_p),
+        ("name", ctypes.c_uint32),
+        ("primary", ctypes.c_uint8),
+        ("automatic", ctypes.c_uint8),
+        ("outputs", ctypes.c_uint16),
+        *((key, ctypes.c_int16) for key in ("x", "y")),
+        *((key, ctypes.c_uint16) for key in ("width", "height")),
     )
 
 
+class _Iterator(ctypes.Structure):
+    """Every iterator of XCB."""
+
+    _fields_ = (("data", ctypes.c_void_p), ("rest", ctypes.c_int), ("index", ctypes.c_int))
+
+
 def _of_x11() -> list[Monitor]:
+    """By XCB, which gives errors back. Xlib, when the display goes in the midst of a call, ends the program."""
     if not os.environ.get("DISPLAY"):
         raise DeviceError(NO_DISPLAY)
     try:
-        x11, randr = ctypes.CDLL("libX11.so.6"), ctypes.CDLL("libXrandr.so.2")
+        xcb, randr = ctypes.CDLL("libxcb.so.1"), ctypes.CDLL("libxcb-randr.so.0")
     except OSError as error:
-        raise DeviceError(f"the monitors cannot be told: {error}; install it: sudo apt install libxrandr2") from error
-    x11.XOpenDisplay.restype, x11.XGetAtomName.restype = ctypes.c_void_p, ctypes.c_void_p
-    randr.XRRGetMonitors.restype = ctypes.POINTER(_XMonitor)
-    x11.XDefaultRootWindow.restype = ctypes.c_ulong
-    display = ctypes.c_void_p(x11.XOpenDisplay(None))
-    if not display:
+        raise DeviceError(f"the monitors cannot be told: {error}; install it: sudo apt install libxcb-randr0") from error
+    for function in (xcb.xcb_connect, xcb.xcb_get_setup, xcb.xcb_get_atom_name_reply, randr.xcb_randr_get_monitors_reply):
+        function.restype = ctypes.c_void_p
+    xcb.xcb_setup_roots_iterator.restype = randr.xcb_randr_get_monitors_monitors_iterator.restype = _Iterator
+    connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
+    try:
+        if xcb.xcb_connection_has_error(connection):
+            raise DeviceError(NO_DISPLAY)
+        return _monitors_of(xcb, randr, connection)
+    finally:
+        xcb.xcb_disconnect(connection)
+
+
+def _monitors_of(xcb: ctypes.CDLL, randr: ctypes.CDLL, connection: ctypes.c_void_p) -> list[Monitor]:
+    setup = ctypes.c_void_p(xcb.xcb_get_setup(connection))
+    root = ctypes.c_uint32.from_address(xcb.xcb_setup_roots_iterator(setup).data)  # the first screen's window
+    asked = randr.xcb_randr_get_monitors(connection, root, 1)
+    reply = randr.xcb_randr_get_monitors_reply(connection, asked, None)
+    if not reply:
         raise DeviceError(NO_DISPLAY)
-    count = ctypes.c_int()
-    found = randr.XRRGetMonitors(display, ctypes.c_ulong(x11.XDefaultRootWindow(display)), True, ctypes.byref(count))
     monitors = []
-    for one in found[: count.value]:
-        atom = ctypes.c_void_p(x11.XGetAtomName(display, ctypes.c_ulong(one.name)))
-        name = (ctypes.string_at(atom) if atom else b"").decode(errors="replace")
-        x11.XFree(atom)
+    entries = randr.xcb_randr_get_monitors_monitors_iterator(ctypes.c_void_p(reply))
+    while entries.rest:
+        one = _XMonitor.from_address(entries.data)
+        name = _atom_name(xcb, connection, one.name)
         monitors.append(Monitor(name, one.x, one.y, one.width, one.height, bool(one.primary)))
-    randr.XRRFreeMonitors(found)
-    x11.XCloseDisplay(display)
+        randr.xcb_randr_monitor_info_next(ctypes.byref(entries))
+    _free(reply)
     return monitors
+
+
+def _atom_name(xcb: ctypes.CDLL, connection: ctypes.c_void_p, atom: int) -> str:
+    reply = xcb.xcb_get_atom_name_reply(connection, xcb.xcb_get_atom_name(connection, ctypes.c_uint32(atom)), None)
+    if not reply:
+        return ""
+    xcb.xcb_get_atom_name_name.restype = ctypes.c_void_p
+    length = xcb.xcb_get_atom_name_name_length(ctypes.c_void_p(reply))
+    name = ctypes.string_at(xcb.xcb_get_atom_name_name(ctypes.c_void_p(reply)), length).decode(errors="replace")
+    _free(reply)
+    return name
+
+
+def _free(reply: int) -> None:
+    ctypes.CDLL(None).free(ctypes.c_void_p(reply))
 
 
 def _of_windows() -> list[Monitor]:

@@ -15,7 +15,7 @@ from sdv2_live.system.process import ends_with_this, how_it_ended, uninterrupted
 from sdv2_live.system.shm import BufferPool
 
 PLACES = 3  # of pictures: one is shown, one waits, one is written
-OPEN_S = 20.0  # a cold disk, and a driver that looks for its devices
+OPEN_S = 10.0  # a cold disk, and a driver that looks for its devices
 END_S = 1.0  # for a process whose pipe has ended to say how
 KILLED_S = 0.3  # for one that was killed to be gone; its drivers' threads may take longer, and nobody waits for them
 

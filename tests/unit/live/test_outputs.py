@@ -113,6 +113,20 @@ def test_an_output_that_hangs_holds_nothing_up_and_gets_the_newest_picture(machi
     eventually("the newest", lambda: slow.sent == [0, 5])
 
 
+def test_at_the_end_no_output_waits_for_one_that_hangs(machine: Machine, closing: Callable) -> None:
+    outputs = closing(opened(["a:1", "b:2", "c:3"], machine.open))
+    first, slow, third = machine.screens
+    slow.go_on.clear()
+    sends(outputs, 0)
+    end = threading.Thread(target=outputs.close)
+    end.start()
+    eventually("the others to be closed", lambda: first.closed == third.closed == 1)
+    assert slow.closed == 0
+    slow.go_on.set()
+    end.join()
+    assert slow.closed == 1
+
+
 def test_an_output_that_hangs_is_named(machine: Machine, closing: Callable, caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
     follower = closing(Follower("b:2", machine.open, clock.now))
