@@ -38,9 +38,15 @@ def _cache(config: Config, profile: Profile) -> Iterator[tuple[KeyPath, str]]:
         yield ("engine", "sink_frames"), f"{sinks} sinks do not fit kv_frames {kept}; give at most {kept - 1}"
     if end <= kept:
         yield ("engine", "rope_refresh_frame"), f"{end} is not above kv_frames {kept}; give at least {kept + 1}"
-    least = (kind.recompute or 0) + kind.block
+    least = max((kind.recompute or 0) + kind.block, (kind.first_frames + 3) // 4)
     if kept < least:
         yield ("engine", "kv_frames"), f"{kept} do not hold what {profile.name} paints at a time; give at least {least}"
+    elif 0 < kept - sinks < kind.block:
+        most = kept - kind.block
+        yield (
+            ("engine", "sink_frames"),
+            f"beside {sinks} sinks no chunk of {profile.name} fits kv_frames {kept}; give at most {most}",
+        )
 
 
 def _image(config: Config, profile: Profile) -> Iterator[tuple[KeyPath, str]]:

@@ -60,8 +60,8 @@ class LoraSection(Section):
 class StreamSection(Section):
     """How the network is used, see `model.profiles.StreamKind`. `first_frames` auto: those of one block."""
 
-    block: int = integer(1, 1, 16, "latents")
-    first_frames: AutoInt = integer(None, 1, 61, "frames", ", 1 more than a multiple of 4", auto=True)
+    block: int = integer(1, 1, 4, "latents")
+    first_frames: AutoInt = integer(None, 1, 13, "frames", ", 1 more than a multiple of 4", auto=True)
     shift: float = number(8.0, 1, 20)
     warp: bool = switch(False)
     steps: _StepList = key((1000, 750, 500, 250), _STEPS)

@@ -9,11 +9,11 @@ from dataclasses import replace
 from sdv2_live.config.schema import Config, InputConfig, OscConfig, OutputConfig
 from sdv2_live.config.schema_files import StateConfig
 from sdv2_live.doctor.probe import Check, Status, fail, ok, warn
+from sdv2_live.engine.spec import frames_of
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.system.clock import monotonic
 
 RUN_S = 1.0
-FRAMES_A_CHUNK = 4
 FAILURES = 3
 
 
@@ -139,7 +139,8 @@ def engine(config: Config) -> Check:
             show.run(stopped, lambda _: None)
             if not first:
                 return fail("engine", f"{counted('engine_failures')} chunks failed", "the reason is in the log of: sdv2-live run")
-            fps = (counted("chunks") - first[0][1]) * FRAMES_A_CHUNK / (monotonic() - first[0][0])
+            frames = frames_of(chosen_profile(config).stream.block, first=False)
+            fps = (counted("chunks") - first[0][1]) * frames / (monotonic() - first[0][0])
             height, width = (isinstance(show.engine, InlineEngine) and show.engine.size) or (0, 0)
             how = f"at {height}x{width} in {show.engine.state().kernels['precision']}"
             what = f"{chosen_profile(config).name} on {choose_device(config.model.device)}"

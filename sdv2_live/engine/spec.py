@@ -91,6 +91,14 @@ class StreamSpec:
                 f"rope_refresh_frame = {self.rope_refresh_frame} must be above kv_frames = {self.cache.kv_frames} and at most "
                 f"{TIME_ROWS}, the rows of the position table"
             )
+        if self.schedule is Schedule.STREAM_BATCH and (self.block > 1 or self.clean_past or self.positions == "relative"):
+            raise EngineError(
+                "stream_batch takes one latent a chunk, with nothing between its steps: use the schedule sequential"
+            )
+        if self.positions == "relative" and self.cache.adaptive:
+            raise EngineError(
+                "sinks that adapt have no place of their own: set adapt_sink_threshold to -1 with relative positions"
+            )
 
     @property
     def clean_past(self) -> bool:

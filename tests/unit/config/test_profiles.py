@@ -148,7 +148,7 @@ def test_an_unknown_model_is_named_with_those_that_there_are(tmp_path: Path) -> 
     [
         ("title: a\n", "mine.yaml:1: size: is missing; give one of tiny, 1.3b, 14b"),
         (MINE + "stream: {blok: 3}\n", "mine.yaml:5: stream.blok: there is no such key; did you mean 'block'?"),
-        (MINE + "stream: {block: 0}\n", "mine.yaml:5: stream.block: cannot be 0; give an integer of latents 1..16"),
+        (MINE + "stream: {block: 0}\n", "mine.yaml:5: stream.block: cannot be 0; give an integer of latents 1..4"),
         (MINE + "stream: 3\n", "mine.yaml:5: stream: cannot be 3; give the keys block, first_frames, "),
         (MINE + "steam: 3\n", "mine.yaml:5: steam: there is no such key; did you mean 'stream'?"),
         (MINE + "stream: {steps: [500, 700]}\n", "mine.yaml:5: stream.steps: [500, 700] do not descend; give the largest first"),
@@ -190,6 +190,7 @@ def test_a_files_name_is_the_models(tmp_path: Path, name: str) -> None:
     [
         (["engine.schedule=stream_batch"], "engine.schedule: stream_batch is not for the model longlive; give sequential"),
         (["engine.kv_frames=2", "engine.sink_frames=0"], "2 do not hold what longlive paints at a time; give at least 3"),
+        (["engine.kv_frames=5"], "beside 3 sinks no chunk of longlive fits kv_frames 5; give at most 2"),
         (["engine.sink_frames=12"], "engine.sink_frames: 12 sinks do not fit kv_frames 12; give at most 11"),
         (
             ["input.first_image={file}", "engine.mode=text"],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from sdv2_live.engine.spec import Mode, StreamSpec
+from sdv2_live.engine.spec import Mode, Schedule, StreamSpec
 from sdv2_live.errors import EngineError
 
 
@@ -33,3 +34,16 @@ def test_frames_of_a_chunk_follow_from_its_latents(
 def test_chunks_that_no_autoencoder_takes_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(EngineError, match=r"give 1 latent or more, and 1, 5, 9, \.\.\. frames"):
         StreamSpec(32, 32, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"schedule": Schedule.STREAM_BATCH, "block": 3}, "stream_batch takes one latent a chunk"),
+        ({"schedule": Schedule.STREAM_BATCH, "context_t": 0.0}, "stream_batch takes one latent a chunk"),
+        ({"positions": "relative"}, "set adapt_sink_threshold to -1"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(EngineError, match=said):
+        StreamSpec(32, 32, **wrong)
