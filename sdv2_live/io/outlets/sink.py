@@ -83,12 +83,12 @@ class OutletSink(Sink):
     def close(self) -> None:
         self._closing.set()
         ended(self._thread)
-        with self._lock:
-            self._let_go()
+        self._let_go()
 
     def _let_go(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:  # outside the lock: a process may take its time to end, and no frame waits for it
             process.close()
 
     def _run(self) -> None:
@@ -130,8 +130,7 @@ class OutletSink(Sink):
     def _fail(self, error: Exception) -> None:
         self._failures += 1
         self._pause.grow()
-        with self._lock:
-            self._let_go()
+        self._let_go()
         if str(error) != self._trouble:
             self._trouble = str(error)
             again = "" if isinstance(error, ClosedByHandError) else "; it is opened again and again"
