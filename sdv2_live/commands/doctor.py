@@ -39,6 +39,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_config_options(parser)
     parser.add_argument("--model", choices=get_args(ModelConfig.model_fields["profile"].annotation), help="model profile")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the model runs (default: auto)")
+    parser.add_argument("--gpus", metavar="GPUS", help="cards: auto, how many, or which, such as 0,1 (default: model.gpus)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(run=run)
     return parser
