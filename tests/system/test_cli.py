@@ -148,7 +148,7 @@ def test_a_port_in_use_is_told_before_a_model_is_loaded(capsys: pytest.CaptureFi
     "arguments",
     [
         ["rum"],
-        ["run", "--model", "2b"],
+        ["run", "--device", "tpu"],
         ["render", "--output", "out.mp4"],
         ["render", "--input", "a.mp4", "--output", "b.mp4", "--max-frames", "0"],
     ],
@@ -158,6 +158,11 @@ def test_a_wrong_option_is_refused(arguments: list[str], capsys: pytest.CaptureF
         main(arguments)
     assert end.value.code == 2
     assert "error: " in capsys.readouterr().err
+
+
+def test_an_unknown_model_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--model", "2b"]) == 2
+    assert "model.profile: cannot be '2b'; give one of auto, tiny, 1.3b, 14b, " in capsys.readouterr().err
 
 
 def test_sources_without_any_tells_what_to_do(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
