@@ -3,6 +3,7 @@
     take.yaml         where and with what it was recorded
     config.yaml       the show's configuration, as --config reads it
     chunks.jsonl      one line a chunk; the last line says how the take ended
+    luts              colour tables that were used, where there were any
     input-000.mkv     the frames that fed the chunks, and no others; a further file for every size, layout or colour
 
 Everything that the pictures depend on is here: frames, parameters, the prompt that was really in effect (an uncached one
@@ -28,7 +29,7 @@ from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelForm
 from sdv2_live.yamlfile import load_yaml
 
 FORMAT: Final = 1
-HEADER, CONFIG, CHUNKS = "take.yaml", "config.yaml", "chunks.jsonl"
+HEADER, CONFIG, CHUNKS, LUTS = "take.yaml", "config.yaml", "chunks.jsonl", "luts"
 
 Count = Annotated[int, Field(ge=0)]
 

@@ -23,7 +23,7 @@ from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
 from sdv2_live.takes.compare import SAMPLES, sha256_of, within
 from sdv2_live.takes.fingerprint import header_of
-from sdv2_live.takes.format import CONFIG, ChunkLine, EndLine, Header, read_header, read_lines
+from sdv2_live.takes.format import CONFIG, LUTS, ChunkLine, EndLine, Header, read_header, read_lines
 from sdv2_live.takes.video import VideoReader
 
 log = logging.getLogger("sdv2_live.takes")
@@ -139,7 +139,7 @@ def replay(
         )
     if take.problem:
         log.warning("%s: the take is incomplete: %s; what it has is replayed: %d chunks", take.folder, take.problem, take.chunks)
-    config = load_config(take.folder / CONFIG, [*as_recorded(take.header), *overrides])
+    config = load_config(take.folder / CONFIG, [*as_recorded(take.header), f"output.luts={take.folder / LUTS}", *overrides])
     models = load(config)
     torch.set_num_threads(take.header.threads)
     here = header_of(models, lossless=True)

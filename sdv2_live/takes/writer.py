@@ -19,6 +19,7 @@ from sdv2_live.takes.format import (
     CHUNKS,
     CONFIG,
     HEADER,
+    LUTS,
     ChunkLine,
     EndLine,
     FrameId,
@@ -38,6 +39,7 @@ class TakeWriter:
         self._min_free_mb = config.takes.min_free_mb
         self._params: Params | None = None
         self._mix: PromptMix | None = None
+        self._luts_folder, self._luts = config.output.luts_folder, {""}  # the tables that are kept
         self.chunks = 0
         with _named(config.takes.folder):
             config.takes.folder.mkdir(parents=True, exist_ok=True)
@@ -52,9 +54,21 @@ class TakeWriter:
     def write(self, generated: Generated) -> None:
         """Add one chunk: its frames first, so that no line refers to missing frames."""
         self._check_space(self.folder)
+        self._keep_lut(generated.chunk.params.output_lut)
         placed = [self._videos.write(frame) for frame in generated.chunk.frames]
         self._write_line(self._line(generated, placed))
         self.chunks += 1
+
+    def _keep_lut(self, name: str) -> None:
+        """Copy a colour table at its first use; one that is missing was missing in the picture, too."""
+        if name in self._luts:
+            return
+        self._luts.add(name)
+        source = self._luts_folder / f"{name}.cube"
+        if source.is_file():
+            with _named(self.folder / LUTS):
+                (self.folder / LUTS).mkdir(exist_ok=True)
+                shutil.copyfile(source, self.folder / LUTS / source.name)
 
     def close(self, problem: str = "") -> None:
         """Finish the files. A take without any chunk is removed.

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sdv2_live.config.schema import Config
+from sdv2_live.config.schema import Config, OutputConfig
 from sdv2_live.config.schema_engine import EngineConfig, RefreshConfig
 from sdv2_live.config.schema_files import TakesConfig
 from sdv2_live.control.modulation import Modulation
@@ -58,11 +58,14 @@ class Rig(LoopRig):
         kind: StreamKind | None = None,
         **keys: Any,
     ) -> None:
+        (folder / "luts").mkdir(exist_ok=True)
+        (folder / "luts" / "warm.cube").write_text("LUT_1D_SIZE 2\n.1 0 0\n1 .9 .7\n")
         given: dict[str, Any] = {"dir": folder / "takes", "min_free_mb": 0, "max_queue_chunks": 64} | (takes or {})
         self.config = Config(
             engine=EngineConfig(**keys),
             takes=TakesConfig(**given),
             refresh=refresh or RefreshConfig(),
+            output=OutputConfig(luts=folder / "luts"),
         )
         self.encoder = Dictionary()
         self.prompts = PromptCache(self.encoder)
@@ -107,5 +110,6 @@ def lines_of(take: Path) -> list[dict[str, Any]]:
 
 def repainted(folder: Path, config: Config) -> list[Repainted]:
     """The whole take, painted again from nothing."""
+    config = config.with_keys({"output.luts": folder / "luts"})
     with closing(PromptCache(Dictionary())) as prompts:
         return list(repaint(Take(folder), tiny.stream(ENGINE, prompts, config)))

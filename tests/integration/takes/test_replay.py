@@ -76,7 +76,9 @@ def perform(rig: Rig) -> None:
     rig.chunks()
     rig.set(**{"feedback": 0.7, "feedback/zoom": 1.1, "input/hue": 60.0})
     rig.chunks(3)
-    rig.set(**{"feedback/border": "wrap", "input/mirror": True, "output/contrast": 1.3, "output/flip": True})
+    rig.set(
+        **{"feedback/border": "wrap", "input/mirror": True, "output/contrast": 1.3, "output/flip": True, "output/lut": "warm"}
+    )
     rig.chunks()
     rig.store.trigger("reset", "test")
     rig.chunks()
@@ -110,6 +112,7 @@ def test_a_whole_performance_is_painted_again_bit_by_bit(tmp_path: Path, engine:
     assert moved[-3:] == [0.2, 0.0, 0.7]
     assert not any(line.get("fade") for line in lines[-8:-1])
 
+    (tmp_path / "luts" / "warm.cube").write_text("the take has its own")
     again = repainted(take, rig.config)
     assert [chunk.line.chunk for chunk in again if not chunk.same] == []
     assert len(again) == len(lines) - 1
