@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -72,8 +72,8 @@ def largest(sizes: Sequence[int], share: Callable[[int], float]) -> int:
 
 @torch.inference_mode()
 def measured(engine: Engine, spec: StreamSpec) -> Work:
-    """The work of a chunk in the middle of a stream."""
-    state = engine.new_state(spec)
+    """The work of one latent, in one step, in the middle of a stream; a context pass or a refill takes about a step more."""
+    state = engine.new_state(replace(spec, block=1, context_t=None, recompute=None))
     for _ in range(spec.cache.kv_frames):  # as if so many latents had been painted
         state.cache.begin(state.cache.plan([state.advance(1)], 1))
     channels, text = engine.dit.config.channels, engine.dit.config.text_dim

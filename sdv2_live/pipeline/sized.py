@@ -40,7 +40,8 @@ def sized(config: Config, start: Params) -> Config:
         return measured(engine, stream_spec(config, chosen.stream, model_size(WIDE, None, pixels), start))
 
     def needed(pixels: int) -> float:
-        return share(work(pixels), steps=len(start.steps), cores=cores_for(pixels, there), rate=rate)
+        calls = len(start.steps) + (not chosen.stream.own)
+        return share(work(pixels), steps=calls, cores=cores_for(pixels, there), rate=rate)
 
     pixels = largest(PIXELS, needed)
     log.info("%s, in %s", words(pixels, model_size(WIDE, None, pixels), rate), str(dtype).removeprefix("torch."))

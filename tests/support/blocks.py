@@ -136,6 +136,7 @@ class PlainStream:
     spec: StreamSpec
     past: list[Seen] = field(default_factory=list)
     done: list[Tensor] = field(default_factory=list)  # clean latents, (16, h, w)
+    zero: int = 0  # number of the latent at position 0
 
     @property
     def relative(self) -> bool:
@@ -158,7 +159,9 @@ class PlainStream:
         sinks = self.spec.cache.sink_frames if count > window and not self.spec.recache_sinks else 0
         numbers = range(count - kept + sinks, count)
         latents = torch.stack([self.done[i] for i in numbers])
-        _, own = self.dit(latents, self.spec.context_t or 0.0, text, self.past[:sinks], list(numbers), relative=self.relative)
+        _, own = self.dit(
+            latents, self.spec.context_t or 0.0, text, self.past[:sinks], [n - self.zero for n in numbers], relative=self.relative
+        )
         self.past = [*self.past[:sinks], *own]
 
     def refill(self, text: Tensor, anchor: Tensor | None) -> None:
@@ -175,6 +178,16 @@ class PlainStream:
         for begin in range(0, len(context), self.spec.block):
             part = context[begin : begin + self.spec.block]
             _, own = self.dit(torch.stack(part), 0.0, text, self.past, range(begin, begin + len(part)))
+            self.past += own
+
+    def begin_again(self, text: Tensor) -> None:
+        """Run the latents that attention sees once more from position 0, a block after the other."""
+        assert self.spec.context_t is not None
+        kept, self.past = self.done[-self.spec.cache.kv_frames :], []
+        self.zero = len(self.done) - len(kept)
+        for begin in range(0, len(kept), self.spec.block):
+            part = kept[begin : begin + self.spec.block]
+            _, own = self.dit(torch.stack(part), self.spec.context_t, text, self.past, range(begin, begin + len(part)))
             self.past += own
 
     def given(self, latent_CHW: Tensor, text: Tensor) -> None:
@@ -194,7 +207,10 @@ class PlainStream:
         anchor: Tensor | None = None,
     ) -> Tensor:
         """The next clean latents (F, 16, h, w)."""
-        frames, start = noise_nFCHW.shape[1], len(self.done)
+        frames, start = noise_nFCHW.shape[1], len(self.done) - self.zero
+        if not self.relative and self.spec.recompute is None and start + frames > self.spec.rope_refresh_frame:
+            self.begin_again(text)
+            start = len(self.past)
         if self.spec.recompute is not None and self.done:
             self.refill(text, anchor)
             start = len(self.past)

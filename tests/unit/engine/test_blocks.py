@@ -74,6 +74,9 @@ CASES = {
     "a lighter past, relative, with everything": Case(
         8, 1, kind=RELATIVE, memory=0.5, blocks=8, first=4, changes={2: "recache", 5: "flush", 7: "soft"}
     ),
+    "the end of the positions": Case(7, 2, kind={"rope_refresh_frame": 12}, blocks=9, memory=0.6),
+    "the end of the positions, single latents": Case(5, 0, block=1, kind={"rope_refresh_frame": 7}, blocks=12),
+    "no end of relative positions": Case(7, 2, kind={**RELATIVE, "rope_refresh_frame": 9}, blocks=8),
     "a context of one": Case(4, 0, kind={**KREA, "recompute": 1}),
     "a context of two groups": Case(9, 0, kind={**KREA, "recompute": 6}, blocks=6),
     "a context of no whole groups": Case(8, 0, kind={**KREA, "recompute": 5}, blocks=6, memory=0.3),
