@@ -184,9 +184,18 @@ class Engine:
 
     @torch.inference_mode()
     def recache(self, cross: CrossKV, state: StreamState) -> None:
-        """Have the past of a stream look as another prompt would have painted it: see `Denoising.recache`."""
-        with self.dit.attend.preferred():
-            self.denoising.recache(cross, state)
+        """Have the past of a stream look as another prompt would have painted it: see `Denoising.recache`.
+
+        It is the largest call that there is, and where a GPU has no memory left for it, a warning says so and the show goes on:
+        the past then stays as it is, with `recache_sinks` it is gone.
+        """
+        try:
+            with self.dit.attend.preferred():
+                self.denoising.recache(cross, state)
+        except torch.OutOfMemoryError as error:
+            if state.spec.recache_sinks:  # the cache was emptied, and is not full
+                state.cut_()
+            log.warning("no memory for a recache, the prompt changes without: lower video.size or engine.kv_frames (%s)", error)
 
     @torch.inference_mode()
     def decode(self, latent_1FCHW: Tensor, state: StreamState) -> Tensor:

@@ -148,3 +148,23 @@ def test_a_moving_memory_and_changes_of_the_cache_need_no_new_capture(engine: En
         assert out[0] is None or (out[1] is not None and torch.equal(out[0], out[1]))
     assert capture.captures == 2  # at full weight and below it
     assert capture.replays > 10
+
+
+@pytest.mark.parametrize("sinks", [False, True])
+def test_where_there_is_no_memory_for_a_recache_the_show_goes_on(
+    engine: Engine, sinks: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*given: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    state, cross, video = painted(engine, tiny.spec(recache_sinks=sinks), 9), tiny.prompt(engine, NEW), tiny.clip(9)
+    before = state.cache.k.clone()
+    with monkeypatch.context() as patched, caplog.at_level("WARNING"):
+        patched.setattr(type(engine.dit), "remember", full)
+        engine.recache(cross, state)
+    assert "no memory for a recache" in caplog.text
+    assert state.cache.filled == [0 if sinks else 6]
+    assert sinks or torch.equal(state.cache.k, before)
+    (latent,) = tiny.run(engine, state, video, cross, 1)
+    assert latent is not None
+    assert latent.isfinite().all()
