@@ -97,7 +97,8 @@ def test_every_library_that_is_imported_is_required() -> None:
     foreign = imported - sys.stdlib_module_names - {"sdv2_live"} - CHOSEN_BY_HAND
     required = [*PROJECT["dependencies"], *(one for extra in PROJECT["optional-dependencies"].values() for one in extra)]
     names = {plain(re.split(r"[\[<>=!; ]", one, maxsplit=1)[0]) for one in required}
-    optional = {"cupy": "cupy-cuda13x", "rtmidi": "python-rtmidi"}  # the distribution, where it may not be installed
+    # The distribution, where it may not be installed.
+    optional = {"cupy": "cupy-cuda13x", "rtmidi": "python-rtmidi", "sdl2": "pysdl2", "syphon": "syphon-python"}
     providers = packages_distributions()
     missing = [
         module

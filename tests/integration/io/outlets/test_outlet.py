@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,8 @@ from sdv2_live.errors import DeviceError
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
 from sdv2_live.io.outlets.process import PLACES
 from sdv2_live.io.outlets.sink import OutletSink
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a file that is being read cannot be replaced there")
 
 
 @pytest.fixture
