@@ -12,9 +12,6 @@ from sdv2_live import logs
 from sdv2_live.commands.options import add_config_options, configured
 from sdv2_live.commands.table import Table, add_json_option
 from sdv2_live.errors import DeviceError, SoundError, VideoError
-from sdv2_live.io.devices.cameras import list_cameras
-from sdv2_live.io.devices.modes import listed
-from sdv2_live.io.devices.screens import list_screens
 from sdv2_live.io.ndi.lib import list_sources
 from sdv2_live.io.sound.lib import list_cards, list_loopbacks
 from sdv2_live.io.spout import lib as spout_lib
@@ -53,6 +50,9 @@ def quoted(word: str) -> str:
 
 
 def _cameras() -> list[tuple[str, str, str]]:
+    from sdv2_live.io.devices.cameras import list_cameras  # here: PyAV takes a while to import, and --help shall not
+    from sdv2_live.io.devices.modes import listed
+
     cameras = list_cameras()
     names = [camera.name for camera in cameras]
     return [
@@ -67,6 +67,8 @@ def _cameras() -> list[tuple[str, str, str]]:
 
 def _monitors() -> list[tuple[str, str, str]]:
     """Those of this machine's desktop; none where it has none."""
+    from sdv2_live.io.devices.screens import list_screens  # here: as above
+
     with suppress(DeviceError):
         return [
             (one.name, f"monitor {number}, {one.size}{', primary' if one.primary else ''}", f"--input screen:{number}")
