@@ -2,9 +2,9 @@
 
 Looks at Python, torch, CUDA and its driver, GPU, CuPy, attention, how fast cards (or two processes of the CPU) reach each other,
 NDI (a picture is sent and received on this machine), on Windows Spout (the same), cameras, monitors, what windows and virtual
-cameras need, sound inputs, Ableton Link and who is in its session, MIDI ports and which of them sends clock, light desks and who
-sends, how sources are found, the OSC port, weights, prompt cache and disk, and paints for a second. Each line is ok, warn (a show
-is possible, with less) or fail, with what to do. The exit code is 1 when anything failed, else 0.
+cameras need, colour tables, sound inputs, Ableton Link and who is in its session, MIDI ports and which of them sends clock,
+light desks and who sends, how sources are found, the OSC port, weights, prompt cache and disk, and paints for a second. Each
+line is ok, warn (a show is possible, with less) or fail, with what to do. The exit code is 1 when anything failed, else 0.
 """
 
 from __future__ import annotations

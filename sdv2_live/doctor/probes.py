@@ -6,6 +6,7 @@ from sdv2_live.doctor.devices import look_devices
 from sdv2_live.doctor.group import look_group
 from sdv2_live.doctor.light_desks import look_dmx
 from sdv2_live.doctor.link import look_link
+from sdv2_live.doctor.luts import look_luts
 from sdv2_live.doctor.machine import look_attention, look_cupy, look_system, look_torch
 from sdv2_live.doctor.midi import look_midi
 from sdv2_live.doctor.model import look_model
@@ -29,6 +30,7 @@ PROBES = (
         60,
         "a device's driver does not answer: unplug it, or restart the machine",
     ),
+    Probe(("luts",), look_luts, 60, "a disk does not answer: check network drives"),
     Probe(("sound",), look_sound, 60, "a sound driver does not answer: restart the sound server, or set audio.source: ndi"),
     Probe(("link",), look_link, 30, "Ableton Link does not answer: reinstall LinkPython-extern"),
     Probe(("midi",), look_midi, 30, "a MIDI driver does not answer: unplug the controllers, or restart the machine"),

@@ -15,7 +15,7 @@ from sdv2_live.doctor.probes import PROBES
 
 NAMES = [
     "python", "seen", "disk", "prompt_cache", "torch", "cuda", "gpu", "cupy", "attention", "ranks", "ndi_library", "ndi_loopback",
-    "spout", "cameras", "monitors", "windows", "virtual_camera",
+    "spout", "cameras", "monitors", "windows", "virtual_camera", "luts",
     "sound", "link", "midi", "light_desks", "discovery", "osc_port", "oscquery_port", "weights", "memory", "speed", "engine",
 ]  # fmt: skip
 
