@@ -56,12 +56,17 @@ TOKEN = "^(auto|none|[A-Za-z0-9_-]{8,200})$"  # of a page's address: nothing in 
 
 
 class ModelConfig(Section):
-    """The model: its name, its device, and its precision. `gpus` is a number of cards, their numbers, or None for auto."""
+    """The model: its name, its device, and its precision. `gpus` is a number of cards, their numbers, or None for auto.
+
+    `remote_ranks` processes of other machines take part, too: they come to `rank_port`.
+    """
 
     profile: str = key("auto", "auto or a model's name", pattern="^[a-z0-9][a-z0-9._-]{0,39}$")
     profiles_dir: ProfilesFolder = key(config_folder() / "profiles", "auto or a folder")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     gpus: AutoGpus = Field(default=None, description=GPUS)
+    remote_ranks: int = integer(0, 0, 15)
+    rank_port: int = integer(29600, 1, 65535)
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     vae: Literal["auto", "wan", "light", "taehv", "lighttae"] = "auto"
     text_encoder: Literal["auto", "gpu", "cpu", "on-demand"] = "auto"

@@ -138,7 +138,7 @@ def fitted(config: Config, profile: Profile, free: int | None = None) -> Config:
         )
     if best.wish != wish:
         log.warning("model.fit: %s", ", ".join(differences(wish, best.wish)))
-    return _with(config, best.wish)
+    return with_request(config, best.wish)
 
 
 def open_texts(config: Config, wish: MemoryRequest) -> tuple[Placement, ...]:
@@ -222,7 +222,8 @@ def _precision(config: Config, profile: Profile) -> str:
     return PRECISIONS[(present or list(names))[0]] if names else "fp32"
 
 
-def _with(config: Config, wish: MemoryRequest) -> Config:
+def with_request(config: Config, wish: MemoryRequest) -> Config:
+    """The configuration with the settings of a request."""
     text = wish.text.value if config.model.text_encoder != "auto" or wish.text is not Placement.CPU else "auto"
     model = config.model.model_copy(update={"fit": False, "vae": wish.vae, "fp8": wish.fp8, "text_encoder": text})
     engine = config.engine.model_copy(update={"kv_frames": wish.kv_frames, "sink_frames": wish.sink_frames})

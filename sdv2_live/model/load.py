@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from sdv2_live.model.checkpoints.assign import assign, load_strict, on_meta, syn
 from sdv2_live.model.checkpoints.checkpoint import is_there, read_checkpoint
 from sdv2_live.model.checkpoints.files import find_file, missing_text
 from sdv2_live.model.cpu import faster_in_bf16
-from sdv2_live.model.dit.dit import CausalDiT
+from sdv2_live.model.dit.dit import CausalDiT, in_part
 from sdv2_live.model.load_text import EMBEDDED, new_text
 from sdv2_live.model.lora.lora import LoraSet, LoraSource, merge_loras, read_loras
 from sdv2_live.model.profiles import Profile
@@ -97,6 +98,7 @@ def load_models(
     weights_dir: Path,
     placement: Placement = Placement.GPU,
     dit_device: torch.device | None = None,
+    blocks: range | None = None,
 ) -> Models:
     """All models of a profile.
 
@@ -108,6 +110,7 @@ def load_models(
         weights_dir: folder of the weights.
         placement: place of the text encoder, which is not loaded yet.
         dit_device: where the DiT waits to be put into 8 bits on its way to the device (fp8.to_fp8).
+        blocks: of the DiT, those that are read; None for all.
 
     Raises:
         WeightsError: names the file that is missing or unfit.
@@ -115,17 +118,37 @@ def load_models(
     kind = vae_there(profile, vae, weights_dir)
     text = new_text(profile, device=device, dtype=dtype, weights_dir=weights_dir, placement=placement, embedded=EMBEDDED)
     if profile.files is None:
-        return _load_embedded(profile, kind, device, dtype, text)
+        models = _load_embedded(profile, kind, device, dtype, text)
+        if blocks is not None:
+            models.dit.keep(blocks)
+        return models
     files = profile.files
-    dit = on_meta(lambda: CausalDiT(profile.dit))
-    assign(dit, find_file(weights_dir, files.dit), dit_device or device, dtype, member=files.member)
-    if files.lora is not None:
-        own = LoraSource(profile.name, find_file(weights_dir, (files.lora.file,)), live=False, alpha=files.lora.alpha)
-        merge_loras(dit, read_loras(dit, [own]))
+    dit = load_dit(profile, dit_device or device, dtype, weights_dir, blocks)
     autoencoder = on_meta(lambda: make_vae(profile, kind))
     rename = autoencoder.own_rows if isinstance(autoencoder, TAEHV) else dict
     assign(autoencoder, find_file(weights_dir, files.vae(kind)), device, dtype, rename)
-    return Models(profile, dit.eval().requires_grad_(False), _placed(autoencoder), text, kind=kind)
+    return Models(profile, dit, _placed(autoencoder), text, kind=kind)
+
+
+def load_dit(
+    profile: Profile, device: torch.device, dtype: torch.dtype, weights_dir: Path, blocks: range | None = None
+) -> CausalDiT:
+    """The transformer alone, or these blocks of it with all that is no block. Raises WeightsError like `load_models`."""
+    if profile.files is None:
+        text = new_text(profile, device=device, dtype=dtype, weights_dir=weights_dir, embedded=EMBEDDED)
+        dit = _load_embedded(profile, vae_there(profile, "auto", weights_dir), device, dtype, text).dit
+        if blocks is not None:
+            dit.keep(blocks)
+        return dit
+    dit, files = on_meta(lambda: CausalDiT(profile.dit)), profile.files
+    part = None if blocks is None else partial(in_part, blocks)
+    assign(dit, find_file(weights_dir, files.dit), device, dtype, member=files.member, part=part)
+    if blocks is not None:
+        dit.keep(blocks)
+    if files.lora is not None:
+        own = LoraSource(profile.name, find_file(weights_dir, (files.lora.file,)), live=False, alpha=files.lora.alpha)
+        merge_loras(dit, read_loras(dit, [own]))
+    return dit.eval().requires_grad_(False)
 
 
 def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: torch.dtype, text: Text) -> Models:

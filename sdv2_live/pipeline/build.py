@@ -35,12 +35,15 @@ from sdv2_live.model.cpu import lane_threads
 from sdv2_live.model.dit.attention import checked, choose_attention
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.fp8 import require_fp8, to_fp8
-from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_models
+from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_dit, load_models
 from sdv2_live.model.load_text import new_text
-from sdv2_live.model.lora.lora import LoraSource, attach_loras, merge_loras, read_loras
+from sdv2_live.model.lora.lora import LoraSet, LoraSource, attach_loras, merge_loras, read_loras
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.text.encoder import Placement, Text
+from sdv2_live.pipeline.group import Group
 from sdv2_live.pipeline.stream import Stream
+from sdv2_live.ranks.denoising import RingEngine
+from sdv2_live.ranks.ring import RingDit, RingLoras
 from sdv2_live.stats import StageTimer
 from sdv2_live.system.clock import monotonic
 
@@ -91,8 +94,12 @@ def start_params(config: Config) -> Params:
     return start_values(config, chosen_profile(config))
 
 
-def load(config: Config) -> Models:
+def load(config: Config, blocks: range | None = None) -> Models:
     """The configured models on the configured device; the text encoder is loaded when it is needed.
+
+    Args:
+        config: the configuration.
+        blocks: those of the transformer that this process has, if it leads a group, whose memory was spoken of; None for all.
 
     Raises:
         MemoryShortageError: the models do not fit; nothing has been loaded then.
@@ -107,7 +114,8 @@ def load(config: Config) -> Models:
         require_fp8(device)
     if chosen.files is not None:  # before their memory is spoken of
         require_painter(chosen.name, chosen.files, config.model.vae, config.model.weights_dir)
-    require_room(config, chosen)
+    if blocks is None:
+        require_room(config, chosen)
     if not chosen.licence.commercial:
         log.warning("%s: weights under %s", chosen.name, chosen.licence)
     begin = monotonic()
@@ -119,17 +127,37 @@ def load(config: Config) -> Models:
         weights_dir=config.model.weights_dir,
         placement=chosen_placement(config, chosen, device),
         dit_device=torch.device("cpu") if config.model.fp8 else None,
+        blocks=blocks,
     )
-    loras = read_loras(models.dit, _lora_sources(config))
-    merge_loras(models.dit, loras)
-    if config.model.fp8:
-        to_fp8(models.dit, device)
-    models = replace(models, loras=attach_loras(models.dit, loras))  # they wrap what fp8 has replaced
+    models = replace(models, loras=_with_loras(config, models.dit, device))
     exactly = f"{str(dtype)[6:]}{' with fp8 linear layers' if config.model.fp8 else ''}, text encoder {models.text.placement}"
     if device.type == "cpu":
         exactly += f", threads for each operation: {torch.get_num_threads()}"
     log.info("model %s on %s in %s, loaded in %.1f s", chosen.name, device, exactly, monotonic() - begin)
     return models
+
+
+def load_part(config: Config, blocks: range) -> tuple[CausalDiT, LoraSet]:
+    """A follower's blocks of the configured transformer, with their LoRAs. Raises WeightsError and EngineError as `load` does."""
+    device, chosen = choose_device(config.model.device), chosen_profile(config)
+    set_threads(config, device, chosen)
+    if config.model.fp8:
+        require_fp8(device)
+    first = torch.device("cpu") if config.model.fp8 else device
+    dit = load_dit(chosen, first, choose_dtype(config.model.dtype, device), config.model.weights_dir, blocks)
+    loras = _with_loras(config, dit, device)
+    wanted, sizes = config.engine.attention, dit.config
+    dit.attend = checked(choose_attention(wanted, device, dit.dtype), wanted, sizes.heads, sizes.head_dim, device)
+    return dit, loras
+
+
+def _with_loras(config: Config, dit: CausalDiT, device: torch.device) -> LoraSet:
+    """Merge and attach the configured LoRAs; live ones wrap what fp8 has replaced."""
+    loras = read_loras(dit, _lora_sources(config))
+    merge_loras(dit, loras)
+    if config.model.fp8:
+        to_fp8(dit, device)
+    return attach_loras(dit, loras)
 
 
 def set_threads(config: Config, device: torch.device, profile: Profile) -> None:
@@ -140,10 +168,15 @@ def set_threads(config: Config, device: torch.device, profile: Profile) -> None:
         torch.set_num_threads(lane_threads())
 
 
-def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer) -> Stream:
-    """A stream over loaded models. Raises VideoError where the picture that it begins with cannot be read."""
+def new_stream(config: Config, models: Models, prompts: PromptCache, timer: StageTimer, group: Group | None = None) -> Stream:
+    """A stream over loaded models, whose other blocks a group has.
+
+    Raises VideoError where the picture that it begins with cannot be read.
+    """
     max_pixels, image = config.video.max_pixels or models.profile.max_pixels, config.input.image
-    return Stream(
+    if group is not None:
+        models = replace(models, dit=group.lead(models.dit), loras=RingLoras.of(models.loras, group.member))
+    stream = Stream(
         new_engine(config, models),
         PromptDirector(models.dit, prompts),
         config,
@@ -153,6 +186,8 @@ def new_stream(config: Config, models: Models, prompts: PromptCache, timer: Stag
         kind=models.profile.stream,
         image=None if image is None else _picture(image),
     )
+    stream.group = group
+    return stream
 
 
 def _picture(path: Path) -> Frame:
@@ -181,7 +216,10 @@ def new_engine(config: Config, models: Models) -> Engine:
     if chosen["cuda_graphs"] == "on":  # each captured as it will run: at its lane's priority
         capture = CudaCapture(dit.device, LANES["denoise"])
         vae = GraphedVae(models.vae, CudaCapture(dit.device, LANES["input"]), CudaCapture(dit.device, LANES["output"]))
-    return Engine(dit, vae, capture=capture, encode_ahead=config.engine.encodes_ahead(dit.device.type))
+    ahead = config.engine.encodes_ahead(dit.device.type)
+    if isinstance(dit, RingDit):  # its steps leave the process, and a graph holds what does not
+        return RingEngine(dit, vae, encode_ahead=ahead)
+    return Engine(dit, vae, capture=capture, encode_ahead=ahead)
 
 
 def kernels(config: Config, dit: CausalDiT) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from sdv2_live.io.base import Source
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.io.files.source import FileSource
 from sdv2_live.music.tempo import Tempo
-from sdv2_live.pipeline.build import load, new_prompts, new_stream, with_room
+from sdv2_live.pipeline.build import new_prompts, new_stream, with_room
+from sdv2_live.pipeline.shared import load_shared
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
 
@@ -58,10 +59,9 @@ def render(
         EngineError: the engine cannot run.
     """
     with FileSource(source, realtime=False, loop=False) as video, FileSink(target, offline=True) as sink:
-        config = with_room(config)
-        models = load(config)
-        with closing(new_prompts(config, models)) as prompts:
-            stream = new_stream(config, models, prompts, StageTimer())
+        config, models, group = load_shared(config, with_room)
+        with nullcontext() if group is None else closing(group), closing(new_prompts(config, models)) as prompts:
+            stream = new_stream(config, models, prompts, StageTimer(), group)
             presets = PresetLibrary(config.presets.folder, names=config.names, painter=models.profile.name)
             store = ParamStore(config.params, Macros(presets), clock := VideoClock(), config.names)
             written = 0

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
@@ -48,6 +49,7 @@ class Stream:
     """One stream of pictures over an engine: keeps its state, and rebuilds it when the input or the settings require it."""
 
     ready = True  # as `live.loop.Painter` wants to know
+    group: Any = None  # the other ranks of its engine, if it has some
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 
 from sdv2_live.engine.transfer import upload
+from sdv2_live.errors import GroupLostError
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.kv_cache import KVCache
 from sdv2_live.model.dit.layers import PATCH, CrossKV, Times
@@ -38,7 +39,7 @@ class Follower:
 
     @torch.inference_mode()
     def run(self) -> None:
-        """Follow until the leader ends the ring. Raises RuntimeError when the leader, or a neighbour, is gone."""
+        """Follow until the leader ends the ring. Raises GroupLostError when the leader, or a neighbour, is gone."""
         try:
             with self._dit.attend.preferred():
                 while not isinstance(message := self._member.hear(), End):
@@ -129,7 +130,7 @@ class _Reports:
 
     def _run(self) -> None:
         before, calls_before, busy_before = monotonic(), 0, 0.0
-        with suppress(RuntimeError):  # the leader is gone: `run` ends, too
+        with suppress(GroupLostError):  # the leader is gone: `run` ends, too
             while not self._over.wait(REPORT_S):
                 now = monotonic()
                 with self._lock:

@@ -89,7 +89,7 @@ class Member:
                     self._tensors[peer].send(following)
 
     def hear(self) -> Any:
-        """Wait for what the leader tells next. Raises RuntimeError when it is gone."""
+        """Wait for what the leader tells next. Raises GroupLostError when it is gone."""
         return unpacked(self._messages[0].receive((SIZE,), torch.uint8)())
 
     def tensor(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -101,7 +101,7 @@ class Member:
         self._reports[0].send(packed(message))
 
     def reported(self, rank: int) -> Any:
-        """Wait for the next report of a rank; of the leader. Raises RuntimeError when it is gone."""
+        """Wait for the next report of a rank; of the leader. Raises GroupLostError when it is gone."""
         return unpacked(self._reports[rank].receive((SIZE,), torch.uint8)())
 
     def end(self) -> None:

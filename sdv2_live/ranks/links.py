@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from sdv2_live.errors import GroupLostError
+
 Coming = Callable[[], Tensor]  # waits for a tensor that was asked for, and returns it
 
 
@@ -28,7 +30,10 @@ class _Work:
     def wait(self) -> Tensor:
         with self._lock:
             if self._work is not None:
-                self._work.wait()
+                try:
+                    self._work.wait()
+                except RuntimeError as error:  # as torch.distributed tells of all that can happen to a connection
+                    raise GroupLostError(f"another rank is gone: {next(iter(str(error).splitlines()), '')}") from error
                 self._work = None
         return self.wire
 
@@ -54,18 +59,22 @@ class Link:
     def send(self, tensor: Tensor) -> None:
         """Send a tensor, which must not be written from now on. Waits only for one that was sent long before.
 
-        Raises RuntimeError when the other rank is gone.
+        Raises GroupLostError when the other rank is gone.
         """
         wire = (tensor.cpu() if self._staged else tensor).contiguous()
         if len(self._out) >= KEPT:
             self._out.popleft().wait()
-        self._out.append(_Work(dist.isend(wire, self._peer, self._group, self._tag), wire))
+        try:
+            work = dist.isend(wire, self._peer, self._group, self._tag)
+        except RuntimeError as error:
+            raise GroupLostError(f"another rank is gone: {next(iter(str(error).splitlines()), '')}") from error
+        self._out.append(_Work(work, wire))
         self.bytes += wire.nbytes
 
     def receive(self, shape: Sequence[int], dtype: torch.dtype) -> Coming:
         """Ask for the next tensor, of this shape and type. What is never waited for is kept until later ones come.
 
-        Raises, where it is waited for, RuntimeError when the other rank is gone or says nothing for too long.
+        Raises, where it is waited for, GroupLostError when the other rank is gone or says nothing for too long.
         """
         wire = torch.empty(tuple(shape), dtype=dtype, device="cpu" if self._staged else self._device)
         if len(self._in) >= KEPT:

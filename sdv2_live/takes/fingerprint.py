@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sdv2_live import __version__
 from sdv2_live.gpu.backend import frames_by
 from sdv2_live.model.load import Models
+from sdv2_live.model.samples import hashed, samples
 from sdv2_live.takes.format import FORMAT, Header
 
-SAMPLES = 64  # elements of each tensor that are read; training changes them all
 
-
-@torch.no_grad()  # quantised tensors cannot be taken apart in inference mode
 def fingerprint(*models: nn.Module) -> str:
-    """A hash of every tensor's name, shape and type and of evenly spaced elements of it, 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for model in models:
-        plain = ((f"{name}{part}", inner) for name, value in model.state_dict().items() for part, inner in _parts(value))
-        for name, tensor in plain:
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-            flat = tensor.detach().flatten()
-            sampled = flat[:: max(flat.numel() // SAMPLES, 1)]
-            digest.update(sampled.contiguous().view(torch.uint8).cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    """A hash of the samples of all tensors of these models."""
+    return hashed(each for model in models for each in samples(model).values())
 
 
-def _parts(tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """The tensor itself, or those that a quantised one is made of (its codes and their scales)."""
-    if type(tensor) in (Tensor, nn.Parameter):
-        yield "", tensor
-        return
-    for name in tensor.__tensor_flatten__()[0]:  # type: ignore[attr-defined]
-        yield f".{name}", getattr(tensor, name)
+def whole(own: dict[str, bytes], others: Iterable[dict[str, bytes]]) -> dict[str, bytes]:
+    """The samples of a whole transformer, of the parts that its ranks have, in the order of the whole."""
+    blocks = [{name: each for name, each in part.items() if name.startswith("blocks.")} for part in (own, *others)]
+    after = {name: each for name, each in own.items() if name.startswith("head.")}
+    before = {name: each for name, each in own.items() if name not in blocks[0] and name not in after}
+    return {name: each for part in (before, *blocks, after) for name, each in part.items()}
 
 
-def header_of(models: Models, *, lossless: bool) -> Header:
-    """A take's header, here and now, with these models. Reads a little of every weight: do it once."""
+def header_of(models: Models, *, lossless: bool, others: Iterable[dict[str, bytes]] = ()) -> Header:
+    """A take's header, here and now, with these models. Reads a little of every weight: do it once.
+
+    Args:
+        models: the models.
+        lossless: how pictures are kept.
+        others: samples of the transformer's blocks that other ranks have, in their order.
+    """
     device = models.dit.device
+    weights = hashed([*whole(samples(models.dit), others).values(), *samples(models.vae).values()])
     return Header(
         format=FORMAT,
         recorded=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -52,7 +47,7 @@ def header_of(models: Models, *, lossless: bool) -> Header:
         torch=str(torch.__version__),
         profile=models.profile.name,
         loras=models.loras.digests,
-        weights=f"{fingerprint(models.dit, models.vae)} text {_text(models)}",
+        weights=f"{weights} text {_text(models)}",
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         cpu=f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         dtype=str(models.dit.dtype).removeprefix("torch."),

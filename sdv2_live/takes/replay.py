@@ -18,7 +18,8 @@ from sdv2_live.frame import Frame
 from sdv2_live.io.base import Sink
 from sdv2_live.io.files.sink import FileSink
 from sdv2_live.model.load import DTYPES
-from sdv2_live.pipeline.build import load, new_prompts, new_stream
+from sdv2_live.pipeline.build import new_prompts, new_stream
+from sdv2_live.pipeline.shared import load_shared
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
 from sdv2_live.takes.compare import SAMPLES, sha256_of, within
@@ -140,18 +141,21 @@ def replay(
     if take.problem:
         log.warning("%s: the take is incomplete: %s; what it has is replayed: %d chunks", take.folder, take.problem, take.chunks)
     config = load_config(take.folder / CONFIG, [*as_recorded(take.header), f"output.luts={take.folder / LUTS}", *overrides])
-    models = load(config)
+    config = config.replaced(model=config.model.model_copy(update={"threads": take.header.threads}))
+    config, models, group = load_shared(config, lambda config: config)
     torch.set_num_threads(take.header.threads)
-    here = header_of(models, lossless=True)
+    here = header_of(models, lossless=True, others=() if group is None else group.others)
     for difference in take.header.differences(here):
         log.warning("%s: not as it was recorded, pictures may differ: %s", take.folder, difference)
     roughly = check and take.header.by_other_frame_kernels(here)
     chunks, first_difference = 0, ""
     with ExitStack() as opened:
+        if group is not None:
+            opened.enter_context(closing(group))
         video = opened.enter_context(FileSink(output) if output else nullcontext())
         prompts = opened.enter_context(closing(new_prompts(config, models)))
         timed = _Timed(video) if video else None
-        for chunk in repaint(take, new_stream(config, models, prompts, StageTimer())):
+        for chunk in repaint(take, new_stream(config, models, prompts, StageTimer(), group)):
             if check and not (chunk.alike if roughly else chunk.same) and not first_difference:
                 first_difference = f"{chunk.place}: chunk {chunk.line.chunk}"
                 if timed is None:

@@ -15,7 +15,9 @@ from sdv2_live.control.params import Params
 from sdv2_live.engine.prompt_cache import PromptCache
 from sdv2_live.model.load import Models, dtype_name, has_weights
 from sdv2_live.model.profiles import Profile
-from sdv2_live.pipeline.build import chosen_profile, kernels, live_settings, load, new_prompts, new_stream
+from sdv2_live.pipeline.build import chosen_profile, kernels, live_settings, new_prompts, new_stream
+from sdv2_live.pipeline.group import Group
+from sdv2_live.pipeline.shared import load_shared
 from sdv2_live.pipeline.sized import sized
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
@@ -41,12 +43,17 @@ def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[
     if ladder:
         profile = chosen_profile(config)
         config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels)
-    config = live_settings(config)
-    models = load(config)
-    if models.dit.device.type == "cpu":
-        kept |= {"model.dtype": dtype_name(models.dit.dtype), "model.threads": torch.get_num_threads()}
-    prompts = new_prompts(config, models, start)
-    return new_stream(config, models, prompts, timer), prompts, _hello(config, models, kept)
+    config, models, group = load_shared(config, live_settings)
+    try:
+        if models.dit.device.type == "cpu":
+            kept |= {"model.dtype": dtype_name(models.dit.dtype), "model.threads": torch.get_num_threads()}
+        prompts = new_prompts(config, models, start)
+        stream = new_stream(config, models, prompts, timer, group)
+    except Exception:
+        if group is not None:
+            group.close()
+        raise
+    return stream, prompts, _hello(config, models, kept, group)
 
 
 def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> list[str]:
@@ -57,7 +64,7 @@ def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> lis
     return [step for step in ladder if step != SMALL_VAE or small]
 
 
-def _hello(config: Config, models: Models, kept: dict[str, Any]) -> Hello:
+def _hello(config: Config, models: Models, kept: dict[str, Any], group: Group | None) -> Hello:
     profile, size, most = models.profile, config.video.size, config.video.max_pixels or models.profile.max_pixels
     painted = f"{size[0]}x{size[1]}" if size else f"that of the input, up to {most} pixels"
     return Hello(
@@ -65,9 +72,10 @@ def _hello(config: Config, models: Models, kept: dict[str, Any]) -> Hello:
         models.dit.device.type,
         models.kind,
         profile.suited,
-        header_of(models, lossless=config.takes.lossless),
+        header_of(models, lossless=config.takes.lossless, others=() if group is None else group.others),
         kernels(config, models.dit) | {"precision": str(models.dit.dtype).removeprefix("torch."), "size": painted},
         size,
         most,
         kept,
+        1 if group is None else group.size,
     )

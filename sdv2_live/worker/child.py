@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sdv2_live import errors
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
+from sdv2_live.ranks.now import RankNow
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.system.console import STOPS, on_stop
 from sdv2_live.system.process import Connection, end_with_parent
@@ -67,6 +68,9 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     pulse.encoding = lambda: prompts.encoding
     requests = Requests(channel, prompts, pulse.hurry)
     server = Server(channel, requests, stream, timer)
+    if (group := stream.group) is not None:
+        group.on_lost = lambda error: channel.send(refused(setup, error))
+        pulse.ranks = group.now
     pulse.queues = lambda: {**requests.queues, **server.queues, **prompts.queues}
     channel.send(hello)
     server.run()
@@ -85,6 +89,7 @@ class HeartbeatSender:
         self.gpu_bytes: Callable[[], int] = lambda: 0
         self.queues: Callable[[], dict[str, Fill]] = dict
         self.encoding: Callable[[], tuple[str, ...]] = tuple
+        self.ranks: Callable[[], tuple[tuple[RankNow, ...], float]] = lambda: ((), 0.0)
         self._channel = channel
         self._news = threading.Event()
         threading.Thread(target=self._run, name="pulse", daemon=True).start()
@@ -97,7 +102,7 @@ class HeartbeatSender:
         with suppress(OSError):  # nobody listens any more: the process ends by other means
             while True:
                 self._news.clear()
-                self._channel.send(Heartbeat(self.gpu_bytes() >> 20, self.queues(), self.encoding()))
+                self._channel.send(Heartbeat(self.gpu_bytes() >> 20, self.queues(), self.encoding(), *self.ranks()))
                 self._news.wait(BEAT_S)
 
 

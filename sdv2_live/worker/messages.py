@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 from sdv2_live.control.params import Params
 from sdv2_live.engine.spec import Painting
 from sdv2_live.frame import ColorMatrix, ColorRange, ColorSpec, Frame, PixelFormat
+from sdv2_live.ranks.now import RankNow
 from sdv2_live.stats import Fill
 from sdv2_live.takes.format import Header
 
@@ -165,6 +166,7 @@ class Hello:
         size: as for geometry.model_size, after all reductions by memory and the ladder; None for no bound.
         max_pixels: like size.
         kept: settings by key, such as model.dtype, that were measured and must not change within a show.
+        ranks: processes that paint together.
     """
 
     profile: str
@@ -176,6 +178,7 @@ class Hello:
     size: tuple[int, int] | None = None
     max_pixels: int | None = None
     kept: dict[str, Any] = field(default_factory=dict)
+    ranks: int = 1
     to: Literal["setup"] = "setup"
     kind: Literal["hello"] = "hello"
 
@@ -233,11 +236,15 @@ class Heartbeat:
 
     Attributes:
         encoding: prompts that are not encoded yet, see PromptCache.
+        ranks: of an engine that has several.
+        hop_ms: milliseconds from one of them to the next.
     """
 
     gpu_mb: int
     queues: dict[str, Fill] = field(default_factory=dict)
     encoding: tuple[str, ...] = ()
+    ranks: tuple[RankNow, ...] = ()
+    hop_ms: float = 0.0
     kind: Literal["beat"] = "beat"
 
 

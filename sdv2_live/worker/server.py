@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sdv2_live.chunk import AHEAD, Chunk, Generated
-from sdv2_live.errors import NO_MEMORY, Sdv2Error, gpu_lost
+from sdv2_live.errors import NO_MEMORY, GroupLostError, Sdv2Error, gpu_lost
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.system.shm import Segment
@@ -222,7 +222,7 @@ class Server:
 
 def refused(request: Request, error: Sdv2Error) -> Failed:
     """The report of an error of the project's own: the show raises the same error."""
-    return Failed(request.kind, type(error).__name__, str(error), fatal=gpu_lost(error))
+    return Failed(request.kind, type(error).__name__, str(error), fatal=gpu_lost(error) or isinstance(error, GroupLostError))
 
 
 def crashed(request: Request, error: Exception) -> Failed:

@@ -203,11 +203,11 @@ def _patch_tensors() -> None:
 
 def _patch_types() -> None:
     """The package tells quantised tensors by their exact type. Those of the simulated device have one of their own as well."""
+    from sdv2_live.model import samples
     from sdv2_live.model.dit import packed
     from sdv2_live.model.lora import lora
-    from sdv2_live.takes import fingerprint
 
-    for module in (packed, lora, fingerprint):
+    for module in (packed, lora, samples):
         vars(module)["type"] = lambda x: torch.nn.Parameter if isinstance(x, DeviceTensor) else type(x)
 
 

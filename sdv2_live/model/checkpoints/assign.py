@@ -87,6 +87,7 @@ def assign(
     *,
     keep: bool = False,
     member: str | None = None,
+    part: Callable[[str], bool] | None = None,
 ) -> None:
     """Take a file's tensors over into a model on meta, at its device and precision.
 
@@ -102,12 +103,15 @@ def assign(
         keep: leave large matrices of lower precision as they are in the file and widen them at each use, see stored.py; on
             the CPU they are read from the file at their first use.
         member: see `open_checkpoint`.
+        part: says of a key whether its tensor is taken over; the others are only checked, and stay on meta. None: of all.
 
     Raises:
         WeightsError: as in `require_fit`.
     """
     state, scales, mapped = _read(file, member)
     state = require_fit(model, rename(state), str(file))
+    if part is not None:
+        state = {key: value for key, value in state.items() if part(key)}
     _place_buffers(model, device, dtype)
     done: dict[int, Tensor] = {}  # tied tensors have two keys and one place
     placed: dict[str, Tensor] = {}
@@ -124,7 +128,7 @@ def assign(
             model.set_submodule(layer, kind(done[id(value)], None if scale is None else scale.to(device), dtype))
         else:
             placed[key] = done[id(value)]
-    model.load_state_dict(placed, strict=True, assign=True)
+    model.load_state_dict(placed, strict=part is None, assign=True)
 
 
 def read_shapes(file: Path, member: str | None = None) -> dict[str, Tensor]:

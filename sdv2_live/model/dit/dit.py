@@ -42,6 +42,12 @@ def check_starts(starts: Sequence[int], frames: int) -> None:
         raise ValueError(f"start frame {max(starts)} lies beyond the position table of {TIME_ROWS} rows")
 
 
+def in_part(blocks: range, key: str) -> bool:
+    """True for the key of a parameter, of the whole model, that a part with these blocks has."""
+    group, _, rest = key.partition(".")
+    return group != "blocks" or int(rest.partition(".")[0]) in blocks
+
+
 class CausalDiT(nn.Module):
     """The whole transformer: one call maps noisy latents at given timesteps to the flow."""
 
@@ -75,8 +81,7 @@ class CausalDiT(nn.Module):
 
     def holds(self, key: str) -> bool:
         """True for the key of a parameter, of the whole model, that is here."""
-        group, _, rest = key.partition(".")
-        return group != "blocks" or self.first <= int(rest.partition(".")[0]) < self.last
+        return in_part(range(self.first, self.last), key)
 
     def keep(self, blocks: range) -> None:
         """Let go of all blocks but these, which may be none: other processes run them. What is no block stays."""

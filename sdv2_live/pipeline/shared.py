@@ -1,0 +1,73 @@
+"""Loading a model for one process, or for a group of them that the configuration wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+
+from sdv2_live.config.schema import Config
+from sdv2_live.cost.group import planned
+from sdv2_live.errors import ConfigError
+from sdv2_live.memory.fit import with_request
+from sdv2_live.model.load import Models, choose_device, choose_dtype
+from sdv2_live.pipeline.build import chosen_profile, load, set_threads
+from sdv2_live.pipeline.group import Group
+from sdv2_live.ranks.partition import Part
+
+
+def load_shared(config: Config, settle: Callable[[Config], Config]) -> tuple[Config, Models, Group | None]:
+    """The models, of the transformer those blocks that this process has; and the group of those that have the rest.
+
+    The group is None where one process is enough; `settle` then chooses the settings that fit. Else its ranks have joined, and
+    the caller closes it.
+
+    Raises:
+        ConfigError: there are more ranks than stages.
+        EngineError: there is no such card, the cards do not go together, or a rank does not come or has other weights.
+        MemoryShortageError: there is no room.
+        WeightsError: weights are missing or damaged.
+    """
+    shared = _shared_out(config)
+    if shared is None:
+        config = settle(config)
+        return config, load(config), None
+    config, parts, cards = shared
+    device = choose_device(config.model.device)
+    set_threads(config, device, chosen_profile(config))
+    group = Group(config, choose_dtype(config.model.dtype, device), parts, cards)
+    try:
+        models = load(config, group.own)
+        group.gather(models)
+    except BaseException:
+        group.close()
+        raise
+    return config, models, group
+
+
+def _shared_out(config: Config) -> tuple[Config, list[Part], list[int]] | None:
+    """Settings that fit on several ranks, what each of them computes, and this machine's cards; None where one is enough.
+
+    Raises:
+        ConfigError: there are more ranks than stages.
+        EngineError: there is no such card, or they do not go together.
+        MemoryShortageError: there is no room.
+    """
+    gpus, remote = config.model.gpus, config.model.remote_ranks
+    auto = torch.cuda.device_count() if choose_device(config.model.device).type == "cuda" else 1
+    here = len(gpus) if isinstance(gpus, tuple) else gpus or auto
+    if here + remote == 1:
+        return None
+    profile = chosen_profile(config)
+    if remote:  # of their cards nothing is known: alike
+        layers, size = profile.dit.layers, here + remote
+        if size > layers:
+            raise ConfigError(f"{size} ranks, but the model has {layers} blocks: set model.gpus or model.remote_ranks to fewer")
+        cuts = [layers * i // size for i in range(size + 1)]
+        parts = [Part(begin, end, begin == 0, begin == 0) for begin, end in pairwise(cuts)]
+        return config, parts, list(gpus) if isinstance(gpus, tuple) else list(range(here))
+    settled, found = planned(config, profile)
+    if len(found.ranks) == 1:
+        return None
+    return with_request(config, settled), [rank.part for rank in found.ranks], [rank.seat.card for rank in found.ranks]
