@@ -5,6 +5,6 @@ Load shedding takes them when the engine is too slow, crash recovery when it kee
 
 from __future__ import annotations
 
-FEWER_STEPS, SMALLER = "fewer-steps", "smaller"
+FEWER_STEPS, SMALLER, FEWER_CARDS = "fewer-steps", "smaller", "fewer-cards"
 SMALL_VAE = "taehv"
 SMALL_VAES = (SMALL_VAE, "lighttae")  # beside either of them, that measure gains nothing

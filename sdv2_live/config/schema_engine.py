@@ -19,7 +19,7 @@ from sdv2_live.config.fields import (
     key,
     number,
 )
-from sdv2_live.config.measures import FEWER_STEPS, SMALL_VAE, SMALLER
+from sdv2_live.config.measures import FEWER_CARDS, FEWER_STEPS, SMALL_VAE, SMALLER
 from sdv2_live.engine.spec import Mode, Schedule
 from sdv2_live.model.dit.cache_spec import TIME_ROWS
 
@@ -49,7 +49,7 @@ class EngineConfig(Section):
         return self.encode_ahead == "on" or (self.encode_ahead == "auto" and device != "cuda")
 
 
-_RUNG = rf"^({SMALL_VAE}|[1-9][0-9]?%)$"
+_RUNG = rf"^({FEWER_CARDS}|{SMALL_VAE}|[1-9][0-9]?%)$"
 _MEASURE = rf"^({FEWER_STEPS}|{SMALLER}|{SMALL_VAE})$"
 
 
@@ -64,7 +64,8 @@ class FaultsConfig(Section):
     load_s: float = number(900.0, 5, 86400, "seconds")
     crashes: int = integer(3, 1, 100)
     ladder: Annotated[tuple[Annotated[str, Field(pattern=_RUNG)], ...], SplitTexts] = key(
-        (SMALL_VAE, "60%", "30%"), f'a list of {SMALL_VAE} and shares of the pixels, such as ["{SMALL_VAE}", "50%"]'
+        (FEWER_CARDS, SMALL_VAE, "60%", "30%"),
+        f'a list of {FEWER_CARDS}, {SMALL_VAE} and shares of the pixels, such as ["{SMALL_VAE}", "50%"]',
     )
     retry_s: float = number(30.0, 1, 3600, "seconds")
     climb_s: float = number(600.0, 0, 86400, "seconds")

@@ -46,6 +46,14 @@ def load_shared(config: Config, settle: Callable[[Config], Config]) -> tuple[Con
     return config, models, group
 
 
+def ranks_here(config: Config) -> int:
+    """The processes of this machine that may paint together."""
+    gpus = config.model.gpus
+    if isinstance(gpus, tuple):
+        return len(gpus)
+    return gpus or (torch.cuda.device_count() if choose_device(config.model.device).type == "cuda" else 1)
+
+
 def _shared_out(config: Config) -> tuple[Config, list[Part], list[int]] | None:
     """Settings that fit on several ranks, what each of them computes, and this machine's cards; None where one is enough.
 
@@ -55,8 +63,7 @@ def _shared_out(config: Config) -> tuple[Config, list[Part], list[int]] | None:
         MemoryShortageError: there is no room.
     """
     gpus, remote = config.model.gpus, config.model.remote_ranks
-    auto = torch.cuda.device_count() if choose_device(config.model.device).type == "cuda" else 1
-    here = len(gpus) if isinstance(gpus, tuple) else gpus or auto
+    here = ranks_here(config)
     if here + remote == 1:
         return None
     profile = chosen_profile(config)

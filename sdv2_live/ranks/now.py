@@ -20,3 +20,6 @@ class RankNow:
     busy: float
     ms: float
     memory_mb: int
+
+    def __str__(self) -> str:
+        return f"(blocks {self.blocks}: {self.busy:.0%} busy, {self.ms:.1f} ms, {self.memory_mb / 1000:.1f} GB)"

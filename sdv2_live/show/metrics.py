@@ -5,7 +5,7 @@ They are read on demand from the parts that count anyway; the frame path does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from sdv2_live.ranks.now import RankNow
 from sdv2_live.show.status import STATUS
 from sdv2_live.stats import Distribution, Fill
 
@@ -25,6 +26,9 @@ MEASURED = {  # beside STATUS: distributions, and what has a value for each of s
     "stage_seconds": "Time of each stage of a chunk.",
     "queue_length": "What waits in each queue.",
     "queue_bound": "The most that each queue can hold.",
+    "rank_busy_ratio": "Share of the last second in which each rank computed.",
+    "rank_call_seconds": "Time of one call of each rank's blocks.",
+    "rank_memory_bytes": "Memory that each rank holds.",
 }
 
 
@@ -41,6 +45,7 @@ class Reading:
     stages: Mapping[str, Distribution] = field(default_factory=dict)
     queues: Mapping[str, Fill] = field(default_factory=dict)
     info: Mapping[str, str] = field(default_factory=dict)
+    ranks: Sequence[RankNow] = ()
 
 
 class _Show(Collector):
@@ -74,6 +79,14 @@ class _Show(Collector):
                 lengths.add_metric([name], queue.length)
                 bounds.add_metric([name], queue.bound)
             yield from (lengths, bounds)
+        if reading.ranks:
+            names = ("rank_busy_ratio", "rank_call_seconds", "rank_memory_bytes")
+            families = [GaugeMetricFamily(*_named(name), labels=["rank"]) for name in names]
+            for number, rank in enumerate(reading.ranks):
+                values = (rank.busy, rank.ms / 1e3, rank.memory_mb * 2.0**20)
+                for gauge, value in zip(families, values, strict=True):
+                    gauge.add_metric([str(number)], value)
+            yield from families
 
 
 def _named(name: str) -> tuple[str, str]:

@@ -274,7 +274,8 @@ class Show(Closing):
         distributions = {"latency_seconds": self.playout.latency.distribution()}
         if "chunk" in stages:
             distributions["chunk_seconds"] = stages.pop("chunk")
-        return Reading(self.status().metrics(), distributions, stages, self.queues, {"version": __version__})
+        status = self.status()
+        return Reading(status.metrics(), distributions, stages, self.queues, {"version": __version__}, status.engine.ranks)
 
     def run(self, stopped: Callable[[float], bool], report: Callable[[Status], None], seconds: float | None = None) -> None:
         """Run until `stopped(timeout)` is true, `seconds` have passed since the engine came up, or the source has ended.

@@ -17,7 +17,7 @@ from sdv2_live.model.load import Models, dtype_name, has_weights
 from sdv2_live.model.profiles import Profile
 from sdv2_live.pipeline.build import chosen_profile, kernels, live_settings, new_prompts, new_stream
 from sdv2_live.pipeline.group import Group
-from sdv2_live.pipeline.shared import load_shared
+from sdv2_live.pipeline.shared import load_shared, ranks_here
 from sdv2_live.pipeline.sized import sized
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.stats import StageTimer
@@ -42,7 +42,7 @@ def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[
     kept: dict[str, Any] = {"video.max_pixels": config.video.max_pixels}
     if ladder:
         profile = chosen_profile(config)
-        config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels)
+        config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels, ranks_here(config))
     config, models, group = load_shared(config, live_settings)
     try:
         if models.dit.device.type == "cpu":

@@ -15,6 +15,7 @@ from sdv2_live.control.params import Params
 from sdv2_live.errors import Sdv2Error
 from sdv2_live.frame import Frame
 from sdv2_live.gpu.geometry import Size
+from sdv2_live.ranks.now import RankNow
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.worker.messages import Hello
 
@@ -34,6 +35,8 @@ class EngineState:
         pid: the ID of its process.
         kernels: its kernels by purpose, see pipeline.build.kernels, its precision and painted size; empty until it was up.
         ladder: rungs taken.
+        ranks: of an engine that has several processes.
+        hop_ms: milliseconds from one of them to the next.
     """
 
     words: str
@@ -42,6 +45,8 @@ class EngineState:
     ladder: tuple[str, ...] = ()
     gpu_mb: int = 0
     kernels: Mapping[str, str] = field(default_factory=dict)
+    ranks: tuple[RankNow, ...] = ()
+    hop_ms: float = 0.0
 
 
 class EngineHost(ABC):

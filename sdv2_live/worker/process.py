@@ -17,6 +17,7 @@ from sdv2_live import errors
 from sdv2_live.chunk import AHEAD, Chunk, Generated
 from sdv2_live.errors import EngineError, EngineLostError
 from sdv2_live.frame import Frame
+from sdv2_live.ranks.now import RankNow
 from sdv2_live.stats import Fill
 from sdv2_live.system.clock import monotonic
 from sdv2_live.system.process import Connection, ends_with_this, how_it_ended, uninterrupted
@@ -72,6 +73,8 @@ class EngineProcess:
             OSError: no process can be started.
         """
         self.gpu_mb = 0
+        self.ranks: tuple[RankNow, ...] = ()  # as it said last
+        self.hop_ms = 0.0
         self.encoding: tuple[str, ...] = ()  # prompts, in the process, as it said last
         self.quiet = quiet
         self._queues: dict[str, Fill] = {}  # in the process, as it said last
@@ -229,8 +232,9 @@ class EngineProcess:
                 continue
             message, silent_s = channel.receive(), 0.0
             match message:
-                case Heartbeat(gpu_mb, queues, encoding):
+                case Heartbeat(gpu_mb, queues, encoding, ranks, hop_ms):
                     self.gpu_mb, self._queues, self.encoding = gpu_mb, queues, encoding
+                    self.ranks, self.hop_ms = ranks, hop_ms
                 case Log(name, level, text):
                     logging.getLogger(name).log(logging.DEBUG if self.quiet else level, "%s", text)
                 case SettingUp():

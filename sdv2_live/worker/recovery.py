@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sdv2_live.backoff import Backoff
-from sdv2_live.config.measures import SMALL_VAE, SMALL_VAES
+from sdv2_live.config.measures import FEWER_CARDS, SMALL_VAE, SMALL_VAES
 from sdv2_live.config.schema import Config
 from sdv2_live.gpu.geometry import MULTIPLE, shrunk
 
 STABLE_S = 120.0  # a process that was up for so long did not crash for what was asked of it
 
 
-def lowered(config: Config, rungs: Sequence[str], max_pixels: int) -> Config:
+def lowered(config: Config, rungs: Sequence[str], max_pixels: int, ranks: int = 1) -> Config:
     """The configuration lowered by these rungs of `faults.ladder`.
 
-    "taehv" takes the small autoencoder. "60%" takes a smaller picture of the same shape, with that share of the pixels asked for;
-    the last share counts.
+    "fewer-cards" does without the last of the cards, which `ranks` counts. "taehv" takes the small autoencoder. "60%" takes a
+    smaller picture of the same shape, with that share of the pixels asked for; the last share counts.
 
     Args:
         max_pixels: the meaning of `auto` for the model.
+        ranks: processes that would paint together on this machine.
     """
     model, video = config.model, config.video
+    fewer = min(rungs.count(FEWER_CARDS), ranks - 1)
+    if fewer:
+        left = model.gpus[: ranks - fewer] if isinstance(model.gpus, tuple) else ranks - fewer
+        model = model.model_copy(update={"gpus": left})
     if SMALL_VAE in rungs:
         model = model.model_copy(update={"vae": SMALL_VAE})
     shares = [int(rung.rstrip("%")) / 100 for rung in rungs if rung.endswith("%")]
@@ -85,11 +90,12 @@ class RestartPolicy:
         self.away = True
         return float(min(2 ** min(self._refusals, 16) - 1, self._retry_s))  # 1 s, 3 s ...
 
-    def ended(self, lived_s: float, vae: str = "") -> float:
+    def ended(self, lived_s: float, vae: str = "", ranks: int = 1) -> float:
         """Take note that a process ended `lived_s` seconds after it came up. Returns the seconds until the next start.
 
         Args:
             vae: its autoencoder, so that no rung is taken that changes nothing.
+            ranks: processes that painted together, for the same reason.
         """
         if lived_s >= STABLE_S:
             self._short_lives, self.away = 0, False
@@ -104,6 +110,8 @@ class RestartPolicy:
             return float(2 ** (self._short_lives - 1) - 1)  # at once, then 1 s, 3 s ...
         if vae in SMALL_VAES and SMALL_VAE in self._left:
             self._left.remove(SMALL_VAE)
+        if ranks == 1:
+            self._left = [rung for rung in self._left if rung != FEWER_CARDS]
         if not self._left:
             self.away = True
             return self._retry_s

@@ -98,7 +98,8 @@ class Supervisor:
         restarts = self._counters["engine_restarts"]
         pid, gpu_mb = (process.pid, process.gpu_mb) if process is not None else (0, 0)
         kernels = self._hello.kernels if self._hello is not None else {}
-        return EngineState(self._words, pid, restarts, self._policy.rungs, gpu_mb, kernels)
+        ranks, hop_ms = (process.ranks, process.hop_ms) if process is not None else ((), 0.0)
+        return EngineState(self._words, pid, restarts, self._policy.rungs, gpu_mb, kernels, ranks, hop_ms)
 
     @property
     def encoding(self) -> tuple[str, ...]:
@@ -214,7 +215,7 @@ class Supervisor:
         Args:
             refused: the process never came up, and reported why.
         """
-        policy, planned, up_s = self._policy, self._planned and not refused, self._up_s
+        policy, planned, up_s, hello = self._policy, self._planned and not refused, self._up_s, self._hello
         self._planned, self._up_at = False, None
         self._counters.add("engine_restarts")
         self._on_trouble()
@@ -223,7 +224,7 @@ class Supervisor:
             log.warning("%s. The output goes on; the engine starts again", why, extra={TROUBLE: "engine"})
             return 0.0
         before, told = policy.rungs, policy.away and why == self._told
-        pause = policy.refused() if refused else policy.ended(up_s, self._hello.vae if self._hello is not None else "")
+        pause = policy.refused() if refused else policy.ended(up_s, *((hello.vae, hello.ranks) if hello is not None else ()))
         self._told = why
         then = "at once" if not pause else f"in {pause:g} s"
         level = logging.DEBUG if told else logging.ERROR

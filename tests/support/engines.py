@@ -41,6 +41,7 @@ class Negative:
         self.timer = timer
         self.size: tuple[int, int] | None = None
         self.started = False
+        self.group: Any = None
         self.on_set_up: Callable[[], None] = lambda: None
         self._kind: tuple[object, ...] | None = None  # of the stream that is set up
         self._params = Params()

@@ -35,7 +35,11 @@ BOOK = sorted(MANUAL.glob("*.md"))
 PAGES = [README, *BOOK, *sorted((TOP / "examples").rglob("README.md"))]
 CONTRIBUTING = TOP / ".github" / "CONTRIBUTING.md"
 TOOLS = [path.read_text(encoding="utf-8") for path in (TOP / "tools").rglob("*.*") if path.suffix in (".py", ".sh")]
-OTHERS_OPTIONS = {"--send", "--osc-port", "--network", "--init", "--shm-size", "--health-cmd"}  # of Open Stage Control and Docker
+OTHERS_OPTIONS = {
+    *("--send", "--osc-port", "--network", "--init", "--shm-size", "--health-cmd"),  # of Open Stage Control and Docker
+    *("--nnodes", "--nproc-per-node", "--node-rank", "--rdzv-endpoint"),  # of torchrun
+    *("--rank", "--weights-dir"),  # of sdv2_live.worker.rank
+}
 SENT = {  # of its own accord
     *(
         "error",

@@ -98,6 +98,8 @@ def test_numbers_and_words_for_osc() -> None:
         "frame_kernels": "not known yet",
         "precision": "not known yet",
         "painted_size": "not known yet",
+        "ranks": "none",
+        "hop_ms": 0.0,
     }
     assert BUSY.numbers().keys() - QUIET.numbers().keys() == {"timeline", "timeline_playing"}  # there is none
     assert QUIET.numbers()["shed_steps"] == "none"
