@@ -167,8 +167,8 @@ def test_an_unknown_model_is_refused_with_those_that_there_are(capsys: pytest.Ca
 
 def test_sources_without_any_tells_what_to_do(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     sounds: list[SoundInput] = []
-    for look in ("list_cameras", "list_screens", "list_loopbacks"):
-        monkeypatch.setattr(sources, look, list)
+    for look in ("io.devices.cameras.list_cameras", "io.devices.screens.list_screens", "commands.sources.list_loopbacks"):
+        monkeypatch.setattr(f"sdv2_live.{look}", list)
     monkeypatch.setattr(sources, "list_cards", lambda: sounds)
     command = ["sources", "--wait", "0.2", "--set", f"ndi.groups=nobody-{uuid.uuid4().hex}", "--set", "ndi.extra_ips=127.0.0.2"]
     assert main(command) == 1
