@@ -9,13 +9,14 @@ full weight and below it. A recache is met over a full cache; over a shorter one
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from sdv2_live.engine.spec import ChunkPlan, Mode, Schedule, StreamSpec
 from sdv2_live.engine.state import StreamState
+from sdv2_live.model.dit.kv_cache import KEPT
 
 if TYPE_CHECKING:
     from sdv2_live.engine.engine import Engine
@@ -58,17 +59,8 @@ def _denoising(engine: Engine, state: StreamState) -> None:
         noise = state.draw(steps, latent.shape, engine.device)
         engine.denoising(latent, noise, cross, ChunkPlan(0.5, STEPS[:steps], memory), state)
 
-    batch = state.queue is not None
-    steady = spec.levels if batch else 1  # steps of a chunk that meet all that more of them would
     for memory in MEMORIES:
-        for begin in dict.fromkeys((spec.latents(first=True), spec.block)):
-            state.cut_()
-            chunk(begin, 1, memory)
-            if begin == spec.block or begin % spec.block:
-                for _ in range(math.ceil((spec.recompute or spec.cache.kv_frames) / spec.block) + max(steady - 2, 0)):
-                    chunk(spec.block, steady, memory)  # the last one turns the full ring of the first level
-            elif batch:  # all levels at once, over what the first chunk has left; the other lengths come after a cut, too
-                chunk(spec.block, steady, memory)
+        _lengths(state, memory, chunk)
     engine.recache(cross, state)
     counts = _step_counts(spec)
     beside = (spec.context_t is not None) + math.ceil((spec.recompute or 0) / spec.block)
@@ -79,6 +71,24 @@ def _denoising(engine: Engine, state: StreamState) -> None:
             for memory in MEMORIES:
                 for count in counts:
                     chunk(spec.block, count, memory)
+
+
+def _lengths(state: StreamState, memory: float, chunk: Callable[[int, int, float], None]) -> None:
+    """Chunks until the cache has had every length, at every level alone and at all of them."""
+    spec, batch = state.spec, state.queue is not None
+    steady = spec.levels if batch else 1  # steps of a chunk that meet all that more of them would
+    for begin in dict.fromkeys((spec.latents(first=True), spec.block)):
+        state.cut_()
+        chunk(begin, 1, memory)
+        if begin == spec.block or begin % spec.block:
+            for _ in range(math.ceil((spec.recompute or spec.cache.kv_frames) / spec.block) + max(steady - 2, 0)):
+                chunk(spec.block, steady, memory)  # the last one turns the full ring of the first level
+        elif batch:  # all levels at once, over what the first chunk has left; the other lengths come after a cut, too
+            chunk(spec.block, steady, memory)
+    if batch:  # all levels at the same length, which else is met by a full cache alone
+        state.flush_()
+        for _ in range(spec.cache.kv_frames - min(spec.cache.kv_frames, KEPT)):
+            chunk(spec.block, steady, memory)
 
 
 def _step_counts(spec: StreamSpec) -> Sequence[int]:

@@ -31,6 +31,7 @@ SHOWS = {  # the autoencoder, and the stream
     "text": ("taehv", replace(SEQUENTIAL, cache=PLAIN, mode=Mode.TEXT)),
     **{f"stream_batch of {n}": ("taehv", replace(BATCH, cache=PLAIN, levels=n)) for n in (1, 2, 4)},
     "stream_batch, adaptive sinks": ("taehv", replace(BATCH, cache=ADAPTIVE)),
+    "stream_batch, a long window": ("taehv", replace(BATCH, cache=CacheSpec(6, 1, -1))),
     **{name: ("taehv", spec) for name, spec in tiny.kin().items()},
     "single latents of noise": ("taehv", replace(tiny.kin()["single latents"], mode=Mode.TEXT)),
 }
@@ -107,7 +108,7 @@ def test_nothing_that_a_show_asks_of_the_device_is_new(plain: dict[str, Engine],
 
 @pytest.mark.parametrize(
     ("spec", "expected"),
-    [(SEQUENTIAL, (3, 17, 3)), (replace(SEQUENTIAL, mode=Mode.TEXT), (0, 15, 3)), (BATCH, (3, 18, 3))],
+    [(SEQUENTIAL, (3, 17, 3)), (replace(SEQUENTIAL, mode=Mode.TEXT), (0, 15, 3)), (BATCH, (3, 24, 3))],
     ids=["sequential", "text", "stream_batch"],
 )
 def test_the_picture_waits_for_few_calls(
