@@ -6,6 +6,7 @@ Everything is computed where the case's tensors are. Kinds of the other Self-For
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import torch
 
@@ -25,6 +26,7 @@ from sdv2_live.model.vae.wan import WanVAE
 
 from .common import Case, Comparison, Data, InjectedNoise, dit_config, filled, pairs, place, vae_config
 from .family import run_block_stream, run_causal_block, run_step_warp
+from .ranks import Ranks
 
 
 def cache_spec(case: Case) -> CacheSpec:
@@ -145,10 +147,14 @@ def run_scheduler(case: Case, data: Data) -> Iterator[Comparison]:
     yield "first timestep", torch.tensor(firsts), torch.tensor([float(e["first_timestep"]) for e in wanted["sequence"]])
 
 
-def run_stream(case: Case, data: Data) -> Iterator[Comparison]:
+def run_stream(case: Case, data: Data, ranks: Ranks | None = None) -> Iterator[Comparison]:
     dit: CausalDiT = filled(CausalDiT(dit_config(case["dit"])), case, data, "dit_manifest")
     vae: WanVAE = filled(WanVAE(vae_config(case["vae"])), case, data, "vae_manifest")
-    engine = Engine(dit, vae)
+    with nullcontext(Engine(dit, vae)) if ranks is None else ranks.engine(dit, vae, case) as engine:
+        yield from streamed(engine, case, data)
+
+
+def streamed(engine: Engine, case: Case, data: Data) -> Iterator[Comparison]:
     timesteps = tuple(case["steps"])
     spec = StreamSpec(
         case["height"],
@@ -162,7 +168,7 @@ def run_stream(case: Case, data: Data) -> Iterator[Comparison]:
     state = engine.new_state(spec)
     state.noise = InjectedNoise(data)
     settings = ChunkSettings(case["init_noise_scale"], timesteps, noise_controller=case.get("noise_controller", True))
-    cross = dit.condition(data["context"])
+    cross = engine.dit.condition(data["context"])
     scales, starts = [], []
     for entry in case["log"]:
         i, (begin, end) = entry["chunk"], entry["frames"]

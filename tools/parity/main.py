@@ -22,7 +22,8 @@ from torch import Tensor
 
 from sdv2_live.errors import Sdv2Error
 
-from .kinds import RUNNERS
+from .kinds import RUNNERS, run_stream
+from .ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,11 @@ def relative_error(ours: Tensor, reference: Tensor) -> float:
 
 
 @torch.inference_mode()
-def run_case(folder: Path, device: str = "cpu") -> Iterator[Result]:
-    """Every comparison of one case, on a device; a case that cannot be run at all is one infinite error."""
+def run_case(folder: Path, device: str = "cpu", ranks: Ranks | None = None) -> Iterator[Result]:
+    """Every comparison of one case, on a device; a case that cannot be run at all is one infinite error.
+
+    ranks: processes that share the transformer of a stream case.
+    """
     case = json.loads((folder / "case.json").read_text())
     tolerance = float(case.get("tolerance", 2e-4))
     runner = RUNNERS.get(case["kind"])
@@ -57,7 +61,9 @@ def run_case(folder: Path, device: str = "cpu") -> Iterator[Result]:
         yield Result(folder.name, f"unknown kind {case['kind']!r}", float("inf"), tolerance)
         return
     try:
-        for what, ours, reference in runner(case, load_file(folder / "io.safetensors", device=device)):
+        data = load_file(folder / "io.safetensors", device=device)
+        shared = ranks is not None and runner is run_stream
+        for what, ours, reference in run_stream(case, data, ranks) if shared else runner(case, data):
             yield Result(folder.name, what, relative_error(ours, reference), tolerance)
     except (Sdv2Error, KeyError, ValueError, RuntimeError) as error:
         yield Result(folder.name, f"{type(error).__name__}: {error}", float("inf"), tolerance)
@@ -72,17 +78,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders searched for case.json")
     parser.add_argument("--worst", action="store_true", help="one line a case: its largest error")
+    parser.add_argument("--ranks", type=int, default=1, help="processes that share the transformer of stream cases, on a CPU")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="where to compute, in float32 (no TF32)")
     options = parser.parse_args(arguments)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # in full float32
     cases = find_cases(options.folders)
     results: list[Result] = []
     table = Table("case", "what", "error", "tolerance", "")
+    ranks = Ranks(options.ranks) if options.ranks > 1 else None
     for folder in cases:
-        of_case = list(run_case(folder, options.device))
+        of_case = list(run_case(folder, options.device, ranks))
         results += of_case
         for r in [max(of_case, key=lambda r: r.error / r.tolerance)] if options.worst else of_case:
             table.add_row(r.case, r.what, f"{r.error:.2e}", f"{r.tolerance:.0e}", "ok" if r.passed else "[red]FAILED")
+    if ranks is not None:
+        ranks.close()
     Console(width=None if sys.stdout.isatty() else 140).print(table)
     failed = sum(not r.passed for r in results)
     if not cases:

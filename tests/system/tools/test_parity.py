@@ -21,6 +21,12 @@ def test_case_matches_the_reference(folder: Path) -> None:
     assert [r for r in results if not r.passed] == []
 
 
+def test_streams_on_three_ranks_match_the_reference(capsys: pytest.CaptureFixture[str]) -> None:
+    cases = [str(GOLDEN / name) for name in ("stream_sequential", "stream_batch")]
+    assert main([*cases, "--ranks", "3"]) == 0
+    assert "0 failed" in capsys.readouterr().out
+
+
 def test_every_kind_is_covered() -> None:
     assert {json.loads((folder / "case.json").read_text())["kind"] for folder in CASES} == set(RUNNERS)
 
