@@ -1,7 +1,7 @@
 """The model against real rings: processes of torch.distributed on this CPU, whose stages are matrix products of a known time.
 
-Each process does what the model says it does, in that order, and sends what passes between ranks by gloo. The times that its
-stages took on average are then given to the model, and its chunks a second compared with those of the processes. So what is
+Each process does what the model says it does, in that order, and sends what passes between ranks by gloo. The times that
+its stages took are then given to the model, and its chunks a second compared with those of the processes. So what is
 compared is how stages wait for each other, not how fast a computer is.
 """
 
@@ -13,11 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from simulate_ranks.model import CALL, DECODE, ENCODE, Ring, Stages, Task, needs, seconds_of, simulate, stages
+from simulate_ranks.model import DECODE, Ring, Stages, Task, needs, seconds_of, simulate, stages
 
 CHUNKS, IN_FLIGHT = 40, 4
 TOLERANCE = 0.10
@@ -35,9 +35,9 @@ RINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a process has measured. seconds: of its stages by kind, on average; decoded: when each chunk's pictures were there."""
+    """What a process has measured. seconds: of its stages, in their order; decoded: when each chunk's pictures were there."""
 
-    seconds: dict[str, float]
+    seconds: list[float]
     decoded: list[float]
     way: float  # seconds that a tensor between blocks is on its way
 
@@ -62,9 +62,12 @@ def compared(ring: Ring, chunks: int = CHUNKS) -> tuple[float, float]:
     first, last = len(decoded) // 4, 3 * len(decoded) // 4
     measured = (decoded[last] - decoded[first]) / (last - first)
     way = seen[0].way
-    timed = tuple(Stages(*(each.seconds.get(str(kind), 0.0) for kind in (CALL, ENCODE, DECODE))) for each in seen)
-    told = Ring(timed, ring.steps, ring.alone, way, way, way)
-    return measured, simulate(told, IN_FLIGHT, chunks, slices=1).period
+    order = simulate(ring, IN_FLIGHT, chunks, slices=1).order
+    took = {
+        task: seconds for tasks, each in zip(order, seen, strict=True) for task, seconds in zip(tasks, each.seconds, strict=True)
+    }
+    told = replace(ring, hop=way, back=way, latency=way)
+    return measured, simulate(told, IN_FLIGHT, chunks, slices=1, measured=took).period
 
 
 def processes(ring: Ring, chunks: int) -> list[Seen]:
@@ -110,7 +113,7 @@ class Member:
         order = simulate(self._ring, IN_FLIGHT, chunks, slices=1).order
         edges = self._edges(order)
         way = self._ways()
-        spent: dict[int, list[float]] = {}
+        spent: list[float] = []
         decoded: list[float] = []
         self._dist.barrier()
         for task in order[self._rank]:
@@ -118,7 +121,7 @@ class Member:
                 self._dist.recv(self._torch.empty(size), peer, tag=tag)
             begin = time.perf_counter()
             self._work(seconds_of(self._ring, task))
-            spent.setdefault(task.kind, []).append(time.perf_counter() - begin)
+            spent.append(time.perf_counter() - begin)
             for tag, peer, size in edges[task][1]:
                 tensor = self._torch.zeros(size)
                 self._sent.append((self._dist.isend(tensor, peer, tag=tag), tensor))
@@ -128,7 +131,7 @@ class Member:
             work.wait()
         self._dist.barrier()
         self._dist.destroy_process_group()
-        return Seen({str(kind): sum(each) / len(each) for kind, each in spent.items()}, decoded, way)
+        return Seen(spent, decoded, way)
 
     def _edges(self, order: list[list[Task]]) -> dict[Task, tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]]:
         """What each stage receives and sends: (tag, other rank, numbers)."""
@@ -144,8 +147,8 @@ class Member:
 
     def _ways(self) -> float:
         """Seconds that what passes between blocks is on its way, between the first two ranks."""
-        best = 1.0
-        for _ in range(10):
+        seconds = []
+        for _ in range(20):
             self._dist.barrier()
             begin = time.perf_counter()
             for sender in (0, 1):
@@ -153,8 +156,8 @@ class Member:
                     self._dist.send(self._torch.zeros(HOP), 1 - sender)
                 elif self._rank == 1 - sender:
                     self._dist.recv(self._torch.empty(HOP), sender)
-            best = min(best, (time.perf_counter() - begin) / 2)
-        return best
+            seconds.append((time.perf_counter() - begin) / 2)
+        return sum(seconds) / len(seconds)  # on a busy machine a process also waits for its core
 
     def _timed(self) -> float:
         """Seconds of one product."""
