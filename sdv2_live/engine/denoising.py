@@ -1,6 +1,7 @@
 """The order of a stream's denoising steps: all of a chunk's in turn, or one of each chunk in flight at once (stream_batch).
 
-The steps themselves are in `steps`; here the host says where they begin, what they do to the cache, and which graph holds them.
+The calls themselves are in `steps`; here the host says which a chunk makes, where they begin, what they do to the cache, and
+which graph holds them.
 """
 
 from __future__ import annotations
@@ -56,8 +57,22 @@ class Denoising:
 
     def _sequential(self, latent: Tensor, noise: Tensor, cross: CrossKV, plan: ChunkPlan, state: StreamState) -> Tensor:
         """All calls of the chunk, one after the other."""
-        cache, spec, frames, count = state.cache, state.spec, latent.shape[1], len(plan.timesteps)
-        context = state.context(frames)
+        context = state.context(latent.shape[1])
+        calls, numbers, start = self._calls(latent.shape[1], plan, context, state)
+        run = partial(sequential, self._dit, state.rope, state.cache, calls)
+        inputs = [latent, noise, self._upload(numbers), *(() if context is None else (context,))]
+        again = all(each.steady for each in calls.steps) if context is None else context.shape[1] == state.spec.recompute
+        if state.graphs is not None and calls.steps and again:
+            clean = state.graphs.run(calls, run, cross, *inputs)
+        else:
+            clean = run(cross, *inputs)
+        if state.queue is None:
+            state.keep(clean, start)
+        return clean
+
+    def _calls(self, frames: int, plan: ChunkPlan, context: Tensor | None, state: StreamState) -> tuple[Calls, Tensor, int]:
+        """The host's part of a chunk of `frames` latents: its calls, a row of numbers for each, and its temporal position."""
+        cache, spec, count = state.cache, state.spec, len(plan.timesteps)
         refill, places = self._refill(context, state)
         start = state.advance(frames)
         check_starts([0 if cache.by_place else start], frames)
@@ -69,25 +84,17 @@ class Denoising:
             schedule_of(spec.shift).numbers(plan.noise_scale, plan.timesteps, [start] * count, plan.memory),
             as_they_are(context_t or 0.0, [] if last is None else [start]),
         ]
-        calls = Calls(refill, steps, last, weighed=plan.memory != 1)
-        run = partial(sequential, self._dit, state.rope, cache, calls)
-        inputs = [latent, noise, self._upload(torch.cat(numbers)), *(() if context is None else (context,))]
-        steady = all(each.steady for each in steps) if context is None else context.shape[1] == spec.recompute
-        captured = state.graphs is not None and steady and count
-        clean = state.graphs.run(calls, run, cross, *inputs) if captured and state.graphs else run(cross, *inputs)
-        if state.queue is None:
-            state.keep(clean, start)
-        return clean
+        return Calls(refill, steps, last, weighed=plan.memory != 1), torch.cat(numbers), start
 
     def _refill(self, context: Tensor | None, state: StreamState) -> tuple[tuple[CachePlan, ...], list[int]]:
         """Plans and positions of the calls that fill an emptied cache: a block each, which sees the ones before it."""
         if context is None:
             return (), []
+        count, block = context.shape[1], state.spec.block
         state.cache.empty_()
-        state.next_start = context.shape[1]
-        places = [*range(0, context.shape[1], state.spec.block)]
-        sizes = [min(state.spec.block, context.shape[1] - place) for place in places]
-        return tuple(state.cache.plan([place], size) for place, size in zip(places, sizes, strict=True)), places
+        state.next_start = count
+        places = [*range(0, count, block)]
+        return tuple(state.cache.plan([place], min(block, count - place)) for place in places), places
 
     def recache(self, cross: CrossKV, state: StreamState) -> None:
         """Make the keys and values of what the cache holds anew, with another prompt: one call over the clean latents.
