@@ -176,9 +176,9 @@ class Follower(Sink):
             log.info("%s shows the picture again", self.name, extra={MENDED: self.name})
 
     def _fail(self, error: Exception) -> None:
+        self._tell(str(error))
         self._failures += 1
         self._watched, self._began = False, None
-        self._tell(str(error))
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.close()

@@ -128,10 +128,10 @@ class OutletSink(Sink):
             log.info("%s shows the picture again", self.name, extra={MENDED: self.name})
 
     def _fail(self, error: Exception) -> None:
-        self._failures += 1
-        self._pause.grow()
-        self._let_go()
         if str(error) != self._trouble:
             self._trouble = str(error)
             again = "" if isinstance(error, ClosedByHandError) else "; it is opened again and again"
             log.warning("%s: %s%s; the show goes on", self.name, error, again, extra={TROUBLE: self.name})
+        self._failures += 1
+        self._pause.grow()
+        self._let_go()
