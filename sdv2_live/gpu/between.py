@@ -56,10 +56,9 @@ class Between:
                 places.append(frame.at(rate=Fraction(self._fps), captured_ns=at, index=frame.index))
                 if i and before == times[i - 1] and NEAR < share < 1 - NEAR:
                     moves = moves or movement(self._luma(torch.stack(pictures)))
-                    if not moves.cut[i - 1]:
-                        shown.append(self._moved(pictures[i - 1], pictures[i], moves, i - 1, share))
-                        continue
-                shown.append(pictures[i if share >= 0.5 or not i else i - 1])
+                    shown.append(self._moved(pictures[i - 1], pictures[i], moves, i - 1, share))
+                else:
+                    shown.append(pictures[i if share >= 0.5 or not i else i - 1])
         return torch.stack(shown) if shown else painted[:0], places
 
     def _ticks(self, time_ns: int) -> int:

@@ -50,12 +50,16 @@ def movement(luma: Tensor) -> Movement:
     long = 0.5 + 0.05 * (there.square() + back.square()).sum(1, keepdim=True)
     sure = _mean((off < long).float())
     left = torch.minimum((_warped(second, there) - first).abs().mean((1, 2, 3)), (second - first).abs().mean((1, 2, 3)))
-    size = torch.tensor(small.shape[:1:-1], device=small.device, dtype=small.dtype).view(1, 2, 1, 1)
-    return Movement(there / size, back / size, sure, left > CUT)
+    cut = left > CUT
+    goes_on = (~cut).float().view(-1, 1, 1, 1)  # on the device: nobody waits for it
+    height, width = small.shape[2:]
+    return Movement(
+        _scaled(there * goes_on, 1 / width, 1 / height), _scaled(back * goes_on, 1 / width, 1 / height), sure * goes_on, cut
+    )
 
 
 def between(first: Tensor, second: Tensor, move: Movement, index: int, share: float) -> Tensor:
-    """The planes at a share (0..1) of the way from one picture to the next, float32 (C, H, W) of any size.
+    """The planes at a share (0..1) of the way from one picture to the next, float32 (C, H, W) of any size; of a cut the nearer.
 
     Args:
         first: planes (C, H, W).
@@ -69,13 +73,16 @@ def between(first: Tensor, second: Tensor, move: Movement, index: int, share: fl
         F.interpolate(each[index : index + 1], size, mode="bilinear", align_corners=False)
         for each in (move.there, move.back, move.sure)
     )
-    pixels = torch.tensor(size[::-1], device=there.device, dtype=there.dtype).view(1, 2, 1, 1)
-    there, back = there * pixels, back * pixels
+    there, back = (_scaled(each, size[1], size[0]) for each in (there, back))
     from_first = -(1 - share) * share * there + share * share * back
     from_second = (1 - share) * (1 - share) * there - share * (1 - share) * back
     one, other = _warped(first[None].float(), from_first), _warped(second[None].float(), from_second)
     weight = share * sure + (1 - sure) * float(share >= 0.5)
     return torch.lerp(one, other, weight)[0]
+
+
+def _scaled(flow: Tensor, x: float, y: float) -> Tensor:
+    return torch.cat([flow[:, :1] * x, flow[:, 1:] * y], 1)
 
 
 def _small(luma: Tensor) -> Tensor:
