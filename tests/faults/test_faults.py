@@ -23,6 +23,7 @@ from faults import (
     input_faults,
     music_faults,
     preset_faults,
+    rank_faults,
     system_faults,
 )
 from faults.fault_report import Report
@@ -97,6 +98,19 @@ def test_nobody_reads_what_it_prints(rigs: Rigs, fault_report: Report) -> None:
     rigs.drop()  # two at once would be in each other's way
     with Rig(daemon=system_faults.Piped) as rig:
         inject(rig, system_faults.CLOSED, TIMES, fault_report)
+
+
+@pytest.fixture(scope="module")
+def two_ranks(rigs: Rigs) -> Iterator[Rig]:
+    rigs.drop()
+    with rank_faults.two_ranks() as rig:
+        yield rig
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("fault", rank_faults.FAULTS, ids=lambda fault: fault.name)
+def test_a_rank(fault: Fault, two_ranks: Rig, fault_report: Report) -> None:
+    inject(two_ranks, fault, TIMES, fault_report)
 
 
 @pytest.fixture(scope="module")
