@@ -49,6 +49,7 @@ class Group:
     Attributes:
         size: ranks, the leader included.
         on_lost: called, on another thread, when one of them is gone; the group is then beyond repair.
+        learn: what `remember` calls, with seconds of one call of each rank, of encoding and of decoding.
         member: the leader's ways to the others, once `gather` has returned.
         others: samples of their parts of the transformer, by rank, once `gather` has returned.
     """
@@ -66,6 +67,7 @@ class Group:
             EngineError: the port that other machines are waited for at cannot be had.
         """
         self.on_lost: Callable[[GroupLostError], None] = lambda error: log.error("%s", error)
+        self.learn: Callable[[Sequence[float], float, float], None] = lambda calls, encode, decode: None
         self.others: list[dict[str, bytes]] = []
         self.member: Member
         self._parts = parts
@@ -74,7 +76,8 @@ class Group:
         self._lost: GroupLostError | None = None
         self._states: dict[int, Report] = {}
         self._ring: RingDit | None = None
-        self._busy = (monotonic(), 0.0, 0)
+        self._busy = (monotonic(), 0, 0.0)
+        self._calls_s: dict[int, float] = {}  # of one call, by rank, as last told
         self._store = self._opened(config.model.rank_port if self.size > self._here else 0)
         model = config.model.model_copy(update={"dtype": dtype_name(dtype), "threads": torch.get_num_threads(), "gpus": 1})
         plain = config.replaced(model=model).model_dump(mode="json", exclude={"params"})
@@ -146,16 +149,26 @@ class Group:
 
     def now(self) -> tuple[tuple[RankNow, ...], float]:
         """All ranks as they are now, the leader first; and milliseconds from one to the next, as measured at the set-up."""
-        ring, (then, busy_s, called) = self._ring, self._busy
+        ring, (then, called, busy_s) = self._ring, self._busy
         if ring is not None and (passed := monotonic() - then) >= BEAT_S:
-            calls, computed = ring.called - called, ring.busy_s - busy_s
-            self._states[0] = Report(0, computed / passed, 1e3 * computed / max(calls, 1), held_bytes())
-            self._busy = then + passed, ring.busy_s, ring.called
+            calls, seconds = ring.watch.total
+            computed = seconds - busy_s
+            self._take(Report(0, computed / passed, 1e3 * computed / max(calls - called, 1), held_bytes()))
+            self._busy = then + passed, calls, seconds
         return tuple(self._now(rank, part) for rank, part in enumerate(self._parts)), ring.hop_ms if ring is not None else 0.0
 
     def _now(self, rank: int, part: Part) -> RankNow:
         report = self._states.get(rank, Report(rank))
         return RankNow(f"{part.begin}-{part.end - 1}" if part.blocks else "none", report.busy, report.ms, report.memory >> 20)
+
+    def _take(self, report: Report) -> None:
+        self._states[report.rank] = report
+        if report.ms:
+            self._calls_s[report.rank] = report.ms / 1e3
+
+    def remember(self, encode_s: float, decode_s: float) -> None:
+        """Keep the times of the stages for the next set-up of such a group; 0 where nothing was painted."""
+        self.learn([self._calls_s.get(rank, 0.0) for rank in range(self.size)], encode_s, decode_s)
 
     def close(self) -> None:
         """End the ranks of this machine, and leave the others. Idempotent."""
@@ -217,7 +230,7 @@ class Group:
     def _listen(self, rank: int) -> None:
         try:
             while not self._over.is_set():
-                self._states[rank] = self.member.reported(rank)
+                self._take(self.member.reported(rank))
         except GroupLostError as error:
             threading.Event().wait(3 * POLL_S)  # a process that has ended is told of as such
             self._lose(GroupLostError(f"rank {rank}: {error}"))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
 
 from sdv2_live.config.schema import Config
-from sdv2_live.cost.group import planned
+from sdv2_live.cost.group import learn, planned
 from sdv2_live.errors import ConfigError
 from sdv2_live.memory.fit import with_request
 from sdv2_live.model.load import Models, choose_device, choose_dtype
 from sdv2_live.pipeline.build import chosen_profile, load, set_threads
 from sdv2_live.pipeline.group import Group
 from sdv2_live.ranks.partition import Part
+
+Learn = Callable[[Sequence[float], float, float], None]  # see `Group.learn`
 
 
 def load_shared(config: Config, settle: Callable[[Config], Config]) -> tuple[Config, Models, Group | None]:
@@ -33,10 +36,11 @@ def load_shared(config: Config, settle: Callable[[Config], Config]) -> tuple[Con
     if shared is None:
         config = settle(config)
         return config, load(config), None
-    config, parts, cards = shared
+    config, parts, cards, learn = shared
     device = choose_device(config.model.device)
     set_threads(config, device, chosen_profile(config))
     group = Group(config, choose_dtype(config.model.dtype, device), parts, cards)
+    group.learn = learn
     try:
         models = load(config, group.own)
         group.gather(models)
@@ -54,8 +58,10 @@ def ranks_here(config: Config) -> int:
     return gpus or (torch.cuda.device_count() if choose_device(config.model.device).type == "cuda" else 1)
 
 
-def _shared_out(config: Config) -> tuple[Config, list[Part], list[int]] | None:
-    """Settings that fit on several ranks, what each of them computes, and this machine's cards; None where one is enough.
+def _shared_out(config: Config) -> tuple[Config, list[Part], list[int], Learn] | None:
+    """Settings that fit on several ranks, what each of them computes, this machine's cards, and what keeps measured times.
+
+    None where one rank is enough.
 
     Raises:
         ConfigError: there are more ranks than stages.
@@ -73,8 +79,9 @@ def _shared_out(config: Config) -> tuple[Config, list[Part], list[int]] | None:
             raise ConfigError(f"{size} ranks, but the model has {layers} blocks: set model.gpus or model.remote_ranks to fewer")
         cuts = [layers * i // size for i in range(size + 1)]
         parts = [Part(begin, end, begin == 0, begin == 0) for begin, end in pairwise(cuts)]
-        return config, parts, list(gpus) if isinstance(gpus, tuple) else list(range(here))
+        return config, parts, list(gpus) if isinstance(gpus, tuple) else list(range(here)), lambda calls, encode, decode: None
     settled, found = planned(config, profile)
     if len(found.ranks) == 1:
         return None
-    return with_request(config, settled), [rank.part for rank in found.ranks], [rank.seat.card for rank in found.ranks]
+    parts, cards = [rank.part for rank in found.ranks], [rank.seat.card for rank in found.ranks]
+    return with_request(config, settled), parts, cards, partial(learn, settled, found)

@@ -17,6 +17,7 @@ from sdv2_live.model.dit.layers import PATCH, CrossKV, Times
 from sdv2_live.model.lora.lora import LoraSet
 from sdv2_live.ranks.group import Member
 from sdv2_live.ranks.messages import Beat, CacheOp, Drop, End, NewCache, Pass, Prompt, Report, Scales, Step
+from sdv2_live.ranks.stopwatch import Stopwatch
 from sdv2_live.system.clock import monotonic
 
 REPORT_S = 1.0
@@ -35,7 +36,7 @@ class Follower:
         self._caches: dict[int, tuple[KVCache, tuple[int, int]]] = {}
         self._prompts: dict[int, CrossKV] = {}
         self._times: tuple[tuple[float, ...], Times] | None = None  # the last ones, and what they were made of
-        self._reports = _Reports(member, held)
+        self._reports = _Reports(member, dit.device, held)
 
     @torch.inference_mode()
     def run(self) -> None:
@@ -95,9 +96,8 @@ class Follower:
         memory = None if step.memory is None else upload(torch.tensor(step.memory, dtype=torch.float64), dit.device)
         call = replace(dit.call(rotations, cache, plan, self._prompts[step.prompt], memory), unread=step.unread)
         x = coming()
-        begin = monotonic()
-        y = dit.part(x, times, call, (height, width))
-        self._reports.add(monotonic() - begin)
+        with self._reports.watch():
+            y = dit.part(x, times, call, (height, width))
         if not (step.unread and dit.last == dit.config.layers):
             self._member.after.send(y)
 
@@ -111,18 +111,12 @@ class Follower:
 class _Reports:
     """Tells the leader, on a thread of its own, how this rank is; also while it computes or waits."""
 
-    def __init__(self, member: Member, held: Callable[[], int]) -> None:
+    def __init__(self, member: Member, device: torch.device, held: Callable[[], int]) -> None:
+        self.watch = Stopwatch(device)
         self._member = member
         self._held = held
-        self._lock = threading.Lock()
-        self._calls, self._busy_s = 0, 0.0
         self._over = threading.Event()
         threading.Thread(target=self._run, name="reports", daemon=True).start()
-
-    def add(self, seconds: float) -> None:
-        """Take in a call that took so long."""
-        with self._lock:
-            self._calls, self._busy_s = self._calls + 1, self._busy_s + seconds
 
     def close(self) -> None:
         """Say no more."""
@@ -132,9 +126,7 @@ class _Reports:
         before, calls_before, busy_before = monotonic(), 0, 0.0
         with suppress(GroupLostError):  # the leader is gone: `run` ends, too
             while not self._over.wait(REPORT_S):
-                now = monotonic()
-                with self._lock:
-                    calls, busy_s = self._calls, self._busy_s
+                now, (calls, busy_s) = monotonic(), self.watch.total
                 done, computed = calls - calls_before, busy_s - busy_before
                 ms = 1e3 * computed / done if done else 0.0
                 self._member.report(Report(self._member.rank, computed / (now - before), ms, self._held()))

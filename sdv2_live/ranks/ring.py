@@ -24,6 +24,7 @@ from sdv2_live.model.lora.lora import LoraSet
 from sdv2_live.ranks.group import Member
 from sdv2_live.ranks.links import Coming
 from sdv2_live.ranks.messages import CacheOp, Drop, NewCache, Pass, Prompt, Scales, Step
+from sdv2_live.ranks.stopwatch import Stopwatch
 from sdv2_live.system.clock import monotonic
 
 PASSES = 4  # around the ring, of which the fastest counts
@@ -108,8 +109,7 @@ class RingDit(CausalDiT):
         vars(self).update(vars(own))  # the same layers
         self.member = member
         self.hop_ms = 0.0  # of a call's tensor from one rank to the next, as measured last
-        self.called = 0  # calls made
-        self.busy_s = 0.0  # computing, in all calls
+        self.watch = Stopwatch(own.device)  # of the leader's blocks
         self._numbers = count(1)
         self._gone: deque[int] = deque()  # numbers of what nobody has any more, on whatever thread that happened
         self._expected = Numbers()
@@ -179,10 +179,8 @@ class RingDit(CausalDiT):
         cache, prompt = call.cache.number, call.cross.number
         step = Step(cache, call.plan, starts, numbers.timesteps, times.which, prompt, call.unread, memory)
         self.member.tell(step)
-        began = monotonic()
-        x = self.part(x_BFCHW, times, call, (x_BFCHW.shape[3], x_BFCHW.shape[4])) if len(self.blocks) else x_BFCHW.float()
-        self.busy_s += monotonic() - began
-        self.called += 1
+        with self.watch():
+            x = self.part(x_BFCHW, times, call, (x_BFCHW.shape[3], x_BFCHW.shape[4])) if len(self.blocks) else x_BFCHW.float()
         self.member.after.send(x)
 
     def _drop(self) -> None:
