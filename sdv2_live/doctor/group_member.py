@@ -44,7 +44,7 @@ def main() -> int:
             rate, ms = _receive(sender, device, wire)
             seen.append({"sender": sender, "receiver": receiver, "rate": rate, "ms": ms})
     dist.destroy_process_group()
-    print(json.dumps(seen))
+    sys.stdout.write(f"{json.dumps(seen)}\n")  # for the doctor to read, not a person
     return 0
 
 

@@ -23,9 +23,10 @@ DAEMON_S = max(DEADLINE_S, 90.0)  # until it is ready
 class Daemon:
     """A running `sdv2-live run`, its printed lines and its OSC port."""
 
-    def __init__(self, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *options: str, environment: Mapping[str, str] | None = None, output: str | None = None) -> None:
+        """output: name of its NDI output; None makes one."""
         self.environment = os.environ | (environment or {})
-        self.output = unique_name("show-out")
+        self.output = output or unique_name("show-out")
         command = [
             sys.executable,
             "-m",
@@ -77,8 +78,8 @@ class Daemon:
 
 
 @contextmanager
-def running(*options: str) -> Iterator[Daemon]:
-    daemon = Daemon(*options)
+def running(*options: str, output: str | None = None) -> Iterator[Daemon]:
+    daemon = Daemon(*options, output=output)
     try:
         yield daemon
     finally:

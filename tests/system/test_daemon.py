@@ -98,8 +98,7 @@ def test_a_show_that_is_killed_takes_its_engine_with_it_and_the_next_goes_on(tmp
         assert first.process.wait(DEADLINE_S) == KILLED
         eventually("its engine to end", lambda: not psutil.pid_exists(engine))
         desk.heard.clear()
-        again = ("--output", f"ndi:{first.output}", "--set", f"osc.port={first.port}", "--resume")
-        with running(*options, *again) as second:
+        with running(*options, "--set", f"osc.port={first.port}", "--resume", output=first.output) as second:
             assert second.port == first.port
             eventually("the seed of the first", lambda: desk["seed"] == 7)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -27,8 +28,9 @@ from sdv2_live.model.samples import samples
 from sdv2_live.pipeline import group as groups
 from sdv2_live.pipeline.build import new_prompts, new_stream, start_params, with_room
 from sdv2_live.pipeline.group import Group, difference
-from sdv2_live.pipeline.shared import load_shared
+from sdv2_live.pipeline.shared import _shared_out, load_shared
 from sdv2_live.pipeline.stream import Stream
+from sdv2_live.ranks.measured import times_file
 from sdv2_live.stats import StageTimer
 from sdv2_live.takes.fingerprint import header_of
 
@@ -86,6 +88,26 @@ def test_two_ranks_paint_as_one_until_one_of_them_is_killed() -> None:
         with pytest.raises(GroupLostError):
             painted(stream)
     assert not psutil.pid_exists(child.pid)
+
+
+def test_what_a_group_measured_deals_out_the_blocks_of_the_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sdv2_live.ranks.measured.cache_folder", lambda: tmp_path)
+    with opened("model.gpus=2") as (stream, _, group):
+        assert group is not None
+        painted(stream)
+
+        def kept() -> bool:
+            group.now()
+            group.remember(0.0, 0.001)  # as of a show that has encoded nothing: not kept
+            assert not times_file().exists()
+            group.remember(10.0, 10.0)
+            return times_file().exists()
+
+        eventually("both ranks to have told their times", kept)
+    shared = _shared_out(configured("model.gpus=2"))
+    assert shared is not None
+    leader = shared[1][0]
+    assert leader.blocks == 0  # an autoencoder so slow has a rank to itself
 
 
 def test_more_ranks_than_blocks() -> None:

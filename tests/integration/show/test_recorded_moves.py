@@ -42,6 +42,7 @@ class Noting(Negative):
     def __init__(self) -> None:
         super().__init__(StageTimer())
         self.ready = True
+        self.moves = False
         self.frames: list[Frame] = []
         self.chunks: list[Seen] = []
         self._reset = False

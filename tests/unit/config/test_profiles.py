@@ -154,7 +154,7 @@ def test_an_unknown_model_is_named_with_those_that_there_are(tmp_path: Path) -> 
         (MINE + "stream: {steps: [500, 700]}\n", "mine.yaml:5: stream.steps: [500, 700] do not descend; give the largest first"),
         (MINE + "stream:\n  steps: [1.5]\n", "mine.yaml:6: stream.steps: cannot be [1.5]; give 1 to 4 descending steps"),
         (MINE + "stream: {context_t: never}\n", "mine.yaml:5: stream.context_t: cannot be 'never'; give off or a timestep"),
-        (MINE + "stream: {block: 4, window: 4, sinks: 0, first_frames: 17}\n", "mine.yaml:5: stream.window: 4 is"),
+        (MINE + "stream: {block: 4, window: 3, sinks: 0}\n", "mine.yaml:5: stream.window: 3 is"),
         (MINE + "params: {steps: [400, 400]}\n", "mine.yaml:5: params.steps: [400, 400] do not descend; give the largest first"),
         (MINE + "stream: {sinks: 6}\n", "mine.yaml:5: stream.sinks: 6 do not fit a window of 6; give at most 5"),
         (MINE + "stream: {first_frames: 6}\n", "mine.yaml:5: stream.first_frames: 6 is not 1 more than a multiple of 4"),
