@@ -7,6 +7,8 @@ import { Steps } from "./steps.js";
 
 /** @typedef {import("../net/table.js").Row} Row */
 
+const LETTERS = 18; // of all choices of a row: so many fit side by side on the smallest phone
+
 /**
  * @param {Row} row
  * @returns {import("./control.js").Control}
@@ -20,7 +22,7 @@ export function make(row) {
     case "key":
       return new Switch(row);
     case "choice":
-      return new Choice(row);
+      return row.choices.join("").length > LETTERS ? new Choice(row, {}, 0) : new Choice(row);
     case "tiles":
       return new Choice(row, {}, 0);
     case "steps":

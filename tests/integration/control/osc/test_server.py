@@ -39,7 +39,7 @@ def test_every_parameter_has_an_address(name: str, store: ParamStore, client: An
         Kind.TEXT: "ink",
         Kind.NAME: "ink",
         Kind.INT: 3,
-        Kind.FLOAT: (PARAMS[name].low or 0) + 0.5,
+        Kind.FLOAT: struct.unpack("f", struct.pack("f", (PARAMS[name].low or 0) + 0.5))[0],  # as OSC carries it
         Kind.BOOL: not PARAMS[name].default,
         Kind.CHOICE: PARAMS[name].choices[-1:],
         Kind.STEPS: (600, 400),
