@@ -134,9 +134,10 @@ class Engine:
         return self.vae.encode(rest, state.vae, normalize=state.spec.normalize_latents).float()
 
     @torch.inference_mode()
-    def encode_still(self, pixels_1CTHW: Tensor) -> Tensor:
-        """Latents (1, F, 16, h, w), float32, of all but the first of 1 + 4 F frames (1, 3, T, H, W), apart from any stream."""
-        return self.vae.encode(pixels_1CTHW.to(self.device, self._vae_dtype), self.vae.new_memory())[:, 1:].float()
+    def encode_apart(self, pixels_1CTHW: Tensor, spec: StreamSpec) -> Tensor:
+        """Latents (1, F, 16, h, w), float32, of all but the first of 1 + 4 F frames (1, 3, T, H, W): as a clip of its own."""
+        pixels = pixels_1CTHW.to(self.device, self._vae_dtype)
+        return self.vae.encode(pixels, self.vae.new_memory(), normalize=spec.normalize_latents)[:, 1:].float()
 
     def plan(self, pixels_1CTHW: Tensor | None, settings: ChunkSettings, state: StreamState) -> ChunkPlan:
         """The amount of noise this chunk gets. `pixels_1CTHW` as given to `encode`, or None in text mode."""
@@ -153,7 +154,7 @@ class Engine:
         """Clean latents (1, F, 16, h, w) of this chunk, or None while stream_batch's pipeline is filling.
 
         Args:
-            latent: the result of `encode` or `encode_still`, or None in text mode (a block of pure noise).
+            latent: the result of `encode` or `encode_apart`, or None in text mode (a block of pure noise).
             cross: keys and values of the prompt.
             plan: the chunk's noise.
             seed: seed of the noise.

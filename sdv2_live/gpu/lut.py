@@ -174,10 +174,12 @@ class _Reader:
     def _rows(self, begin: int) -> np.ndarray:
         """float32 (lines, 3): the numbers from a line on."""
         lines = [line for line in self._lines[begin:] if line.strip() and not line.lstrip().startswith("#")]
+        if not lines:
+            return np.empty((0, 3), np.float32)
         try:
-            numbers = np.array(" ".join(lines).split(), np.float32)
-            if numbers.size == 3 * len(lines) and np.isfinite(numbers).all():
-                return numbers.reshape(-1, 3)
+            numbers = np.loadtxt(lines, np.float32, comments=None, ndmin=2)
+            if numbers.shape[1] == 3 and np.isfinite(numbers).all():
+                return numbers
         except ValueError:
             pass
         for place, line in enumerate(self._lines[begin:], begin):

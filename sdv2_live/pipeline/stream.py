@@ -295,7 +295,8 @@ class Stream:
         assert pixels is not None
         with lanes.stage("encode", "input"):
             text = state.spec.mode is Mode.TEXT
-            latent = lanes.hand_over(self.engine.encode_still(pixels) if text else self.engine.encode(pixels, state))
+            coded = self.engine.encode_apart(pixels, state.spec) if text else self.engine.encode(pixels, state)
+            latent = lanes.hand_over(coded)
         return latent, self.engine.plan(pixels, settings, state)  # waits for the chunk's motion, measured before the encoding
 
     def _output(

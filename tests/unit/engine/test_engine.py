@@ -115,6 +115,16 @@ def test_text_mode_needs_no_input(engine: Engine) -> None:
     assert [engine.decode(latent, state).shape[2] for latent in out if latent is not None] == [1, 4, 4]
 
 
+@pytest.mark.parametrize("normalized", [False, True])
+def test_pictures_that_text_mode_starts_from_are_in_the_latents_of_the_stream(engine: Engine, normalized: bool) -> None:
+    spec = replace(tiny.spec(mode=Mode.TEXT), normalize_latents=normalized)
+    pixels = tiny.clip(9)
+    whole = engine.vae.encode(pixels, engine.vae.new_memory(), normalize=normalized)
+    assert torch.equal(engine.encode_apart(pixels, spec), whole[:, 1:].float())
+    other = engine.encode_apart(pixels, replace(spec, normalize_latents=not normalized))
+    assert not torch.equal(other, whole[:, 1:].float())
+
+
 def test_decoded_pixels_stay_in_range(engine: Engine) -> None:
     state = engine.new_state(tiny.spec())
     pixels = engine.decode(torch.randn(1, 2, 16, 4, 4) * 50, state)

@@ -46,7 +46,7 @@ def test_every_parameter_has_an_address(name: str, store: ParamStore, client: An
     }
     value = values[PARAMS[name].kind]
     client.send(f"/sdv2/{name}", *(value if isinstance(value, tuple) else (value,)))
-    expected = value[0] if PARAMS[name].kind is Kind.CHOICE else value  # type: ignore[index]
+    expected = value[0] if PARAMS[name].kind is Kind.CHOICE else value
     wait(lambda: value_of(store.latest(), PARAMS[name]) == expected)
 
 
