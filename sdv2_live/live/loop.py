@@ -299,11 +299,11 @@ class LiveLoop:
         pictures = self._adaptation.finish(generated, input_fps)
         self._on_prompts(generated.recipe.prompt.mix)
         self._failures = 0
-        self._counters.add("chunks")
-        self.rate.add(len(frames))
         if pictures:
             self._shown = True
             self._playout.show(pictures)
+        self._counters.add("chunks")
+        self.rate.add(len(frames))
 
     def _rests(self) -> bool:
         """True when nothing is to be painted now. A begun chunk is finished first: its frames cannot be taken back."""

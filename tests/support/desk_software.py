@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import pytest
 from support.light_desks import Machine
 from support.waiting import eventually
 
+CONNECT = "import socket; socket.create_connection(('127.0.0.1', 9010), 2).close()"  # where OLA's tools look for it
 USER = (
     "setpriv",
     "--reuid=65534",
@@ -84,6 +86,8 @@ class Ola(Program):
 
     def __init__(self, at: Machine, home: Path) -> None:
         super().__init__(at, home, "olad", "--config-dir", str(home), "--no-http")
+        # Its tools start a daemon of their own, which nobody would end, where none answers.
+        eventually("OLA to listen", lambda: self.call(sys.executable, "-c", f"{CONNECT}; print('yes')"))
         devices = eventually("OLA", lambda: self.call("ola_dev_info"))
         for name, universe in (("ArtNet", 0), (r"E1\.31", 7)):
             (number,) = re.findall(rf"Device (\d+): {name}", devices)

@@ -35,8 +35,15 @@ def qlc(desk: Machine) -> Iterator[QlcPlus]:
 
 
 @pytest.fixture(scope="module")
-def olad(desk: Machine) -> Iterator[Ola]:
-    with ola(desk) as program:
+def other_desk() -> Iterator[Machine]:
+    """A machine without QLC+, which would send beside OLA, as one desk with it."""
+    with machine(1) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def olad(other_desk: Machine) -> Iterator[Ola]:
+    with ola(other_desk) as program:
         yield program
 
 
@@ -69,9 +76,9 @@ def test_qlc_plays_it_by_sacn(qlc: QlcPlus, desk: Machine, store: ParamStore) ->
 
 
 @pytest.mark.parametrize(("protocol", "universe"), [("artnet", 0), ("sacn", 7)])
-def test_ola_plays_it(olad: Ola, desk: Machine, store: ParamStore, protocol: str, universe: int) -> None:
+def test_ola_plays_it(olad: Ola, other_desk: Machine, store: ParamStore, protocol: str, universe: int) -> None:
     """It sends packets with as many levels as it was given, each once, and Art-Net only to who has told of the universe."""
-    with light_desks(store, desk.here, protocol=protocol, sacn_universe=7) as desks:
+    with light_desks(store, other_desk.here, protocol=protocol, sacn_universe=7) as desks:
 
         def heard() -> bool:
             olad.send(universe, 0, 0, 0)
@@ -85,8 +92,8 @@ def test_ola_plays_it(olad: Ola, desk: Machine, store: ParamStore, protocol: str
         assert (desks.counters.malformed, desks.counters.out_of_order) == (0, 0)
 
 
-def test_ola_plays_again_after_it_had_nothing_to_say(olad: Ola, desk: Machine, store: ParamStore) -> None:
-    with light_desks(store, desk.here, protocol="sacn", sacn_universe=7) as desks:
+def test_ola_plays_again_after_it_had_nothing_to_say(olad: Ola, other_desk: Machine, store: ParamStore) -> None:
+    with light_desks(store, other_desk.here, protocol="sacn", sacn_universe=7) as desks:
         for level in (0, 51):
             olad.send(7, level, 0)
         eventually("the noise", lambda: store.latest().noise_scale == 0.2)
