@@ -1,4 +1,4 @@
-"""What holds for the whole suite: NDI stays on loopback, away from the real network.
+"""What holds for the whole suite: NDI stays on loopback, away from the real network, and shared memory is the suite's own.
 
 The tests publish NDI sources. On a machine in use these would be announced to everybody, and without an mDNS daemon only
 one program on a machine can announce its sources at all (the one that holds TCP port 5960). So, where the system allows it
@@ -44,8 +44,10 @@ if shutil.which("nvidia-smi") is None:
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 MOST_WORKERS = 4  # each takes a gigabyte
+LONGEST_S = 300.0 if sys.platform != "win32" else 1800.0  # of a test; only a hang takes so long
 
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1
 
@@ -86,10 +88,28 @@ def _enter_private_network() -> bool:
     return True
 
 
+def _enter_private_shared_memory() -> None:
+    """As above, for /dev/shm: what killed programs leave there, such as JACK, which has eight places, goes with the suite."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if libc.unshare(CLONE_NEWNS) == 0 and libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) == 0:
+        libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", 0, None)
+
+
 _private = _enter_private_network()
+_enter_private_shared_memory()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """What `-n auto` means: as many processes as cores, where each has a network of its own; else they would share real ports."""
     return min(os.cpu_count() or 1, MOST_WORKERS) if _private else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that waits for ever fails, and says where each of its threads waits. Who runs the long ones watches them."""
+    watched = ("slow", "faults", "gpu")
+    for item in items:
+        if not any(item.get_closest_marker(name) for name in watched):
+            item.add_marker(pytest.mark.timeout(LONGEST_S))

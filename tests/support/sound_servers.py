@@ -34,7 +34,7 @@ class Jack:
         self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def end(self) -> None:
-        """Kill it. What it leaves in shared memory, of which JACK has eight places, goes with the next that ends by itself."""
+        """Kill it. What it had in shared memory stays there."""
         self._server.kill()
         self._server.wait()
 

@@ -17,7 +17,7 @@ from support.waiting import eventually
 
 # In a process of its own: the clients of both servers look at their environment when they are loaded.
 LISTEN = """
-import sys, threading
+import sys, threading, time
 import numpy as np
 from sdv2_live.io.sound.process import SoundProcess
 from sdv2_live.live.sound_card import SoundCard
@@ -27,8 +27,10 @@ if __name__ == "__main__":
     with SoundCard(sys.argv[1], lambda: SoundProcess(sys.argv[1], ""), blocks.append, silent_s=float(sys.argv[2])) as card:
         card.start()
         for wish in sys.stdin:
-            lost, count = int(wish), len(blocks)
+            lost, count, until = int(wish), len(blocks), time.monotonic() + 60
             while card.lost < lost or len(blocks) < count + 15:
+                if time.monotonic() > until:
+                    sys.exit(f"heard nothing: {card.lost}, {card.status}")
                 threading.Event().wait(0.05)
             loudest = max(np.abs(block.samples).max() for block in blocks[count:])
             print(card.lost, card.status, blocks[-1].samples.shape[0], round(float(loudest), 2), sep=", ", flush=True)
