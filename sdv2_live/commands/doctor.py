@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sdv2_live import __version__, logs
-from sdv2_live.commands.options import add_config_options, configured
+from sdv2_live.commands.options import add_config_options, add_gpus_option, configured
 from sdv2_live.config.schema import ModelConfig
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_config_options(parser)
     parser.add_argument("--model", choices=get_args(ModelConfig.model_fields["profile"].annotation), help="model profile")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the model runs (default: auto)")
-    parser.add_argument("--gpus", metavar="GPUS", help="cards: auto, how many, or which, such as 0,1 (default: model.gpus)")
+    add_gpus_option(parser)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(run=run)
     return parser

@@ -33,9 +33,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", metavar="NAME", help="start with this preset, by name or number")
     parser.add_argument("--model", metavar="NAME", help="model profile: auto or one of sdv2-live weights list (default: auto)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where the model runs (default: auto)")
-    parser.add_argument("--gpus", metavar="GPUS", help="cards: auto, how many, or which, such as 0,1 (default: model.gpus)")
+    add_gpus_option(parser)
     fit = "where memory is short, take smaller settings in place of an error"
     parser.add_argument("--fit", action="store_const", const="true", help=fit)
+
+
+def add_gpus_option(parser: argparse.ArgumentParser, default: str = "model.gpus") -> None:
+    """--gpus."""
+    said = f"cards: auto, how many, or which, such as 0,1; without GPUs: how many processes (default: {default})"
+    parser.add_argument("--gpus", metavar="GPUS", help=said)
 
 
 def configured(args: argparse.Namespace, **keys: str | None) -> Config:

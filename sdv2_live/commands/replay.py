@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from sdv2_live.commands.options import add_gpus_option
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the subcommand."""
@@ -20,6 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--check", action="store_true", help="compare every chunk with what the show painted; exit status 1 if one differs"
     )
+    add_gpus_option(parser, "as recorded")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the take's configuration"
     )
@@ -34,11 +37,12 @@ def run(args: argparse.Namespace) -> int:
     from sdv2_live.takes.replay import Take, replay  # here: torch takes seconds to import, and --help shall not
 
     take = Take(args.take)
+    overrides = [*args.set, *([] if args.gpus is None else [f"model.gpus={args.gpus}"])]
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:
         task = bar.add_task("replaying", total=take.chunks)
         outcome = replay(
-            take, args.set, output=args.output, check=args.check, progress=lambda done: bar.update(task, completed=done)
+            take, overrides, output=args.output, check=args.check, progress=lambda done: bar.update(task, completed=done)
         )
     how = f", compared {outcome.compared}" if outcome.compared else ""
     if outcome.difference:

@@ -25,6 +25,7 @@ from sdv2_live.errors import EngineError
 from sdv2_live.model.dit.dit import CausalDiT, check_starts
 from sdv2_live.model.dit.kv_cache import KVCache
 from sdv2_live.model.dit.layers import PATCH, CrossKV
+from sdv2_live.model.lora.lora import LoraLinear
 from sdv2_live.ranks.links import Coming
 from sdv2_live.ranks.ring import RingDit
 
@@ -216,9 +217,13 @@ def levels_apart(dit: CausalDiT, tokens: int, levels: int) -> bool:
     if dit.device.type != "cpu":
         return True
     config, generator = dit.config, torch.Generator().manual_seed(0)
+    patch = PATCH * PATCH * config.channels
     shapes = [(config.dim, 3 * config.dim), (config.dim, config.dim), (config.dim, config.ffn), (config.ffn, config.dim)]
-    shapes += [(config.dim, dit.head.head.out_features), (dit.patch_embedding.weight[0].numel(), config.dim)]
-    for inner, outer in shapes:
+    shapes += [(config.dim, patch), (patch, config.dim)]
+    for layer in dit.modules():
+        if isinstance(layer, LoraLinear):
+            shapes += [(weight.shape[1], weight.shape[0]) for weight in (layer.down, layer.up)]
+    for inner, outer in dict.fromkeys(shapes):
         x = torch.randn(levels, tokens, inner, generator=generator).to(dit.dtype)
         weight, bias = torch.randn(outer, inner, generator=generator).to(dit.dtype), torch.zeros(outer, dtype=dit.dtype)
         apart = torch.cat([F.linear(x[i : i + 1], weight, bias) for i in range(levels)])

@@ -170,8 +170,8 @@ def replay(
 
 
 def as_recorded(header: Header) -> list[str]:
-    """KEY=VALUE for what the show's configuration left to the machine that it ran on."""
-    found = {"model.profile": header.profile, "model.vae": header.vae}
+    """KEY=VALUE for what the show's configuration left to the machines that it ran on."""
+    found = {"model.profile": header.profile, "model.vae": header.vae, "model.remote_ranks": "0"}  # those have the show
     if header.device == "cpu":  # measured there; another machine, or the same one on a bad day, may choose otherwise
         found["model.dtype"] = next((name for name, dtype in DTYPES.items() if str(dtype) == f"torch.{header.dtype}"), "")
     return [f"{key}={value}" for key, value in found.items() if value]

@@ -21,6 +21,7 @@ from sdv2_live.worker.messages import Hello
 
 if TYPE_CHECKING:
     from sdv2_live.engine.prompt_cache import PromptCache
+    from sdv2_live.pipeline.group import Group
     from sdv2_live.pipeline.stream import Stream
 
 OnUp = Callable[[Hello], None]  # told when the models are loaded, for the first time or again
@@ -176,6 +177,8 @@ class InlineEngine(EngineHost):
         self.halt()
         if self._prompts is not None:
             self._prompts.close()
+        if self._group is not None:
+            self._group.close()
 
     @property
     def size(self) -> Size | None:
@@ -211,7 +214,9 @@ class InlineEngine(EngineHost):
         """Do nothing."""
 
     def state(self) -> EngineState:
-        return EngineState("running" if self.ready else "loading", os.getpid(), kernels=self._kernels)
+        ranks, hop_ms = self._group.now() if self._group is not None else ((), 0.0)
+        words = "running" if self.ready else "loading"
+        return EngineState(words, os.getpid(), kernels=self._kernels, ranks=ranks, hop_ms=hop_ms)
 
     @property
     def encoding(self) -> tuple[str, ...]:
@@ -220,6 +225,10 @@ class InlineEngine(EngineHost):
     @property
     def queues(self) -> dict[str, Fill]:
         return self._prompts.queues if self._prompts is not None else {}
+
+    @property
+    def _group(self) -> Group | None:
+        return self._stream.group if self._stream is not None else None
 
     @property
     def _up(self) -> Stream:

@@ -158,10 +158,10 @@ def test_other_steps_other_sizes(ranks: Ranks, schedule: str) -> None:
     )
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_live_loras_of_changing_scales(ranks: Ranks, lora: Path, size: int) -> None:
+@pytest.mark.parametrize(("size", "schedule"), [(2, "sequential"), (3, "sequential"), (2, "stream_batch")])
+def test_live_loras_of_changing_scales(ranks: Ranks, lora: Path, size: int, schedule: str) -> None:
     louder = [Played(replace(START, lora_scales=(scale,))) for scale in (0.4, 0.4, 0.0, 0.9, 0.9, 0.2)]
-    same(ranks, size, louder, loras=[lora])
+    same(ranks, size, louder, f"engine.schedule={schedule}", loras=[lora])
 
 
 def test_bfloat16(ranks: Ranks) -> None:

@@ -154,10 +154,10 @@ def test_a_chunk_whose_frames_were_encoded_as_they_came_is_painted_again_bit_by_
 
 def test_a_replay_takes_the_precision_that_a_processor_was_measured_to_like() -> None:
     header = Header(lossless=True, **HEADER)
-    assert as_recorded(header) == ["model.profile=tiny", "model.dtype=fp32"]
+    assert as_recorded(header) == ["model.profile=tiny", "model.remote_ranks=0", "model.dtype=fp32"]
     other = header.model_copy(update={"dtype": "bfloat16", "vae": "taehv"})
-    assert as_recorded(other) == ["model.profile=tiny", "model.vae=taehv", "model.dtype=bf16"]
-    assert as_recorded(header.model_copy(update={"device": "NVIDIA L4"})) == ["model.profile=tiny"]
+    assert as_recorded(other) == ["model.profile=tiny", "model.vae=taehv", "model.remote_ranks=0", "model.dtype=bf16"]
+    assert as_recorded(header.model_copy(update={"device": "NVIDIA L4"})) == ["model.profile=tiny", "model.remote_ranks=0"]
 
 
 def test_a_replay_that_differs_is_noticed(tmp_path: Path) -> None:
