@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoTokenizer, ByT5Tokenizer
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.assign import assign, load_strict, on_meta, synthetic_state_dict
@@ -17,8 +17,11 @@ from sdv2_live.model.checkpoints.checkpoint import read_checkpoint
 from sdv2_live.model.checkpoints.files import PRECISIONS, TextIdentity, missing_text, text_identities
 from sdv2_live.model.profiles import Profile
 from sdv2_live.model.text.encoder import Placement, Text, fingerprint, text_dtype
-from sdv2_live.model.text.umt5 import UMT5, TextEncoder, Tokenize, transformers_state
 
+if TYPE_CHECKING:
+    from sdv2_live.model.text.umt5 import TextEncoder, Tokenize
+
+# Whatever makes an encoder imports transformers, which takes seconds: no other process should.
 EMBEDDED = Path(__file__).parent.parent / "assets" / "tiny.safetensors"
 
 
@@ -53,12 +56,16 @@ def new_text(
 @lru_cache
 def text_bytes(profile: Profile, precision: str) -> int:
     """Memory of the encoder's weights as their file has them, without loading any."""
+    from sdv2_live.model.text.umt5 import UMT5
+
     model = on_meta(lambda: UMT5(profile.text))
     sizes = {"fp8": 1, "bf16": 2, "fp32": 4}
     return sum(parameter.numel() for parameter in model.parameters()) * sizes[precision]
 
 
 def _load(profile: Profile, file: Path, tokenizer: Path, device: torch.device, dtype: torch.dtype) -> TextEncoder:
+    from sdv2_live.model.text.umt5 import UMT5, TextEncoder, transformers_state
+
     encoder = on_meta(lambda: UMT5(profile.text))
     transformer: nn.Module = encoder.encoder
     # fp8 is widened at each use on a GPU, once on a CPU, where that takes longer than the product itself.
@@ -68,6 +75,8 @@ def _load(profile: Profile, file: Path, tokenizer: Path, device: torch.device, d
 
 
 def _tokenizer(folder: Path) -> Tokenize:
+    from transformers import AutoTokenizer
+
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
@@ -77,6 +86,8 @@ def _tokenizer(folder: Path) -> Tokenize:
 
 def _load_embedded(profile: Profile, file: Path, device: torch.device, dtype: torch.dtype) -> TextEncoder:
     """The encoder inside the package; without its weights file, untrained weights that are the same everywhere."""
+    from sdv2_live.model.text.umt5 import UMT5, TextEncoder
+
     model = UMT5(profile.text)
     if file.is_file():
         own = {k.removeprefix("text."): value for k, value in read_checkpoint(file).items() if k.startswith("text.")}
@@ -91,6 +102,8 @@ def _load_embedded(profile: Profile, file: Path, device: torch.device, dtype: to
 
 def _embedded_tokenizer(file: Path) -> Tokenize:
     """The tokenizer in the file's own metadata; bytes where there is none, as in untrained weights."""
+    from transformers import ByT5Tokenizer
+
     if file.is_file():
         with safe_open(file, "pt") as checkpoint:
             description = (checkpoint.metadata() or {}).get("tokenizer")

@@ -1,4 +1,4 @@
-"""The leader's care of the other ranks: those of this machine are started and watched, those of others are waited for.
+"""The leader's care of the other ranks: those of this machine are watched, those of others are waited for.
 
 A rank that ends, hangs or is cut off takes the group down, and the engine's process with it: the supervisor starts all anew.
 """
@@ -9,16 +9,13 @@ import base64
 import hashlib
 import json
 import logging
-import os
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
 import torch
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from sdv2_live import __version__, errors
 from sdv2_live.config.schema import Config
@@ -30,17 +27,15 @@ from sdv2_live.ranks.group import Member, join, leave
 from sdv2_live.ranks.messages import Beat, Report
 from sdv2_live.ranks.now import RankNow
 from sdv2_live.ranks.partition import Part
+from sdv2_live.ranks.processes import LOCAL, RankProcesses, visible
 from sdv2_live.ranks.ring import RingDit
 from sdv2_live.system.clock import monotonic
-from sdv2_live.system.process import ends_with_this, how_it_ended, uninterrupted
 
 log = logging.getLogger("sdv2_live.ranks")
 
-LOCAL = "127.0.0.1"
 COME_S = 25.0  # a rank on another machine has come by then
 BEAT_S = 1.0
 POLL_S = 0.1
-END_S = 5.0
 
 
 class Group:
@@ -48,69 +43,55 @@ class Group:
 
     Attributes:
         size: ranks, the leader included.
+        here: those of this machine.
         on_lost: called, on another thread, when one of them is gone; the group is then beyond repair.
         learn: what `remember` calls, with seconds of one call of each rank, of encoding and of decoding.
         member: the leader's ways to the others, once `gather` has returned.
         others: samples of their parts of the transformer, by rank, once `gather` has returned.
     """
 
-    def __init__(self, config: Config, dtype: torch.dtype, parts: Sequence[Part], cards: Sequence[int]) -> None:
-        """Start the ranks of this machine, which load their parts.
+    def __init__(
+        self,
+        config: Config,
+        dtype: torch.dtype,
+        parts: Sequence[Part],
+        cards: Sequence[int],
+        processes: RankProcesses,
+    ) -> None:
+        """Have the ranks of this machine load their parts.
 
         Args:
             config: as the leader's engine has it.
             dtype: of the leader's transformer.
             parts: of all ranks; the first is the leader's.
             cards: GPU of each rank of this machine. More parts than cards: the rest is on other machines.
-
-        Raises:
-            EngineError: the port that other machines are waited for at cannot be had.
+            processes: of this machine; those that are missing are started.
         """
         self.on_lost: Callable[[GroupLostError], None] = lambda error: log.error("%s", error)
         self.learn: Callable[[Sequence[float], float, float], None] = lambda calls, encode, decode: None
         self.others: list[dict[str, bytes]] = []
         self.member: Member
         self._parts = parts
-        self.size, self._here = len(parts), len(cards)
+        self.size, self.here = len(parts), len(cards)
         self._over = threading.Event()
         self._lost: GroupLostError | None = None
         self._states: dict[int, Report] = {}
         self._ring: RingDit | None = None
         self._busy = (monotonic(), 0, 0.0)
         self._calls_s: dict[int, float] = {}  # of one call, by rank, as last told
-        self._store = self._opened(config.model.rank_port if self.size > self._here else 0)
+        self._processes = processes
+        processes.be(self.here - 1)
+        self._store: Any = TCPStore(
+            LOCAL, processes.port, is_master=True, wait_for_workers=False, master_listen_fd=processes.listener()
+        )
         model = config.model.model_copy(update={"dtype": dtype_name(dtype), "threads": torch.get_num_threads(), "gpus": 1})
         plain = config.replaced(model=model).model_dump(mode="json", exclude={"params"})
-        self._processes = [self._started(rank, cards[rank]) for rank in range(1, self._here)]
-        ranges = [(part.begin, part.end) for part in parts]
-        self._store.set("setup", json.dumps({"config": plain, "parts": ranges}))
-
-    @staticmethod
-    def _opened(port: int) -> Any:
-        from torch.distributed import TCPStore  # type: ignore[attr-defined]
-
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("0.0.0.0" if port else LOCAL, port))
-            listener.listen(64)
-        except OSError as error:
-            raise EngineError(f"model.rank_port = {port} cannot be had ({error.strerror}); set it to a free one") from error
-        own = listener.getsockname()[1]
-        return TCPStore(LOCAL, own, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach())
-
-    def _started(self, rank: int, card: int) -> subprocess.Popen[bytes]:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        own = visible[card] if len(visible) > card and visible[card] else str(card)
-        command = [sys.executable, "-m", "sdv2_live.worker.rank", f"{LOCAL}:{self._store.port}", "--rank", str(rank), "--child"]
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": own, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-        with uninterrupted():
-            process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )
-        ends_with_this(process.pid)
-        threading.Thread(target=_relay, args=(rank, process), name="rank-log", daemon=True).start()
-        return process
+        told = {
+            "config": plain,
+            "parts": [(part.begin, part.end) for part in parts],
+            "visible": [visible(card) for card in cards],
+        }
+        self._store.set("setup", json.dumps(told))
 
     @property
     def own(self) -> range:
@@ -173,10 +154,7 @@ class Group:
     def close(self) -> None:
         """End the ranks of this machine, and leave the others. Idempotent."""
         self._over.set()
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.wait(END_S)
+        self._processes.close()
         leave()
 
     def _awaited(self, rank: int, deadline: float) -> bytes:
@@ -189,9 +167,9 @@ class Group:
                         return value
                     failed = json.loads(value)
                     raise getattr(errors, failed["error"], EngineError)(f"rank {rank}: {failed['text']}")
-            if ended := self._ended():
+            if ended := self._processes.ended():
                 raise GroupLostError(ended)
-            if rank >= self._here and monotonic() > deadline and not self._store.check([f"here/{rank}"]):
+            if rank >= self.here and monotonic() > deadline and not self._store.check([f"here/{rank}"]):
                 raise GroupLostError(
                     f"rank {rank} of {self.size} has not come within {COME_S:.0f} s: start it on its machine (python -m "
                     f"sdv2_live.worker.rank ADDRESS:{self._store.port} --rank {rank}, with this machine's address), see that no "
@@ -201,22 +179,15 @@ class Group:
 
     def _address(self) -> str:
         """The address of this machine by which the other ranks reach it."""
-        if self.size == self._here:
+        if self.size == self.here:
             return LOCAL
         return str(json.loads(self._store.get(f"here/{self.size - 1}"))["leader"])
-
-    def _ended(self) -> str:
-        """Which rank of this machine has ended, in words; empty where none has."""
-        for rank, process in enumerate(self._processes, 1):
-            if process.poll() is not None:
-                return f"rank {rank} (process {process.pid}) {how_it_ended(process.returncode)}"
-        return ""
 
     def _watch(self) -> None:
         """Tell the others once a second that the leader lives, and see whether those of this machine do."""
         beat_at = 0.0
         while not self._over.wait(POLL_S):
-            if ended := self._ended():
+            if ended := self._processes.ended():
                 self._lose(GroupLostError(ended))
                 return
             if monotonic() - beat_at >= BEAT_S:
@@ -263,12 +234,3 @@ def held_bytes() -> int:
     if torch.cuda.is_available():
         return int(torch.cuda.memory_reserved())
     return int(psutil.Process().memory_info().rss)
-
-
-def _relay(rank: int, process: subprocess.Popen[bytes]) -> None:
-    """Log what a rank says; lines of libraries only for those who look closely."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        level, _, text = line.decode(errors="replace").rstrip().partition(" ")
-        known = level.isdecimal() and int(level) % 10 == 0
-        log.log(int(level) if known else logging.DEBUG, "rank %d: %s", rank, text if known else f"{level} {text}")

@@ -16,15 +16,18 @@ from sdv2_live.model.load import Models, choose_device, choose_dtype
 from sdv2_live.pipeline.build import chosen_profile, load, set_threads
 from sdv2_live.pipeline.group import Group
 from sdv2_live.ranks.partition import Part
+from sdv2_live.ranks.processes import RankProcesses
 
 Learn = Callable[[Sequence[float], float, float], None]  # see `Group.learn`
 
 
-def load_shared(config: Config, settle: Callable[[Config], Config]) -> tuple[Config, Models, Group | None]:
+def load_shared(
+    config: Config, settle: Callable[[Config], Config], processes: RankProcesses | None = None
+) -> tuple[Config, Models, Group | None]:
     """The models, of the transformer those blocks that this process has; and the group of those that have the rest.
 
     The group is None where one process is enough; `settle` then chooses the settings that fit. Else its ranks have joined, and
-    the caller closes it.
+    the caller closes it. processes: ranks that were started ahead; they end where they are not wanted.
 
     Raises:
         ConfigError: there are more ranks than stages.
@@ -34,12 +37,14 @@ def load_shared(config: Config, settle: Callable[[Config], Config]) -> tuple[Con
     """
     shared = _shared_out(config)
     if shared is None:
+        if processes is not None:
+            processes.close()
         config = settle(config)
         return config, load(config), None
     config, parts, cards, learn = shared
     device = choose_device(config.model.device)
     set_threads(config, device, chosen_profile(config))
-    group = Group(config, choose_dtype(config.model.dtype, device), parts, cards)
+    group = Group(config, choose_dtype(config.model.dtype, device), parts, cards, processes or RankProcesses(config.model))
     group.learn = learn
     try:
         models = load(config, group.own)

@@ -20,6 +20,7 @@ from sdv2_live.pipeline.group import Group
 from sdv2_live.pipeline.shared import load_shared, ranks_here
 from sdv2_live.pipeline.sized import sized
 from sdv2_live.pipeline.stream import Stream
+from sdv2_live.ranks.processes import RankProcesses
 from sdv2_live.stats import StageTimer
 from sdv2_live.takes.fingerprint import header_of
 from sdv2_live.worker.messages import Hello
@@ -28,11 +29,14 @@ from sdv2_live.worker.recovery import lowered
 log = logging.getLogger("sdv2_live.worker")
 
 
-def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str] = ()) -> tuple[Stream, PromptCache, Hello]:
+def bring_up(
+    config: Config, timer: StageTimer, start: Params, ladder: Sequence[str] = (), processes: RankProcesses | None = None
+) -> tuple[Stream, PromptCache, Hello]:
     """A stream over the configured models, lowered by these rungs of the ladder. The caller closes the prompts.
 
     Args:
         start: the parameters that the picture begins with.
+        processes: see `load_shared`.
 
     Raises:
         WeightsError: weights are missing or damaged.
@@ -43,7 +47,7 @@ def bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[
     if ladder:
         profile = chosen_profile(config)
         config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels, ranks_here(config))
-    config, models, group = load_shared(config, live_settings)
+    config, models, group = load_shared(config, live_settings, processes)
     try:
         if models.dit.device.type == "cpu":
             kept |= {"model.dtype": dtype_name(models.dit.dtype), "model.threads": torch.get_num_threads()}
@@ -77,5 +81,5 @@ def _hello(config: Config, models: Models, kept: dict[str, Any], group: Group | 
         size,
         most,
         kept,
-        1 if group is None else group.size,
+        1 if group is None else group.here,
     )

@@ -9,15 +9,15 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdv2_live import errors
 from sdv2_live.config.schema import Config
-from sdv2_live.control.params import Params
 from sdv2_live.ranks.now import RankNow
+from sdv2_live.ranks.processes import RankProcesses
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.system.console import STOPS, on_stop
 from sdv2_live.system.process import Connection, end_with_parent
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sdv2_live.worker")
 
-BringUp = Callable[[Config, StageTimer, Params, Sequence[str]], "tuple[Stream, PromptCache, Hello]"]
+BringUp = Callable[[Config, StageTimer, Setup], "tuple[Stream, PromptCache, Hello]"]
 
 BEAT_S = 0.5
 
@@ -54,7 +54,7 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     timer = StageLog()
     try:
         config = Config.model_validate(setup.config)
-        stream, prompts, hello = bring_up(config, timer, setup.start, setup.ladder)
+        stream, prompts, hello = bring_up(config, timer, setup)
     except errors.Sdv2Error as error:
         channel.send(refused(setup, error))
         return
@@ -79,10 +79,11 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
         group.remember(*(times[stage].p50 / 1e3 if stage in times else 0.0 for stage in ("encode", "decode")))
 
 
-def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> tuple[Stream, PromptCache, Hello]:
-    from sdv2_live.worker.bring_up import bring_up  # here: a sign of life comes before torch, which takes seconds to import
+def _bring_up(config: Config, timer: StageTimer, setup: Setup) -> tuple[Stream, PromptCache, Hello]:
+    processes = RankProcesses(config.model, setup.ranks - 1) if setup.ranks > 1 else None
+    from sdv2_live.worker.bring_up import bring_up  # here: importing torch takes seconds, and other ranks do so meanwhile
 
-    return bring_up(config, timer, start, ladder)
+    return bring_up(config, timer, setup.start, setup.ladder, processes)
 
 
 class HeartbeatSender:

@@ -73,12 +73,14 @@ class Setup:
         config: the show's configuration as plain data, without its params.
         start: the present parameters.
         ladder: rungs taken so far.
+        ranks: processes of this machine that will paint together, as far as is known.
     """
 
     config: dict[str, Any]
     start: Params
     ladder: tuple[str, ...]
     log_level: int
+    ranks: int = 1
     kind: Literal["setup"] = "setup"
 
 
@@ -166,7 +168,7 @@ class Hello:
         size: as for geometry.model_size, after all reductions by memory and the ladder; None for no bound.
         max_pixels: like size.
         kept: settings by key, such as model.dtype, that were measured and must not change within a show.
-        ranks: processes that paint together.
+        ranks: processes of this machine that paint together.
     """
 
     profile: str

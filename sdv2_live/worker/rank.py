@@ -82,10 +82,13 @@ def follow(host: str, port: int, rank: int, weights_dir: Path | None) -> None:
     """
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+    import sdv2_live.pipeline.build  # noqa: F401  # takes seconds; the leader does the same meanwhile
+
     try:
         with socket.create_connection((host, port), CONNECT_S):
             pass
-        store: Any = TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=CONNECT_S))
+        # A leader that has just been started answers when it has imported torch.
+        store: Any = TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=TOLD_S))
         store.set(f"here/{rank}", json.dumps({"leader": socket.gethostbyname(host), "host": socket.gethostname()}))
         setup = json.loads(_told(store, "setup"))
     except (OSError, RuntimeError) as error:
@@ -108,6 +111,8 @@ def _take_part(store: Any, setup: dict[str, Any], host: str, port: int, rank: in
     from sdv2_live.ranks.follower import Follower
     from sdv2_live.ranks.group import Member, address_towards, join, leave
 
+    if rank < len(setup["visible"]):  # of the leader's machine
+        os.environ["CUDA_VISIBLE_DEVICES"] = setup["visible"][rank]  # CUDA has not been used yet
     try:
         config = Config.model_validate(setup["config"])
         if weights_dir is not None:

@@ -156,7 +156,8 @@ class Supervisor:
     def _live(self) -> str:
         """Run one process from its start to its end. Returns why it ended; raises its error when it cannot come up."""
         plain = self._config.model_dump(mode="json", exclude={"params"})
-        setup = Setup(plain, self._latest(), self._policy.asked, log.getEffectiveLevel())
+        ranks = self._hello.ranks if self._hello is not None else 1
+        setup = Setup(plain, self._latest(), self._policy.asked, log.getEffectiveLevel(), ranks)
         process = self._newest = EngineProcess(setup, self._target, self._wake, quiet=self._policy.away)
         try:
             if not self._closing.is_set():

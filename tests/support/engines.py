@@ -24,7 +24,7 @@ from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.takes.format import Header
 from sdv2_live.threads import OneThread
 from sdv2_live.worker import child
-from sdv2_live.worker.messages import Hello
+from sdv2_live.worker.messages import Hello, Setup
 
 CHUNK_S = 0.02
 SLOW_S = 0.2  # for the prompt `slow`
@@ -137,8 +137,8 @@ def _header(config: Config) -> Header:
     )
 
 
-def _bring_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
-    child.log.info("ladder %s", ",".join(ladder))
+def _bring_up(config: Config, timer: StageTimer, setup: Setup) -> Any:
+    child.log.info("ladder %s", ",".join(setup.ladder))
     kept = {"video.max_pixels": config.video.max_pixels or 256 + os.getpid()}  # measured anew, it would be another
     return Negative(timer), Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config), KERNELS, kept=kept)
 
@@ -148,10 +148,10 @@ def negative(connection: Connection) -> None:
     child.serve(connection, _bring_up)
 
 
-def _slow_to_set_up(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+def _slow_to_set_up(config: Config, timer: StageTimer, setup: Setup) -> Any:
     from sdv2_live.worker.bring_up import bring_up
 
-    stream, prompts, hello = bring_up(config, timer, start, ladder)
+    stream, prompts, hello = bring_up(config, timer, setup.start)
     new_state = stream.engine.new_state
 
     def slowly(spec: StreamSpec) -> Any:
@@ -167,7 +167,7 @@ def slow_to_set_up(connection: Connection) -> None:
     child.serve(connection, _slow_to_set_up)
 
 
-def _without_weights(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+def _without_weights(config: Config, timer: StageTimer, setup: Setup) -> Any:
     raise WeightsError("dit.safetensors is missing: fetch it")
 
 
@@ -176,7 +176,7 @@ def without_weights(connection: Connection) -> None:
     child.serve(connection, _without_weights)
 
 
-def _loading_for_ever(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
+def _loading_for_ever(config: Config, timer: StageTimer, setup: Setup) -> Any:
     child.log.info("loading")
     time.sleep(3600)
 
@@ -186,10 +186,10 @@ def loading_for_ever(connection: Connection) -> None:
     child.serve(connection, _loading_for_ever)
 
 
-def _crashing(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
-    if ladder != ("60%",):
+def _crashing(config: Config, timer: StageTimer, setup: Setup) -> Any:
+    if setup.ladder != ("60%",):
         raise RuntimeError("CUDA out of memory")
-    return _bring_up(config, timer, start, ladder)
+    return _bring_up(config, timer, setup)
 
 
 def crashing(connection: Connection) -> None:
@@ -197,15 +197,15 @@ def crashing(connection: Connection) -> None:
     child.serve(connection, _crashing)
 
 
-def _by_the_prompt(config: Config, timer: StageTimer, start: Params, ladder: Sequence[str]) -> Any:
-    match start.prompt:
+def _by_the_prompt(config: Config, timer: StageTimer, setup: Setup) -> Any:
+    match setup.start.prompt:
         case "damaged":
             raise WeightsError("dit.safetensors is cut off: fetch it")
         case "a mistake":
             raise IndexError("Dimension out of range")
         case "end":
             os.abort()
-    return _bring_up(config, timer, start, ladder)
+    return _bring_up(config, timer, setup)
 
 
 def by_the_prompt(connection: Connection) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,8 +19,10 @@ from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.files import TextIdentity
 from sdv2_live.model.cpu import multiplies_bf16
 from sdv2_live.model.text.low_priority import Aside, new_aside
-from sdv2_live.model.text.umt5 import TextEncoder
 from sdv2_live.system.clock import monotonic
+
+if TYPE_CHECKING:
+    from sdv2_live.model.text.umt5 import TextEncoder
 
 log = logging.getLogger("sdv2_live.text")
 
