@@ -27,7 +27,6 @@ from sdv2_live.engine.prompt import PromptDirector
 from sdv2_live.engine.spec import ChunkPlan, ChunkSettings, Mode, Painting, PromptMix, StreamSpec
 from sdv2_live.engine.state import StreamState
 from sdv2_live.frame import Frame
-from sdv2_live.gpu.backend import new_postprocessor, new_preprocessor
 from sdv2_live.gpu.between import Between
 from sdv2_live.gpu.detail import Guide
 from sdv2_live.gpu.geometry import Size, model_size, shrunk
@@ -36,8 +35,10 @@ from sdv2_live.gpu.look import PLAIN, Look
 from sdv2_live.gpu.preprocess import Coming, Preprocessor
 from sdv2_live.model.lora.lora import LoraSet
 from sdv2_live.model.profiles import StreamKind
+from sdv2_live.pipeline.conversion import new_postprocess, new_preprocess
 from sdv2_live.pipeline.effects import Effects, input_look
 from sdv2_live.pipeline.mixing import mixed
+from sdv2_live.pipeline.sized import ChosenSize
 from sdv2_live.stats import StageTimer
 from sdv2_live.system.clock import monotonic
 from sdv2_live.threads import OneThread
@@ -50,6 +51,7 @@ class Stream:
 
     ready = True  # as `live.loop.Painter` wants to know
     group: Any = None  # the other ranks of its engine, if it has some
+    chosen_size: ChosenSize | None = None  # chooses the most pixels for each input; None: they are given
 
     def __init__(
         self,
@@ -73,13 +75,7 @@ class Stream:
         self._max_pixels = max_pixels
         self._kind = kind or StreamKind()
         self._image = image
-        self._postprocess = new_postprocessor(
-            config.video.pixel_format,
-            color=config.video.color,
-            input_size=config.video.output_size == "input",
-            fit=config.video.fit,
-            device=engine.device,
-        )
+        self._postprocess = new_postprocess(config, engine)
         self.moves = config.output.fps > 0  # pictures are at the ticks of that rate, some of them moved
         self._postprocess.between = Between(config.output.fps, config.video.pixel_format) if self.moves else None
         self._effects = Effects(config, engine.device, engine.pixel_dtype)
@@ -102,6 +98,11 @@ class Stream:
         """(height, width) the model runs at, None before the first frame."""
         return (self._state.spec.height, self._state.spec.width) if self._state else None
 
+    @property
+    def measured_pixels(self) -> int | None:
+        """The most pixels of a picture as `chosen_size` chose them last, None where they are given."""
+        return None if self.chosen_size is None else self._max_pixels
+
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
         """Make the state fit the input's size and the settings, and return the number of frames that the next chunk takes.
 
@@ -119,6 +120,8 @@ class Stream:
             self._coming = None
             reset = reset or (self._state is not None and self._state.pushed > 0)
         self._look, self._feeds = input_look(params), params.feedback > 0
+        if self.chosen_size is not None:
+            self._max_pixels = self.chosen_size(like, params, self.on_set_up)
         size = model_size(like.size, self._config.video.size, self._max_pixels)
         if render_scale < 1:
             size = shrunk(size, render_scale)
@@ -141,12 +144,7 @@ class Stream:
         self._forget()
         with self._lanes.alone():
             self._state = state = self.engine.new_state(spec)
-            self._preprocess = new_preprocessor(
-                (spec.height, spec.width),
-                fit=self._config.video.fit,
-                dtype=self.engine.pixel_dtype,
-                device=self.engine.device,
-            )
+            self._preprocess = new_preprocess(self._config, self.engine, (spec.height, spec.width))
             self.engine.warm_up(state)
             if self._image is not None:
                 self.engine.give(self._preprocess.chunk([self._image]), state)

@@ -133,6 +133,7 @@ class Show(Closing):
             can_take=lambda step: step != SMALL_VAE or self.engine.can_lighten,
             on_shed=lambda steps: self.engine.lighten(SMALL_VAE in steps),
         )
+        self.engine.on_sized = partial(self.adaptation.up, None)
         launcher = self.control.music.launcher
         launcher.delay_ns = lambda: self.playout.delay_ns
         launcher.encode, launcher.encoding = self.engine.encode_prompts, lambda: self.engine.encoding

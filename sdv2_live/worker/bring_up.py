@@ -18,11 +18,12 @@ from sdv2_live.model.profiles import Profile
 from sdv2_live.pipeline.build import chosen_profile, kernels, live_settings, new_prompts, new_stream
 from sdv2_live.pipeline.group import Group
 from sdv2_live.pipeline.shared import load_shared, ranks_here
-from sdv2_live.pipeline.sized import sized
+from sdv2_live.pipeline.sized import chosen_size
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.ranks.processes import RankProcesses
 from sdv2_live.stats import StageTimer
 from sdv2_live.takes.fingerprint import header_of
+from sdv2_live.worker.host import painted_size
 from sdv2_live.worker.messages import Hello
 from sdv2_live.worker.recovery import lowered
 
@@ -42,22 +43,24 @@ def bring_up(
         WeightsError: weights are missing or damaged.
         EngineError: the engine cannot run.
     """
-    config = sized(config, start)
-    kept: dict[str, Any] = {"video.max_pixels": config.video.max_pixels}
+    kept: dict[str, Any] = {}
     if ladder:
         profile = chosen_profile(config)
         config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels, ranks_here(config))
     config, models, group = load_shared(config, live_settings, processes)
     try:
         if models.dit.device.type == "cpu":
-            kept |= {"model.dtype": dtype_name(models.dit.dtype), "model.threads": torch.get_num_threads()}
+            kept = {"model.dtype": dtype_name(models.dit.dtype), "model.threads": torch.get_num_threads()}
         prompts = new_prompts(config, models, start)
         stream = new_stream(config, models, prompts, timer, group)
+        if group is None:
+            stream.chosen_size = chosen_size(config, stream.engine, models.profile)
     except Exception:
         if group is not None:
             group.close()
         raise
-    return stream, prompts, _hello(config, models, kept, group)
+    most = None if stream.chosen_size is not None else config.video.max_pixels or models.profile.max_pixels
+    return stream, prompts, _hello(config, models, most, kept, group)
 
 
 def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> list[str]:
@@ -68,16 +71,16 @@ def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> lis
     return [step for step in ladder if step != SMALL_VAE or small]
 
 
-def _hello(config: Config, models: Models, kept: dict[str, Any], group: Group | None) -> Hello:
-    profile, size, most = models.profile, config.video.size, config.video.max_pixels or models.profile.max_pixels
-    painted = f"{size[0]}x{size[1]}" if size else f"that of the input, up to {most} pixels"
+def _hello(config: Config, models: Models, most: int | None, kept: dict[str, Any], group: Group | None) -> Hello:
+    profile, size = models.profile, config.video.size
+    precision = str(models.dit.dtype).removeprefix("torch.")
     return Hello(
         profile.name,
         models.dit.device.type,
         models.kind,
         profile.suited,
         header_of(models, lossless=config.takes.lossless, others=() if group is None else group.others),
-        kernels(config, models.dit) | {"precision": str(models.dit.dtype).removeprefix("torch."), "size": painted},
+        kernels(config, models.dit) | {"precision": precision, "size": painted_size(size, most)},
         size,
         most,
         kept,

@@ -50,14 +50,34 @@ class EngineState:
     hop_ms: float = 0.0
 
 
+def painted_size(size: Size | None, max_pixels: int | None) -> str:
+    """The size that is painted, in words: a fixed one, or that of the input, bounded or not yet chosen."""
+    if size is not None:
+        return f"{size[0]}x{size[1]}"
+    return f"that of the input, up to {max_pixels} pixels" if max_pixels else "chosen when the input comes"
+
+
 class EngineHost(ABC):
     """A `live.loop.Painter` that can be started and closed.
 
     Only the loop's thread paints; any thread may call everything else.
+
+    Attributes:
+        on_sized: told the most pixels of a picture when they were measured for an input, on the loop's thread.
     """
 
     def __init__(self) -> None:
         self.timer = StageTimer()
+        self.on_sized: Callable[[int], None] = lambda max_pixels: None
+        self._measured: int | None = None  # as told last
+
+    def _is_news(self, max_pixels: int) -> bool:
+        """Take note of the most pixels of a picture, measured for the present input. True where they are others than before."""
+        if max_pixels == self._measured:
+            return False
+        self._measured = max_pixels
+        self.on_sized(max_pixels)
+        return True
 
     @abstractmethod
     def start(self) -> None:
@@ -191,7 +211,10 @@ class InlineEngine(EngineHost):
                 self._prompts.request(prompt, slot)
 
     def prepare(self, like: Frame, params: Params, *, reset: bool = False, render_scale: float = 1.0) -> int:
-        return self._up.prepare(like, params, reset=reset, render_scale=render_scale)
+        needed = self._up.prepare(like, params, reset=reset, render_scale=render_scale)
+        if (most := self._up.measured_pixels) is not None and self._is_news(most):
+            self._kernels = {**self._kernels, "size": painted_size(None, most)}
+        return needed
 
     def push(self, frames: Sequence[Frame]) -> None:
         self._up.push(frames)

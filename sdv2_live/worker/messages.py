@@ -166,7 +166,7 @@ class Hello:
         device: as torch names it, such as cpu or cuda.
         kernels: see host.EngineState.
         size: as for geometry.model_size, after all reductions by memory and the ladder; None for no bound.
-        max_pixels: like size.
+        max_pixels: like size; None also where it is measured when the input comes, see `Prepared`.
         kept: settings by key, such as model.dtype, that were measured and must not change within a show.
         ranks: processes of this machine that paint together.
     """
@@ -194,9 +194,15 @@ class SettingUp:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The result of `Prepare`: the number of frames that the next chunk takes."""
+    """The result of `Prepare`.
+
+    Attributes:
+        needed: the number of frames that the next chunk takes.
+        max_pixels: the most pixels of a picture, where they were measured for this input.
+    """
 
     needed: int
+    max_pixels: int | None = None
     to: Literal["prepare"] = "prepare"
     kind: Literal["prepared"] = "prepared"
 

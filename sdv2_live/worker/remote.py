@@ -105,6 +105,8 @@ class RemoteEngine(EngineHost):
             request = Prepare(FrameAt.of(like), params, reset, render_scale)
             prepared = process.prepare(request, self._deadlines.next(), self._deadlines.set_up).result()
             self._prepared, self._needed = wanted, prepared.needed
+            if (most := prepared.max_pixels) is not None and self._is_news(most):
+                self._supervisor.measured(most)
         return self._needed
 
     def push(self, frames: Sequence[Frame]) -> None:

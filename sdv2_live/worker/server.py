@@ -183,7 +183,8 @@ class Server:
         at = request.like
         bytes_nowhere = np.broadcast_to(np.uint8(0), (at.height, at.stride))  # only the size is looked at
         like, scale = at.frame(bytes_nowhere), request.render_scale
-        self._say(Prepared(self._stream.prepare(like, request.params, reset=request.reset, render_scale=scale)))
+        needed = self._stream.prepare(like, request.params, reset=request.reset, render_scale=scale)
+        self._say(Prepared(needed, self._stream.measured_pixels))
 
     def _paint(self, request: Paint) -> None:
         if self._lost is not None:

@@ -7,6 +7,8 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
+from dataclasses import replace
+from typing import Any
 
 from sdv2_live.config.measures import SMALL_VAES
 from sdv2_live.config.schema import Config
@@ -17,7 +19,7 @@ from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic
 from sdv2_live.threads import ended
 from sdv2_live.worker.deadlines import Deadline
-from sdv2_live.worker.host import EngineState, OnUp
+from sdv2_live.worker.host import EngineState, OnUp, painted_size
 from sdv2_live.worker.messages import EncodePrompts, Hello, Setup
 from sdv2_live.worker.pending import POLL_S
 from sdv2_live.worker.process import EngineProcess, Target
@@ -131,6 +133,15 @@ class Supervisor:
             self._planned = True
             process.terminate(f"{'the small' if small else 'its own'} autoencoder is wanted")
 
+    def measured(self, max_pixels: int) -> None:
+        """Take note of the most pixels that the process measured for its input."""
+        assert self._hello is not None
+        self._keep_alike({"video.max_pixels": max_pixels})
+        self._hello = replace(self._hello, kernels={**self._hello.kernels, "size": painted_size(None, max_pixels)})
+
+    def _keep_alike(self, kept: dict[str, Any]) -> None:
+        self._config = self._config.with_keys(kept)  # the next process paints alike, however busy the machine is then
+
     def _wake(self) -> None:
         """Have the thread look at the process. A queue that is not empty wakes it anyway."""
         if self._news.empty():
@@ -189,7 +200,7 @@ class Supervisor:
         if self._hello is not None:
             log.warning("the engine is back: model %s on %s", hello.profile, hello.device, extra={MENDED: "engine"})
         self._hello = hello
-        self._config = self._config.with_keys(hello.kept)  # the next process paints alike, however busy the machine is then
+        self._keep_alike(hello.kept)
         self._policy.came_up()
         self._on_up(hello)
         process.quiet = False

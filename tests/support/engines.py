@@ -24,6 +24,7 @@ from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.takes.format import Header
 from sdv2_live.threads import OneThread
 from sdv2_live.worker import child
+from sdv2_live.worker.host import painted_size
 from sdv2_live.worker.messages import Hello, Setup
 
 CHUNK_S = 0.02
@@ -42,6 +43,7 @@ class Negative:
         self.size: tuple[int, int] | None = None
         self.started = False
         self.group: Any = None
+        self.measured_pixels: int | None = None
         self.on_set_up: Callable[[], None] = lambda: None
         self._kind: tuple[object, ...] | None = None  # of the stream that is set up
         self._params = Params()
@@ -139,8 +141,10 @@ def _header(config: Config) -> Header:
 
 def _bring_up(config: Config, timer: StageTimer, setup: Setup) -> Any:
     child.log.info("ladder %s", ",".join(setup.ladder))
-    kept = {"video.max_pixels": config.video.max_pixels or 256 + os.getpid()}  # measured anew, it would be another
-    return Negative(timer), Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config), KERNELS, kept=kept)
+    stream, given = Negative(timer), config.video.max_pixels
+    stream.measured_pixels = None if given else 256 + os.getpid()  # measured anew, it would be another
+    kernels = KERNELS | {"size": painted_size(None, given)}
+    return stream, Prompts(), Hello("tiny", "cpu", "wan", SUITED, _header(config), kernels)
 
 
 def negative(connection: Connection) -> None:

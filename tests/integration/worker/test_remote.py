@@ -60,9 +60,11 @@ class Rig(LoopRig):
         counters, store, self.sink = Counters(), ParamStore(start), FakeSink()
         self.camera = Camera(value=GREY, size=(48, 64), format=PixelFormat.BGRX, fps=FPS, noise=0)
         self.hellos: list[Hello] = []
+        self.sized: list[int] = []
         self._up: list[int] = []  # when the engine came up, and when the playout was told that it is away
         self._lost: list[int] = []
         self.engine = RemoteEngine(config, store.latest, counters, self._came_up, self._went, target)
+        self.engine.on_sized = self.sized.append
         playout = Playout(self.sink, counters, fallback=FallbackMixer(instead, hold_s=0.1, fade_s=0.2, text="soon"))
         parts = self.engine, self.camera, playout, store, counters
         super().__init__(*parts, on_input=playout.offer_input, overlap=overlap)
@@ -132,10 +134,10 @@ def test_whatever_ends_the_process_the_output_goes_on_and_the_painting_comes_bac
             gone(pid)
         assert show.counters["engine_restarts"] == 3
         assert show.engine.state().restarts == 3
-        assert show.engine.state().kernels == engines.KERNELS
+        (most,) = show.sized  # what was measured stays
+        assert show.engine.state().kernels == engines.KERNELS | {"size": f"that of the input, up to {most} pixels"}
         assert show.store.latest() == Params(seed=7)
         assert len(show.hellos) == 4
-        assert len({hello.kept["video.max_pixels"] for hello in show.hellos}) == 1  # what was measured stays
         show.assert_unbroken()
         assert segments() == []
 
