@@ -11,6 +11,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -23,7 +24,7 @@ from sdv2_live.errors import EngineError, GroupLostError
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.load import Models, dtype_name
 from sdv2_live.model.samples import samples
-from sdv2_live.ranks.group import Member, join, leave
+from sdv2_live.ranks.group import SILENT_S, Member, join, leave
 from sdv2_live.ranks.messages import Beat, Report
 from sdv2_live.ranks.now import RankNow
 from sdv2_live.ranks.partition import Part
@@ -118,7 +119,7 @@ class Group:
         self.others = parts
         device = models.dit.device
         join(self._store, 0, self.size, device, self._address())
-        self.member = Member(0, self.size, device)
+        self.member = Member(0, self.size, device, SILENT_S)
         threading.Thread(target=self._watch, name="group-watch", daemon=True).start()
         for rank in range(1, self.size):
             threading.Thread(target=self._listen, args=(rank,), name="rank-reports", daemon=True).start()
@@ -186,17 +187,13 @@ class Group:
     def _watch(self) -> None:
         """Tell the others once a second that the leader lives, and see whether those of this machine do."""
         beat_at = 0.0
-        while not self._over.wait(POLL_S):
+        while not self._over.wait(POLL_S) and self._lost is None:
             if ended := self._processes.ended():
                 self._lose(GroupLostError(ended))
-                return
             if monotonic() - beat_at >= BEAT_S:
                 beat_at = monotonic()
-                try:
+                with suppress(GroupLostError):  # its reports end, too, and say more
                     self.member.tell(Beat())
-                except GroupLostError as error:
-                    self._lose(error)
-                    return
 
     def _listen(self, rank: int) -> None:
         try:

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from sdv2_live.errors import GroupLostError
-from sdv2_live.ranks.links import Link
+from sdv2_live.ranks.links import Link, first_line
 from sdv2_live.ranks.messages import SIZE, End, Message, packed, unpacked
 
-SILENT_S = 60.0  # a rank that says nothing for so long is lost; each says something every second
+SILENT_S = 20.0  # a rank that says nothing for so long is lost; each says something every second
 STEP_S = 3600.0  # the longest wait for a tensor: kernels may be compiled on the way; the show's own deadlines are shorter
 MESSAGES, TENSORS, REPORTS, HOP = 1, 2, 3, 4  # tags
 
@@ -43,7 +43,7 @@ def join(store: TCPStore, rank: int, size: int, device: torch.device, address: s
     try:
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=STEP_S))
     except (RuntimeError, ValueError) as error:
-        raise GroupLostError(f"rank {rank} cannot join the others ({_first_line(error)}); is a firewall between them?") from error
+        raise GroupLostError(f"rank {rank} cannot join the others ({first_line(error)}); is a firewall between them?") from error
 
 
 def leave() -> None:
@@ -63,7 +63,8 @@ class Member:
     Messages go from the leader to each, and reports back. Any thread of the leader may send; each is whole, with its tensor.
     """
 
-    def __init__(self, rank: int, size: int, device: torch.device) -> None:
+    def __init__(self, rank: int, size: int, device: torch.device, silent_s: float | None = None) -> None:
+        """silent_s: seconds without a message or a report, after which the other rank is lost, though its connection is not."""
         self.rank = rank
         self.size = size
         before, after = (rank - 1) % size, (rank + 1) % size
@@ -75,9 +76,9 @@ class Member:
         self.after = Link(after, HOP, device, hops[rank])
         self._telling = threading.Lock()
         others = range(1, size) if rank == 0 else (0,)
-        self._messages = {peer: Link(peer, MESSAGES, cpu) for peer in others}
+        self._messages = {peer: Link(peer, MESSAGES, cpu, silent_s=silent_s) for peer in others}
         self._tensors = {peer: Link(peer, TENSORS, cpu) for peer in others}
-        self._reports = {peer: Link(peer, REPORTS, cpu) for peer in others}
+        self._reports = {peer: Link(peer, REPORTS, cpu, silent_s=silent_s) for peer in others}
 
     def tell(self, message: Message, tensor: Tensor | None = None) -> None:
         """Tell all other ranks; of the leader. tensor: follows the message."""
@@ -123,7 +124,3 @@ def _interface(address: str) -> str:
     """The name of the interface that has an address; empty where none has."""
     found = (name for name, all_of in psutil.net_if_addrs().items() if any(one.address == address for one in all_of))
     return next(found, "")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

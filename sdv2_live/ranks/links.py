@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -27,15 +30,28 @@ class _Work:
         self._work = work
         self._lock = threading.Lock()
 
-    def wait(self) -> Tensor:
+    def wait(self, *within: timedelta) -> Tensor:
         with self._lock:
             if self._work is not None:
-                try:
-                    self._work.wait()
-                except RuntimeError as error:  # as torch.distributed tells of all that can happen to a connection
-                    raise GroupLostError(f"another rank is gone: {next(iter(str(error).splitlines()), '')}") from error
+                with _lost():
+                    self._work.wait(*within)
                 self._work = None
         return self.wire
+
+
+@contextmanager
+def _lost() -> Iterator[None]:
+    """Raise GroupLostError where torch.distributed tells, with a RuntimeError, of something that has happened to a connection."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise GroupLostError(f"another rank is gone: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error of torch.distributed says, without the place in its source."""
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return re.sub(r"^\[\S+\] ", "", line)
 
 
 class Link:
@@ -45,9 +61,25 @@ class Link:
     there, tensors of a GPU go through the host's memory.
     """
 
-    def __init__(self, peer: int, tag: int, device: torch.device, group: dist.ProcessGroup | None = None) -> None:
-        """group: one of its own, for NCCL, which knows no tags. None: all ranks'."""
+    def __init__(
+        self,
+        peer: int,
+        tag: int,
+        device: torch.device,
+        group: dist.ProcessGroup | None = None,
+        silent_s: float | None = None,
+    ) -> None:
+        """One end of it.
+
+        Args:
+            peer: the rank at the other end.
+            tag: tells this way from others between the two.
+            device: where the tensors lie.
+            group: one of its own, for NCCL, which knows no tags. None: all ranks'.
+            silent_s: seconds without a tensor that is waited for, after which the other rank is taken for lost; gloo's alone.
+        """
         self.bytes = 0  # sent
+        self._within = () if silent_s is None else (timedelta(seconds=silent_s),)
         self._peer = peer
         self._tag = tag if group is None else 0
         self._group = group
@@ -64,24 +96,23 @@ class Link:
         wire = (tensor.cpu() if self._staged else tensor).contiguous()
         if len(self._out) >= KEPT:
             self._out.popleft().wait()
-        try:
+        with _lost():
             work = dist.isend(wire, self._peer, self._group, self._tag)
-        except RuntimeError as error:
-            raise GroupLostError(f"another rank is gone: {next(iter(str(error).splitlines()), '')}") from error
         self._out.append(_Work(work, wire))
         self.bytes += wire.nbytes
 
     def receive(self, shape: Sequence[int], dtype: torch.dtype) -> Coming:
         """Ask for the next tensor, of this shape and type. What is never waited for is kept until later ones come.
 
-        Raises, where it is waited for, GroupLostError when the other rank is gone or says nothing for too long.
+        Raises GroupLostError, also where it is waited for, when the other rank is gone or says nothing for too long.
         """
         wire = torch.empty(tuple(shape), dtype=dtype, device="cpu" if self._staged else self._device)
         if len(self._in) >= KEPT:
             self._in.popleft().wait()
-        work = _Work(dist.irecv(wire, self._peer, self._group, self._tag), wire)
+        with _lost():
+            work = _Work(dist.irecv(wire, self._peer, self._group, self._tag), wire)
         self._in.append(work)
-        return lambda: work.wait().to(self._device)
+        return lambda: work.wait(*self._within).to(self._device)
 
     def drain(self) -> None:
         """Wait for all that was sent and asked for."""

@@ -59,10 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             follow(host, int(port), rank, options.weights_dir)
             words = "the leader has ended the group"
-        except GroupLostError as error:
-            words = str(error)
         except Sdv2Error as error:
             if options.child:
+                if isinstance(error, GroupLostError):  # of all else the leader was told
+                    log.warning("%s", error)
                 return error.exit_code
             words = str(error)
         if options.child:
@@ -83,6 +83,7 @@ def follow(host: str, port: int, rank: int, weights_dir: Path | None) -> None:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     import sdv2_live.pipeline.build  # noqa: F401  # takes seconds; the leader does the same meanwhile
+    from sdv2_live.ranks.links import first_line
 
     try:
         with socket.create_connection((host, port), CONNECT_S):
@@ -92,13 +93,13 @@ def follow(host: str, port: int, rank: int, weights_dir: Path | None) -> None:
         store.set(f"here/{rank}", json.dumps({"leader": socket.gethostbyname(host), "host": socket.gethostname()}))
         setup = json.loads(_told(store, "setup"))
     except (OSError, RuntimeError) as error:
-        raise GroupLostError(f"no leader at {host}:{port} ({_first_line(error)})") from error
+        raise GroupLostError(f"no leader at {host}:{port} ({first_line(error)})") from error
     try:
         _take_part(store, setup, host, port, rank, weights_dir)
     except GroupLostError:
         raise
     except RuntimeError as error:  # of the store, whose leader is gone; or of the model
-        raise GroupLostError(_first_line(error)) from error
+        raise GroupLostError(first_line(error)) from error
 
 
 def _take_part(store: Any, setup: dict[str, Any], host: str, port: int, rank: int, weights_dir: Path | None) -> None:
@@ -109,7 +110,7 @@ def _take_part(store: Any, setup: dict[str, Any], host: str, port: int, rank: in
     from sdv2_live.pipeline.build import load_part
     from sdv2_live.pipeline.group import held_bytes
     from sdv2_live.ranks.follower import Follower
-    from sdv2_live.ranks.group import Member, address_towards, join, leave
+    from sdv2_live.ranks.group import SILENT_S, Member, address_towards, join, leave
 
     if rank < len(setup["visible"]):  # of the leader's machine
         os.environ["CUDA_VISIBLE_DEVICES"] = setup["visible"][rank]  # CUDA has not been used yet
@@ -135,7 +136,7 @@ def _take_part(store: Any, setup: dict[str, Any], host: str, port: int, rank: in
     device = dit.device
     try:
         join(store, rank, size, device, address_towards(host, port))
-        Follower(Member(rank, size, device), dit, loras, held_bytes).run()
+        Follower(Member(rank, size, device, SILENT_S), dit, loras, held_bytes).run()
     finally:
         leave()
 
@@ -150,10 +151,6 @@ def _end_with_input() -> None:
     """End with the leader, which holds the other end of this process's input, also where it was killed."""
     sys.stdin.buffer.read()
     os._exit(0)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 if __name__ == "__main__":

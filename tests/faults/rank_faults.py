@@ -1,14 +1,17 @@
-"""Faults of an engine's other rank, in a show on two."""
+"""Faults of an engine's other rank, in a show on two, and of the connection to it."""
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Callable
 
 import psutil
 from support.daemon import Daemon
 from support.waiting import eventually
 
+from faults import wires
 from faults.bystanders import FAR_S
 from faults.faultrig import Rig, send_signal
 from faults.injection import Fault
@@ -22,6 +25,12 @@ def two_ranks() -> Rig:
     return Rig(lambda *options: Daemon(*options, "--gpus", "2"))
 
 
+def ranks() -> list[int]:
+    """All processes of other ranks that there are below the tests, whoever their parent is now."""
+    every = psutil.Process().children(recursive=True) + psutil.Process(1).children()
+    return [one.pid for one in every if one.status() != psutil.STATUS_ZOMBIE and PROGRAM in one.cmdline()]
+
+
 def other(rig: Rig) -> int:
     """The one other rank's process."""
     found = [child.pid for child in psutil.Process(rig.engine_pid).children() if PROGRAM in child.cmdline()]
@@ -29,26 +38,35 @@ def other(rig: Rig) -> int:
     return found[0]
 
 
-def no_orphan(rig: Rig, gone: int) -> None:
-    """Wait until the process is gone, and its engine's successor has one of its own."""
-    eventually("the end of the old rank", lambda: not psutil.pid_exists(gone), FAR_S)
-    rig.painting()
-    assert other(rig) != gone
+def fault(name: str, do: Callable[[int, int], None], warm: int = WARM) -> Fault:
+    """The group goes down and comes up again: no process and no shared memory of the old one is left.
 
-
-def by(number: signal.Signals, warm: int) -> Fault:
-    """The rank gets a signal while it paints."""
+    do: with the leader's process, the engine's, and the other rank's.
+    """
 
     def inject(rig: Rig) -> int:
         rig.painting(warm)
-        pid, engine = other(rig), rig.engine_pid
-        send_signal(pid, number)
+        rank, engine, shared = other(rig), rig.engine_pid, set(os.listdir("/dev/shm"))
+        do(engine, rank)
+        begin = time.monotonic_ns()
         eventually("another engine", lambda: rig.engine_pid not in (0, engine), FAR_S)
-        ended = time.monotonic_ns()
-        no_orphan(rig, pid)
-        return ended
+        eventually("the end of the old ones", lambda: not psutil.pid_exists(rank) and not psutil.pid_exists(engine), FAR_S)
+        rig.painting(1)
+        assert ranks() == [other(rig)] != [rank]
+        assert set(os.listdir("/dev/shm")) <= shared
+        return begin
 
-    return Fault(f"rank: {number.name} while painting", inject)
+    return Fault(f"rank: {name}", inject)
 
 
-FAULTS = (by(signal.SIGKILL, 1), by(signal.SIGSTOP, WARM))
+def by(number: signal.Signals) -> Callable[[int, int], None]:
+    """The other rank gets a signal."""
+    return lambda engine, rank: send_signal(rank, number)
+
+
+FAULTS = (
+    fault("SIGKILL while painting", by(signal.SIGKILL), warm=1),
+    fault("SIGSTOP while painting", by(signal.SIGSTOP)),
+    fault("its connections are reset while painting", wires.reset, warm=1),
+    fault("its connections go silent while painting", wires.silence),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import threading
 from collections.abc import Iterator
@@ -130,3 +131,14 @@ def test_a_rank_with_other_weights() -> None:
         assert "rank 1 has other weights than the leader (head.head.weight:" in difference(models, 1, told, part)
         told["versions"]["torch"] = "1.0"
         assert "rank 1 has torch 1.0, the leader" in difference(models, 1, told, part)
+
+
+def test_a_rank_that_says_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "SILENT_S", 3.0)
+    with opened("model.gpus=2") as (_, _, group):
+        assert group is not None
+        lost: queue.SimpleQueue[GroupLostError] = queue.SimpleQueue()
+        group.on_lost = lost.put
+        (child,) = psutil.Process().children()
+        child.suspend()
+        assert "rank 1: another rank is gone: Timed out waiting" in str(lost.get(timeout=60))
