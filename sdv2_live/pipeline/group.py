@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -16,27 +15,24 @@ from typing import Any
 
 import psutil
 import torch
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from sdv2_live import __version__, errors
 from sdv2_live.config.schema import Config
 from sdv2_live.errors import EngineError, GroupLostError
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.load import Models, dtype_name
 from sdv2_live.model.samples import samples
 from sdv2_live.ranks.group import SILENT_S, Member, join, leave
-from sdv2_live.ranks.messages import Beat, Report
+from sdv2_live.ranks.meeting import POLL_S, Meeting
+from sdv2_live.ranks.messages import Beat, End, Report
 from sdv2_live.ranks.now import RankNow
 from sdv2_live.ranks.partition import Part
-from sdv2_live.ranks.processes import LOCAL, RankProcesses, visible
+from sdv2_live.ranks.processes import END_S, RankProcesses, visible
 from sdv2_live.ranks.ring import RingDit
 from sdv2_live.system.clock import monotonic
 
 log = logging.getLogger("sdv2_live.ranks")
 
-COME_S = 25.0  # a rank on another machine has come by then
 BEAT_S = 1.0
-POLL_S = 0.1
 
 
 class Group:
@@ -79,12 +75,11 @@ class Group:
         self._states: dict[int, Report] = {}
         self._ring: RingDit | None = None
         self._busy = (monotonic(), 0, 0.0)
+        self._listening: list[threading.Thread] = []
         self._calls_s: dict[int, float] = {}  # of one call, by rank, as last told
         self._processes = processes
         processes.be(self.here - 1)
-        self._store: Any = TCPStore(
-            LOCAL, processes.port, is_master=True, wait_for_workers=False, master_listen_fd=processes.listener()
-        )
+        self._meeting = Meeting(processes.listener(), self.size, self.here)
         model = config.model.model_copy(update={"dtype": dtype_name(dtype), "threads": torch.get_num_threads(), "gpus": 1})
         plain = config.replaced(model=model).model_dump(mode="json", exclude={"params"})
         told = {
@@ -92,12 +87,16 @@ class Group:
             "parts": [(part.begin, part.end) for part in parts],
             "visible": [visible(card) for card in cards],
         }
-        self._store.set("setup", json.dumps(told))
+        self._meeting.tell("setup", told)
 
     @property
     def own(self) -> range:
         """The leader's blocks."""
         return range(self._parts[0].begin, self._parts[0].end)
+
+    def assemble(self) -> None:
+        """Wait until the ranks of other machines have come. Raises GroupLostError when one does not."""
+        self._meeting.assembled(self._processes.ended)
 
     def gather(self, models: Models) -> None:
         """Wait until all ranks have loaded their parts, compare them with the leader's, and join them.
@@ -107,22 +106,22 @@ class Group:
             EngineError: a rank cannot do its part, or has other weights.
             GroupLostError: a rank does not come, or has ended.
         """
-        deadline = monotonic() + COME_S
-        told = [json.loads(self._awaited(rank, deadline)) for rank in range(1, self.size)]
+        told = [self._meeting.loaded(rank, self._processes.ended) for rank in range(1, self.size)]
         parts = [{name: base64.b64decode(each) for name, each in one["samples"].items()} for one in told]
-        refused = "; ".join(
-            filter(None, (difference(models, rank, *each) for rank, each in enumerate(zip(told, parts, strict=True), 1)))
-        )
-        self._store.set("go", json.dumps({"refused": refused}))
+        differ = (difference(models, self._meeting.machine(i), *each) for i, each in enumerate(zip(told, parts, strict=True), 1))
+        refused = "; ".join(filter(None, differ))
+        address = self._meeting.address()
+        self._meeting.tell("go", {"refused": refused, "address": address})
         if refused:
             raise EngineError(refused)
         self.others = parts
         device = models.dit.device
-        join(self._store, 0, self.size, device, self._address())
+        join(self._meeting.store, 0, self.size, device, address)
         self.member = Member(0, self.size, device, SILENT_S)
         threading.Thread(target=self._watch, name="group-watch", daemon=True).start()
         for rank in range(1, self.size):
-            threading.Thread(target=self._listen, args=(rank,), name="rank-reports", daemon=True).start()
+            self._listening.append(threading.Thread(target=self._listen, args=(rank,), name="rank-reports", daemon=True))
+            self._listening[-1].start()
 
     def lead(self, dit: CausalDiT) -> RingDit:
         """The whole transformer, of whose blocks the leader has these."""
@@ -155,34 +154,14 @@ class Group:
     def close(self) -> None:
         """End the ranks of this machine, and leave the others. Idempotent."""
         self._over.set()
+        self._meeting.close()
+        if self._listening and self._lost is None:
+            with suppress(GroupLostError):  # the ring need not be whole any more
+                self.member.tell(End())
         self._processes.close()
+        for thread in self._listening:
+            thread.join(END_S)  # torch must not end while it waits for a report
         leave()
-
-    def _awaited(self, rank: int, deadline: float) -> bytes:
-        """What a rank says once it has loaded its part."""
-        while True:
-            for key in (f"failed/{rank}", f"ready/{rank}"):
-                if self._store.check([key]):
-                    value: bytes = self._store.get(key)
-                    if key.startswith("ready"):
-                        return value
-                    failed = json.loads(value)
-                    raise getattr(errors, failed["error"], EngineError)(f"rank {rank}: {failed['text']}")
-            if ended := self._processes.ended():
-                raise GroupLostError(ended)
-            if rank >= self.here and monotonic() > deadline and not self._store.check([f"here/{rank}"]):
-                raise GroupLostError(
-                    f"rank {rank} of {self.size} has not come within {COME_S:.0f} s: start it on its machine (python -m "
-                    f"sdv2_live.worker.rank ADDRESS:{self._store.port} --rank {rank}, with this machine's address), see that no "
-                    "firewall is between, or set model.remote_ranks to how many there are"
-                )
-            threading.Event().wait(POLL_S)
-
-    def _address(self) -> str:
-        """The address of this machine by which the other ranks reach it."""
-        if self.size == self.here:
-            return LOCAL
-        return str(json.loads(self._store.get(f"here/{self.size - 1}"))["leader"])
 
     def _watch(self) -> None:
         """Tell the others once a second that the leader lives, and see whether those of this machine do."""
@@ -201,7 +180,7 @@ class Group:
                 self._take(self.member.reported(rank))
         except GroupLostError as error:
             threading.Event().wait(3 * POLL_S)  # a process that has ended is told of as such
-            self._lose(GroupLostError(f"rank {rank}: {error}"))
+            self._lose(error)
 
     def _lose(self, error: GroupLostError) -> None:
         if self._lost is None and not self._over.is_set():
@@ -209,18 +188,16 @@ class Group:
             self.on_lost(error)
 
 
-def difference(models: Models, rank: int, told: dict[str, Any], part: dict[str, bytes]) -> str:
+def difference(models: Models, rank: str, told: dict[str, Any], part: dict[str, bytes]) -> str:
     """The reason why a rank cannot take part; empty where there is none. All ranks have what is no block of the model."""
-    versions = {"sdv2_live": __version__, "torch": str(torch.__version__), "loras": list(models.loras.digests)}
-    for name, own in versions.items():
-        if told["versions"][name] != own:
-            return f"rank {rank} has {name} {told['versions'][name]}, the leader {own}: give all machines the same"
+    if told["loras"] != (own := list(models.loras.digests)):
+        return f"{rank} has the LoRAs {told['loras']}, the leader {own}: give all machines the same"
     own_part = samples(models.dit)
     other = [name for name, each in own_part.items() if not name.startswith("blocks.") and part.get(name) != each]
     if other:
         digests = [hashlib.sha256(each).hexdigest()[:8] for each in (part.get(other[0], b""), own_part[other[0]])]
         return (
-            f"rank {rank} has other weights than the leader ({other[0]}: {digests[0]}, the leader's {digests[1]}): put "
+            f"{rank} has other weights than the leader ({other[0]}: {digests[0]}, the leader's {digests[1]}): put "
             "the same file on all machines"
         )
     return ""

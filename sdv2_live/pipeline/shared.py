@@ -47,6 +47,7 @@ def load_shared(
     group = Group(config, choose_dtype(config.model.dtype, device), parts, cards, processes or RankProcesses(config.model))
     group.learn = learn
     try:
+        group.assemble()
         models = load(config, group.own)
         group.gather(models)
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -14,13 +15,19 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from sdv2_live.errors import GroupLostError
-from sdv2_live.ranks.links import Link, first_line
+from sdv2_live.errors import ConfigError, GroupLostError
+from sdv2_live.ranks.links import STEP_S, Link
 from sdv2_live.ranks.messages import SIZE, End, Message, packed, unpacked
 
+JOIN_S = 20.0  # all have connected to each other by then
 SILENT_S = 20.0  # a rank that says nothing for so long is lost; each says something every second
-STEP_S = 3600.0  # the longest wait for a tensor: kernels may be compiled on the way; the show's own deadlines are shorter
 MESSAGES, TENSORS, REPORTS, HOP = 1, 2, 3, 4  # tags
+
+
+IFNAMES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+_CHOSEN = tuple(name for name in IFNAMES if os.environ.get(name))  # by whoever has started this process
+
+log = logging.getLogger("sdv2_live.ranks")
 
 
 def join(store: TCPStore, rank: int, size: int, device: torch.device, address: str) -> None:
@@ -34,20 +41,32 @@ def join(store: TCPStore, rank: int, size: int, device: torch.device, address: s
         address: of this machine, as the others reach it.
 
     Raises:
+        ConfigError: the environment names an interface that is not here.
         GroupLostError: the others do not come.
     """
-    name = _interface(address)
-    if name:
-        os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = name
+    for key in IFNAMES:
+        if key not in _CHOSEN and (name := _interface(address)):
+            os.environ[key] = name
+    if (chosen := os.environ.get(IFNAMES[0], "")) and not (here := psutil.net_if_addrs().keys()) & set(chosen.split(",")):
+        raise ConfigError(
+            f"{IFNAMES[0]} = {chosen}, and this machine has {', '.join(here)}: set it to one of these, or not at all"
+        )
     backend = "cpu:gloo,cuda:nccl" if over_nccl(device) else "gloo"
     try:
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=STEP_S))
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=JOIN_S))
     except (RuntimeError, ValueError) as error:
-        raise GroupLostError(f"rank {rank} cannot join the others ({first_line(error)}); is a firewall between them?") from error
+        log.debug("%s", error)
+        raise GroupLostError(
+            f"rank {rank} at {address} cannot reach the others, or they cannot reach it: let all TCP ports through between the "
+            "machines, for ranks choose theirs, or set GLOO_SOCKET_IFNAME on each to the name of the interface that they share"
+        ) from error
 
 
 def leave() -> None:
-    """Leave the group, so that another can be joined."""
+    """Leave the group, so that another can be joined, maybe over another interface."""
+    for key in IFNAMES:
+        if key not in _CHOSEN:
+            os.environ.pop(key, None)
     if dist.is_initialized():
         dist.destroy_process_group()
 
@@ -63,7 +82,7 @@ class Member:
     Messages go from the leader to each, and reports back. Any thread of the leader may send; each is whole, with its tensor.
     """
 
-    def __init__(self, rank: int, size: int, device: torch.device, silent_s: float | None = None) -> None:
+    def __init__(self, rank: int, size: int, device: torch.device, silent_s: float = STEP_S) -> None:
         """silent_s: seconds without a message or a report, after which the other rank is lost, though its connection is not."""
         self.rank = rank
         self.size = size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections import deque
@@ -16,6 +17,10 @@ from torch import Tensor
 
 from sdv2_live.errors import GroupLostError
 
+log = logging.getLogger("sdv2_live.ranks")
+
+STEP_S = 3600.0  # the longest wait for a tensor: kernels may be compiled on the way; the show's own deadlines are shorter
+
 Coming = Callable[[], Tensor]  # waits for a tensor that was asked for, and returns it
 
 
@@ -25,33 +30,31 @@ KEPT = 16  # messages under way at a time; an earlier one has arrived long ago
 class _Work:
     """A tensor under way. It is waited for once, whoever does so first, and kept until then."""
 
-    def __init__(self, work: Any, wire: Tensor) -> None:
+    def __init__(self, work: Any, wire: Tensor, peer: int, within: tuple[timedelta, ...]) -> None:
         self.wire = wire
         self._work = work
+        self._peer = peer
+        self._within = within
         self._lock = threading.Lock()
 
-    def wait(self, *within: timedelta) -> Tensor:
+    def wait(self) -> Tensor:
         with self._lock:
             if self._work is not None:
-                with _lost():
-                    self._work.wait(*within)
+                with _lost(self._peer):
+                    self._work.wait()
                 self._work = None
         return self.wire
 
 
 @contextmanager
-def _lost() -> Iterator[None]:
+def _lost(peer: int) -> Iterator[None]:
     """Raise GroupLostError where torch.distributed tells, with a RuntimeError, of something that has happened to a connection."""
     try:
         yield
     except RuntimeError as error:
-        raise GroupLostError(f"another rank is gone: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    """What an error of torch.distributed says, without the place in its source."""
-    line = next(iter(str(error).splitlines()), "") or type(error).__name__
-    return re.sub(r"^\[\S+\] ", "", line)
+        log.debug("rank %d: %s", peer, error)
+        why = "says nothing any more" if re.search("time(d )?out", str(error), re.IGNORECASE) else "has closed its connection"
+        raise GroupLostError(f"{f'rank {peer}' if peer else 'the leader'} {why}") from error
 
 
 class Link:
@@ -67,7 +70,7 @@ class Link:
         tag: int,
         device: torch.device,
         group: dist.ProcessGroup | None = None,
-        silent_s: float | None = None,
+        silent_s: float = STEP_S,
     ) -> None:
         """One end of it.
 
@@ -79,7 +82,7 @@ class Link:
             silent_s: seconds without a tensor that is waited for, after which the other rank is taken for lost; gloo's alone.
         """
         self.bytes = 0  # sent
-        self._within = () if silent_s is None else (timedelta(seconds=silent_s),)
+        self._within = (timedelta(seconds=silent_s),) if group is None else ()  # NCCL would wait here, and not on its stream
         self._peer = peer
         self._tag = tag if group is None else 0
         self._group = group
@@ -96,9 +99,9 @@ class Link:
         wire = (tensor.cpu() if self._staged else tensor).contiguous()
         if len(self._out) >= KEPT:
             self._out.popleft().wait()
-        with _lost():
+        with _lost(self._peer):
             work = dist.isend(wire, self._peer, self._group, self._tag)
-        self._out.append(_Work(work, wire))
+        self._out.append(_Work(work, wire, self._peer, self._within))
         self.bytes += wire.nbytes
 
     def receive(self, shape: Sequence[int], dtype: torch.dtype) -> Coming:
@@ -109,10 +112,10 @@ class Link:
         wire = torch.empty(tuple(shape), dtype=dtype, device="cpu" if self._staged else self._device)
         if len(self._in) >= KEPT:
             self._in.popleft().wait()
-        with _lost():
-            work = _Work(dist.irecv(wire, self._peer, self._group, self._tag), wire)
+        with _lost(self._peer):
+            work = _Work(dist.irecv(wire, self._peer, self._group, self._tag), wire, self._peer, self._within)
         self._in.append(work)
-        return lambda: work.wait(*self._within).to(self._device)
+        return lambda: work.wait().to(self._device)
 
     def drain(self) -> None:
         """Wait for all that was sent and asked for."""

@@ -39,11 +39,11 @@ class RankProcesses:
         for rank in range(len(self._running) + 1, count + 1):
             self._running.append(self._started(rank))
 
-    def listener(self) -> int:
-        """The descriptor of what listens at the port, for the store in which the ranks meet; those that knocked wait for it."""
+    def listener(self) -> socket.socket:
+        """What listens at the port, for whoever greets the ranks; those that have knocked wait for it."""
         assert self._listener is not None
         listener, self._listener = self._listener, None
-        return listener.detach()
+        return listener
 
     def ended(self) -> str:
         """Which of them has ended, in words; empty where none has."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from support.light_desks import Machine
+from support.machines import Machine
 from support.waiting import eventually
 
 CONNECT = "import socket; socket.create_connection(('127.0.0.1', 9010), 2).close()"  # where OLA's tools look for it

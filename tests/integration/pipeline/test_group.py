@@ -6,64 +6,23 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-import torch
+from support.groups import configured, opened, painted
 from support.waiting import eventually
 
-from sdv2_live import __version__
-from sdv2_live.chunk import Chunk
-from sdv2_live.config.load import load_config
-from sdv2_live.config.schema import Config
 from sdv2_live.errors import ConfigError, GroupLostError
-from sdv2_live.io.synthetic import TestSource
-from sdv2_live.model.load import Models
 from sdv2_live.model.samples import samples
 from sdv2_live.pipeline import group as groups
-from sdv2_live.pipeline.build import new_prompts, new_stream, start_params, with_room
-from sdv2_live.pipeline.group import Group, difference
+from sdv2_live.pipeline.build import with_room
+from sdv2_live.pipeline.group import difference
 from sdv2_live.pipeline.shared import _shared_out, load_shared
-from sdv2_live.pipeline.stream import Stream
+from sdv2_live.ranks import meeting
 from sdv2_live.ranks.measured import times_file
-from sdv2_live.stats import StageTimer
 from sdv2_live.takes.fingerprint import header_of
-
-TINY = ("model.profile=tiny", "model.device=cpu", "model.threads=1", "model.prompt_cache=off", "video.size=64x64")
-
-
-def configured(*options: str) -> Config:
-    config = load_config(None, [*TINY, *options])
-    return config.replaced(params=start_params(config))
-
-
-@contextmanager
-def opened(*options: str) -> Iterator[tuple[Stream, Models, Group | None]]:
-    config, models, group = load_shared(configured(*options), with_room)
-    with closing(new_prompts(config, models)) as prompts:
-        try:
-            yield new_stream(config, models, prompts, StageTimer(), group), models, group
-        finally:
-            if group is not None:
-                group.close()
-
-
-def painted(stream: Stream, chunks: int = 4) -> list[np.ndarray]:
-    params, found = configured().params, []
-    with TestSource(64, 64, Fraction(30), realtime=False) as source:
-        frames = iter(lambda: source.read(1.0), None)
-        for _ in range(chunks):
-            like = next(frames)
-            needed = stream.prepare(like, params)
-            chunk = Chunk.of([like, *islice(frames, needed - 1)], params)
-            found += [picture.data.copy() for picture in stream.launch(chunk, wait_for_prompt=True).result().pictures]
-    return found
 
 
 def test_two_ranks_paint_as_one_until_one_of_them_is_killed() -> None:
@@ -117,7 +76,7 @@ def test_more_ranks_than_blocks() -> None:
 
 
 def test_a_peer_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "COME_S", 0.2)
+    monkeypatch.setattr(meeting, "COME_S", 0.2)
     with pytest.raises(GroupLostError, match=r"rank 1 of 2 has not come within .* start it on its machine"):
         load_shared(configured("model.remote_ranks=1", "model.rank_port=29671"), with_room)
 
@@ -125,12 +84,12 @@ def test_a_peer_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_rank_with_other_weights() -> None:
     with opened() as (_, models, _):
         part = samples(models.dit)
-        told = {"versions": {"sdv2_live": __version__, "torch": str(torch.__version__), "loras": []}}
-        assert difference(models, 1, told, part) == ""
+        told: dict[str, list[str]] = {"loras": []}
+        assert difference(models, "rank 1", told, part) == ""
         part["head.head.weight"] += b"?"
-        assert "rank 1 has other weights than the leader (head.head.weight:" in difference(models, 1, told, part)
-        told["versions"]["torch"] = "1.0"
-        assert "rank 1 has torch 1.0, the leader" in difference(models, 1, told, part)
+        assert "rank 1 has other weights than the leader (head.head.weight:" in difference(models, "rank 1", told, part)
+        told["loras"] = ["one"]
+        assert "rank 1 has the LoRAs ['one'], the leader []" in difference(models, "rank 1", told, part)
 
 
 def test_a_rank_that_says_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,4 +100,4 @@ def test_a_rank_that_says_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> No
         group.on_lost = lost.put
         (child,) = psutil.Process().children()
         child.suspend()
-        assert "rank 1: another rank is gone: Timed out waiting" in str(lost.get(timeout=60))
+        assert "rank 1 says nothing any more" in str(lost.get(timeout=60))

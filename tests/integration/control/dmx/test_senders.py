@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from support.dmx import artnet, sacn
-from support.light_desks import Machine, light_desks, machine, sender
+from support.light_desks import light_desks, send, sender
+from support.machines import Machine, machine
 from support.waiting import eventually
 
 from sdv2_live.control.store import ParamStore
@@ -74,9 +75,9 @@ def test_another_interface_is_not_heard(desk: Machine, stranger: Machine, store:
     with light_desks(store, desk.here) as desks, light_desks(theirs, stranger.here) as other:
         for level in (0, 255):
             packets = [packet(protocol, level, 0) for _ in range(2)]
-            stranger.send(packets[0], target(desk if way == "to us" else stranger, way), PORTS[protocol])
-            stranger.send(packets[1], target(stranger, way), PORTS[protocol])
-            desk.send(packet(protocol, 0, level // 5), target(desk, way), PORTS[protocol])
+            send(stranger, packets[0], target(desk if way == "to us" else stranger, way), PORTS[protocol])
+            send(stranger, packets[1], target(stranger, way), PORTS[protocol])
+            send(desk, packet(protocol, 0, level // 5), target(desk, way), PORTS[protocol])
         eventually("the other interface's show", lambda: theirs.latest().noise_scale == 1.0)
         eventually("our show", lambda: store.latest().mix == 0.2)
         assert (desks.counters.packets, desks.now().desks, other.now().desks) == (2, 1, 1)
@@ -87,7 +88,7 @@ def test_a_second_address_of_an_interface_is_one_like_the_first(desk: Machine, s
     with light_desks(store, f"{desk.cable}:1") as desks:
         assert desks.where.endswith(" at 10.77.0.9")
         for level in (0, 51):
-            desk.send(packet(ARTNET, level, 0), "10.77.0.9", PORTS[ARTNET])
+            send(desk, packet(ARTNET, level, 0), "10.77.0.9", PORTS[ARTNET])
         eventually("the noise", lambda: store.latest().noise_scale == 0.2)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from support.desk_software import Ola, QlcPlus, ola, qlcplus
-from support.light_desks import Machine, light_desks, machine
+from support.light_desks import light_desks
+from support.machines import Machine, machine
 from support.places import ROOT
 from support.waiting import eventually
 
