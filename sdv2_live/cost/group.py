@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +24,9 @@ from sdv2_live.model.load import choose_device, gpu_dtype
 from sdv2_live.model.profiles import Profile
 from sdv2_live.ranks.measured import Measured, recall, remember
 from sdv2_live.ranks.partition import Partition, Ring, Seat, StageTimes, partition, worth_it
+from sdv2_live.ranks.together import saw_together, seen_together
+
+log = logging.getLogger("sdv2_live.ranks")
 
 CPU = Card("CPU", (0, 0), 1, 0.1, 0.02, 0)  # one core, roughly: ranks are alike, and what they do is measured soon
 
@@ -122,7 +126,7 @@ def planned(config: Config, profile: Profile) -> tuple[MemoryRequest, Partition]
     """The settings that fit on the cards of this machine that model.gpus means, and who computes what.
 
     With model.fit the best that fit; else those of the configuration, and of what it leaves open the text encoder's place and
-    CUDA graphs as far as there is room.
+    CUDA graphs as far as there is room. Of `auto` it is one card, where that is enough, until several have been seen together.
 
     Raises:
         ConfigError: there are more cards than stages.
@@ -131,9 +135,17 @@ def planned(config: Config, profile: Profile) -> tuple[MemoryRequest, Partition]
     """
     device = choose_device(config.model.device)
     wish = wish_of(config, profile, device)
-    cards = taking_part(config, wish, device)
+    cards, every = taking_part(config, wish, device), config.model.gpus is not None
+    if not every and len(cards) > 1 and not seen_together([each.name for each in cards]):
+        settled = settle(config, wish, cards[:1])
+        if (found := grouped(cards[:1], settled, every=False)) is not None:
+            log.info(
+                "this show takes one of %d GPUs: sdv2-live doctor tries whether they work together, and then auto takes more",
+                len(cards),
+            )
+            return settled, found
     settled = settle(config, wish, cards)
-    found = grouped(cards, settled, every=config.model.gpus is not None)
+    found = grouped(cards, settled, every=every)
     if found is None:
         raise MemoryShortageError(shortage(settled, cards))
     return settled, found
@@ -190,6 +202,7 @@ def learn(wish: MemoryRequest, found: Partition, calls: Sequence[float], encode:
     blocks = [call / rank.part.blocks if rank.part.blocks else 0.0 for call, rank in zip(calls, ranks, strict=True)]
     if not all(block for block, rank in zip(blocks, ranks, strict=True) if rank.part.blocks) or not encode or not decode:
         return
+    saw_together([rank.seat.name for rank in ranks])
     planned_by = [rank.seat.times.block for rank in ranks]
     if not blocks[0]:  # the leader has none: by the others' and what was planned
         blocks[0] = sum(blocks) * planned_by[0] / sum(planned_by[1:])

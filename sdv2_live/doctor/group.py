@@ -14,6 +14,7 @@ from pathlib import Path
 from sdv2_live.config.schema import Config
 from sdv2_live.doctor.probe import Check, fail, ok, warn
 from sdv2_live.errors import Sdv2Error
+from sdv2_live.ranks.together import saw_together
 from sdv2_live.system.clock import monotonic
 
 TRY_S = 60.0  # for all transfers, from the start of the processes: each loads torch
@@ -57,6 +58,8 @@ def look_group(config: Config) -> Iterator[Check]:
         problem = fail if len(cards) > 1 else warn
         yield problem("ranks", f"{count} processes cannot exchange tensors by {by}: {why}", "a show on one card: model.gpus: 1")
         return
+    if numbers:
+        saw_together([each.name for each in cards])
     apart = [pair for pair in combinations(numbers, 2) if not torch.cuda.can_device_access_peer(*pair)]
     geforce = all("GeForce" in each.name for each in cards)
     yield told(transfers, by, numbers, apart, geforce=geforce)

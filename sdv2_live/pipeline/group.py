@@ -10,6 +10,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from contextlib import suppress
 from typing import Any
 
@@ -29,9 +30,16 @@ from sdv2_live.ranks.partition import Part
 from sdv2_live.ranks.processes import END_S, RankProcesses, visible
 from sdv2_live.ranks.ring import RingDit
 from sdv2_live.system.clock import monotonic
+from sdv2_live.threads import started
 
 log = logging.getLogger("sdv2_live.ranks")
 
+REACH_S = 30.0  # to join, and for the first connections between cards
+ROLL = 1 << 20  # numbers: more than goes with a connection's first packets
+REMEDY = (
+    "sdv2-live doctor tries the ways between them; NCCL_P2P_DISABLE=1 in the environment avoids direct ones between cards, and "
+    "model.gpus: 1 is a show on one"
+)
 BEAT_S = 1.0
 
 
@@ -104,7 +112,7 @@ class Group:
         Raises:
             WeightsError: a rank lacks weights.
             EngineError: a rank cannot do its part, or has other weights.
-            GroupLostError: a rank does not come, or has ended.
+            GroupLostError: a rank does not come, has ended, or is not reached by the others.
         """
         told = [self._meeting.loaded(rank, self._processes.ended) for rank in range(1, self.size)]
         parts = [{name: base64.b64decode(each) for name, each in one["samples"].items()} for one in told]
@@ -115,13 +123,26 @@ class Group:
         if refused:
             raise EngineError(refused)
         self.others = parts
-        device = models.dit.device
-        join(self._meeting.store, 0, self.size, device, address)
-        self.member = Member(0, self.size, device, SILENT_S)
+        self._call_the_roll(models.dit, address)
         threading.Thread(target=self._watch, name="group-watch", daemon=True).start()
         for rank in range(1, self.size):
             self._listening.append(threading.Thread(target=self._listen, args=(rank,), name="rank-reports", daemon=True))
             self._listening[-1].start()
+
+    def _call_the_roll(self, dit: CausalDiT, address: str) -> None:
+        """Join the others, and see that a tensor comes around the ring as it was sent, by the way that all of them will take."""
+        sent = (torch.arange(ROLL, device=dit.device) % 128).to(dit.dtype)  # whole numbers that every precision has
+
+        def call() -> bool:
+            join(self._meeting.store, 0, self.size, dit.device, address)
+            self.member = Member(0, self.size, dit.device, SILENT_S)
+            return torch.equal(self.member.around(sent), sent)
+
+        done = started("group-roll-call", call)[1]
+        if not wait([done], REACH_S).done:  # NCCL waits for ever for a card that it cannot reach
+            raise GroupLostError(f"no tensor comes around the {self.size} ranks within {REACH_S:g} s: {REMEDY}")
+        if not done.result():
+            raise GroupLostError(f"a tensor does not come around the {self.size} ranks as it was sent: {REMEDY}")
 
     def lead(self, dit: CausalDiT) -> RingDit:
         """The whole transformer, of whose blocks the leader has these."""

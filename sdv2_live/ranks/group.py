@@ -17,7 +17,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from sdv2_live.errors import ConfigError, GroupLostError
 from sdv2_live.ranks.links import STEP_S, Link
-from sdv2_live.ranks.messages import SIZE, End, Message, packed, unpacked
+from sdv2_live.ranks.messages import SIZE, End, Message, Pass, packed, unpacked
 
 JOIN_S = 20.0  # all have connected to each other by then
 SILENT_S = 20.0  # a rank that says nothing for so long is lost; each says something every second
@@ -123,6 +123,15 @@ class Member:
     def reported(self, rank: int) -> Any:
         """Wait for the next report of a rank; of the leader. Raises GroupLostError when it is gone."""
         return unpacked(self._reports[rank].receive((SIZE,), torch.uint8)())
+
+    def around(self, tensor: Tensor) -> Tensor:
+        """Pass a tensor, in the model's precision, from rank to rank, and return what comes back; of the leader.
+
+        The ring must have nothing else to do.
+        """
+        self.tell(Pass(tuple(tensor.shape)))
+        self.after.send(tensor)
+        return self.before.receive(tensor.shape, tensor.dtype)()
 
     def end(self) -> None:
         """End the ring; of the leader. Waits until the others have all that they were told."""

@@ -23,7 +23,7 @@ from sdv2_live.model.dit.layers import Call, CrossKV, Times
 from sdv2_live.model.lora.lora import LoraSet
 from sdv2_live.ranks.group import Member
 from sdv2_live.ranks.links import Coming
-from sdv2_live.ranks.messages import CacheOp, Drop, NewCache, Pass, Prompt, Scales, Step
+from sdv2_live.ranks.messages import CacheOp, Drop, NewCache, Prompt, Scales, Step
 from sdv2_live.ranks.stopwatch import Stopwatch
 from sdv2_live.system.clock import monotonic
 
@@ -163,9 +163,7 @@ class RingDit(CausalDiT):
         tensor, rounds = torch.zeros(tuple(shape), dtype=self.dtype, device=self.device), []
         for _ in range(PASSES):
             begin = monotonic()
-            self.member.tell(Pass(tuple(shape)))
-            self.member.after.send(tensor)
-            self.member.before.receive(tensor.shape, self.dtype)().sum().item()
+            self.member.around(tensor).sum().item()
             rounds.append(monotonic() - begin)
         self.hop_ms, self._measured = 1e3 * min(rounds) / self.member.size, tuple(shape)
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from sdv2_live.config.measures import SMALL_VAE
+from sdv2_live.config.measures import FEWER_CARDS, SMALL_VAE
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.engine.prompt_cache import PromptCache
+from sdv2_live.errors import MemoryShortageError
 from sdv2_live.model.load import Models, dtype_name, has_weights
-from sdv2_live.model.profiles import Profile
 from sdv2_live.pipeline.build import chosen_profile, kernels, live_settings, new_prompts, new_stream
 from sdv2_live.pipeline.group import Group
 from sdv2_live.pipeline.shared import load_shared, ranks_here
@@ -44,10 +43,13 @@ def bring_up(
         EngineError: the engine cannot run.
     """
     kept: dict[str, Any] = {}
-    if ladder:
-        profile = chosen_profile(config)
-        config = lowered(config, _possible(ladder, profile, config.model.weights_dir), profile.max_pixels, ranks_here(config))
-    config, models, group = load_shared(config, live_settings, processes)
+    try:
+        config, models, group = load_shared(_lowered(config, ladder), live_settings, processes)
+    except MemoryShortageError:
+        if FEWER_CARDS not in ladder:
+            raise
+        log.warning("one card less does not hold it: the step %s is left out", FEWER_CARDS)
+        config, models, group = load_shared(_lowered(config, [s for s in ladder if s != FEWER_CARDS]), live_settings)
     try:
         if models.dit.device.type == "cpu":
             kept = {"model.dtype": dtype_name(models.dit.dtype), "model.threads": torch.get_num_threads()}
@@ -63,12 +65,16 @@ def bring_up(
     return stream, prompts, _hello(config, models, most, kept, group)
 
 
-def _possible(ladder: Sequence[str], profile: Profile, weights_dir: Path) -> list[str]:
-    """The rungs that this model and these weights allow."""
+def _lowered(config: Config, ladder: Sequence[str]) -> Config:
+    """The configuration lowered by those of these rungs that its model and weights allow."""
+    if not ladder:
+        return config
+    profile, weights_dir = chosen_profile(config), config.model.weights_dir
     small = has_weights(profile, SMALL_VAE, weights_dir, text=False)
     if SMALL_VAE in ladder and not small:
         log.warning("%s holds no small autoencoder: the step %s is left out", weights_dir, SMALL_VAE)
-    return [step for step in ladder if step != SMALL_VAE or small]
+    possible = [step for step in ladder if step != SMALL_VAE or small]
+    return lowered(config, possible, profile.max_pixels, ranks_here(config))
 
 
 def _hello(config: Config, models: Models, most: int | None, kept: dict[str, Any], group: Group | None) -> Hello:

@@ -15,7 +15,7 @@ import numpy as np
 
 from sdv2_live import errors
 from sdv2_live.chunk import AHEAD, Chunk, Generated
-from sdv2_live.errors import EngineError, EngineLostError
+from sdv2_live.errors import EngineError, EngineLostError, GroupLostError
 from sdv2_live.frame import Frame
 from sdv2_live.ranks.now import RankNow
 from sdv2_live.stats import Fill
@@ -77,6 +77,7 @@ class EngineProcess:
         self.hop_ms = 0.0
         self.encoding: tuple[str, ...] = ()  # prompts, in the process, as it said last
         self.quiet = quiet
+        self.group_lost = False  # it ended because its ranks could not come together, or one of them was lost
         self._queues: dict[str, Fill] = {}  # in the process, as it said last
         self._reason = ""  # why it was terminated
         self._setup = setup
@@ -240,6 +241,7 @@ class EngineProcess:
                 case SettingUp():
                     self._pending.extend("prepare", self._on_set_up())
                 case Failed(fatal=True):
+                    self.group_lost = message.error == GroupLostError.__name__
                     self.terminate(message.text)
                     self._pending.fail(self._loss)
                 case _:

@@ -39,11 +39,17 @@ def lowered(config: Config, rungs: Sequence[str], max_pixels: int, ranks: int = 
     return config.replaced(model=model, video=video)
 
 
+def asked(gpus: int | tuple[int, ...] | None) -> int:
+    """How many cards `model.gpus` asks for; 0 for auto."""
+    return len(gpus) if isinstance(gpus, tuple) else gpus or 0
+
+
 class RestartPolicy:
     """Decides when the engine's process restarts, and with which rungs.
 
     A rung is taken after several short lives, and given back to a process that lives for long. If the next process lives less
-    long, the rung is taken again at once, and the wait doubles until one lives that long.
+    long, the rung is taken again at once, and the wait doubles until one lives that long. "fewer-cards" is taken as often as
+    there is a card to do without.
 
     Args:
         crashes: short lives in a row before a rung is taken.
@@ -54,12 +60,14 @@ class RestartPolicy:
     def __init__(self, crashes: int, ladder: Sequence[str], retry_s: float, climb_s: float = 0.0) -> None:
         self.rungs: tuple[str, ...] = ()  # taken for crashes, so far
         self.away = False  # no rung is left: the engine stays away between the tries
+        self._cards = 1  # that have painted together
         self._light = False  # the small autoencoder is wanted for speed, whatever crashes took
         self._crashes = crashes
+        self._ladder = list(ladder)
         self._left = list(ladder)
         self._retry_s = retry_s
         self._climb = Backoff(climb_s)
-        self._tried = False  # a rung was given back to the process that lives now
+        self._tried = ""  # the rung that was given back to the process that lives now
         self._short_lives = 0
         self._refusals = 0  # in a row
 
@@ -78,44 +86,46 @@ class RestartPolicy:
         """Take note that a process loaded its models: earlier refusals no longer count."""
         self._refusals, self.away = 0, False
 
-    def refused(self) -> float:
+    def refused(self, cards: int = 1) -> float:
         """Take note that a process reported why it cannot come up, such as a damaged file; return the seconds until the next try.
 
         A lower rung would not help, but somebody may repair the cause. A rung that was just given back is taken again.
+
+        Args:
+            cards: that have painted together, where one that is gone may be the cause: the others go on.
         """
         self._light = False  # its own autoencoder may be whole where the small one is not
+        self._cards = max(self._cards, cards)
         if self._tried:
             return self.ended(0.0)
+        if cards > 1 and FEWER_CARDS in self._possible:
+            return self._down(FEWER_CARDS)
         self._refusals += 1
         self.away = True
         return float(min(2 ** min(self._refusals, 16) - 1, self._retry_s))  # 1 s, 3 s ...
 
-    def ended(self, lived_s: float, vae: str = "", ranks: int = 1) -> float:
+    def ended(self, lived_s: float, vae: str = "", cards: int = 1) -> float:
         """Take note that a process ended `lived_s` seconds after it came up. Returns the seconds until the next start.
 
         Args:
             vae: its autoencoder, so that no rung is taken that changes nothing.
-            ranks: processes that painted together, for the same reason.
+            cards: that painted together, or were to, for the same reason.
         """
+        self._cards = max(self._cards, cards)
         if lived_s >= STABLE_S:
             self._short_lives, self.away = 0, False
         if self._tried:
-            self._tried = False
+            tried, self._tried = self._tried, ""
             if lived_s < self._climb.first:
                 self._climb.grow()
-                return self._down()
+                return self._down(tried)
             self._climb.reset()
         self._short_lives += 1
         if self._short_lives < self._crashes:
             return float(2 ** (self._short_lives - 1) - 1)  # at once, then 1 s, 3 s ...
         if vae in SMALL_VAES and SMALL_VAE in self._left:
             self._left.remove(SMALL_VAE)
-        if ranks == 1:
-            self._left = [rung for rung in self._left if rung != FEWER_CARDS]
-        if not self._left:
-            self.away = True
-            return self._retry_s
-        return self._down()
+        return self._down(*self._possible[:1])
 
     def climbs_in(self, up_s: float) -> float | None:
         """Seconds until a rung is given back to a process that has been up for `up_s`; None for never."""
@@ -127,13 +137,26 @@ class RestartPolicy:
         """Give the last rung back to the next process, and return it."""
         if self._tried:  # the process with the rung before given back has lived long enough
             self._climb.reset()
-        self._tried, self._short_lives, self.away = True, 0, False
         *rungs, last = self.rungs
+        self._tried, self._short_lives, self.away = last, 0, False
         self.rungs = tuple(rungs)
-        self._left.insert(0, last)
+        if last != FEWER_CARDS:
+            self._left.append(last)
+            self._left.sort(key=self._ladder.index)
         return last
 
-    def _down(self) -> float:
-        self._short_lives = 0
-        self.rungs += (self._left.pop(0),)
+    @property
+    def _possible(self) -> list[str]:
+        """What is left of the ladder and would change something."""
+        spare = self._cards - 1 - self.rungs.count(FEWER_CARDS)
+        return [rung for rung in self._left if rung != FEWER_CARDS or spare > 0]
+
+    def _down(self, *rung: str) -> float:
+        """Take this rung, or stay away where there is none."""
+        if not rung:
+            self.away = True
+            return self._retry_s
+        self._short_lives, self.rungs = 0, (*self.rungs, *rung)
+        if rung != (FEWER_CARDS,):
+            self._left.remove(*rung)
         return 0.0

@@ -13,7 +13,7 @@ from typing import Any
 from sdv2_live.config.measures import SMALL_VAES
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
-from sdv2_live.errors import NO_MEMORY, EngineError, EngineLostError, Sdv2Error
+from sdv2_live.errors import NO_MEMORY, EngineError, EngineLostError, Sdv2Error, WeightsError
 from sdv2_live.logs import MENDED, TROUBLE
 from sdv2_live.stats import Counters, Fill
 from sdv2_live.system.clock import monotonic
@@ -23,7 +23,7 @@ from sdv2_live.worker.host import EngineState, OnUp, painted_size
 from sdv2_live.worker.messages import EncodePrompts, Hello, Setup
 from sdv2_live.worker.pending import POLL_S
 from sdv2_live.worker.process import EngineProcess, Target
-from sdv2_live.worker.recovery import RestartPolicy
+from sdv2_live.worker.recovery import RestartPolicy, asked
 
 log = logging.getLogger("sdv2_live.engine")
 
@@ -149,26 +149,25 @@ class Supervisor:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            refused = False
+            refused: Sdv2Error | None = None
             try:
                 why = self._live()
             except Sdv2Error as error:  # as with missing weights: the next one would say the same
-                why, refused = str(error), True
+                why, refused = str(error), error
                 if self._hello is None:
                     self.failure = error
             except Exception as error:  # the thread's top
                 log.exception("the engine's process could not be kept")
                 why = f"{type(error).__name__}: {error}"
             if self.failure is None and not self._closing.is_set():
-                self._closing.wait(self._ended(why, refused=refused))
+                self._closing.wait(self._ended(why, refused))
             if self.failure is not None:
                 return
 
     def _live(self) -> str:
         """Run one process from its start to its end. Returns why it ended; raises its error when it cannot come up."""
         plain = self._config.model_dump(mode="json", exclude={"params"})
-        ranks = self._hello.ranks if self._hello is not None else 1
-        setup = Setup(plain, self._latest(), self._policy.asked, log.getEffectiveLevel(), ranks)
+        setup = Setup(plain, self._latest(), self._policy.asked, log.getEffectiveLevel(), self._ranks)
         process = self._newest = EngineProcess(setup, self._target, self._wake, quiet=self._policy.away)
         try:
             if not self._closing.is_set():
@@ -221,11 +220,19 @@ class Supervisor:
         """Seconds for which the newest process has been up."""
         return monotonic() - self._up_at if self._up_at is not None else 0.0
 
-    def _ended(self, why: str, *, refused: bool) -> float:
+    @property
+    def _ranks(self) -> int:
+        """Processes of this machine that paint together, or are to, as far as is known."""
+        if self._hello is not None:
+            return self._hello.ranks
+        several = self._newest is not None and self._newest.group_lost
+        return asked(self._config.model.gpus) or 1 + several
+
+    def _ended(self, why: str, refused: Sdv2Error | None) -> float:
         """Log the end, and return the seconds until the next start.
 
         Args:
-            refused: the process never came up, and reported why.
+            refused: what the process reported, where it never came up.
         """
         policy, planned, up_s, hello = self._policy, self._planned and not refused, self._up_s, self._hello
         self._planned, self._up_at = False, None
@@ -236,13 +243,17 @@ class Supervisor:
             log.warning("%s. The output goes on; the engine starts again", why, extra={TROUBLE: "engine"})
             return 0.0
         before, told = policy.rungs, policy.away and why == self._told
-        pause = policy.refused() if refused else policy.ended(up_s, *((hello.vae, hello.ranks) if hello is not None else ()))
+        if refused is not None:
+            pause = policy.refused(self._ranks if hello is not None and not isinstance(refused, WeightsError) else 1)
+        else:
+            pause = policy.ended(up_s, hello.vae if hello is not None else "", self._ranks)
         self._told = why
         then = "at once" if not pause else f"in {pause:g} s"
         level = logging.DEBUG if told else logging.ERROR
         log.log(level, "%s. The output goes on; the engine starts again %s", why, then, extra={TROUBLE: "engine"})
         if policy.rungs != before:
-            log.warning("it ended too often: from now on with less (%s)", ", ".join(policy.rungs))
+            often = "" if refused else "it ended too often: "
+            log.warning("%sfrom now on with less (%s)", often, ", ".join(policy.rungs))
         self._words = f"away, next try {then}: {why}" if policy.away else f"restarting: {why}"
         if policy.away and self._hello is None and not _may_pass(why):
             self.failure = EngineError(f"{why}; it never came up, however little was asked of it: see the log above")

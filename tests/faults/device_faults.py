@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from support.daemon import Daemon
@@ -26,10 +27,14 @@ class DeviceRig(Rig):
     """A show with a screen as its input and a window as its second output."""
 
     def __init__(self) -> None:
-        self.display = Display()
-        self.display.fill(GREY)
-        super().__init__(lambda *options: Daemon(*options, "--output", "window:1", "--input", CORNER))
-        self.settle()
+        with ExitStack() as shown:
+            self.display = Display()
+            shown.push(lambda *_: self.display.__exit__(None))
+            self.display.fill(GREY)
+            super().__init__(lambda *options: Daemon(*options, "--output", "window:1", "--input", CORNER))
+            shown.callback(super().close)
+            self.settle()
+            self._shown = shown.pop_all()
 
     def settle(self) -> None:
         """Wait for the window, and have it leave the corner."""
@@ -44,8 +49,7 @@ class DeviceRig(Rig):
         return next((pid for pid in children(self.pid) if pid != engine), 0)
 
     def close(self) -> None:
-        super().close()
-        self.display.__exit__(None)
+        self._shown.close()
 
 
 def children(pid: int) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import tempfile
@@ -15,7 +16,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -107,7 +108,13 @@ class Rig:
     """All of it, running."""
 
     def __init__(self, daemon: Callable[..., Daemon] = Daemon) -> None:
+        with ExitStack() as opened:  # a start that fails leaves nothing running
+            self._start(daemon, opened)
+            self._opened = opened.pop_all()
+
+    def _start(self, daemon: Callable[..., Daemon], opened: ExitStack) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="sdv2-faults-"))
+        opened.callback(shutil.rmtree, self.folder, ignore_errors=True)
         (self.folder / "presets").mkdir()
         self.write_preset("good", "params: {noise_scale: 0.35}")
         self.clip = self.folder / "clip.mp4"  # the backup input
@@ -117,11 +124,17 @@ class Rig:
         folders = (f"{key}.dir={self.folder / key}" for key in ("takes", "presets", "state", "timeline"))
         settings = [part for setting in (*SETTINGS, *folders) for part in ("--set", setting)]
         self.camera = Camera(unique_name("camera"))
+        opened.callback(self.camera.end)
         self.control = Camera(unique_name("control"))
+        opened.callback(self.control.end)
         backup = ("--set", f"input.backup=file:{self.clip}", "--set", f"model.loras={self.lora}")
         self.daemon = daemon("--input", f"ndi:{self.camera.name}", *settings, *backup)
+        opened.callback(self._end_daemon)
         self.desk = Desk(self.daemon.port)
+        opened.callback(self.desk.close)
         self.output, self.beside = Recorder(self.daemon.output), Recorder(self.control.name)
+        opened.callback(self.output.close)
+        opened.callback(self.beside.close)
         self.http = self.daemon.http()
         self.output.ready()
         self.beside.ready()
@@ -187,15 +200,16 @@ class Rig:
         eventually("the values to be taken", there, FAR_S)
 
     def close(self) -> None:
+        self._opened.close()
+
+    def _end_daemon(self) -> None:
         process = self.daemon.process
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        self.desk.close()
-        self.output.close()
-        self.beside.close()
-        self.camera.end()
-        self.control.end()
-        assert process.wait(30) == 0, "".join(self.daemon.log[-30:])
+        try:
+            assert process.wait(30) == 0, "".join(self.daemon.log[-30:])
+        finally:
+            process.kill()
 
     def __enter__(self) -> Self:
         return self

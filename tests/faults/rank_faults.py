@@ -13,11 +13,11 @@ from support.waiting import eventually
 
 from faults import wires
 from faults.bystanders import FAR_S
-from faults.faultrig import Rig, send_signal
+from faults.faultrig import Rig, command_of, send_signal
 from faults.injection import Fault
 
 WARM = 12  # chunks after which the watchdog of a hanging chunk has its usual patience
-PROGRAM = "sdv2_live.worker.rank"
+PROGRAM = b"sdv2_live.worker.rank"
 
 
 def two_ranks() -> Rig:
@@ -25,17 +25,31 @@ def two_ranks() -> Rig:
     return Rig(lambda *options: Daemon(*options, "--gpus", "2"))
 
 
+def three_ranks() -> Rig:
+    """A show on three ranks, which does with fewer when one ends."""
+    return Rig(lambda *options: Daemon(*options, "--gpus", "3", "--set", "faults.ladder=fewer-cards"))
+
+
 def ranks() -> list[int]:
     """All processes of other ranks that there are below the tests, whoever their parent is now."""
     every = psutil.Process().children(recursive=True) + psutil.Process(1).children()
-    return [one.pid for one in every if one.status() != psutil.STATUS_ZOMBIE and PROGRAM in one.cmdline()]
+    return [one.pid for one in every if is_rank(one.pid)]
+
+
+def is_rank(pid: int) -> bool:
+    """True of the process of another rank than the leader."""
+    return PROGRAM in command_of(pid)
+
+
+def others(rig: Rig) -> list[int]:
+    """The processes of the engine's other ranks."""
+    return [child.pid for child in psutil.Process(rig.engine_pid).children() if is_rank(child.pid)]
 
 
 def other(rig: Rig) -> int:
     """The one other rank's process."""
-    found = [child.pid for child in psutil.Process(rig.engine_pid).children() if PROGRAM in child.cmdline()]
-    assert len(found) == 1
-    return found[0]
+    (found,) = others(rig)
+    return found
 
 
 def fault(name: str, do: Callable[[int, int], None], warm: int = WARM) -> Fault:
@@ -70,3 +84,17 @@ FAULTS = (
     fault("its connections are reset while painting", wires.reset, warm=1),
     fault("its connections go silent while painting", wires.silence),
 )
+
+
+def _one_card_less_each_time(rig: Rig) -> int:
+    for left in (1, 0):
+        engine = rig.engine_pid
+        send_signal(others(rig)[-1], signal.SIGKILL)
+        killed = time.monotonic_ns()
+        eventually("another engine", lambda engine=engine: rig.engine_pid not in (0, engine), FAR_S)
+        rig.painting(1)
+        assert len(others(rig)) == left
+    return killed
+
+
+FEWER = Fault("rank: one is killed, and again: each time one card less", _one_card_less_each_time)

@@ -47,9 +47,12 @@ class Daemon:
         for stream, lines in ((self.process.stdout, self.lines), (self.process.stderr, self.log)):
             assert stream is not None
             threading.Thread(target=lambda s=stream, to=lines: to.extend(iter(s.readline, "")), daemon=True).start()
-        found = eventually("the daemon to be ready", lambda: self._ready() or self.process.poll() is not None, DAEMON_S)
+        try:
+            eventually("the daemon to be ready", lambda: self._ready() or self.process.poll() is not None, DAEMON_S)
+        except AssertionError:
+            self.process.kill()
+            raise
         assert self.process.poll() is None, "".join(self.log)
-        assert found
         self.port = int(re.findall(r"osc://[\d.]+:(\d+)", "".join(self.lines))[0])
         self.client = SimpleUDPClient("127.0.0.1", self.port)
 

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from sdv2_live.chunk import Chunk, Generated
 from sdv2_live.config.schema import Config
 from sdv2_live.control.params import Params
 from sdv2_live.engine.spec import Painting, PromptMix, PromptStep, StreamSpec
-from sdv2_live.errors import WeightsError
+from sdv2_live.errors import EngineError, GroupLostError, WeightsError
 from sdv2_live.frame import Frame
 from sdv2_live.stats import Fill, StageTimer
 from sdv2_live.takes.format import Header
@@ -199,6 +200,22 @@ def _crashing(config: Config, timer: StageTimer, setup: Setup) -> Any:
 def crashing(connection: Connection) -> None:
     """Crashes while it loads, until it is asked for less."""
     child.serve(connection, _crashing)
+
+
+def _one_card_less(config: Config, timer: StageTimer, setup: Setup) -> Any:
+    match setup.start.prompt, setup.ranks, "fewer-cards" in setup.ladder:
+        case "never together", _, False:
+            raise GroupLostError("no tensor comes around the 2 ranks")
+        case "one goes", 2, False:  # the first was up
+            raise EngineError("there is no GPU 1")
+        case _, _, fewer:
+            stream, prompts, hello = _bring_up(config, timer, setup)
+            return stream, prompts, replace(hello, ranks=1 if fewer else 2)
+
+
+def one_card_less(connection: Connection) -> None:
+    """Two cards, which never come together or of which one is gone after the first start, as the prompt says."""
+    child.serve(connection, _one_card_less)
 
 
 def _by_the_prompt(config: Config, timer: StageTimer, setup: Setup) -> Any:

@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,19 @@ import pytest
 from support.groups import configured, opened, painted
 from support.waiting import eventually
 
-from sdv2_live.errors import ConfigError, GroupLostError
+from sdv2_live.config.schema import Config
+from sdv2_live.errors import ConfigError, GroupLostError, MemoryShortageError
 from sdv2_live.model.samples import samples
 from sdv2_live.pipeline import group as groups
 from sdv2_live.pipeline.build import with_room
 from sdv2_live.pipeline.group import difference
 from sdv2_live.pipeline.shared import _shared_out, load_shared
 from sdv2_live.ranks import meeting
+from sdv2_live.ranks.group import Member
 from sdv2_live.ranks.measured import times_file
+from sdv2_live.stats import StageTimer
 from sdv2_live.takes.fingerprint import header_of
+from sdv2_live.worker.bring_up import bring_up
 
 
 def test_two_ranks_paint_as_one_until_one_of_them_is_killed() -> None:
@@ -101,3 +106,27 @@ def test_a_rank_that_says_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> No
         (child,) = psutil.Process().children()
         child.suspend()
         assert "rank 1 says nothing any more" in str(lost.get(timeout=60))
+
+
+def test_a_group_around_which_nothing_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(groups, "REACH_S", 0.5)
+    monkeypatch.setattr(Member, "around", lambda member, sent: never.wait() and sent)
+    with pytest.raises(GroupLostError, match=r"no tensor comes around the 2 ranks within 0.5 s: sdv2-live doctor tries the ways"):
+        load_shared(configured("model.gpus=2"), with_room)
+    never.set()
+    assert not psutil.Process().children()
+
+
+def test_cards_of_which_none_can_be_spared(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def one_is_too_small(config: Config) -> Config:
+        raise MemoryShortageError("one card does not hold it")
+
+    monkeypatch.setattr("sdv2_live.worker.bring_up.live_settings", one_is_too_small)
+    config = configured("model.gpus=2")
+    stream, prompts, hello = bring_up(config, StageTimer(), config.params, ("fewer-cards",))
+    with closing(prompts):
+        assert stream.group is not None
+        stream.group.close()
+    assert hello.ranks == 2
+    assert "one card less does not hold it: the step fewer-cards is left out" in caplog.text

@@ -405,6 +405,23 @@ def test_after_a_quiet_time_a_step_is_given_back_and_taken_again_where_that_was_
         show.assert_unbroken()
 
 
+def test_cards_that_never_come_together_leave_one_that_paints() -> None:
+    with Rig(engines.one_card_less, start=Params(prompt="never together"), crashes=1, ladder=("taehv", "fewer-cards")) as show:
+        show.chunks()
+        assert show.engine.state().ladder == ("taehv", "fewer-cards")
+
+
+def test_a_card_that_is_gone_leaves_the_other_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    with Rig(engines.one_card_less, start=Params(prompt="one goes"), crashes=3, ladder=("taehv", "fewer-cards")) as show:
+        show.chunks()
+        kill(show.pid)
+        eventually("one card", lambda: show.engine.ready and show.engine.state().ladder == ("fewer-cards",))
+        show.chunks()
+    assert "there is no GPU 1. The output goes on; the engine starts again at once" in caplog.text
+    assert "from now on with less (fewer-cards)" in caplog.text
+    assert "ended too often" not in caplog.text
+
+
 def test_below_the_ladder_the_engine_stays_away_and_tries_again(caplog: pytest.LogCaptureFixture) -> None:
     with Rig(engines.crashing, crashes=1, ladder=(), retry_s=1.0) as show:
         eventually("three tries", lambda: show.counters["engine_restarts"] >= 3)

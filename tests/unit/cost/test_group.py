@@ -18,7 +18,7 @@ from sdv2_live.errors import ConfigError, EngineError, MemoryShortageError
 from sdv2_live.memory.budget import GIB, RESERVED
 from sdv2_live.memory.request import MemoryRequest
 from sdv2_live.model.text.encoder import Placement
-from sdv2_live.ranks import measured
+from sdv2_live.ranks import measured, together
 from sdv2_live.ranks.partition import StageTimes
 
 WISH = MemoryRequest(PROFILES["1.3b"], "taehv", (480, 832), torch.bfloat16, text=Placement.CPU)
@@ -28,6 +28,7 @@ OLD = Card("RTX 2080 Ti", (7, 5), 68, 53.8, 0.616, 11)
 @pytest.fixture(autouse=True)
 def _nothing_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measured, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(together, "cache_folder", lambda: tmp_path)
 
 
 def cards(*names: str | Card) -> list[Present]:
@@ -154,3 +155,36 @@ def test_the_plan_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group, "processes", lambda count: [replace(each, free=GIB) for each in processes(count)])
     with pytest.raises(MemoryShortageError, match=r"14b at 480x832 does not fit .* 1\.1 GB on process 0, "):
         planned(load_config(None, ["model.device=cpu", "model.gpus=2", "model.profile=14b"]), PROFILES["14b"])
+
+
+def test_auto_takes_one_card_until_several_have_been_seen_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = cards("4090", "4090")
+    monkeypatch.setattr(group, "taking_part", lambda *_: there)
+
+    def ranks(profile: str, gpus: str = "auto") -> int:
+        settings = [
+            f"model.profile={profile}",
+            f"model.gpus={gpus}",
+            "model.vae=taehv",
+            "model.text_encoder=cpu",
+            "video.size=240x416",
+        ]
+        return len(planned(load_config(None, settings), PROFILES[profile])[1].ranks)
+
+    assert ranks("1.3b") == 1
+    assert ranks("1.3b", "2") == 2
+    assert ranks("14b") == 2  # one card does not hold it
+    together.saw_together([there[0].name] * 3)
+    assert ranks("1.3b") == 2
+
+
+def test_a_group_that_has_painted_was_seen_together() -> None:
+    there = cards("4090", "3090")
+    names = [each.name for each in there]
+    found = grouped(there, WISH, every=True)
+    assert found is not None
+    learn(WISH, found, [0.01, 0.0], 0.006, 0.010)  # the second has not said anything yet
+    assert not together.seen_together(names)
+    learn(WISH, found, [0.01, 0.01], 0.006, 0.010)
+    assert together.seen_together(names)
+    assert not together.seen_together([names[0]] * 2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sdv2_live.backoff import LONGEST
 from sdv2_live.config.load import load_config
-from sdv2_live.worker.recovery import STABLE_S, RestartPolicy, lowered
+from sdv2_live.worker.recovery import STABLE_S, RestartPolicy, asked, lowered
 
 
 def test_short_lives_lead_down_the_ladder_and_then_away() -> None:
@@ -48,6 +48,47 @@ def test_what_refuses_to_come_up_is_asked_for_no_less() -> None:
     recovery.came_up()
     assert not recovery.away
     assert recovery.refused() == 1.0
+
+
+def test_cards_that_keep_failing_get_fewer_down_to_one_before_the_picture_suffers() -> None:
+    recovery = RestartPolicy(1, ["fewer-cards", "60%"], 10.0, climb_s=60.0)
+    recovery.ended(1.0, cards=3)
+    recovery.ended(1.0, cards=2)
+    assert recovery.rungs == ("fewer-cards", "fewer-cards")
+    recovery.ended(1.0, cards=1)
+    assert recovery.rungs == ("fewer-cards", "fewer-cards", "60%")
+    assert [recovery.climb(), recovery.climb()] == ["60%", "fewer-cards"]
+    assert recovery.ended(1.0, cards=2) == 0.0
+    assert recovery.rungs == ("fewer-cards", "fewer-cards")
+
+
+def test_one_card_has_none_to_do_without() -> None:
+    recovery = RestartPolicy(1, ["fewer-cards", "60%"], 10.0)
+    recovery.ended(1.0)
+    assert recovery.rungs == ("60%",)
+    recovery.ended(1.0, cards=2)  # as is known now
+    assert recovery.rungs == ("60%", "fewer-cards")
+    assert recovery.ended(1.0, cards=1) == 10.0
+    assert recovery.away
+
+
+def test_a_group_that_was_up_and_then_refuses_goes_on_with_one_card_less_at_once() -> None:
+    recovery = RestartPolicy(3, ["taehv", "fewer-cards"], 10.0)
+    assert recovery.refused(2) == 0.0
+    assert recovery.rungs == ("fewer-cards",)
+    assert not recovery.away
+    assert recovery.refused(2) == 1.0
+    assert recovery.rungs == ("fewer-cards",)
+
+
+def test_fewer_cards() -> None:
+    config = load_config()
+    assert lowered(config, ["fewer-cards"], 0, ranks=3).model.gpus == 2
+    assert lowered(config, ["fewer-cards"] * 9, 0, ranks=3).model.gpus == 1
+    assert lowered(config, ["fewer-cards"], 0, ranks=1) == config
+    named = load_config(None, ["model.gpus=[3, 1, 2]"])
+    assert lowered(named, ["fewer-cards"], 0, ranks=3).model.gpus == (3, 1)
+    assert [asked(each.model.gpus) for each in (config, named, load_config(None, ["model.gpus=2"]))] == [0, 3, 2]
 
 
 def test_a_step_given_back_to_what_then_refuses_is_taken_again() -> None:
