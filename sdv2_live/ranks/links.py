@@ -41,7 +41,7 @@ class _Work:
         with self._lock:
             if self._work is not None:
                 with _lost(self._peer):
-                    self._work.wait()
+                    self._work.wait(*self._within)
                 self._work = None
         return self.wire
 
