@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sdv2_live.cost.cards import Card
     from sdv2_live.cost.group import Present
     from sdv2_live.memory.request import MemoryRequest
-    from sdv2_live.ranks.partition import Part, Partition
+    from sdv2_live.ranks.partition import Partition
 
 GB, GIB = 1e9, 1 << 30
 UNKNOWN = "4090"  # by its figures ranks are balanced where only a card's memory is named
@@ -92,12 +92,6 @@ def run(config: Config, wish: MemoryRequest, cards: Sequence[Present], asked: As
     return 0 if found else MemoryShortageError.exit_code
 
 
-def stages(part: Part) -> str:
-    """A rank's stages in words."""
-    blocks = f"blocks {part.begin}-{part.end - 1}" if part.blocks else ""
-    return ", ".join(filter(None, ["encode" if part.encode else "", blocks, "decode" if part.decode else ""]))
-
-
 def _report(wish: MemoryRequest, cards: Sequence[Present], found: Partition | None, asked: Asked) -> dict[str, Any]:
     from sdv2_live.commands.plan import settings
     from sdv2_live.cost.group import ring_of
@@ -108,7 +102,7 @@ def _report(wish: MemoryRequest, cards: Sequence[Present], found: Partition | No
         return told | {"free": [each.free for each in cards]}
     names = {each.number: each.name for each in cards}
     told["ranks"] = [
-        {"rank": i, "gpu": rank.seat.card, "card": names[rank.seat.card], "stages": stages(rank.part)}
+        {"rank": i, "gpu": rank.seat.card, "card": names[rank.seat.card], "stages": str(rank.part)}
         | ({"ms": round(rank.busy * 1e3, 1)} if asked.figures else {})
         | {"bytes": rank.bytes, "free": rank.seat.room}
         for i, rank in enumerate(found.ranks)

@@ -175,7 +175,7 @@ def new_stream(config: Config, models: Models, prompts: PromptCache, timer: Stag
     """
     max_pixels, image = config.video.max_pixels or models.profile.max_pixels, config.input.image
     if group is not None:
-        models = replace(models, dit=group.lead(models.dit), loras=RingLoras.of(models.loras, group.member))
+        models = replace(models, dit=group.lead(models.dit, timer), loras=RingLoras.of(models.loras, group.member))
     stream = Stream(
         new_engine(config, models),
         PromptDirector(models.dit, prompts),

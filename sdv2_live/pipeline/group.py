@@ -22,6 +22,7 @@ from sdv2_live.errors import EngineError, GroupLostError
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.load import Models, dtype_name
 from sdv2_live.model.samples import samples
+from sdv2_live.ranks.coding import coding_s, medians_s
 from sdv2_live.ranks.group import SILENT_S, Member, join, leave
 from sdv2_live.ranks.meeting import POLL_S, Meeting
 from sdv2_live.ranks.messages import Beat, End, Report
@@ -29,6 +30,7 @@ from sdv2_live.ranks.now import RankNow
 from sdv2_live.ranks.partition import Part
 from sdv2_live.ranks.processes import END_S, RankProcesses, visible
 from sdv2_live.ranks.ring import RingDit
+from sdv2_live.stats import StageTimer
 from sdv2_live.system.clock import monotonic
 from sdv2_live.threads import started
 
@@ -82,7 +84,8 @@ class Group:
         self._lost: GroupLostError | None = None
         self._states: dict[int, Report] = {}
         self._ring: RingDit | None = None
-        self._busy = (monotonic(), 0, 0.0)
+        self._timer = StageTimer()
+        self._busy = (monotonic(), 0, 0.0, 0.0)  # then: the leader's calls, their seconds, those of its other stages
         self._listening: list[threading.Thread] = []
         self._calls_s: dict[int, float] = {}  # of one call, by rank, as last told
         self._processes = processes
@@ -144,33 +147,35 @@ class Group:
         if not done.result():
             raise GroupLostError(f"a tensor does not come around the {self.size} ranks as it was sent: {REMEDY}")
 
-    def lead(self, dit: CausalDiT) -> RingDit:
-        """The whole transformer, of whose blocks the leader has these."""
+    def lead(self, dit: CausalDiT, timer: StageTimer) -> RingDit:
+        """The whole transformer, of whose blocks the leader has these; timer: of its other stages."""
+        self._timer = timer
         self._ring = RingDit(dit, self.member)
         return self._ring
 
     def now(self) -> tuple[tuple[RankNow, ...], float]:
         """All ranks as they are now, the leader first; and milliseconds from one to the next, as measured at the set-up."""
-        ring, (then, called, busy_s) = self._ring, self._busy
+        ring, (then, called, called_s, coded_s) = self._ring, self._busy
         if ring is not None and (passed := monotonic() - then) >= BEAT_S:
             calls, seconds = ring.watch.total
-            computed = seconds - busy_s
-            self._take(Report(0, computed / passed, 1e3 * computed / max(calls - called, 1), held_bytes()))
-            self._busy = then + passed, calls, seconds
+            coded, computed = coding_s(self._timer), seconds - called_s
+            busy = min((computed + coded - coded_s) / passed, 1.0)  # on a CPU stages run beside each other
+            self._take(Report(0, busy, 1e3 * computed / max(calls - called, 1), held_bytes()))
+            self._busy = then + passed, calls, seconds, coded
         return tuple(self._now(rank, part) for rank, part in enumerate(self._parts)), ring.hop_ms if ring is not None else 0.0
 
     def _now(self, rank: int, part: Part) -> RankNow:
         report = self._states.get(rank, Report(rank))
-        return RankNow(f"{part.begin}-{part.end - 1}" if part.blocks else "none", report.busy, report.ms, report.memory >> 20)
+        return RankNow(str(part), report.busy, report.ms, report.memory >> 20)
 
     def _take(self, report: Report) -> None:
         self._states[report.rank] = report
         if report.ms:
             self._calls_s[report.rank] = report.ms / 1e3
 
-    def remember(self, encode_s: float, decode_s: float) -> None:
-        """Keep the times of the stages for the next set-up of such a group; 0 where nothing was painted."""
-        self.learn([self._calls_s.get(rank, 0.0) for rank in range(self.size)], encode_s, decode_s)
+    def remember(self) -> None:
+        """Keep the times of the stages for the next set-up of such a group, if all of them are known."""
+        self.learn([self._calls_s.get(rank, 0.0) for rank in range(self.size)], *medians_s(self._timer))
 
     def close(self) -> None:
         """End the ranks of this machine, and leave the others. Idempotent."""

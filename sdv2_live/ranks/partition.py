@@ -57,6 +57,10 @@ class Part:
         """How many blocks."""
         return self.end - self.begin
 
+    def __str__(self) -> str:
+        blocks = f"blocks {self.begin}-{self.end - 1}" if self.blocks else ""
+        return ", ".join(filter(None, ["encode" if self.encode else "", blocks, "decode" if self.decode else ""]))
+
 
 @dataclass(frozen=True, slots=True)
 class Ring:

@@ -26,9 +26,9 @@ MEASURED = {  # beside STATUS: distributions, and what has a value for each of s
     "stage_seconds": "Time of each stage of a chunk.",
     "queue_length": "What waits in each queue.",
     "queue_bound": "The most that each queue can hold.",
-    "rank_busy_ratio": "Share of the last second in which each rank computed.",
-    "rank_call_seconds": "Time of one call of each rank's blocks.",
-    "rank_memory_bytes": "Memory that each rank holds.",
+    "rank_busy_ratio": "Share of the last second in which each card computed.",
+    "rank_call_seconds": "Time of one call of each card's blocks, as a chunk needs one for each step.",
+    "rank_memory_bytes": "Memory that each card's process holds.",
 }
 
 

@@ -23,6 +23,7 @@ from sdv2_live.worker.host import EngineState
 
 FAILURES = ("engine_failures", "frames_failed", "reads_failed")  # counters that stay 0 in a healthy show
 UNKNOWN = "not known yet"
+HOP = "Time of a call's tensor from one card to the next, measured when the picture's size is set up; OSC: ms."
 SHOWN = {ActiveInput.MAIN: 0, ActiveInput.BACKUP: 1, ActiveInput.TEXTURE: 2, ActiveInput.NOTHING: 3}  # as OSC sends it
 
 
@@ -191,9 +192,9 @@ STATUS: tuple[Published, ...] = (
     Published(lambda s: len(s.engine.ladder), "Steps by which the engine is lowered.", "lowered", "engine_lowered_steps"),
     Published(lambda s: s.engine.ladder, "The steps by which the engine is lowered.", line="lowered to {}", usual=()),
     Published(lambda s: s.engine.gpu_mb, "GPU memory of the engine; OSC: MiB.", "gpu_mb", "gpu_memory_bytes", scale=2.0**20),
-    Published(lambda s: len(s.engine.ranks) or 1, "Processes that paint together.", metric="engine_ranks"),
-    Published(lambda s: tuple(map(str, s.engine.ranks)), "Each of several ranks.", "ranks", line="ranks {}", usual=()),
-    Published(lambda s: s.engine.hop_ms, "From one rank to the next, in ms.", "hop_ms", "rank_hop_seconds", 2, scale=1e-3),
+    Published(lambda s: len(s.engine.ranks) or 1, "Cards, each with a process, that paint together.", metric="engine_ranks"),
+    Published(lambda s: tuple(map(str, s.engine.ranks)), "Of several cards: what each does.", "ranks", line="cards {}", usual=()),
+    Published(lambda s: s.engine.hop_ms, HOP, "hop_ms", "rank_hop_seconds", 2, ", {:.2f} ms between them", 0.0, scale=1e-3),
     Published(lambda s: s.engine.kernels.get("attention", UNKNOWN), "What computes attention.", "attention"),
     Published(lambda s: s.engine.kernels.get("frames", UNKNOWN), "What converts the frames.", "frame_kernels"),
     Published(lambda s: s.engine.kernels.get("precision", UNKNOWN), "What the model computes in.", "precision"),

@@ -75,8 +75,7 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
     channel.send(hello)
     server.run()
     if group is not None:
-        times = timer.summaries()
-        group.remember(*(times[stage].p50 / 1e3 if stage in times else 0.0 for stage in ("encode", "decode")))
+        group.remember()
 
 
 def _bring_up(config: Config, timer: StageTimer, setup: Setup) -> tuple[Stream, PromptCache, Hello]:

@@ -7,7 +7,7 @@ hands them over) and go to an NDI sink without receivers (send). Models other th
 real sizes. `--live latency|bypass|memory` measures the whole daemon over real NDI on this machine instead (see live.py),
 `--live flood|prompt` its answer to OSC (see control.py), `--live siege` what it does beside clients at their worst (see
 siege.py), `--live beat` how near to the beat a launch is seen (see beat.py), `--isa` the small model with the instructions of
-older processors (see isa.py).
+older processors (see isa.py), `--ranks 2` two ranks of one core each against one process (see ranks.py).
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--fp8-layers", type=int, default=0, metavar="N", help="of the DiT that --fp8 compares (default: all)")
     parser.add_argument("--isa", action="store_true", help="the small model as on older processors, alone and beside a program")
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="of --isa: another checkout, in turn with this one")
-    parser.add_argument("--rounds", type=int, default=3, help="of --isa")
+    ranks = "so many ranks of one core each against one process of one core, tiny and a wider model (see ranks.py)"
+    parser.add_argument("--ranks", type=int, default=0, metavar="N", help=ranks)
+    parser.add_argument("--rounds", type=int, default=3, help="of --isa and --ranks")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     try:
@@ -87,6 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .isa import compare as by_instructions
 
             result = by_instructions(options)
+        elif options.ranks:
+            from .ranks import compare as by_ranks
+
+            result = by_ranks(options)
         elif options.live:
             result = getattr(importlib.import_module(f".{LIVE[options.live]}", __package__), options.live)(options)
         else:

@@ -18,7 +18,7 @@ const BIG = [
   ["latency_ms", "Latency, ms"],
 ];
 /** @type {Record<string, string>} */
-const NAMES = { latency_p95_ms: "p95, ms", gpu_mb: "GPU memory, MB", shed: "Shed", engine_pid: "Engine PID" };
+const NAMES = { latency_p95_ms: "p95, ms", gpu_mb: "GPU memory, MB", ranks: "Cards", hop_ms: "Card to card, ms", shed: "Shed", engine_pid: "Engine PID" };
 const ELSEWHERE = new Set(["fps_in", "fps", "fps_out", "latency_ms", "timeline", "timeline_playing", "timeline_recording", "watched", "tally_program", "tally_preview", "input_shown"]);
 const MB = 1e6;
 const SEEN = "sdv2-seen"; // when the drawer was opened last

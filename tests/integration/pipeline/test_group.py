@@ -30,6 +30,11 @@ from sdv2_live.takes.fingerprint import header_of
 from sdv2_live.worker.bring_up import bring_up
 
 
+def ranks_of_this() -> list[psutil.Process]:
+    """The processes that this one has started as ranks."""
+    return [each for each in psutil.Process().children() if "sdv2_live.worker.rank" in " ".join(each.cmdline())]
+
+
 def test_two_ranks_paint_as_one_until_one_of_them_is_killed() -> None:
     with opened() as (alone, models, _):
         pictures, header = painted(alone), header_of(models, lossless=True)
@@ -40,7 +45,7 @@ def test_two_ranks_paint_as_one_until_one_of_them_is_killed() -> None:
         assert all(map(np.array_equal, pictures, painted(stream)))
         assert header_of(models, lossless=True, others=group.others).weights == header.weights
         eventually("the rank has reported", lambda: len(group.now()[0]) == 2 and group.now()[0][1].memory_mb > 0)
-        (child,) = [process for process in psutil.Process().children() if "sdv2_live.worker.rank" in " ".join(process.cmdline())]
+        (child,) = ranks_of_this()
 
         def on_lost(error: GroupLostError) -> None:
             lost.append(error)
@@ -59,15 +64,19 @@ def test_what_a_group_measured_deals_out_the_blocks_of_the_next(monkeypatch: pyt
     monkeypatch.setattr("sdv2_live.ranks.measured.cache_folder", lambda: tmp_path)
     with opened("model.gpus=2") as (stream, _, group):
         assert group is not None
-        painted(stream)
 
         def kept() -> bool:
-            group.now()
-            group.remember(0.0, 0.001)  # as of a show that has encoded nothing: not kept
-            assert not times_file().exists()
-            group.remember(10.0, 10.0)
+            leader, _ = group.now()[0]
+            group.remember()
+            assert leader.busy > 0 or not times_file().exists()
             return times_file().exists()
 
+        group.remember()
+        assert not times_file().exists()  # nothing is painted, nothing known
+        painted(stream)
+        for stage in ("push", "decode"):
+            for _ in range(99):
+                stream.timer.add(stage, 10_000.0)
         eventually("both ranks to have told their times", kept)
     shared = _shared_out(configured("model.gpus=2"))
     assert shared is not None
@@ -103,7 +112,7 @@ def test_a_rank_that_says_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> No
         assert group is not None
         lost: queue.SimpleQueue[GroupLostError] = queue.SimpleQueue()
         group.on_lost = lost.put
-        (child,) = psutil.Process().children()
+        (child,) = ranks_of_this()
         child.suspend()
         assert "rank 1 says nothing any more" in str(lost.get(timeout=60))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import gpu_compare, gpu_table, isa, main, peer
+from bench import gpu_compare, gpu_table, isa, main, peer, rank_jobs, ranks
 from support.places import TOOLS
 from support.systems import needs_bash, program
 
@@ -116,3 +117,19 @@ def test_two_devices_are_compared(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 @needs_bash
 def test_the_gpu_session_is_a_shell_script() -> None:
     subprocess.run(["bash", "-n", TOOLS / "gpu_session.sh"], check=True)
+
+
+def test_ranks_against_one_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(ranks, "MODELS", {"tiny": rank_jobs.TINY})
+    monkeypatch.setattr(ranks, "SCHEDULES", ("stream_batch",))
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    assert main.main(["--ranks", "2", "--rounds", "1", "--seconds", "0.1", "--size", "64x64", "--json"]) == 0
+    if cores is not None:
+        assert os.sched_getaffinity(0) == cores  # as it was
+    figures = json.loads(capsys.readouterr().out)["tiny, stream_batch"]
+    assert figures["ratio"] == pytest.approx(figures["chunks a second, ranks"] / figures["chunks a second, one process"])
+    assert figures["blocks of rank 0"] + figures["blocks of rank 1"] == 6
+    latent, tokens, wide = 16 * 8 * 8, 16, rank_jobs.TINY.dit.dim
+    assert 1e3 * figures["kB sent a chunk"] >= 2 * 2 * (latent + tokens * wide)  # two steps, two bytes or more a number
+    assert figures["pictures are the same"]
+    assert 0 < figures["busy, rank 1"] < 1.5
