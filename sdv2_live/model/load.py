@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,8 +12,9 @@ import torch
 from torch import nn
 
 from sdv2_live.errors import EngineError
-from sdv2_live.model.checkpoints.assign import assign, load_strict, on_meta, synthetic_state_dict
+from sdv2_live.model.checkpoints.assign import assign, load_strict, on_meta, part_digests, synthetic_state_dict
 from sdv2_live.model.checkpoints.checkpoint import is_there, read_checkpoint
+from sdv2_live.model.checkpoints.digests import digests
 from sdv2_live.model.checkpoints.files import find_file, missing_text
 from sdv2_live.model.cpu import faster_in_bf16
 from sdv2_live.model.dit.dit import CausalDiT, in_part
@@ -149,6 +151,24 @@ def load_dit(
         own = LoraSource(profile.name, find_file(weights_dir, (files.lora.file,)), live=False, alpha=files.lora.alpha)
         merge_loras(dit, read_loras(dit, [own]))
     return dit.eval().requires_grad_(False)
+
+
+def dit_digests(profile: Profile, dtype: torch.dtype, weights_dir: Path, blocks: range | None = None) -> dict[str, str]:
+    """Digests of the files of the transformer's weights: of these blocks, and of all that is no block (see `digests`).
+
+    A LoRA that is a part of the model is read whole. Raises WeightsError like `load_models`.
+    """
+    part, files = partial(in_part, blocks if blocks is not None else range(profile.dit.layers)), profile.files
+    if files is None:
+        state = read_checkpoint(EMBEDDED) if EMBEDDED.is_file() else {}
+        own = {key.removeprefix("dit."): value for key, value in state.items() if key.startswith("dit.")}
+        return digests({key: value for key, value in own.items() if part(key)}, {}, dtype)
+    file = find_file(weights_dir, files.dit)
+    found = part_digests(on_meta(lambda: CausalDiT(profile.dit)), file, dtype, part, files.member)
+    if files.lora is not None:
+        with find_file(weights_dir, (files.lora.file,)).open("rb") as lora:
+            found[files.lora.file] = hashlib.file_digest(lora, "sha256").hexdigest()[:16]
+    return found
 
 
 def _load_embedded(profile: Profile, kind: str, device: torch.device, dtype: torch.dtype, text: Text) -> Models:

@@ -35,7 +35,7 @@ from sdv2_live.model.cpu import lane_threads
 from sdv2_live.model.dit.attention import checked, choose_attention
 from sdv2_live.model.dit.dit import CausalDiT
 from sdv2_live.model.dit.fp8 import require_fp8, to_fp8
-from sdv2_live.model.load import Models, choose_device, choose_dtype, has_weights, load_dit, load_models
+from sdv2_live.model.load import Models, choose_device, choose_dtype, dit_digests, has_weights, load_dit, load_models
 from sdv2_live.model.load_text import new_text
 from sdv2_live.model.lora.lora import LoraSet, LoraSource, attach_loras, merge_loras, read_loras
 from sdv2_live.model.profiles import Profile
@@ -149,6 +149,12 @@ def load_part(config: Config, blocks: range) -> tuple[CausalDiT, LoraSet]:
     wanted, sizes = config.engine.attention, dit.config
     dit.attend = checked(choose_attention(wanted, device, dit.dtype), wanted, sizes.heads, sizes.head_dim, device)
     return dit, loras
+
+
+def part_digests(config: Config, blocks: range | None = None) -> dict[str, str]:
+    """Digests of the files that `load_part` reads; None: of all blocks. Raises WeightsError."""
+    device = choose_device(config.model.device)
+    return dit_digests(chosen_profile(config), choose_dtype(config.model.dtype, device), config.model.weights_dir, blocks)
 
 
 def _with_loras(config: Config, dit: CausalDiT, device: torch.device) -> LoraSet:

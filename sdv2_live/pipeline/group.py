@@ -9,7 +9,7 @@ import base64
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
 from typing import Any
@@ -109,8 +109,12 @@ class Group:
         """Wait until the ranks of other machines have come. Raises GroupLostError when one does not."""
         self._meeting.assembled(self._processes.ended)
 
-    def gather(self, models: Models) -> None:
+    def gather(self, models: Models, files: Mapping[str, str]) -> None:
         """Wait until all ranks have loaded their parts, compare them with the leader's, and join them.
+
+        Args:
+            models: the leader's.
+            files: digests of its files, if ranks of other machines take part.
 
         Raises:
             WeightsError: a rank lacks weights.
@@ -118,14 +122,15 @@ class Group:
             GroupLostError: a rank does not come, has ended, or is not reached by the others.
         """
         told = [self._meeting.loaded(rank, self._processes.ended) for rank in range(1, self.size)]
-        parts = [{name: base64.b64decode(each) for name, each in one["samples"].items()} for one in told]
-        differ = (difference(models, self._meeting.machine(i), *each) for i, each in enumerate(zip(told, parts, strict=True), 1))
+        for one in told:
+            one["samples"] = {name: base64.b64decode(each) for name, each in one["samples"].items()}
+        differ = (difference(models, self._meeting.machine(rank), one, files) for rank, one in enumerate(told, 1))
         refused = "; ".join(filter(None, differ))
         address = self._meeting.address()
         self._meeting.tell("go", {"refused": refused, "address": address})
         if refused:
             raise EngineError(refused)
-        self.others = parts
+        self.others = [one["samples"] for one in told]
         self._call_the_roll(models.dit, address)
         threading.Thread(target=self._watch, name="group-watch", daemon=True).start()
         for rank in range(1, self.size):
@@ -214,19 +219,32 @@ class Group:
             self.on_lost(error)
 
 
-def difference(models: Models, rank: str, told: dict[str, Any], part: dict[str, bytes]) -> str:
-    """The reason why a rank cannot take part; empty where there is none. All ranks have what is no block of the model."""
-    if told["loras"] != (own := list(models.loras.digests)):
-        return f"{rank} has the LoRAs {told['loras']}, the leader {own}: give all machines the same"
-    own_part = samples(models.dit)
-    other = [name for name, each in own_part.items() if not name.startswith("blocks.") and part.get(name) != each]
+def difference(models: Models, rank: str, told: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    """The reason why a rank cannot take part; empty where there is none.
+
+    Args:
+        models: the leader's.
+        rank: in words.
+        told: what the rank has said.
+        files: digests of the leader's files, of all that a rank of another machine may have.
+    """
+    device = models.dit.device.type
+    if told["device"] != device:
+        return f"{rank} computes on its {told['device']}, the leader on its {device}: set model.device so that all do alike"
+    if told["loras"] != (loras := list(models.loras.digests)):
+        return f"{rank} has the LoRAs {told['loras']}, the leader {loras}: give all machines the same"
+    pairs = [(name, digest, files.get(name, "none")) for name, digest in told["files"].items()]
+    own = samples(models.dit)  # all ranks have what is no block of the model
+    pairs += [(name, _hash(told["samples"][name]), _hash(own[name])) for name in own.keys() & told["samples"].keys()]
+    other = [f"{name}: {digest[:8]}, the leader's {mine[:8]}" for name, digest, mine in pairs if digest != mine]
     if other:
-        digests = [hashlib.sha256(each).hexdigest()[:8] for each in (part.get(other[0], b""), own_part[other[0]])]
-        return (
-            f"{rank} has other weights than the leader ({other[0]}: {digests[0]}, the leader's {digests[1]}): put "
-            "the same file on all machines"
-        )
+        more = f"; and {len(other) - 1} more tensors" if len(other) > 1 else ""
+        return f"{rank} has other weights than the leader ({other[0]}{more}): put the same files on all machines"
     return ""
+
+
+def _hash(sampled: bytes) -> str:
+    return hashlib.sha256(sampled).hexdigest()
 
 
 def held_bytes() -> int:

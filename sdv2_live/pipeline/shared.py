@@ -13,7 +13,7 @@ from sdv2_live.cost.group import learn, planned
 from sdv2_live.errors import ConfigError
 from sdv2_live.memory.fit import with_request
 from sdv2_live.model.load import Models, choose_device, choose_dtype
-from sdv2_live.pipeline.build import chosen_profile, load, set_threads
+from sdv2_live.pipeline.build import chosen_profile, load, part_digests, set_threads
 from sdv2_live.pipeline.group import Group
 from sdv2_live.ranks.partition import Part
 from sdv2_live.ranks.processes import RankProcesses
@@ -49,7 +49,7 @@ def load_shared(
     try:
         group.assemble()
         models = load(config, group.own)
-        group.gather(models)
+        group.gather(models, part_digests(config) if config.model.remote_ranks else {})
     except BaseException:
         group.close()
         raise

@@ -94,7 +94,7 @@ def follow(host: str, port: int, number: int, weights_dir: Path | None, *, child
 def _take_part(guest: Guest, host: str, port: int, weights_dir: Path | None, *, child: bool) -> None:
     from sdv2_live.config.schema import Config
     from sdv2_live.model.samples import samples
-    from sdv2_live.pipeline.build import load_part
+    from sdv2_live.pipeline.build import load_part, part_digests
     from sdv2_live.pipeline.group import held_bytes
     from sdv2_live.ranks.follower import Follower
     from sdv2_live.ranks.group import SILENT_S, Member, address_towards, join, leave
@@ -106,7 +106,9 @@ def _take_part(guest: Guest, host: str, port: int, weights_dir: Path | None, *, 
         config = Config.model_validate(setup["config"])
         if weights_dir is not None:
             config = config.replaced(model=config.model.model_copy(update={"weights_dir": weights_dir}))
-        dit, loras = load_part(config, range(*setup["parts"][guest.rank]))
+        blocks = range(*setup["parts"][guest.rank])
+        dit, loras = load_part(config, blocks)
+        files = {} if child else part_digests(config, blocks)  # the leader's own processes read its files
     except Sdv2Error as error:
         guest.fail(error)
         raise
@@ -114,7 +116,7 @@ def _take_part(guest: Guest, host: str, port: int, weights_dir: Path | None, *, 
         guest.fail(why := EngineError(f"cannot load its part ({next(iter(str(error).splitlines()), '')})"))
         raise why from error
     sampled = {name: base64.b64encode(each).decode() for name, each in samples(dit).items()}
-    guest.say("ready", {"samples": sampled, "loras": list(loras.digests)})
+    guest.say("ready", {"samples": sampled, "loras": list(loras.digests), "files": files, "device": dit.device.type})
     go = guest.told("go")
     if go["refused"]:
         raise ConfigError(go["refused"])

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 
 from sdv2_live.errors import WeightsError
 from sdv2_live.model.checkpoints.checkpoint import open_checkpoint
+from sdv2_live.model.checkpoints.digests import digests
 from sdv2_live.model.checkpoints.mmap import release, touch
 from sdv2_live.model.checkpoints.scaled import scaled
 from sdv2_live.model.checkpoints.stored import stored_kind
 from sdv2_live.model.lora.keys import ModuleNames
 
 M = TypeVar("M", bound=nn.Module)
+Part = Callable[[str], bool]
 Rename = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 SHOWN = 6  # keys listed in an error before "and N more"
@@ -87,7 +89,7 @@ def assign(
     *,
     keep: bool = False,
     member: str | None = None,
-    part: Callable[[str], bool] | None = None,
+    part: Part | None = None,
 ) -> None:
     """Take a file's tensors over into a model on meta, at its device and precision.
 
@@ -108,10 +110,7 @@ def assign(
     Raises:
         WeightsError: as in `require_fit`.
     """
-    state, scales, mapped = _read(file, member)
-    state = require_fit(model, rename(state), str(file))
-    if part is not None:
-        state = {key: value for key, value in state.items() if part(key)}
+    state, scales, mapped = _fitting(model, file, rename, member, part)
     _place_buffers(model, device, dtype)
     done: dict[int, Tensor] = {}  # tied tensors have two keys and one place
     placed: dict[str, Tensor] = {}
@@ -129,6 +128,24 @@ def assign(
         else:
             placed[key] = done[id(value)]
     model.load_state_dict(placed, strict=part is None, assign=True)
+
+
+def part_digests(model: nn.Module, file: Path, dtype: torch.dtype, part: Part, member: str | None = None) -> dict[str, str]:
+    """Digests of those tensors of a file that a part takes over, see `digests`; other arguments as for `assign`.
+
+    Raises WeightsError.
+    """
+    state, scales, _ = _fitting(model, file, dict, member, part)
+    return digests(state, scales, dtype)
+
+
+def _fitting(
+    model: nn.Module, file: Path, rename: Rename, member: str | None, part: Part | None
+) -> tuple[dict[str, Tensor], dict[int, Tensor], bool]:
+    """What `_read` finds, by the model's keys, of which `part` takes some."""
+    state, scales, mapped = _read(file, member)
+    state = require_fit(model, rename(state), str(file))
+    return {key: value for key, value in state.items() if part is None or part(key)}, scales, mapped
 
 
 def read_shapes(file: Path, member: str | None = None) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import signal
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -19,7 +20,7 @@ from sdv2_live.config.schema import Config
 from sdv2_live.errors import ConfigError, GroupLostError, MemoryShortageError
 from sdv2_live.model.samples import samples
 from sdv2_live.pipeline import group as groups
-from sdv2_live.pipeline.build import with_room
+from sdv2_live.pipeline.build import part_digests, with_room
 from sdv2_live.pipeline.group import difference
 from sdv2_live.pipeline.shared import _shared_out, load_shared
 from sdv2_live.ranks import meeting
@@ -97,13 +98,19 @@ def test_a_peer_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_rank_with_other_weights() -> None:
     with opened() as (_, models, _):
-        part = samples(models.dit)
-        told: dict[str, list[str]] = {"loras": []}
-        assert difference(models, "rank 1", told, part) == ""
-        part["head.head.weight"] += b"?"
-        assert "rank 1 has other weights than the leader (head.head.weight:" in difference(models, "rank 1", told, part)
+        files = part_digests(configured())
+        told: dict[str, Any] = {"samples": samples(models.dit), "loras": [], "device": "cpu", "files": {**files}}
+        assert difference(models, "rank 1", told, files) == ""
+        told["files"]["blocks.3.ffn.0.weight"] = "0123456789abcdef"
+        said = difference(models, "rank 1", told, files)
+        assert "rank 1 has other weights than the leader (blocks.3.ffn.0.weight: 01234567, the leader's" in said
+        assert said.endswith("): put the same files on all machines")
+        told["samples"]["head.head.weight"] += b"?"
+        assert "; and 1 more tensors)" in difference(models, "rank 1", told, files)
         told["loras"] = ["one"]
-        assert "rank 1 has the LoRAs ['one'], the leader []" in difference(models, "rank 1", told, part)
+        assert "rank 1 has the LoRAs ['one'], the leader []" in difference(models, "rank 1", told, files)
+        told["device"] = "cuda"
+        assert "rank 1 computes on its cuda, the leader on its cpu" in difference(models, "rank 1", told, files)
 
 
 def test_a_rank_that_says_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

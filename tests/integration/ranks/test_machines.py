@@ -94,6 +94,7 @@ def test_a_rank_that_was_started_by_hand_paints_with_each_new_engine_until_ctrl_
         assert "Traceback" not in one.log
 
 
+@pytest.mark.slow
 def test_torchrun_as_in_the_manual(other: Machine, alone: list[np.ndarray], tmp_path: Path) -> None:
     with rank(other, manual("torchrun"), tmp_path) as one:
         same(alone)
