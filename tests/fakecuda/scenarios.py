@@ -92,7 +92,7 @@ STEPS = (
 )
 WHOLE = (
     *BASICS,
-    Act("rope refresh", 45),
+    Act("rope refresh", 20),
     *STEPS,
     Act("slerp", 4, {"prompt/2/text": PROMPTS[3], "prompt/2/weight": 0.5, "interpolation": "slerp"}),
     Act("other settings at a reset", 8, {"normalize_latents": True}, reset=True),
@@ -118,7 +118,7 @@ MUTATED = tuple(
         Act(f"after: {mutation}", 3, reset=True),
     )
 )
-SET_UPS = tuple(Act(f"set-up {i}", 2, source=((480, 640), (640, 480))[i % 2]) for i in range(10))
+SET_UPS = tuple(Act(f"set-up {i}", 2, source=((480, 640), (640, 480))[i % 2]) for i in range(6))
 
 BLOCKS = StreamKind(
     3, 9, 5.0, warp=True, sinks=2, adaptive_sinks=False, context_t=0.0, positions="relative", normalize_latents=True
@@ -127,11 +127,12 @@ REFILLED = replace(BLOCKS, sinks=0, context_t=None, recompute=3, positions="abso
 
 LARGE = ("model.profile=1.3b", "engine.overlap=on")
 TINY = ("model.profile=tiny", "video.output_size=input")
+SOON = ("engine.rope_refresh_frame=16",)  # positions begin anew after so few latents
 
 SCENARIOS = {
-    "tiny": Scenario(TINY, WHOLE, source=(144, 256)),
+    "tiny": Scenario((*TINY, *SOON), WHOLE, source=(144, 256)),
     "tiny, with faults": Scenario(TINY, (*START, *MUTATED), source=(144, 256)),
-    "1.3b wan": Scenario((*LARGE, "model.vae=wan"), WHOLE, layers=2),
+    "1.3b wan": Scenario((*LARGE, *SOON, "model.vae=wan"), WHOLE, layers=2),
     "1.3b taehv": Scenario((*LARGE, "model.vae=taehv"), (*BASICS, *STEPS), layers=2),
     "stream batch": Scenario((*LARGE, "model.vae=taehv", "engine.schedule=stream_batch"), (*BASICS, STEPS[0]), layers=2),
     "frames encoded ahead": Scenario((*LARGE, "model.vae=wan", "engine.encode_ahead=on"), BRIEF, layers=2),
@@ -147,5 +148,5 @@ SCENARIOS = {
     "tiny, briefly": Scenario(TINY, START, source=(144, 256)),
     "1.3b wan, briefly": Scenario((*LARGE, "model.vae=wan"), START, layers=1),
     "1.3b taehv, briefly": Scenario((*LARGE, "model.vae=taehv"), START, layers=1),
-    "ten set-ups": Scenario((*LARGE, "model.vae=wan"), SET_UPS, layers=1, source=(480, 640)),
+    "six set-ups": Scenario((*LARGE, "model.vae=wan"), SET_UPS, layers=1, source=(480, 640)),
 }

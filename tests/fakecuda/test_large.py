@@ -23,7 +23,7 @@ SHOWS = (
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
-    return play([*SHOWS, "ten set-ups"], tmp_path_factory.mktemp("fakecuda"))
+    return play([*SHOWS, "six set-ups"], tmp_path_factory.mktemp("fakecuda"))
 
 
 @pytest.mark.parametrize("show", SHOWS)
@@ -35,6 +35,6 @@ def test_a_show_is_clean(reports: dict[str, Report], show: str) -> None:
 
 def test_set_ups_leave_no_memory_behind(reports: dict[str, Report]) -> None:
     """Two sizes in turn, without Python's collector of cycles: what a cycle keeps would be kept for as long as a stage has."""
-    reserved = reports["ten set-ups"].reserved
+    reserved = reports["six set-ups"].reserved
     assert len(reserved) == len(SET_UPS)
     assert reserved[3:] == reserved[1:-2]  # each size's pictures have filled their tables by then

@@ -91,8 +91,14 @@ def perform(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     "engine",
-    [{}, {"schedule": "stream_batch"}, {"mode": "text"}, {"overlap": True}, {"schedule": "stream_batch", "overlap": True}],
-    ids=["sequential", "batch", "text", "overlap", "batch, overlap"],
+    [
+        {"overlap": True},
+        {"schedule": "stream_batch"},
+        {"mode": "text"},
+        pytest.param({}, marks=pytest.mark.slow),  # the first two have both schedules, and chunks that overlap or do not
+        pytest.param({"schedule": "stream_batch", "overlap": True}, marks=pytest.mark.slow),
+    ],
+    ids=["overlap", "batch", "text", "sequential", "batch, overlap"],
 )
 def test_a_whole_performance_is_painted_again_bit_by_bit(tmp_path: Path, engine: dict[str, Any]) -> None:
     with Rig(tmp_path, **engine) as rig:

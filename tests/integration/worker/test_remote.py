@@ -166,8 +166,7 @@ def test_a_fault_inside_the_engine_is_overcome(fault: str, overlap: bool, caplog
     assert said[fault] in caplog.text
 
 
-@pytest.mark.parametrize("overlap", [False, True], ids=["alone", "overlap"])
-@pytest.mark.parametrize("cause", ["normalize_latents", "input"])
+@pytest.mark.parametrize(("cause", "overlap"), [("normalize_latents", False), ("input", True)])
 def test_a_set_up_in_mid_show_that_takes_longer_than_a_hang_is_covered_and_costs_nothing_else(cause: str, overlap: bool) -> None:
     with Rig(overlap=overlap, hang_s=engines.SET_UP_S / 3) as show:
         show.chunks(10)

@@ -66,7 +66,8 @@ def test_older_processors_take_turns_with_another_checkout(
     assert found["all of this processor, auto, alone: before"] == "20.0 (20.0 to 20.0)"
 
 
-def test_a_peer_that_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_peer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(main, "throughput", lambda options: {"fps": 1.0})  # nobody looks at ours
     assert main.main([*SHORT, *PEAKS, "--compare", "auto"]) == 5
     assert "this Python has no working package streamdiffusionv2" in capsys.readouterr().err
     assert main.main([*SHORT, *PEAKS, "--compare", "/nowhere/python"]) == 5
@@ -74,7 +75,7 @@ def test_a_peer_that_is_not_installed(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_peer_gets_the_same_task_and_its_figures_are_set_against_ours(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def python(does: str) -> str:
         return str(program(tmp_path / "python", f"import json, sys\n{does}"))
@@ -88,6 +89,7 @@ def test_a_peer_gets_the_same_task_and_its_figures_are_set_against_ours(
         "--size": "64x64", "--steps": "3", "--schedule": "sequential", "--seconds": "0.5", "--model": "tiny", "--vae": "taehv"
     }  # fmt: skip
     assert result["peer"]["we_are_times_as_fast"] == pytest.approx(result["fps"] / 0.5, abs=0.01)
+    monkeypatch.setattr(main, "throughput", lambda options: result)
     for does, said in (("sys.exit('no card')", "no card"), ("print('hello')", "printed no figures")):
         assert main.main([*SHORT, *PEAKS, "--compare", python(does)]) == 5
         assert said in capsys.readouterr().err
