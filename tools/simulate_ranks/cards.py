@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from sdv2_live.chunk import AHEAD
 from sdv2_live.config.profiles import PROFILES
 from sdv2_live.cost.cards import Card, known
 from sdv2_live.cost.group import Present, grouped
@@ -34,7 +35,6 @@ class Row:
     count: int
     fps: float
     latency: float
-    in_flight: int
     shares: tuple[float, ...]
 
 
@@ -59,13 +59,15 @@ def ring_of(card: Card, wish: MemoryRequest, found: parts.Partition) -> Ring:
         link.seconds(boundary_bytes(dit, wish.size, wish.dtype)) if several else 0.0,
         link.seconds(latent_bytes(dit, wish.size)) if several else 0.0,
         link.latency,
+        in_turn=True,
     )
 
 
 def row_of(ring: Ring) -> Row:
-    """What a ring does at its best."""
-    in_flight, run = settled(ring)
-    return Row(len(ring.ranks), CHUNK_FRAMES / run.period, simulate(ring, 1, 8).latency, in_flight, tuple(run.shares))
+    """What a ring does with as many chunks in flight as this program has; stream_batch shows a chunk some chunks later."""
+    run = simulate(ring, AHEAD + (0 if ring.alone else ring.steps - 1))
+    latency = simulate(replace(ring, in_turn=False), 1, 8).latency
+    return Row(len(ring.ranks), CHUNK_FRAMES / run.period, latency, tuple(run.shares))
 
 
 def rows(name: str, model: str, vae: str, schedule: Schedule, *, steps: int = 2, size: Size = SIZE) -> Iterator[Row | None]:

@@ -1,8 +1,9 @@
 """A ring of cards as a model, event by event: `python tools/simulate_ranks.py`.
 
 Without a card to measure, stage times are those that `sdv2-live plan` reckons, and links by their nominal rates; --markdown
-prints the manual's tables. --check measures real processes of torch.distributed on this CPU instead, in rings of two and three,
-feeds their stage times to the model and compares. Two ranks on one card, or on one core, are no measurement of two cards.
+prints the manual's tables. Chunks in flight and the order of steps are this program's. --check measures real processes of
+torch.distributed on this CPU instead, in rings of two and three, feeds their stage times to the model and compares. Two ranks
+on one card, or on one core, are no measurement of two cards.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ What has to wait:
 - a step for the step before it, back from the last rank;
 - with one cache for all steps (sequential) a chunk's first step, on each rank, for the last step of the chunk before it;
 - with a cache for each step (stream_batch) a step, on each rank, for the same step of the chunk before it;
+- in this program (in_turn) such a step also, on the leader, for the steps that were launched before it: with each chunk comes its
+  first step, then the second one of the chunk before it, and so on;
 - a chunk, before it is encoded, for the one that is as many chunks before it as may be in flight.
 """
 
@@ -43,6 +45,7 @@ class Ring:
         hop: seconds on a link of what passes between blocks.
         back: seconds on a link of a latent: to the first block and back from the last.
         latency: of these, what a link is not busy with.
+        in_turn: with a cache for each step, steps begin in the order in which this program launches them.
     """
 
     ranks: tuple[Stages, ...]
@@ -51,6 +54,7 @@ class Ring:
     hop: float = 0.0
     back: float = 0.0
     latency: float = 0.0
+    in_turn: bool = False
 
     @property
     def with_blocks(self) -> list[int]:
@@ -145,6 +149,11 @@ def needs(ring: Ring, task: Task, in_flight: int) -> Iterator[tuple[Task, float,
             yield Task(ENCODE, chunk, 0, 0), 0.0 if first == 0 else ring.back, False
         if chunk and not (ring.alone and step):
             yield Task.call(chunk - 1, ring.steps - 1 if ring.alone else step, rank), 0.0, False
+        if ring.in_turn and not ring.alone and rank == first:
+            if step:
+                yield Task.call(chunk + 1, step - 1, rank), 0.0, False
+            elif chunk >= ring.steps:
+                yield Task.call(chunk - ring.steps, ring.steps - 1, rank), 0.0, False
 
 
 def seconds_of(ring: Ring, task: Task) -> float:
@@ -176,7 +185,7 @@ class _Simulation:
         self._waits: dict[Task, int] = {}
         self._followers: defaultdict[Task, list[tuple[Task, float, bool]]] = defaultdict(list)
         for task in (task for chunk in range(chunks) for task in tasks_of(ring, chunk)):
-            found = list(needs(ring, task, in_flight))
+            found = [each for each in needs(ring, task, in_flight) if each[0].chunk < chunks]
             self._waits[task] = len(found)
             for need, way, link in found:
                 self._followers[need].append((task, way, link))
