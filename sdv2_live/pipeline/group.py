@@ -126,10 +126,11 @@ class Group:
             one["samples"] = {name: base64.b64decode(each) for name, each in one["samples"].items()}
         differ = (difference(models, self._meeting.machine(rank), one, files) for rank, one in enumerate(told, 1))
         refused = "; ".join(filter(None, differ))
-        address = self._meeting.address()
-        self._meeting.tell("go", {"refused": refused, "address": address})
         if refused:
+            self._meeting.refuse(refused)
             raise EngineError(refused)
+        address = self._meeting.address()
+        self._meeting.tell("go", {"address": address})
         self.others = [one["samples"] for one in told]
         self._call_the_roll(models.dit, address)
         threading.Thread(target=self._watch, name="group-watch", daemon=True).start()

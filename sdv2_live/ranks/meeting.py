@@ -26,6 +26,7 @@ from sdv2_live.system.clock import monotonic
 from sdv2_live.system.names import short_lookups
 
 COME_S = 25.0  # a rank on another machine has come, or said something again, by then
+HEAR_S = 5.0  # of a refusal: the store ends with the leader
 POLL_S = 0.1
 
 
@@ -108,6 +109,13 @@ class Meeting:
             GroupLostError: it has ended, or says nothing more.
         """
         return self._said(rank, "ready", monotonic() + COME_S, ended)
+
+    def refuse(self, why: str) -> None:
+        """Tell the ranks, when all have loaded, that nothing comes of it, and wait until they have heard it."""
+        self.tell("go", {"refused": why})
+        deadline = monotonic() + HEAR_S
+        while monotonic() < deadline and not self.store.check([f"heard/{rank}" for rank in range(1, self._size)]):
+            time.sleep(POLL_S)
 
     def _said(self, rank: int, key: str, deadline: float, ended: Callable[[], str]) -> Any:
         heard = b""

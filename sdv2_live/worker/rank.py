@@ -118,7 +118,8 @@ def _take_part(guest: Guest, host: str, port: int, weights_dir: Path | None, *, 
     sampled = {name: base64.b64encode(each).decode() for name, each in samples(dit).items()}
     guest.say("ready", {"samples": sampled, "loras": list(loras.digests), "files": files, "device": dit.device.type})
     go = guest.told("go")
-    if go["refused"]:
+    if "refused" in go:
+        guest.say("heard", True)
         raise ConfigError(go["refused"])
     try:
         join(guest.store, guest.rank, guest.size, dit.device, go["address"] if child else address_towards(host, port))

@@ -57,9 +57,14 @@ class Machine:
         """Run a program there to its end, which is a good one."""
         _run(*self.command(*command))
 
-    def plugged(self, yes: bool) -> None:
-        """Pull our end of the cable out, or plug it in again: what is sent meanwhile is lost, and nobody is told."""
-        _run("ip", "link", "set", self.cable, "up" if yes else "down")
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """What we send there is dropped meanwhile, as by a firewall or a broken cable: nobody is told."""
+        _run("ip", "route", "add", "blackhole", f"{self.there}/32")
+        try:
+            yield
+        finally:
+            _run("ip", "route", "delete", "blackhole", f"{self.there}/32")
 
     def close(self) -> None:
         """End it, and take the cable away: the system would, a while later."""
