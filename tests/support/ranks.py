@@ -65,7 +65,7 @@ class Ranks:
             )
             for rank in range(1, size)
         ]
-        join(self._store, 0, size, CPU, HOST)
+        enter(self._store, 0, size)
 
     @contextmanager
     def ring(
@@ -89,6 +89,13 @@ class Ranks:
         leave()
 
 
+def enter(store: TCPStore, rank: int, size: int) -> None:
+    """Join the group when all are there: importing torch may take longer than joining may."""
+    store.set(f"here {rank}", "")
+    store.wait([f"here {each}" for each in range(size)], timedelta(minutes=5))
+    join(store, rank, size, CPU, HOST)
+
+
 def main() -> None:
     """A follower, from beginning to end."""
     from sdv2_live.system.process import end_with_parent
@@ -97,7 +104,7 @@ def main() -> None:
     torch.set_num_threads(1)
     port, rank, size = map(int, sys.argv[1:])
     store = TCPStore(HOST, port, is_master=False, wait_for_workers=False)
-    join(store, rank, size, CPU, HOST)
+    enter(store, rank, size)
     jobs = 0
     while True:
         jobs += 1

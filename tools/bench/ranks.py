@@ -3,6 +3,7 @@
 A core stands for a card: the leader, and the process that paints alone, have the first core, every other rank one of its own,
 and each operation one thread. What cores share (memory, power, the load of other programs) they share here, too: `as many
 apart` is what as many processes paint side by side that have nothing to do with each other, the most that ranks could reach.
+On a machine with other work `ms computed a chunk`, which is processor time, says more than chunks a second.
 Blocks are dealt out as in a show, by times that the process alone has measured. Weights are synthetic. --seconds: of each figure.
 
 `python -m bench.ranks PORT RANK RANKS` is one of the other ranks.
@@ -90,11 +91,14 @@ class Group:
         ring, hop_ms, sent = self._together(replace(job, parts=[(part.begin, part.end) for part in parts]))
         self._tell(job)
         side = [alone(job).rate, *self._told()]
+        works = [1e3 * busy / ring.rate for busy in ring.busy]
+        work = 1e3 * one.busy[0] / one.rate
         return {
             "chunks a second, one process": one.rate,
             "chunks a second, ranks": ring.rate,
             "ratio": ring.rate / one.rate,
             "ratio of as many apart": sum(side) / one.rate,
+            "ratio if no rank ever waited": work / max(works),
             "ratio by the plan": (times.encode + times.decode + job.steps * job.layers * times.block) / found.period,
             "ms of a chunk by itself, one process": one.alone_ms,
             "ms of a chunk by itself, ranks": ring.alone_ms,
@@ -104,6 +108,8 @@ class Group:
             "ms on the way a chunk": self._size * job.steps * hop_ms,
             **{f"ms {stage}, one process": 1e3 * seconds for stage, seconds in asdict(times).items()},
             **{f"blocks of rank {rank}": float(part.blocks) for rank, part in enumerate(parts)},
+            "ms computed a chunk, one process": work,
+            **{f"ms computed a chunk, rank {rank}": each for rank, each in enumerate(works)},
             **{f"busy, rank {rank}": share for rank, share in enumerate(ring.busy)},
             "cores that other programs had": max(one.beside, ring.beside),
             "pictures are the same": float(ring.pictures == one.pictures),
@@ -141,10 +147,12 @@ def cores(chosen: Sequence[int] = ()) -> list[int]:
 
 
 def enter(store: TCPStore, rank: int, size: int) -> None:
-    """Take this rank's core, and join the group."""
+    """Take this rank's core, and join the group when all are there."""
     if there := cores():
         cores([there[rank % len(there)]])
     torch.set_num_threads(1)
+    store.set(f"here {rank}", "")
+    store.wait([f"here {each}" for each in range(size)], WAIT)  # importing torch may take longer than joining may
     join(store, rank, size, CPU, HOST)
 
 

@@ -1,8 +1,9 @@
 """The model against real rings: processes of torch.distributed on this CPU, whose stages are matrix products of a known time.
 
-Each process does what the model says it does, in that order, and sends what passes between ranks by gloo. The times that
-its stages took are then given to the model, and its chunks a second compared with those of the processes. So what is
-compared is how stages wait for each other, not how fast a computer is.
+Each process does what the model says it does, in that order, and sends what passes between ranks by gloo. The times that each
+stage took, and each tensor until its receiver went on, are then given to the model, and its chunks a second compared with those
+of the processes. So what is compared is how stages wait for each other, not how fast a computer is. A receiver that has waited
+goes on when a core is free for it: on a busy machine that is most of the way.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,15 @@ RINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a process has measured. seconds: of its stages, in their order; decoded: when each chunk's pictures were there."""
+    """What a process has measured.
 
-    seconds: list[float]
+    Attributes:
+        spans: of its stages, in their order: when it was free for it, had all that it needs, had done it, had sent the result.
+        decoded: when each chunk's pictures were there.
+    """
+
+    spans: list[tuple[float, float, float, float]]
     decoded: list[float]
-    way: float  # seconds that a tensor between blocks is on its way
 
 
 def run() -> int:
@@ -61,13 +66,16 @@ def compared(ring: Ring, chunks: int = CHUNKS) -> tuple[float, float]:
     decoded = seen[ring.decoder].decoded
     first, last = len(decoded) // 4, 3 * len(decoded) // 4
     measured = (decoded[last] - decoded[first]) / (last - first)
-    way = seen[0].way
     order = simulate(ring, IN_FLIGHT, chunks, slices=1).order
-    took = {
-        task: seconds for tasks, each in zip(order, seen, strict=True) for task, seconds in zip(tasks, each.seconds, strict=True)
-    }
-    told = replace(ring, hop=way, back=way, latency=way)
-    return measured, simulate(told, IN_FLIGHT, chunks, slices=1, measured=took).period
+    spans = {task: span for tasks, each in zip(order, seen, strict=True) for task, span in zip(tasks, each.spans, strict=True)}
+    took, ways = {}, {}
+    for task, (free, there, _, sent) in spans.items():
+        done = [spans[need][2] for need, _, _ in needs(ring, task, IN_FLIGHT) if need.rank != task.rank]
+        waited = bool(done) and max(done) > free
+        took[task] = sent - (there if waited else free)
+        if waited:
+            ways[task] = there - max(done)
+    return measured, simulate(ring, IN_FLIGHT, chunks, slices=1, measured=took, ways=ways).period
 
 
 def processes(ring: Ring, chunks: int) -> list[Seen]:
@@ -112,26 +120,27 @@ class Member:
         """Do this rank's stages in the model's order."""
         order = simulate(self._ring, IN_FLIGHT, chunks, slices=1).order
         edges = self._edges(order)
-        way = self._ways()
-        spent: list[float] = []
+        spans: list[tuple[float, float, float, float]] = []
         decoded: list[float] = []
         self._dist.barrier()
         for task in order[self._rank]:
+            free = time.perf_counter()
             for tag, peer, size in edges[task][0]:
                 self._dist.recv(self._torch.empty(size), peer, tag=tag)
-            begin = time.perf_counter()
+            there = time.perf_counter()
             self._work(seconds_of(self._ring, task))
-            spent.append(time.perf_counter() - begin)
+            done = time.perf_counter()
             for tag, peer, size in edges[task][1]:
                 tensor = self._torch.zeros(size)
                 self._sent.append((self._dist.isend(tensor, peer, tag=tag), tensor))
+            spans.append((free, there, done, time.perf_counter()))
             if task.kind == DECODE:
-                decoded.append(time.perf_counter())
+                decoded.append(done)
         for work, _ in self._sent:
             work.wait()
         self._dist.barrier()
         self._dist.destroy_process_group()
-        return Seen(spent, decoded, way)
+        return Seen(spans, decoded)
 
     def _edges(self, order: list[list[Task]]) -> dict[Task, tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]]:
         """What each stage receives and sends: (tag, other rank, numbers)."""
@@ -144,20 +153,6 @@ class Member:
                     edges[task][0].append((tag, need.rank, size))
                     edges.setdefault(need, ([], []))[1].append((tag, task.rank, size))
         return edges
-
-    def _ways(self) -> float:
-        """Seconds that what passes between blocks is on its way, between the first two ranks."""
-        seconds = []
-        for _ in range(20):
-            self._dist.barrier()
-            begin = time.perf_counter()
-            for sender in (0, 1):
-                if self._rank == sender:
-                    self._dist.send(self._torch.zeros(HOP), 1 - sender)
-                elif self._rank == 1 - sender:
-                    self._dist.recv(self._torch.empty(HOP), sender)
-            seconds.append((time.perf_counter() - begin) / 2)
-        return sum(seconds) / len(seconds)  # on a busy machine a process also waits for its core
 
     def _timed(self) -> float:
         """Seconds of one product."""

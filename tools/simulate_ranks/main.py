@@ -2,8 +2,8 @@
 
 Without a card to measure, stage times are those that `sdv2-live plan` reckons, and links by their nominal rates; --markdown
 prints the manual's tables. Chunks in flight and the order of steps are this program's. --check measures real processes of
-torch.distributed on this CPU instead, in rings of two and three, feeds their stage times to the model and compares. Two ranks
-on one card, or on one core, are no measurement of two cards.
+torch.distributed on this CPU instead, in rings of two and three, feeds the times of their stages and tensors to the model and
+compares. Two ranks on one card, or on one core, are no measurement of two cards.
 """
 
 from __future__ import annotations

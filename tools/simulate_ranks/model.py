@@ -163,13 +163,20 @@ def seconds_of(ring: Ring, task: Task) -> float:
 
 
 def simulate(
-    ring: Ring, in_flight: int, chunks: int = 60, slices: int = SLICES, measured: Mapping[Task, float] | None = None
+    ring: Ring,
+    in_flight: int,
+    chunks: int = 60,
+    slices: int = SLICES,
+    measured: Mapping[Task, float] | None = None,
+    ways: Mapping[Task, float] | None = None,
 ) -> Run:
     """Run so many chunks, of which so many may be in flight, with input that is always there.
 
-    measured: seconds of each stage, in place of the ring's.
+    Args:
+        measured: seconds of each stage, in place of the ring's.
+        ways: seconds on a link of what a stage waits for from another rank, in place of the ring's.
     """
-    simulation = _Simulation(ring, in_flight, chunks, slices, measured or {})
+    simulation = _Simulation(ring, in_flight, chunks, slices, measured or {}, ways or {})
     while simulation.events:
         simulation.advance()
     return simulation.run
@@ -178,8 +185,10 @@ def simulate(
 class _Simulation:
     """The state between two moments."""
 
-    def __init__(self, ring: Ring, in_flight: int, chunks: int, slices: int, measured: Mapping[Task, float]) -> None:
-        self._measured = measured
+    def __init__(
+        self, ring: Ring, in_flight: int, chunks: int, slices: int, measured: Mapping[Task, float], ways: Mapping[Task, float]
+    ) -> None:
+        self._measured, self._ways = measured, ways
         self.run = Run([[] for _ in ring.ranks], busy=[0.0] * len(ring.ranks))
         self._ring = ring
         self._waits: dict[Task, int] = {}
@@ -213,6 +222,8 @@ class _Simulation:
     def _pass_on(self, task: Task, now: float) -> None:
         self.run.ended[task] = now
         for follower, way, link in self._followers[task]:
+            if follower.rank != task.rank and follower in self._ways:
+                way, link = self._ways[follower], False
             begins = max(now, self._link_free[task.rank]) if link else now  # a link passes one tensor after the other
             if link:
                 self._link_free[task.rank] = begins + max(way - self._ring.latency, 0.0)
