@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 from support.daemon import Daemon
@@ -31,9 +32,12 @@ def three_ranks() -> Rig:
 
 
 def ranks() -> list[int]:
-    """All processes of other ranks that there are below the tests, whoever their parent is now."""
-    every = psutil.Process().children(recursive=True) + psutil.Process(1).children()
-    return [one.pid for one in every if is_rank(one.pid)]
+    """All processes of other ranks that these tests have started, whoever their parent is now: those on their network."""
+    here, found = os.stat("/proc/self/ns/net").st_ino, []
+    for pid in filter(is_rank, psutil.pids()):
+        with suppress(FileNotFoundError):  # it has just ended
+            found += [pid] * (os.stat(f"/proc/{pid}/ns/net").st_ino == here)
+    return found
 
 
 def is_rank(pid: int) -> bool:
