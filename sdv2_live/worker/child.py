@@ -6,6 +6,7 @@ It ends with the pipe. It never outlives the show, even when the show is killed 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -79,7 +80,8 @@ def serve(connection: Connection, bring_up: BringUp) -> None:
 
 
 def _bring_up(config: Config, timer: StageTimer, setup: Setup) -> tuple[Stream, PromptCache, Hello]:
-    processes = RankProcesses(config.model, setup.ranks - 1) if setup.ranks > 1 else None
+    ahead = min(setup.ranks - 1, max((os.cpu_count() or 1) - 1, 1))  # more would delay what this one says of a wish for too many
+    processes = RankProcesses(config.model, ahead) if ahead > 0 else None
     from sdv2_live.worker.bring_up import bring_up  # here: importing torch takes seconds, and other ranks do so meanwhile
 
     return bring_up(config, timer, setup.start, setup.ladder, processes)
