@@ -55,7 +55,7 @@ class Present:
 
 
 def chosen(gpus: int | tuple[int, ...] | None, there: Sequence[Present], wish: MemoryRequest, *, dtype: str) -> list[Present]:
-    """The cards that model.gpus means, in the order of their ranks; of auto those that go together, the fastest first.
+    """The cards that model.gpus means, in the order of their ranks; of auto the first and, fastest first, what goes with it.
 
     Args:
         gpus: model.gpus.
@@ -67,7 +67,7 @@ def chosen(gpus: int | tuple[int, ...] | None, there: Sequence[Present], wish: M
         EngineError: there is no such card, or they do not go together.
     """
     if gpus is None:
-        fastest = sorted(there, key=lambda each: -each.card.tflops)
+        fastest = [*there[:1], *sorted(there[1:], key=lambda each: -each.card.tflops)]  # the first is this process's own
         return [each for each in fastest if not list(_odds(fastest[0], each, wish, dtype))]
     wanted = list(gpus) if isinstance(gpus, tuple) else list(range(gpus))
     known = {each.number: each for each in there}

@@ -10,13 +10,13 @@ import torch
 
 from sdv2_live.config.schema import Config
 from sdv2_live.cost.group import learn, planned
-from sdv2_live.errors import ConfigError
+from sdv2_live.errors import ConfigError, EngineError
 from sdv2_live.memory.fit import with_request
 from sdv2_live.model.load import Models, choose_device, choose_dtype
 from sdv2_live.pipeline.build import chosen_profile, load, part_digests, set_threads
 from sdv2_live.pipeline.group import Group
 from sdv2_live.ranks.partition import Part
-from sdv2_live.ranks.processes import RankProcesses
+from sdv2_live.ranks.processes import RankProcesses, see_only
 
 Learn = Callable[[Sequence[float], float, float], None]  # see `Group.learn`
 
@@ -35,6 +35,7 @@ def load_shared(
         MemoryShortageError: there is no room.
         WeightsError: weights are missing or damaged.
     """
+    config = on_own_gpus(config)
     shared = _shared_out(config)
     if shared is None:
         if processes is not None:
@@ -54,6 +55,22 @@ def load_shared(
         group.close()
         raise
     return config, models, group
+
+
+def on_own_gpus(config: Config) -> Config:
+    """Have this process see those GPUs alone that model.gpus names, in that order, and count them from 0 from now on.
+
+    To be called before CUDA is used. Raises EngineError where there is no such GPU.
+    """
+    gpus = config.model.gpus
+    if not isinstance(gpus, tuple):
+        return config
+    see_only(gpus)
+    if (there := torch.cuda.device_count()) < len(gpus):  # CUDA counts them up to the first that it does not know
+        raise EngineError(
+            f"model.gpus = {list(gpus)}, but torch finds no GPU {gpus[there]}; set it to what nvidia-smi -L lists, or to auto"
+        )
+    return config.replaced(model=config.model.model_copy(update={"gpus": len(gpus)}))
 
 
 def ranks_here(config: Config) -> int:

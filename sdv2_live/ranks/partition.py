@@ -117,7 +117,7 @@ Need = Callable[[Part], int]  # bytes that a part takes; it grows with the numbe
 def partition(seats: Sequence[Seat], ring: Ring, need: Need) -> Partition | None:
     """The fastest way to deal out the work to all of these cards; None where there is no room for any.
 
-    Where the autoencoder is alone, it is on the last card.
+    The first card leads: it encodes, and has the autoencoder to itself where that takes as long as the blocks.
 
     Raises:
         ConfigError: there are more cards than stages to give them.
@@ -132,11 +132,9 @@ def partition(seats: Sequence[Seat], ring: Ring, need: Need) -> Partition | None
         return only if only.fits else None
     ways = []
     for here in (True, False) if ring.apart else (True,):  # the leader decodes, or the last
-        cuts = _best_cuts(seats, ring, here, need)
-        ways += [_dealt(seats, cuts, here, ring, need)] if cuts else []
-        last_leads = [seats[-1], *seats[:-1]]
-        cuts = _best_cuts(last_leads, ring, here, need, led=False)
-        ways += [_dealt(last_leads, cuts, here, ring, need)] if cuts else []
+        for led in (True, False):
+            cuts = _best_cuts(seats, ring, here, need, led=led)
+            ways += [_dealt(seats, cuts, here, ring, need)] if cuts else []
     good = (1 + ALIKE) * min((way.period for way in ways), default=0.0)
     return min((way for way in ways if way.period <= good), key=lambda way: way.latency, default=None)
 
@@ -196,7 +194,7 @@ class _Begun:
         return self.slowest <= other.slowest and self.calling <= other.calling and self.peak <= other.peak
 
 
-def _best_cuts(seats: Sequence[Seat], ring: Ring, here: bool, need: Need, *, led: bool = True) -> tuple[int, ...] | None:
+def _best_cuts(seats: Sequence[Seat], ring: Ring, here: bool, need: Need, *, led: bool) -> tuple[int, ...] | None:
     """How many blocks each rank gets, where all have room; led: the leader has some."""
     last = len(seats) - 1
     begun: dict[int, list[_Begun]] = {0: [_Begun(0.0, 0.0, 0.0, ())]}

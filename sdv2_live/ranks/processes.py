@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 
 from sdv2_live.config.schema import ModelConfig
 from sdv2_live.errors import EngineError
@@ -20,6 +21,8 @@ log = logging.getLogger("sdv2_live.ranks")
 
 LOCAL = "127.0.0.1"
 END_S = 5.0
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+_AT_START = os.environ.get(VISIBLE, "")
 
 
 class RankProcesses:
@@ -74,10 +77,19 @@ class RankProcesses:
             process.wait(END_S)
 
 
+def see_only(cards: Sequence[int]) -> None:
+    """Have this process see these of its GPUs alone, in this order. Must be called before CUDA is used; the first computes."""
+    os.environ[VISIBLE] = ",".join(_named(card, _AT_START) for card in cards)
+
+
 def visible(card: int) -> str:
     """CUDA_VISIBLE_DEVICES of a process that is to have this process's GPU of that number, and no other."""
-    here = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    return here[card] if len(here) > card and here[card] else str(card)
+    return _named(card, os.environ.get(VISIBLE, ""))
+
+
+def _named(card: int, seen: str) -> str:
+    names = seen.split(",")
+    return names[card] if len(names) > card and names[card] else str(card)
 
 
 def _listening(port: int) -> socket.socket:

@@ -16,7 +16,7 @@ from sdv2_live.errors import MemoryShortageError
 from sdv2_live.model.load import Models, dtype_name, has_weights
 from sdv2_live.pipeline.build import chosen_profile, kernels, live_settings, new_prompts, new_stream
 from sdv2_live.pipeline.group import Group
-from sdv2_live.pipeline.shared import load_shared, ranks_here
+from sdv2_live.pipeline.shared import load_shared, on_own_gpus, ranks_here
 from sdv2_live.pipeline.sized import chosen_size
 from sdv2_live.pipeline.stream import Stream
 from sdv2_live.ranks.processes import RankProcesses
@@ -43,6 +43,7 @@ def bring_up(
         EngineError: the engine cannot run.
     """
     kept: dict[str, Any] = {}
+    config = on_own_gpus(config)
     try:
         config, models, group = load_shared(_lowered(config, ladder), live_settings, processes)
     except MemoryShortageError:

@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import torch
 from support.groups import configured, opened, painted
 from support.waiting import eventually
 
 from sdv2_live.config.schema import Config
-from sdv2_live.errors import ConfigError, GroupLostError, MemoryShortageError
+from sdv2_live.errors import ConfigError, EngineError, GroupLostError, MemoryShortageError
 from sdv2_live.model.samples import samples
 from sdv2_live.pipeline import group as groups
 from sdv2_live.pipeline.build import part_digests, with_room
 from sdv2_live.pipeline.group import difference
-from sdv2_live.pipeline.shared import _shared_out, load_shared
-from sdv2_live.ranks import meeting
+from sdv2_live.pipeline.shared import _shared_out, load_shared, on_own_gpus
+from sdv2_live.ranks import meeting, processes
 from sdv2_live.ranks.group import Member
 from sdv2_live.ranks.measured import times_file
 from sdv2_live.stats import StageTimer
@@ -146,3 +147,19 @@ def test_cards_of_which_none_can_be_spared(monkeypatch: pytest.MonkeyPatch, capl
         stream.group.close()
     assert hello.ranks == 2
     assert "one card less does not hold it: the step fewer-cards is left out" in caplog.text
+
+
+def test_a_show_takes_the_cards_that_it_names_its_own_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")  # of which this process counts 0, 1 and 2
+    monkeypatch.setattr(processes, "_AT_START", "4,5,6")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for _ in range(2):  # an engine that comes up again in the same process
+        assert on_own_gpus(configured("model.device=auto", "model.gpus=[2,0]")).model.gpus == 2
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "6,4"
+    assert [processes.visible(card) for card in range(2)] == ["6", "4"]
+
+
+def test_one_card_that_is_named_and_not_there_never_becomes_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(EngineError, match=r"model.gpus = \[1\], but torch finds no GPU 1; set it to what nvidia-smi"):
+        load_shared(configured("model.device=auto", "model.gpus=[1]"), with_room)

@@ -47,8 +47,8 @@ def numbers(
 
 
 def test_which_cards() -> None:
-    there = cards("3090", "4090", "3090")
-    assert numbers(None, there) == [1, 0, 2]  # the fastest first
+    there = cards("3090", "3090", "4090")
+    assert numbers(None, there) == [0, 2, 1]  # the process's own, then the fastest
     assert numbers(1, there) == [0]
     assert numbers(2, there) == [0, 1]
     assert numbers((2, 1), there) == [2, 1]
