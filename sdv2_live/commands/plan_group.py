@@ -75,6 +75,7 @@ def run(config: Config, wish: MemoryRequest, cards: Sequence[Present], asked: As
     from sdv2_live.cost.choice import choices, live
     from sdv2_live.cost.group import fps_of, grouped, settle, shortage
     from sdv2_live.memory.budget import lighter_vaes
+    from sdv2_live.ranks.together import seen_together
 
     every = config.model.gpus is not None or not asked.here
     if asked.figures and wish.profile.files is not None:
@@ -89,6 +90,10 @@ def run(config: Config, wish: MemoryRequest, cards: Sequence[Present], asked: As
         logs.say(shortage(wish, cards))
     else:
         _print(wish, cards, found, asked)
+        if not every and len(found.ranks) > 1 and not seen_together([each.name for each in cards]):
+            logs.say(
+                "where the first card holds it alone, auto takes no other before sdv2-live doctor has seen them work together"
+            )
     return 0 if found else MemoryShortageError.exit_code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from support.places import MANUAL
@@ -11,7 +12,10 @@ from sdv2_live.cli import main
 from sdv2_live.commands import plan, plan_models
 from sdv2_live.config.load import load_config
 from sdv2_live.config.profiles import PROFILES
+from sdv2_live.cost import group
 from sdv2_live.cost.cards import known
+from sdv2_live.cost.group import Present
+from sdv2_live.ranks import together
 
 
 def report(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:
@@ -58,6 +62,22 @@ def test_a_group_shows_what_each_card_does(capsys: pytest.CaptureFixture[str]) -
     assert "frames a second" in lines[3]
     assert "reckoned, not measured" in lines[3]
     assert lines[-1] == "fits"
+
+
+def test_cards_of_this_machine_that_nobody_has_seen_together(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(together, "cache_folder", lambda: tmp_path)
+    card = known("4090")
+    assert card is not None
+    there = [Present(i, card.name, card, 23 * 10**9) for i in range(2)]
+    monkeypatch.setattr(group, "taking_part", lambda *_: there)
+    words = ["plan", "--model", "1.3b", "--vae", "taehv", "--size", "480x832"]
+    assert main(words) == 0
+    assert "auto takes no other before sdv2-live doctor has seen them work together" in capsys.readouterr().out
+    together.saw_together([card.name] * 2)
+    assert main(words) == 0
+    assert "auto" not in capsys.readouterr().out
 
 
 def test_a_group_as_json(capsys: pytest.CaptureFixture[str]) -> None:
