@@ -103,9 +103,8 @@ _enter_private_shared_memory()
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """What `-n auto` means: one process more than cores, as half of the time goes by in waiting, where each has a network of its
-    own; else they would share real ports."""
-    return min((os.cpu_count() or 1) + 1, MOST_WORKERS) if _private else 0
+    """What `-n auto` means: as many processes as cores, where each has a network of its own; else they would share real ports."""
+    return min(os.cpu_count() or 1, MOST_WORKERS) if _private else 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -56,6 +56,8 @@ class ChosenSize:
         target, calls = self._config.shed.target_fps, len(params.steps) + (not self._kind.own)
         sizes = [pixels for fewer, pixels in pairwise((0, *PIXELS)) if fewer < like.height * like.width]
         measured: dict[int, Work] = {}
+        if len(sizes) == 1:  # there is no choice
+            return sizes[0]
 
         def needed(pixels: int) -> float:
             size = model_size(like.size, None, pixels)

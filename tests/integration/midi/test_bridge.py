@@ -143,10 +143,10 @@ def test_storm_of_one_fader_ends_with_its_last_value(bridge_of: Any, store: Para
     ports = FakePorts(PAD)
     bridge = bridge_of(ports, "- {cc: 7, address: /sdv2/mix, feedback: true}")
     for step in range(2000):
-        ports.play(cc(7, step % 128))
-    ports.play(cc(7, 32))
-    wait(lambda: bridge.surface.due is None and store.latest().mix == pytest.approx(32 / 127))
-    assert ports.told[0].sent[-1] == cc(7, 32)
+        ports.play(cc(7, step % 100))
+    ports.play(cc(7, 120))
+    wait(lambda: bridge.surface.due is None and store.latest().mix == pytest.approx(120 / 127))
+    assert ports.told[0].sent[-1] == cc(7, 120)
 
 
 def test_silent_daemon_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

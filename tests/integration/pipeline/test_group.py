@@ -132,7 +132,7 @@ def test_a_group_around_which_nothing_comes_is_given_up(monkeypatch: pytest.Monk
     with pytest.raises(GroupLostError, match=r"no tensor comes around the 2 ranks within 0.5 s: sdv2-live doctor tries the ways"):
         load_shared(configured("model.gpus=2"), with_room)
     never.set()
-    assert not psutil.Process().children()
+    assert not ranks_of_this()
 
 
 def test_cards_of_which_none_can_be_spared(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

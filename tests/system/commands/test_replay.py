@@ -32,7 +32,7 @@ def test_a_show_is_shown_recorded_and_replayed(tmp_path: Path, capsys: pytest.Ca
     shown, video = tmp_path / "show.mkv", tmp_path / "again.mkv"
     settings = ("osc.port=0", "params.record=true", f"takes.dir={tmp_path / 'takes'}", f"model.prompt_cache={tmp_path / 'cache'}")
     options = [part for setting in settings for part in ("--set", setting)]
-    show = ["--model", "tiny", "--device", "cpu", "--input", "test:64x64", "--output", f"file:{shown}", "--seconds", "2"]
+    show = ["--model", "tiny", "--device", "cpu", "--input", "test:64x64", "--output", f"file:{shown}", "--seconds", "5"]
     assert main(["run", *show, *options]) == 0
     said = capsys.readouterr().out
     for part in ("control osc://127.0.0.1:", "latency", "| recording"):
