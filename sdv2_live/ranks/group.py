@@ -51,6 +51,8 @@ def join(store: TCPStore, rank: int, size: int, device: torch.device, address: s
         raise ConfigError(
             f"{IFNAMES[0]} = {chosen}, and this machine has {', '.join(here)}: set it to one of these, or not at all"
         )
+    if not dist.is_initialized():  # torch names a group by how many came before, and counts one that nobody joined, too
+        dist.distributed_c10d._world.group_count = 0
     backend = "cpu:gloo,cuda:nccl" if over_nccl(device) else "gloo"
     try:
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=JOIN_S))

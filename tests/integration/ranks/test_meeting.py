@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 import torch
+from support.places import ROOT
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from sdv2_live.errors import ConfigError, EngineError, GroupLostError
@@ -102,12 +106,27 @@ def test_a_name_that_is_not_known() -> None:
         greeting("no-such.invalid", 29600)
 
 
-def test_joining_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "JOIN_S", 0.5)
+JOIN = """
+import sys, torch
+from torch.distributed import TCPStore
+from sdv2_live.ranks.group import join
+store = TCPStore("127.0.0.1", int(sys.argv[1]), is_master=False, wait_for_workers=False)
+join(store, 1, 2, torch.device("cpu"), "127.0.0.1")
+"""
+
+
+def test_joining_has_an_end_and_the_next_group_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     store = TCPStore(HERE, 0, is_master=True, wait_for_workers=False)
-    with pytest.raises(GroupLostError, match=r"rank 0 at 127\.0\.0\.1 cannot reach the others, .* let all TCP ports through"):
-        groups.join(store, 0, 2, torch.device("cpu"), HERE)
+    with monkeypatch.context() as hasty:
+        hasty.setattr(groups, "JOIN_S", 0.5)
+        with pytest.raises(GroupLostError, match=r"rank 0 at 127\.0\.0\.1 cannot reach the others, .* let all TCP ports through"):
+            groups.join(store, 0, 2, torch.device("cpu"), HERE)
     groups.leave()
+    store = TCPStore(HERE, 0, is_master=True, wait_for_workers=False)
+    with subprocess.Popen([sys.executable, "-c", JOIN, str(store.port)], env=os.environ | {"PYTHONPATH": str(ROOT)}) as other:
+        groups.join(store, 0, 2, torch.device("cpu"), HERE)  # as many before it or not
+        groups.leave()
+        assert other.wait(60) == 0
 
 
 def test_an_interface_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
