@@ -3,7 +3,7 @@
 A core stands for a card: the leader, and the process that paints alone, have the first core, every other rank one of its own,
 and each operation one thread. What cores share (memory, power, the load of other programs) they share here, too: `as many
 apart` is what as many processes paint side by side that have nothing to do with each other, the most that ranks could reach.
-On a machine with other work `ms computed a chunk`, which is processor time, says more than chunks a second.
+A ring needs all its cores: with other work on the machine the ratio says little, see `cores that other programs had`.
 Blocks are dealt out as in a show, by times that the process alone has measured. Weights are synthetic. --seconds: of each figure.
 
 `python -m bench.ranks PORT RANK RANKS` is one of the other ranks.
