@@ -35,6 +35,7 @@ class ChosenSize:
         self._engine = engine
         self._kind = kind
         self._painting: dict[Size, Work] = {}
+        self._converting: dict[tuple[Size, Size, PixelFormat], tuple[float, float]] = {}
         self._chosen: dict[Input, int] = {}
 
     def __call__(self, like: Frame, params: Params, on_measure: Callable[[], None]) -> int:
@@ -78,8 +79,10 @@ class ChosenSize:
     def _work(self, size: Size, like: Frame, params: Params) -> Work:
         if size not in self._painting:
             self._painting[size] = painting(self._engine, stream_spec(self._config, self._kind, size, params))
-        pre = new_preprocess(self._config, self._engine, size)
-        take_in, give_out = converting(pre, new_postprocess(self._config, self._engine), like, params.detail)
+        if (kind := (size, like.size, like.format)) not in self._converting:  # another rate of the same frames costs nothing
+            pre = new_preprocess(self._config, self._engine, size)
+            self._converting[kind] = converting(pre, new_postprocess(self._config, self._engine), like, params.detail)
+        take_in, give_out = self._converting[kind]
         return replace(self._painting[size], take_in=take_in, give_out=give_out)
 
 

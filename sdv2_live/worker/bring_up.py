@@ -49,6 +49,8 @@ def bring_up(
     except MemoryShortageError:
         if FEWER_CARDS not in ladder:
             raise
+        if processes is not None:  # of fewer cards; else they would wait for this one as long as it lives
+            processes.close()
         log.warning("one card less does not hold it: the step %s is left out", FEWER_CARDS)
         config, models, group = load_shared(_lowered(config, [s for s in ladder if s != FEWER_CARDS]), live_settings)
     try:
